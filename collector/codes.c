@@ -1,0 +1,193 @@
+/*
+ * Interning of files, code objects and locations.
+ */
+#include "codes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "line_table.h"
+#include "text.h"
+
+#define SEED_DESCRIPTION 1
+#define SEED_CHECK       2
+#define SEED_PATH        3
+
+bool codes_init(struct codes *codes)
+{
+    *codes = (struct codes){.file_count = 1, .code_count = 1, .location_count = 1};
+    return index_init(&codes->by_path) && index_init(&codes->by_description) &&
+           index_init(&codes->by_line);
+}
+
+void codes_deinit(struct codes *codes)
+{
+    for (uint32_t i = 1; i < codes->file_count; i++)
+        free(codes_file(codes, i)->path);
+    for (uint32_t i = 1; i < codes->code_count; i++) {
+        free(codes_code(codes, i)->name);
+        free(codes_code(codes, i)->units);
+    }
+    vector_deinit(&codes->files);
+    vector_deinit(&codes->codes);
+    vector_deinit(&codes->locations);
+    index_deinit(&codes->by_path);
+    index_deinit(&codes->by_description);
+    index_deinit(&codes->by_line);
+}
+
+/* Takes over `path`. */
+static uint32_t add_file(struct codes *codes, char *path, uint32_t process)
+{
+    uint32_t number = codes->file_count;
+    if (!vector_reserve(&codes->files, (size_t)number + 1, sizeof(struct code_file)))
+        return 0;
+    ((struct code_file *)codes->files.data)[number] = (struct code_file){path, process};
+    codes->file_count++;
+    return number;
+}
+
+static uint32_t find_file(struct codes *codes, char *path, uint32_t process)
+{
+    uint64_t key = hash_bytes(SEED_PATH, path, strlen(path));
+    uint32_t *number;
+    /* Another path of the same hash moves on to the next key. */
+    while ((number = index_at(&codes->by_path, key)) && *number &&
+           strcmp(codes_file(codes, *number)->path, path) != 0)
+        key++;
+    if (number && !*number && (*number = add_file(codes, path, process)))
+        return *number;
+    free(path);
+    return number ? *number : 0;
+}
+
+/* `name`, or the absolute path of the file that it names in `directory`. Takes over `name`. */
+static char *absolute_path(char *name, const char *directory)
+{
+    char *path;
+    if (*name == '/' || *name == '<' || *name == 0 || asprintf(&path, "%s/%s", directory, name) < 0)
+        return name;
+    if (access(path, F_OK) != 0) {
+        free(path);
+        return name;
+    }
+    free(name);
+    return path;
+}
+
+/* The description's head, when its lengths add up to `bytes`. */
+static bool read_head(const uint8_t *description, size_t bytes, struct wire_code *head)
+{
+    if (bytes < sizeof *head)
+        return false;
+    memcpy(head, description, sizeof *head);
+    return (head->file_width == 1 || head->file_width == 2 || head->file_width == 4) &&
+           (head->name_width == 1 || head->name_width == 2 || head->name_width == 4) &&
+           head->line_table < WIRE_LINES_COUNT &&
+           bytes == sizeof *head + (size_t)head->file_bytes + head->name_bytes + head->table_bytes;
+}
+
+/* Decodes the line table into units that have not been used yet. */
+static bool fill_units(struct code *code, const struct wire_code *head, const uint8_t *table)
+{
+    uint32_t count = line_table_units(head->line_table, table, head->table_bytes);
+    code->unit_count = count;
+    code->open_end = head->line_table == WIRE_LINES_LNOTAB;
+    code->units = malloc((count + !count) * sizeof *code->units);
+    if (!code->units)
+        return false;
+    line_table_decode(head->line_table, table, head->table_bytes, head->first_line, code->units,
+                      count);
+    for (uint32_t i = 0; i < count; i++)
+        code->units[i] = -(code->units[i] + 1);
+    return true;
+}
+
+static uint32_t add_code(struct codes *codes, const struct wire_code *head, const uint8_t *data,
+                         const char *directory, uint32_t process)
+{
+    uint32_t number = codes->code_count;
+    if (!vector_reserve(&codes->codes, (size_t)number + 1, sizeof(struct code)))
+        return 0;
+    struct code code = {.first_line = head->first_line > 0 ? head->first_line : 0};
+    char *path = text_to_utf8(data, head->file_bytes, head->file_width);
+    code.name = text_to_utf8(data + head->file_bytes, head->name_bytes, head->name_width);
+    code.file = path ? find_file(codes, absolute_path(path, directory), process) : 0;
+    if (!code.name || !code.file ||
+        !fill_units(&code, head, data + head->file_bytes + head->name_bytes)) {
+        free(code.name);
+        return 0;
+    }
+    *codes_code(codes, number) = code;
+    codes->code_count++;
+    return number;
+}
+
+uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
+                   const char *directory, uint32_t process)
+{
+    struct wire_code head;
+    if (!read_head(description, bytes, &head))
+        return 0;
+    /* The directory counts: it decides what a relative name means. */
+    uint64_t place = hash_bytes(SEED_DESCRIPTION, directory, strlen(directory));
+    uint64_t key = hash_bytes(place, description, bytes);
+    uint64_t check = hash_bytes(place + SEED_CHECK, description, bytes);
+    uint32_t *number;
+    while ((number = index_at(&codes->by_description, key)) && *number &&
+           codes_code(codes, *number)->check != check)
+        key++;
+    if (!number || *number)
+        return number ? *number : 0;
+    *number = add_code(codes, &head, description + sizeof head, directory, process);
+    if (*number)
+        codes_code(codes, *number)->check = check;
+    return *number;
+}
+
+static uint32_t find_location(struct codes *codes, uint32_t code, int32_t line)
+{
+    uint32_t *number = index_at(&codes->by_line, (uint64_t)code << 32 | (uint32_t)line);
+    if (!number || *number)
+        return number ? *number : 0;
+    uint32_t count = codes->location_count;
+    if (count > INT32_MAX ||
+        !vector_reserve(&codes->locations, (size_t)count + 1, sizeof(struct location)))
+        return 0;
+    ((struct location *)codes->locations.data)[count] = (struct location){code, line};
+    codes->location_count++;
+    return *number = count;
+}
+
+uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction)
+{
+    struct code *code = codes_code(codes, number);
+    if (instruction == WIRE_INSTRUCTION_NONE)
+        return find_location(codes, number, code->first_line);
+    if (instruction >= code->unit_count) {
+        if (!code->open_end || code->unit_count == 0)
+            return find_location(codes, number, 0);
+        instruction = code->unit_count - 1;
+    }
+    int32_t *unit = &code->units[instruction];
+    if (*unit < 0) {
+        uint32_t location = find_location(codes, number, -*unit - 1);
+        if (!location)
+            return 0;
+        *unit = (int32_t)location;
+    }
+    return (uint32_t)*unit;
+}
+
+uint32_t codes_truncated(struct codes *codes)
+{
+    static const char file[] = "<outer frames left out>";
+    struct wire_code head = {.file_width = 1, .name_width = 1, .file_bytes = sizeof file - 1};
+    uint8_t description[sizeof head + sizeof file - 1];
+    memcpy(description, &head, sizeof head);
+    memcpy(description + sizeof head, file, sizeof file - 1);
+    uint32_t code = codes_add(codes, description, sizeof description, "/", 0);
+    return code ? codes_locate(codes, code, WIRE_INSTRUCTION_NONE) : 0;
+}

@@ -1,0 +1,75 @@
+/*
+ * Files, code objects and locations of one run: what turns (code, instruction) into a line.
+ *
+ * Equal code objects (same names, first line and line table) are one code, however often and in
+ * however many processes they were announced. All numbers begin with 1; 0 means none. One thread at
+ * a time.
+ */
+#ifndef HEAPLINE_COLLECTOR_CODES_H
+#define HEAPLINE_COLLECTOR_CODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "index.h"
+#include "vector.h"
+#include "wire.h"
+
+struct code_file {
+    char *path;
+    uint32_t process; /* the process that named it first */
+};
+
+struct code {
+    uint32_t file;
+    int32_t first_line;
+    char *name;
+    uint64_t check; /* a second hash of the description */
+    /* For each code unit: a location's number, or before its first use minus (line + 1). */
+    int32_t *units;
+    uint32_t unit_count;
+    bool open_end; /* units beyond the last have the last one's line */
+};
+
+struct location {
+    uint32_t code;
+    int32_t line; /* 0: unknown */
+};
+
+struct codes {
+    struct vector files, codes, locations; /* element 0 unused */
+    uint32_t file_count, code_count, location_count;
+    struct index by_path, by_description, by_line;
+};
+
+bool codes_init(struct codes *codes);
+void codes_deinit(struct codes *codes);
+
+/* Adds a complete description of `bytes` bytes (struct wire_code and what follows). Relative file
+ * names are taken against `directory` where that makes the name of a file there is. Returns the
+ * code's number, 0 when the description is unsound or memory is short. */
+uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
+                   const char *directory, uint32_t process);
+
+/* The location of an instruction of a code; 0 when memory is short. */
+uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);
+
+/* The location that stands for the outer frames of a truncated stack. */
+uint32_t codes_truncated(struct codes *codes);
+
+static inline const struct code_file *codes_file(const struct codes *codes, uint32_t number)
+{
+    return (const struct code_file *)codes->files.data + number;
+}
+
+static inline struct code *codes_code(const struct codes *codes, uint32_t number)
+{
+    return (struct code *)codes->codes.data + number;
+}
+
+static inline const struct location *codes_location(const struct codes *codes, uint32_t number)
+{
+    return (const struct location *)codes->locations.data + number;
+}
+
+#endif

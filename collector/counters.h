@@ -1,0 +1,123 @@
+/*
+ * What is counted, by (node, thread, allocator, size class), and the exact peak with its
+ * composition.
+ *
+ * A counter holds what is live in it and what it held when the heap was last at its highest. The
+ * peak costs O(1) an event: the heap's `epoch` moves with every new peak, and a counter notes what
+ * it holds only when it is touched for the first time after that. Whoever reads `peak_bytes` must
+ * first call counter_settle(). One thread at a time.
+ */
+#ifndef HEAPLINE_COLLECTOR_COUNTERS_H
+#define HEAPLINE_COLLECTOR_COUNTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stack_tree.h"
+#include "vector.h"
+
+struct counter {
+    uint64_t bytes; /* live */
+    uint64_t allocated_bytes;
+    uint64_t allocations;
+    uint64_t peak_bytes;
+    uint64_t epoch; /* of peak_bytes and peak_blocks */
+    uint32_t blocks;
+    uint32_t peak_blocks;
+    uint32_t node;
+    uint32_t thread; /* of the run; it implies the process */
+    uint32_t next;   /* another counter of the node; 0: none */
+    uint8_t allocator;
+    uint8_t size_class;
+};
+
+struct counters {
+    struct vector all; /* struct counter; number 0 is not used */
+    uint32_t count;    /* including 0 */
+};
+
+/* The sums of one process. */
+struct heap_sums {
+    uint64_t bytes, blocks; /* live */
+    uint64_t peak_bytes, peak_blocks;
+    double peak_time; /* seconds from the run's start */
+    uint64_t allocations, allocated_bytes, frees;
+    uint64_t epoch; /* moves with every new peak */
+};
+
+static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
+{
+    return (struct counter *)counters->all.data + number;
+}
+
+/* The counter's number, made when new; 0 when memory is short. */
+uint32_t counters_add(struct counters *counters, struct stack_tree *tree, uint32_t node,
+                      uint32_t thread, uint8_t allocator, uint8_t size_class);
+
+static inline uint32_t counters_find(struct counters *counters, struct stack_tree *tree,
+                                     uint32_t node, uint32_t thread, uint8_t allocator,
+                                     uint8_t size_class)
+{
+    uint32_t number = stack_tree_node(tree, node)->counter;
+    for (; number; number = counters_at(counters, number)->next) {
+        const struct counter *counter = counters_at(counters, number);
+        if (counter->thread == thread && counter->size_class == size_class &&
+            counter->allocator == allocator)
+            return number;
+    }
+    return counters_add(counters, tree, node, thread, allocator, size_class);
+}
+
+/* Makes the counter's peak values those of the heap's latest peak. */
+static inline void counter_settle(struct counter *counter, const struct heap_sums *sums)
+{
+    if (counter->epoch == sums->epoch)
+        return;
+    counter->epoch = sums->epoch;
+    counter->peak_bytes = counter->bytes;
+    counter->peak_blocks = counter->blocks;
+}
+
+static inline void counter_allocate(struct counter *counter, struct heap_sums *sums, uint64_t size,
+                                    double now)
+{
+    counter_settle(counter, sums);
+    counter->bytes += size;
+    counter->blocks++;
+    counter->allocations++;
+    counter->allocated_bytes += size;
+    sums->bytes += size;
+    sums->blocks++;
+    sums->allocations++;
+    sums->allocated_bytes += size;
+    /* Of two equal peaks the first one stays. */
+    if (sums->bytes > sums->peak_bytes) {
+        sums->peak_bytes = sums->bytes;
+        sums->peak_blocks = sums->blocks;
+        sums->peak_time = now;
+        sums->epoch++;
+    }
+}
+
+static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size)
+{
+    counter_settle(counter, sums);
+    counter->bytes -= size;
+    counter->blocks--;
+    sums->bytes -= size;
+    sums->blocks--;
+    sums->frees++;
+}
+
+/* Takes back a free: the realloc that it belonged to has failed. */
+static inline void counter_restore(struct counter *counter, struct heap_sums *sums, uint64_t size)
+{
+    counter_settle(counter, sums);
+    counter->bytes += size;
+    counter->blocks++;
+    sums->bytes += size;
+    sums->blocks++;
+    sums->frees--;
+}
+
+#endif

@@ -1,0 +1,454 @@
+/*
+ * The hot loop of the collector.
+ *
+ * A record is read once its first word carries the current lap bit; then its continuation words are
+ * there too, unless the writer is hostile. The loop looks a few words ahead and fetches the bucket
+ * of the block that it will meet there.
+ */
+#include "decode.h"
+
+#include <string.h>
+
+#include "chunk.h"
+#include "futex.h"
+
+/* Words to look ahead for addresses. */
+#define LOOK_AHEAD 24u
+/* How often the tail is published: a writer may wait for it. */
+#define TAIL_STEP 2048u
+
+/* One record at hand. */
+struct cursor {
+    struct run *run;
+    struct process *process;
+    uint64_t position; /* of the record's first word */
+};
+
+static inline uint64_t load_word(const struct process *process, uint64_t position)
+{
+    uint64_t mask = (UINT64_C(1) << process->log2_words) - 1;
+    return atomic_load_explicit(&process->words[position & mask], memory_order_acquire);
+}
+
+/* A continuation word's payload; false when the record is not whole. */
+static inline bool continuation(const struct process *process, uint64_t position, uint64_t *payload)
+{
+    uint64_t word = load_word(process, position);
+    *payload = word & WIRE_PAYLOAD_MASK;
+    return (word & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) == wire_lap_bit(position, process->log2_words);
+}
+
+/* Sets a level; 0 in code means that there is no frame at it. */
+static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint32_t level,
+                      uint32_t code, uint32_t instruction)
+{
+    struct run *run = cursor->run;
+    struct mirror_level *at = &thread->levels[level];
+    *at = (struct mirror_level){0};
+    if (code == WIRE_CODE_TRUNCATED) {
+        if (!run->truncated)
+            run->truncated = codes_truncated(&run->codes);
+        at->location = run->truncated;
+    } else if (code != WIRE_CODE_NONE) {
+        const uint32_t *numbers = cursor->process->code_numbers.data;
+        if (code < cursor->process->code_numbers_count)
+            at->code = numbers[code];
+        if (at->code)
+            at->location = codes_locate(&run->codes, at->code, instruction);
+        else
+            cursor->process->damaged++;
+    }
+    if (level < thread->valid)
+        thread->valid = level;
+}
+
+/* The node of the innermost `frames_max` frames. */
+static uint32_t node_of_innermost(struct run *run, const struct thread_mirror *thread)
+{
+    uint32_t from = thread->depth, frames = 0, node = 0;
+    while (from > 0 && frames < run->frames_max)
+        frames += thread->levels[--from].location != 0;
+    for (; from < thread->depth; from++)
+        if (thread->levels[from].location)
+            node = stack_tree_child(&run->tree, node, thread->levels[from].location);
+    return node;
+}
+
+/* The node of the thread's stack. */
+static inline uint32_t current_node(struct run *run, struct thread_mirror *thread)
+{
+    if (__builtin_expect(run->frames_max != 0, 0))
+        return node_of_innermost(run, thread);
+    uint32_t level = thread->valid;
+    uint32_t node = level ? thread->levels[level - 1].node : 0;
+    if (level >= thread->depth)
+        return thread->depth ? thread->levels[thread->depth - 1].node : 0;
+    for (; level < thread->depth; level++) {
+        struct mirror_level *at = &thread->levels[level];
+        if (at->location) {
+            uint32_t child = stack_tree_child(&run->tree, node, at->location);
+            run->memory_short |= child == 0;
+            node = child;
+        }
+        at->node = node;
+    }
+    thread->valid = level;
+    return node;
+}
+
+/* Applies what an ALLOCATION says of the stack; false when it cannot be. */
+static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thread, uint64_t first,
+                                uint64_t second)
+{
+    uint32_t change = (uint32_t)(first >> WIRE_DEPTH_CHANGE_SHIFT & WIRE_DEPTH_CHANGE_MASK);
+    uint32_t depth = thread->depth + change - WIRE_DEPTH_CHANGE_BIAS;
+    if (depth > thread->known) /* also a depth below zero */
+        return false;
+    thread->depth = depth;
+    if (second & WIRE_INSTRUCTION_BIT) {
+        if (depth == 0 || thread->levels[depth - 1].code == 0)
+            return false;
+        struct mirror_level *leaf = &thread->levels[depth - 1];
+        uint32_t location = codes_locate(&cursor->run->codes, leaf->code,
+                                         (uint32_t)(second & WIRE_INSTRUCTION_MASK));
+        if (location != leaf->location) {
+            leaf->location = location;
+            if (depth - 1 < thread->valid)
+                thread->valid = depth - 1;
+        }
+    }
+    return true;
+}
+
+/* Takes a block out of the live heap and its counter. */
+static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block)
+{
+    struct process *process = cursor->process;
+    if (!live_heap_remove(&process->heap, address, block))
+        return false;
+    counter_free(counters_at(&cursor->run->counters, block->counter), &process->sums, block->size);
+    return true;
+}
+
+static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t size, uint32_t node,
+                             uint32_t thread, uint8_t allocator)
+{
+    struct run *run = cursor->run;
+    struct process *process = cursor->process;
+    struct block unseen;
+    /* A block whose free was never seen has made room. */
+    if (__builtin_expect(take_out(cursor, address, &unseen), 0))
+        process->damaged++;
+    uint32_t number = counters_find(&run->counters, &run->tree, node, thread, allocator,
+                                    (uint8_t)size_class_of(size));
+    if (!number || !live_heap_add(&process->heap, address, size, number)) {
+        run->memory_short = true;
+        process->damaged++;
+        return;
+    }
+    counter_allocate(counters_at(&run->counters, number), &process->sums, size, process->now);
+}
+
+static unsigned on_allocation(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint64_t second, size;
+    bool wide = first & WIRE_WIDE_BIT;
+    unsigned allocator = first >> WIRE_ALLOCATOR_SHIFT & WIRE_ALLOCATOR_MASK;
+    bool whole = continuation(process, cursor->position + 1, &second);
+    size = second >> WIRE_SIZE_SHIFT & WIRE_SIZE_MASK;
+    if (whole && wide)
+        whole = continuation(process, cursor->position + 2, &size);
+    if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || size >> 48) {
+        process->damaged++;
+        return 1;
+    }
+    struct thread_mirror *thread =
+        process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
+    if (!thread) {
+        process->damaged++;
+        return 2 + wide;
+    }
+    uint32_t node = 0;
+    if (!(second & WIRE_NO_STACK_BIT)) {
+        if (apply_change(cursor, thread, first, second))
+            node = current_node(cursor->run, thread);
+        else
+            process->damaged++;
+    }
+    process->events++;
+    count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->number,
+                     (uint8_t)allocator);
+    return 2 + wide;
+}
+
+static inline void on_free(struct cursor *cursor, uint64_t first)
+{
+    struct block block;
+    cursor->process->events++;
+    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block))
+        cursor->process->unmatched_frees++;
+}
+
+static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
+{
+    return &cursor->process->pending[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
+}
+
+static void on_realloc_free(struct cursor *cursor, uint64_t first)
+{
+    struct pending_realloc *pending = pending_of(cursor, first);
+    cursor->process->events++;
+    pending->found = take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block);
+    pending->block.address = first & WIRE_ADDRESS_MASK;
+    if (!pending->found)
+        cursor->process->unmatched_frees++;
+}
+
+static void on_realloc_failed(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    struct pending_realloc *pending = pending_of(cursor, first);
+    const struct block *block = &pending->block;
+    if (block->address != (first & WIRE_ADDRESS_MASK) || !block->address) {
+        process->damaged++;
+    } else if (!pending->found) {
+        process->unmatched_frees--;
+    } else if (live_heap_add(&process->heap, block->address, block->size, block->counter)) {
+        counter_restore(counters_at(&cursor->run->counters, block->counter), &process->sums,
+                        block->size);
+    } else {
+        cursor->run->memory_short = true;
+        process->damaged++;
+    }
+    *pending = (struct pending_realloc){0};
+}
+
+static unsigned on_stack(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint32_t slot = (uint32_t)(first >> WIRE_STACK_THREAD_SHIFT & WIRE_THREAD_MASK);
+    uint32_t count = (uint32_t)(first >> WIRE_STACK_COUNT_SHIFT & WIRE_STACK_COUNT_MASK);
+    uint32_t level = (uint32_t)(first >> WIRE_STACK_LEVEL_SHIFT & WIRE_STACK_LEVEL_MASK);
+    uint32_t depth = (uint32_t)(first & WIRE_STACK_DEPTH_MASK);
+    struct thread_mirror *thread = process_thread(cursor->run, process, slot);
+    if (!thread || level + count > WIRE_LEVELS_MAX || depth > WIRE_LEVELS_MAX ||
+        !thread_mirror_reserve(thread, level + count > depth ? level + count : depth)) {
+        process->damaged++;
+        return 1;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t payload;
+        if (!continuation(process, cursor->position + 1 + i, &payload)) {
+            process->damaged++;
+            return 1 + i;
+        }
+        set_level(cursor, thread, level + i,
+                  (uint32_t)(payload >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
+                  (uint32_t)(payload & WIRE_INSTRUCTION_MASK));
+    }
+    /* Levels may be sent from the innermost down: those between are on their way, or of a writer
+     * that lies, and then empty. */
+    if (thread->known < level + count)
+        thread->known = level + count;
+    if (thread->known < depth)
+        thread->known = depth;
+    thread->depth = depth;
+    return 1 + count;
+}
+
+/* A description is complete: the stream's number now means this code. */
+static void define_code(struct cursor *cursor, uint32_t number)
+{
+    struct process *process = cursor->process;
+    size_t count = process->code_numbers_count;
+    if (number >= count) {
+        if (!vector_reserve(&process->code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
+            cursor->run->memory_short = true;
+            return;
+        }
+        process->code_numbers_count = number + 1;
+    }
+    uint32_t code = codes_add(&cursor->run->codes, process->description.data,
+                              process->description_bytes, process->directory, process->number);
+    if (!code)
+        process->damaged++;
+    ((uint32_t *)process->code_numbers.data)[number] = code;
+    process->describing = WIRE_CODE_NONE;
+}
+
+/* How many bytes the description that has begun to arrive will have; 0: not known yet. */
+static size_t description_size(const struct process *process)
+{
+    struct wire_code head;
+    if (process->description_bytes < sizeof head)
+        return 0;
+    memcpy(&head, process->description.data, sizeof head);
+    return sizeof head + (size_t)head.file_bytes + head.name_bytes + head.table_bytes;
+}
+
+/* Appends a fragment's bytes. Returns the words read, 0 when the record is not whole. */
+static unsigned append_fragment(struct cursor *cursor, uint32_t bytes)
+{
+    struct process *process = cursor->process;
+    unsigned words = (bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
+    uint8_t *out = (uint8_t *)process->description.data + process->description_bytes;
+    for (unsigned i = 0; i < words; i++) {
+        uint64_t payload;
+        if (!continuation(process, cursor->position + 1 + i, &payload))
+            return 0;
+        memcpy(out + i * WIRE_BYTES_PER_WORD, &payload, WIRE_BYTES_PER_WORD);
+    }
+    process->description_bytes += bytes;
+    return words;
+}
+
+static unsigned on_code(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint32_t number = (uint32_t)(first >> WIRE_CODE_SHIFT & WIRE_CODE_MASK);
+    uint32_t bytes = (uint32_t)(first & WIRE_CODE_LENGTH_MASK);
+    if (first & WIRE_CODE_BEGIN_BIT) {
+        process->describing = number;
+        process->description_bytes = 0;
+    }
+    bool sound = number >= WIRE_CODE_FIRST && number == process->describing && bytes > 0 &&
+                 bytes <= WIRE_CODE_FRAGMENT_MAX &&
+                 process->description_bytes + bytes <=
+                     WIRE_TABLE_BYTES_MAX + 2 * WIRE_NAME_BYTES_MAX + sizeof(struct wire_code) &&
+                 vector_reserve(&process->description,
+                                process->description_bytes + bytes + sizeof(uint64_t), 1);
+    unsigned words = sound ? append_fragment(cursor, bytes) : 0;
+    if (!words) {
+        process->damaged++;
+        process->describing = WIRE_CODE_NONE;
+        return 1;
+    }
+    if (process->description_bytes == description_size(process))
+        define_code(cursor, number);
+    return 1 + words;
+}
+
+static void on_thread(struct cursor *cursor, uint64_t first)
+{
+    process_thread_begin(cursor->run, cursor->process,
+                         (uint32_t)(first >> WIRE_THREAD_SLOT_SHIFT & WIRE_THREAD_MASK),
+                         (uint32_t)(first & WIRE_THREAD_ID_MASK));
+}
+
+static void on_mark(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint32_t value = (uint32_t)(first & WIRE_MARK_VALUE_MASK);
+    switch (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) {
+    case WIRE_MARK_PYTHON:
+        process->python_version = value;
+        break;
+    case WIRE_MARK_UNKNOWN_PYTHON:
+        process->python_version = value;
+        process->stacks_unreadable = true;
+        break;
+    case WIRE_MARK_PROGRAM_END:
+        process_note_end(cursor->run, process);
+        break;
+    default:
+        process->damaged++;
+    }
+}
+
+/* Handles the record that begins with `first`; returns its words. */
+static inline unsigned handle(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    double time;
+    switch (wire_kind(first)) {
+    case WIRE_ALLOCATION:
+        return on_allocation(cursor, first);
+    case WIRE_FREE:
+        on_free(cursor, first);
+        return 1;
+    case WIRE_REALLOC_FREE:
+        on_realloc_free(cursor, first);
+        return 1;
+    case WIRE_REALLOC_FAILED:
+        on_realloc_failed(cursor, first);
+        return 1;
+    case WIRE_STACK:
+        return on_stack(cursor, first);
+    case WIRE_CODE:
+        return on_code(cursor, first);
+    case WIRE_THREAD:
+        on_thread(cursor, first);
+        return 1;
+    case WIRE_TIME:
+        time = run_seconds(cursor->run, first & WIRE_TIME_MASK);
+        if (time > process->now)
+            process->now = time;
+        return 1;
+    case WIRE_MARK:
+        on_mark(cursor, first);
+        return 1;
+    default:
+        process->damaged++;
+        return 1;
+    }
+}
+
+static void publish_tail(struct process *process)
+{
+    struct ring_control *control = process->control;
+    atomic_store_explicit(&control->tail, process->position, memory_order_seq_cst);
+    if (atomic_load(&control->writers_wait) && atomic_exchange(&control->writers_wait, 0)) {
+        atomic_fetch_add(&control->progress, 1);
+        futex_wake(&control->progress, INT32_MAX);
+    }
+}
+
+uint64_t decode_ring(struct run *run, struct process *process, uint64_t words)
+{
+    struct cursor cursor = {run, process, process->position};
+    uint64_t start = process->position, publish_at = start + TAIL_STEP;
+    while (cursor.position - start < words) {
+        uint64_t first = load_word(process, cursor.position);
+        if ((first ^ wire_lap_bit(cursor.position, process->log2_words)) & WIRE_LAP_BIT)
+            break;
+        live_heap_prefetch(&process->heap,
+                           load_word(process, cursor.position + LOOK_AHEAD) & WIRE_ADDRESS_MASK);
+        if (first & WIRE_FIRST_BIT) {
+            cursor.position += handle(&cursor, first);
+        } else {
+            process->damaged++;
+            cursor.position++;
+        }
+        if (cursor.position >= publish_at) {
+            process->position = cursor.position;
+            publish_tail(process);
+            publish_at = cursor.position + TAIL_STEP;
+        }
+    }
+    process->position = cursor.position;
+    if (cursor.position != start)
+        publish_tail(process);
+    return cursor.position - start;
+}
+
+uint64_t decode_skip_hole(struct process *process)
+{
+    uint64_t capacity = UINT64_C(1) << process->log2_words;
+    uint64_t head = atomic_load(&process->control->head);
+    if (head - process->position - 1 >= capacity)
+        return 0; /* nothing reserved, or a head that cannot be */
+    uint64_t start = process->position, position = start;
+    uint64_t bits = WIRE_LAP_BIT | WIRE_FIRST_BIT;
+    while (position < head && (load_word(process, position) & bits) !=
+                                  (wire_lap_bit(position, process->log2_words) | WIRE_FIRST_BIT)) {
+        /* What stands here is of two passes ago by the next pass, and would look like its own. */
+        uint64_t mask = capacity - 1;
+        atomic_store(&process->words[position & mask], wire_lap_bit(position, process->log2_words));
+        position++;
+    }
+    process->position = position;
+    process->damaged++;
+    publish_tail(process);
+    return position - start;
+}

@@ -1,0 +1,22 @@
+/*
+ * From words to counts: drains a process's ring.
+ *
+ * The words come from shared memory that the traced process can write, so nothing in them is
+ * trusted: positions are masked, kinds, thread slots, code numbers, levels and lengths are checked,
+ * and what makes no sense is counted in process->damaged and skipped.
+ */
+#ifndef HEAPLINE_COLLECTOR_DECODE_H
+#define HEAPLINE_COLLECTOR_DECODE_H
+
+#include <stdint.h>
+
+#include "process.h"
+
+/* Reads at most `words` words that have been published. Returns how many were read. */
+uint64_t decode_ring(struct run *run, struct process *process, uint64_t words);
+
+/* Skips words that were reserved and never published, up to the next record. For a process that
+ * cannot publish them any more. Returns how many words were skipped. */
+uint64_t decode_skip_hole(struct process *process);
+
+#endif

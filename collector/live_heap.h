@@ -1,0 +1,94 @@
+/*
+ * The live blocks of one process, by address.
+ *
+ * A hash table with chains: a bucket is the number of its first block, blocks lie in one array that
+ * grows without copying, freed ones are used again, the last first. Memory: 24 bytes a block and 4
+ * to 8 bytes of buckets. One thread at a time.
+ */
+#ifndef HEAPLINE_COLLECTOR_LIVE_HEAP_H
+#define HEAPLINE_COLLECTOR_LIVE_HEAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vector.h"
+
+struct block {
+    uint64_t address;
+    uint64_t size;
+    uint32_t counter; /* what it is counted in */
+    uint32_t next;    /* in its bucket, or among the free ones; 0: none */
+};
+
+struct live_heap {
+    struct vector blocks;  /* struct block; number 0 is not used */
+    struct vector buckets; /* uint32_t */
+    uint64_t bucket_mask;
+    uint32_t free_block;
+    uint32_t blocks_used; /* numbers given out so far, including 0 */
+    uint64_t live;
+};
+
+/* False: no memory. */
+bool live_heap_init(struct live_heap *heap);
+void live_heap_deinit(struct live_heap *heap);
+
+/* Doubles the buckets; false: no memory. */
+bool live_heap_grow(struct live_heap *heap);
+
+/* Neighbouring addresses share cache lines, pages are spread. */
+static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t address)
+{
+    uint64_t place = address >> 4;
+    return ((place & 255) + ((place >> 8) * UINT64_C(0x9e3779b97f4a7c15) >> 20)) &
+           heap->bucket_mask;
+}
+
+static inline void live_heap_prefetch(const struct live_heap *heap, uint64_t address)
+{
+    __builtin_prefetch((const uint32_t *)heap->buckets.data + live_heap_bucket(heap, address));
+}
+
+/* Takes the block at `address` out and copies it to *block. False: there is none. */
+static inline bool live_heap_remove(struct live_heap *heap, uint64_t address, struct block *block)
+{
+    struct block *blocks = heap->blocks.data;
+    uint32_t *link = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, address);
+    for (uint32_t number; (number = *link); link = &blocks[number].next) {
+        if (blocks[number].address != address)
+            continue;
+        *block = blocks[number];
+        *link = block->next;
+        blocks[number].next = heap->free_block;
+        heap->free_block = number;
+        heap->live--;
+        return true;
+    }
+    return false;
+}
+
+/* Adds a block; its address must not be live. False: no memory. */
+static inline bool live_heap_add(struct live_heap *heap, uint64_t address, uint64_t size,
+                                 uint32_t counter)
+{
+    if (__builtin_expect(heap->live > heap->bucket_mask, 0) && !live_heap_grow(heap))
+        return false;
+    uint32_t number = heap->free_block;
+    struct block *blocks = heap->blocks.data;
+    if (number) {
+        heap->free_block = blocks[number].next;
+    } else {
+        number = heap->blocks_used;
+        if (!vector_reserve(&heap->blocks, (size_t)number + 1, sizeof *blocks))
+            return false;
+        blocks = heap->blocks.data;
+        heap->blocks_used++;
+    }
+    uint32_t *first = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, address);
+    blocks[number] = (struct block){address, size, counter, *first};
+    *first = number;
+    heap->live++;
+    return true;
+}
+
+#endif

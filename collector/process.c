@@ -1,0 +1,260 @@
+/*
+ * The life of a traced process's state.
+ */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "text.h"
+
+bool run_init(struct run *run)
+{
+    *run = (struct run){0};
+    return codes_init(&run->codes) && stack_tree_init(&run->tree);
+}
+
+void run_deinit(struct run *run)
+{
+    codes_deinit(&run->codes);
+    stack_tree_deinit(&run->tree);
+    vector_deinit(&run->counters.all);
+}
+
+double run_seconds(const struct run *run, uint64_t monotonic_ns)
+{
+    return monotonic_ns > run->started_ns ? (double)(monotonic_ns - run->started_ns) / 1e9 : 0;
+}
+
+/* Reads a small file of /proc; returns bytes read, NUL behind them. */
+static size_t read_proc(pid_t pid, const char *name, char *data, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? -1 : read(file, data, size - 1);
+    if (file >= 0)
+        close(file);
+    data[got > 0 ? got : 0] = 0;
+    return got > 0 ? (size_t)got : 0;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char status[512];
+    read_proc(pid, "stat", status, sizeof status);
+    /* "pid (name) state parent": the name may hold anything. */
+    const char *after_name = strrchr(status, ')');
+    int parent;
+    return after_name && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static void describe(struct process *process)
+{
+    char data[65536], path[64];
+    size_t bytes = read_proc(process->pid, "cmdline", data, sizeof data);
+    process->command = text_list_to_json(data, bytes);
+    snprintf(path, sizeof path, "/proc/%d/cwd", (int)process->pid);
+    ssize_t length = readlink(path, data, sizeof data - 1);
+    data[length > 0 ? length : 0] = 0;
+    process->directory = strdup(length > 0 ? data : "/");
+    snprintf(path, sizeof path, "/proc/%d/root", (int)process->pid);
+    process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    process->parent = parent_of(process->pid);
+}
+
+/* Holds the mutex in the control page while this thread lives, so that the kernel tells the writers
+ * of its death. */
+static bool hold_owner(struct ring_control *control)
+{
+    pthread_mutexattr_t attributes;
+    _Static_assert(sizeof(pthread_mutex_t) <= sizeof control->owner, "the mutex fits its place");
+    if (pthread_mutexattr_init(&attributes) != 0)
+        return false;
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_t *mutex = (pthread_mutex_t *)(void *)control->owner;
+    bool held = pthread_mutex_init(mutex, &attributes) == 0 && pthread_mutex_lock(mutex) == 0;
+    pthread_mutexattr_destroy(&attributes);
+    return held;
+}
+
+static bool make_ring(struct process *process, unsigned log2_words, int *descriptor)
+{
+    process->log2_words = log2_words;
+    process->ring_size = ring_bytes(log2_words);
+    *descriptor = memfd_create("heapline ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*descriptor < 0)
+        return false;
+    void *memory = MAP_FAILED;
+    /* A peer that could shrink it would make us fault. */
+    if (ftruncate(*descriptor, (off_t)process->ring_size) == 0 &&
+        fcntl(*descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        memory = mmap(NULL, process->ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, *descriptor, 0);
+    if (memory == MAP_FAILED) {
+        close(*descriptor);
+        return false;
+    }
+    process->control = memory;
+    process->words = (_Atomic uint64_t *)((char *)memory + RING_CONTROL_BYTES);
+    return true;
+}
+
+struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uint32_t overflow,
+                            uint64_t patience_ns, int *ring_descriptor)
+{
+    struct process *process = calloc(1, sizeof *process);
+    if (!process)
+        return NULL;
+    process->pid = pid;
+    process->root = -1;
+    process->exit_status = -1;
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process->pidfd < 0 || !live_heap_init(&process->heap) ||
+        !make_ring(process, log2_words, ring_descriptor))
+        return process_free(process);
+    process->control->magic = RING_MAGIC;
+    process->control->log2_words = log2_words;
+    process->control->overflow = overflow;
+    process->control->patience_ns = patience_ns;
+    if (!hold_owner(process->control)) {
+        close(*ring_descriptor);
+        return process_free(process);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    process->started = process->now =
+        run_seconds(run, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    describe(process);
+    return process;
+}
+
+struct process *process_free(struct process *process)
+{
+    if (!process)
+        return NULL;
+    if (process->pidfd >= 0)
+        close(process->pidfd);
+    if (process->root >= 0)
+        close(process->root);
+    if (process->control) {
+        atomic_store(&process->control->state, RING_CLOSED);
+        pthread_mutex_unlock((pthread_mutex_t *)(void *)process->control->owner);
+        munmap(process->control, process->ring_size);
+    }
+    for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++)
+        if (process->mirrors[i]) {
+            free(process->mirrors[i]->levels);
+            free(process->mirrors[i]);
+        }
+    vector_deinit(&process->threads);
+    vector_deinit(&process->code_numbers);
+    vector_deinit(&process->description);
+    vector_deinit(&process->end);
+    live_heap_deinit(&process->heap);
+    free(process->command);
+    free(process->directory);
+    free(process);
+    return NULL;
+}
+
+bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels)
+{
+    if (levels <= thread->capacity)
+        return true;
+    uint32_t capacity = thread->capacity ? thread->capacity : 64;
+    while (capacity < levels)
+        capacity *= 2;
+    struct mirror_level *grown = realloc(thread->levels, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    memset(grown + thread->capacity, 0, (capacity - thread->capacity) * sizeof *grown);
+    thread->levels = grown;
+    thread->capacity = capacity;
+    return true;
+}
+
+static void add_thread_row(struct process *process, uint32_t number, uint32_t tid)
+{
+    size_t count = process->threads_count;
+    if (!vector_reserve(&process->threads, count + 1, sizeof(struct thread_row)))
+        return;
+    struct thread_row *row = (struct thread_row *)process->threads.data + count;
+    *row = (struct thread_row){.number = number, .tid = tid};
+    char name[32], file[48];
+    snprintf(file, sizeof file, "task/%u/comm", tid);
+    name[0] = 0;
+    if (tid)
+        read_proc(process->pid, file, name, sizeof name);
+    name[strcspn(name, "\n")] = 0;
+    snprintf(row->name, sizeof row->name, "%.15s", tid ? name : "other threads");
+    process->threads_count++;
+}
+
+void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid)
+{
+    struct thread_mirror *thread = process->mirrors[slot];
+    if (!thread)
+        thread = process->mirrors[slot] = calloc(1, sizeof *thread);
+    if (!thread)
+        return;
+    thread->depth = thread->valid = thread->known = 0;
+    /* The same thread announces itself again when it has to start over. */
+    if (thread->number && thread->tid == tid)
+        return;
+    thread->tid = tid;
+    thread->number = ++run->thread_count;
+    add_thread_row(process, thread->number, tid);
+}
+
+struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot)
+{
+    if (!process->mirrors[slot])
+        process_thread_begin(run, process, slot, 0);
+    return process->mirrors[slot];
+}
+
+/* Threads of this process have numbers of their own, so its counters can be told by them. */
+static bool counter_is_of(const struct process *process, const struct counter *counter)
+{
+    const struct thread_row *rows = process->threads.data;
+    for (uint32_t low = 0, high = process->threads_count; low < high;) {
+        uint32_t middle = (low + high) / 2;
+        if (rows[middle].number == counter->thread)
+            return true;
+        if (rows[middle].number < counter->thread)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+void process_note_end(struct run *run, struct process *process)
+{
+    process->end_seen = true;
+    process->end_time = process->now;
+    process->end_bytes = process->sums.bytes;
+    process->end_blocks = process->sums.blocks;
+    process->end_count = 0;
+    for (uint32_t i = 1; i < run->counters.count; i++) {
+        const struct counter *counter = counters_at(&run->counters, i);
+        if (!counter->blocks || !counter_is_of(process, counter))
+            continue;
+        size_t count = process->end_count;
+        if (!vector_reserve(&process->end, count + 1, sizeof(struct end_entry))) {
+            run->memory_short = true;
+            return;
+        }
+        ((struct end_entry *)process->end.data)[count] =
+            (struct end_entry){i, counter->blocks, counter->bytes};
+        process->end_count++;
+    }
+}

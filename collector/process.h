@@ -1,0 +1,144 @@
+/*
+ * One traced process: its ring, its threads' stacks, its live heap and sums.
+ *
+ * States: running; ended (its pidfd says so, or another program has taken its place by exec);
+ * finished (drained to the last word, its rows written). One thread owns all processes.
+ */
+#ifndef HEAPLINE_COLLECTOR_PROCESS_H
+#define HEAPLINE_COLLECTOR_PROCESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "codes.h"
+#include "counters.h"
+#include "live_heap.h"
+#include "ring.h"
+#include "stack_tree.h"
+#include "vector.h"
+#include "wire.h"
+
+/* What all processes of a run share. */
+struct run {
+    uint64_t started_ns;   /* CLOCK_MONOTONIC */
+    double started;        /* Unix time */
+    uint32_t frames_max;   /* innermost frames that a stack keeps; 0: all */
+    uint32_t thread_count; /* threads numbered so far */
+    uint32_t truncated;    /* location for the outer frames of a truncated stack; 0: not yet made */
+    struct codes codes;
+    struct stack_tree tree;
+    struct counters counters;
+    bool memory_short; /* something was not counted for want of memory */
+};
+
+bool run_init(struct run *run);
+void run_deinit(struct run *run);
+double run_seconds(const struct run *run, uint64_t monotonic_ns);
+
+struct mirror_level {
+    uint32_t code;     /* 0: no Python frame */
+    uint32_t location; /* 0 when code is */
+    uint32_t node;     /* of the stack up to this level */
+};
+
+/* The reader's copy of a thread's levels. */
+struct thread_mirror {
+    uint32_t number; /* thread.id in the recording */
+    uint32_t tid;
+    uint32_t depth;
+    uint32_t valid; /* levels whose node is right */
+    uint32_t known; /* levels that have been sent */
+    uint32_t capacity;
+    struct mirror_level *levels;
+};
+
+/* A block taken out at the start of a realloc that may yet fail. */
+struct pending_realloc {
+    bool found;
+    struct block block;
+};
+
+/* The composition of the heap at the end of the program's own code. */
+struct end_entry {
+    uint32_t counter;
+    uint32_t blocks;
+    uint64_t bytes;
+};
+
+struct thread_row {
+    uint32_t number;
+    uint32_t tid;
+    char name[16];
+};
+
+struct process {
+    uint32_t number; /* process.id in the recording */
+    pid_t pid;
+    pid_t parent;
+    int pidfd;
+    int root;      /* descriptor of its root folder, -1: unknown */
+    char *command; /* JSON */
+    char *directory;
+    double started;
+
+    /* The ring. The control page is shared with a process that may write anything into it. */
+    struct ring_control *control;
+    _Atomic uint64_t *words;
+    size_t ring_size;
+    unsigned log2_words;
+    uint64_t position; /* words read */
+    uint64_t stuck_since_ns;
+
+    struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
+    struct vector threads; /* struct thread_row, in order of appearance */
+    uint32_t threads_count, threads_written;
+    struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
+    uint32_t code_numbers_count;
+    uint32_t describing; /* code whose description is arriving, WIRE_CODE_NONE: none */
+    struct vector description;
+    size_t description_bytes;
+
+    struct live_heap heap;
+    struct heap_sums sums;
+    struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
+
+    double now; /* of the latest TIME record */
+    uint64_t events;
+    uint64_t unmatched_frees;
+    uint64_t
+        damaged; /* words and records that made no sense, holes, blocks that could not be kept */
+    uint32_t python_version;
+    bool stacks_unreadable;
+
+    bool end_seen;
+    double end_time;
+    uint64_t end_bytes, end_blocks;
+    struct vector end; /* struct end_entry */
+    uint32_t end_count;
+
+    bool ended;
+    double ended_time;
+    int exit_status; /* -1: unknown */
+    int signal;      /* 0: none */
+};
+
+/* Makes a process with a fresh ring; *ring_descriptor is the caller's to close. Null when memory or
+ * descriptors are short. */
+struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uint32_t overflow,
+                            uint64_t patience_ns, int *ring_descriptor);
+/* Closes everything; accepts and returns null. */
+struct process *process_free(struct process *process);
+
+/* The thread in a slot, made when it was never announced; null when memory is short. */
+struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);
+/* A slot has a new owner. */
+void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid);
+/* Makes room for `levels` levels. */
+bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels);
+
+/* Notes the composition of the heap as that at the end of the program's own code. */
+void process_note_end(struct run *run, struct process *process);
+
+#endif

@@ -1,0 +1,460 @@
+/*
+ * The recording's writer.
+ *
+ * What only grows (files, codes, locations, threads, full chunks of nodes) is appended; the last,
+ * partial chunk of nodes, a process's row, its counters and its line totals are replaced. The file
+ * is in WAL mode while the run goes on, so that it can be read meanwhile, and without syncing: a
+ * killed collector loses nothing that was committed, only a crashed kernel could.
+ */
+#include "recording_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index.h"
+#include "source.h"
+#include "store.h"
+
+static const char *const statement_text[STORE_STATEMENTS] = {
+    [STORE_FILE] = "INSERT INTO file VALUES (?, ?)",
+    [STORE_SOURCE] = "INSERT INTO source VALUES (?, ?, ?)",
+    [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
+    [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
+    [STORE_THREAD] = "INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?)",
+    [STORE_NODES] = "INSERT OR REPLACE INTO node_chunk VALUES (?, ?, ?)",
+    [STORE_FORGET_COUNTERS] = "DELETE FROM counter_chunk WHERE process = ? AND first >= ?",
+    [STORE_COUNTERS] = "INSERT OR REPLACE INTO counter_chunk VALUES (?, ?, ?, ?)",
+    [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    [STORE_PROCESS] =
+        "INSERT OR REPLACE INTO process VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORE_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
+};
+
+__attribute__((format(printf, 2, 3))) static bool fail(struct recording_writer *writer,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (!writer->trouble[0])
+        vsnprintf(writer->trouble, sizeof writer->trouble, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static bool fail_database(struct recording_writer *writer)
+{
+    return fail(writer, "the recording could not be written on: %s",
+                sqlite3_errmsg(writer->database));
+}
+
+static bool execute(struct recording_writer *writer, const char *sql)
+{
+    return sqlite3_exec(writer->database, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           fail_database(writer);
+}
+
+/* Binds by format: i int64; d double; I, D the same behind an int that says whether there is a
+ * value; s text, null allowed; b blob and its size. Runs. */
+static bool put(struct recording_writer *writer, enum recording_statement which, const char *format,
+                ...)
+{
+    sqlite3_stmt *statement = writer->statements[which];
+    va_list values;
+    va_start(values, format);
+    for (int i = 1; format[i - 1]; i++) {
+        const void *data;
+        char kind = format[i - 1];
+        bool present = (kind != 'I' && kind != 'D') || va_arg(values, int);
+        sqlite3_bind_null(statement, i);
+        if (kind == 's') {
+            sqlite3_bind_text(statement, i, va_arg(values, const char *), -1, SQLITE_STATIC);
+        } else if (kind == 'b') {
+            data = va_arg(values, const void *);
+            sqlite3_bind_blob64(statement, i, data, va_arg(values, sqlite3_uint64), SQLITE_STATIC);
+        } else if (kind == 'd' || kind == 'D') {
+            double value = va_arg(values, double);
+            if (present)
+                sqlite3_bind_double(statement, i, value);
+        } else {
+            sqlite3_int64 value = va_arg(values, sqlite3_int64);
+            if (present)
+                sqlite3_bind_int64(statement, i, value);
+        }
+    }
+    va_end(values);
+    bool done = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_reset(statement);
+    return done || fail_database(writer);
+}
+
+#define INTEGER(value) ((sqlite3_int64)(value))
+
+/* --- creation ----------------------------------------------------------------------------------
+ */
+
+/* Makes the file ours, so that no other user could place or read it. */
+static bool create_file(struct recording_writer *writer, const char *path, bool force)
+{
+    if (force && unlink(path) != 0 && errno != ENOENT)
+        return fail(writer, "cannot replace %s: %s", path, strerror(errno));
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file >= 0) {
+        close(file);
+        return true;
+    }
+    if (errno == EEXIST)
+        return fail(writer, "%s exists; choose another name with -o or replace it with -f", path);
+    return fail(writer, "cannot create %s: %s", path, strerror(errno));
+}
+
+static bool prepare_all(struct recording_writer *writer)
+{
+    for (int i = 0; i < STORE_STATEMENTS; i++)
+        if (sqlite3_prepare_v3(writer->database, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &writer->statements[i], NULL) != SQLITE_OK)
+            return fail_database(writer);
+    return true;
+}
+
+static bool insert_run(struct recording_writer *writer, const struct recorded_run *run)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(writer->database,
+                           "INSERT INTO run VALUES (1, ?, ?, ?, ?, NULL, 0, NULL)", -1, &statement,
+                           NULL) != SQLITE_OK)
+        return fail_database(writer);
+    sqlite3_bind_text(statement, 1, HEAPLINE_VERSION, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, run->command, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, run->directory, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 4, run->started);
+    bool done = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_finalize(statement);
+    return done || fail_database(writer);
+}
+
+static bool create_tables(struct recording_writer *writer, const struct recorded_run *run)
+{
+    return execute(writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+                           "PRAGMA cache_size = -1024; BEGIN") &&
+           execute(writer, store_sql) && insert_run(writer, run) && execute(writer, "COMMIT") &&
+           prepare_all(writer);
+}
+
+bool recording_create(struct recording_writer *writer, const char *path, bool force,
+                      const struct recorded_run *run)
+{
+    *writer = (struct recording_writer){.files = 1, .codes = 1, .locations = 1, .nodes = 1};
+    if (!create_file(writer, path, force))
+        return false;
+    if (chunk_writer_init(&writer->chunk) &&
+        sqlite3_open_v2(path, &writer->database, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+        create_tables(writer, run))
+        return true;
+    if (!writer->trouble[0])
+        fail(writer, "cannot create %s: %s", path, sqlite3_errmsg(writer->database));
+    recording_close(writer);
+    unlink(path);
+    return false;
+}
+
+/* --- what only grows ---------------------------------------------------------------------------
+ */
+
+static bool append_source(struct recording_writer *writer, const struct process *process,
+                          uint32_t number, const char *path)
+{
+    size_t packed_bytes, bytes;
+    void *packed = source_read(process->root, path, &packed_bytes, &bytes);
+    bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
+                               (sqlite3_uint64)packed_bytes);
+    free(packed);
+    return done;
+}
+
+static bool append_codes(struct recording_writer *writer, const struct codes *codes,
+                         const struct process *process)
+{
+    for (uint32_t i = writer->files; i < codes->file_count; i++)
+        if (!put(writer, STORE_FILE, "is", INTEGER(i), codes_file(codes, i)->path) ||
+            !append_source(writer, process, i, codes_file(codes, i)->path))
+            return false;
+    for (uint32_t i = writer->codes; i < codes->code_count; i++) {
+        const struct code *code = codes_code(codes, i);
+        if (!put(writer, STORE_CODE, "iisi", INTEGER(i), INTEGER(code->file), code->name,
+                 INTEGER(code->first_line)))
+            return false;
+    }
+    for (uint32_t i = writer->locations; i < codes->location_count; i++) {
+        const struct location *location = codes_location(codes, i);
+        if (!put(writer, STORE_LOCATION, "iii", INTEGER(i), INTEGER(location->code),
+                 INTEGER(location->line)))
+            return false;
+    }
+    return true;
+}
+
+static bool append_nodes(struct recording_writer *writer, const struct stack_tree *tree)
+{
+    /* Chunks begin at multiples of CHUNK_ROWS, the first one at node 1. */
+    for (uint32_t first = writer->nodes; first < tree->count;) {
+        uint32_t end = (first / CHUNK_ROWS + 1) * CHUNK_ROWS;
+        end = end < tree->count ? end : tree->count;
+        for (uint32_t i = first; i < end; i++) {
+            const struct node *node = stack_tree_node(tree, i);
+            chunk_add_node(&writer->chunk, i,
+                           &(struct node_row){.parent = node->parent, .location = node->location});
+        }
+        const uint8_t *data;
+        size_t size = chunk_writer_finish(&writer->chunk, &data);
+        if (!size)
+            return fail(writer, "the recording could not be written on: compression failed");
+        if (!put(writer, STORE_NODES, "iib", INTEGER(first), INTEGER(end - first), data,
+                 (sqlite3_uint64)size))
+            return false;
+        first = end;
+    }
+    return true;
+}
+
+static bool append_threads(struct recording_writer *writer, const struct process *process)
+{
+    const struct thread_row *rows = process->threads.data;
+    for (uint32_t i = process->threads_written; i < process->threads_count; i++)
+        if (!put(writer, STORE_THREAD, "iiis", INTEGER(rows[i].number), INTEGER(process->number),
+                 INTEGER(rows[i].tid), rows[i].name))
+            return false;
+    return true;
+}
+
+/* --- a process's counters ----------------------------------------------------------------------
+ */
+
+struct line_sums {
+    uint32_t location;
+    uint8_t allocator;
+    struct counter_row sums;
+};
+
+/* One pass over a process's counters: chunks and sums by line. */
+struct counter_pass {
+    struct recording_writer *writer;
+    struct run *run;
+    const struct process *process;
+    bool *of_process; /* by thread number */
+    uint32_t end_at;  /* next entry of process->end */
+    uint32_t rows;    /* written so far */
+    struct index by_line;
+    struct vector lines; /* struct line_sums; element 0 unused */
+    uint32_t line_count;
+};
+
+static bool *threads_of(const struct run *run, const struct process *process)
+{
+    bool *of_process = calloc((size_t)run->thread_count + 1, sizeof *of_process);
+    const struct thread_row *rows = process->threads.data;
+    for (uint32_t i = 0; of_process && i < process->threads_count; i++)
+        of_process[rows[i].number] = true;
+    return of_process;
+}
+
+/* What the counter held at the end of the program's own code. */
+static void fill_end(struct counter_pass *pass, uint32_t number, struct counter_row *row)
+{
+    const struct process *process = pass->process;
+    if (!process->end_seen) {
+        row->end_blocks = row->leaked_blocks;
+        row->end_bytes = row->leaked_bytes;
+        return;
+    }
+    const struct end_entry *entries = process->end.data;
+    if (pass->end_at < process->end_count && entries[pass->end_at].counter == number) {
+        row->end_blocks = entries[pass->end_at].blocks;
+        row->end_bytes = entries[pass->end_at].bytes;
+        pass->end_at++;
+    }
+}
+
+static bool flush_counters(struct counter_pass *pass)
+{
+    uint32_t rows = pass->writer->chunk.rows;
+    if (rows == 0)
+        return true;
+    const uint8_t *data;
+    size_t size = chunk_writer_finish(&pass->writer->chunk, &data);
+    if (!size)
+        return fail(pass->writer, "the recording could not be written on: compression failed");
+    uint32_t first = pass->rows;
+    pass->rows += rows;
+    return put(pass->writer, STORE_COUNTERS, "iiib", INTEGER(pass->process->number), INTEGER(first),
+               INTEGER(rows), data, (sqlite3_uint64)size);
+}
+
+static bool add_to_line(struct counter_pass *pass, const struct counter_row *row)
+{
+    uint32_t location = stack_tree_node(&pass->run->tree, row->node)->location;
+    uint32_t *at = index_at(&pass->by_line, (uint64_t)location << 8 | row->allocator);
+    if (!at)
+        return fail(pass->writer, "the recording could not be written on: memory is short");
+    if (!*at) {
+        uint32_t count = pass->line_count + 1;
+        if (!vector_reserve(&pass->lines, (size_t)count + 1, sizeof(struct line_sums)))
+            return fail(pass->writer, "the recording could not be written on: memory is short");
+        ((struct line_sums *)pass->lines.data)[count] =
+            (struct line_sums){.location = location, .allocator = row->allocator};
+        *at = pass->line_count = count;
+    }
+    struct counter_row *sums = &((struct line_sums *)pass->lines.data)[*at].sums;
+    sums->allocations += row->allocations;
+    sums->allocated_bytes += row->allocated_bytes;
+    sums->peak_blocks += row->peak_blocks;
+    sums->peak_bytes += row->peak_bytes;
+    sums->end_blocks += row->end_blocks;
+    sums->end_bytes += row->end_bytes;
+    sums->leaked_blocks += row->leaked_blocks;
+    sums->leaked_bytes += row->leaked_bytes;
+    return true;
+}
+
+static bool write_counter(struct counter_pass *pass, uint32_t number)
+{
+    struct counter *counter = counters_at(&pass->run->counters, number);
+    counter_settle(counter, &pass->process->sums);
+    struct counter_row row = {.node = counter->node,
+                              .thread = counter->thread,
+                              .allocator = counter->allocator,
+                              .size_class = counter->size_class,
+                              .allocations = counter->allocations,
+                              .allocated_bytes = counter->allocated_bytes,
+                              .peak_blocks = counter->peak_blocks,
+                              .peak_bytes = counter->peak_bytes,
+                              .leaked_blocks = counter->blocks,
+                              .leaked_bytes = counter->bytes};
+    fill_end(pass, number, &row);
+    chunk_add_counter(&pass->writer->chunk, &row);
+    return add_to_line(pass, &row) &&
+           (pass->writer->chunk.rows < CHUNK_ROWS || flush_counters(pass));
+}
+
+static bool write_lines(const struct counter_pass *pass)
+{
+    const struct line_sums *lines = pass->lines.data;
+    for (uint32_t i = 1; i <= pass->line_count; i++) {
+        const struct counter_row *sums = &lines[i].sums;
+        if (!put(pass->writer, STORE_LINE, "iiiiiiiiiii", INTEGER(pass->process->number),
+                 INTEGER(lines[i].location), INTEGER(lines[i].allocator),
+                 INTEGER(sums->allocations), INTEGER(sums->allocated_bytes),
+                 INTEGER(sums->peak_blocks), INTEGER(sums->peak_bytes), INTEGER(sums->end_blocks),
+                 INTEGER(sums->end_bytes), INTEGER(sums->leaked_blocks),
+                 INTEGER(sums->leaked_bytes)))
+            return false;
+    }
+    return true;
+}
+
+static bool write_counters(struct recording_writer *writer, struct run *run,
+                           const struct process *process)
+{
+    struct counter_pass pass = {.writer = writer, .run = run, .process = process};
+    pass.of_process = threads_of(run, process);
+    bool done = pass.of_process && index_init(&pass.by_line);
+    if (!done)
+        fail(writer, "the recording could not be written on: memory is short");
+    for (uint32_t i = 1; done && i < run->counters.count; i++)
+        if (pass.of_process[counters_at(&run->counters, i)->thread])
+            done = write_counter(&pass, i);
+    done = done && flush_counters(&pass) &&
+           put(writer, STORE_FORGET_COUNTERS, "ii", INTEGER(process->number), INTEGER(pass.rows)) &&
+           write_lines(&pass);
+    free(pass.of_process);
+    index_deinit(&pass.by_line);
+    vector_deinit(&pass.lines);
+    return done;
+}
+
+/* --- rows and transactions ---------------------------------------------------------------------
+ */
+
+static void version_text(uint32_t version, char *text, size_t size)
+{
+    static const char *const levels[] = {[0xa] = "a", [0xb] = "b", [0xc] = "rc", [0xf] = ""};
+    unsigned level = version >> 4 & 15;
+    int length =
+        snprintf(text, size, "%u.%u.%u", version >> 24, version >> 16 & 255, version >> 8 & 255);
+    if (level != 15 && level >= 10 && levels[level])
+        snprintf(text + length, size - (size_t)length, "%s%u", levels[level], version & 15);
+}
+
+static bool write_process(struct recording_writer *writer, const struct process *process,
+                          const struct recorded_run *about)
+{
+    const struct heap_sums *sums = &process->sums;
+    bool is_main = process->pid == about->main_pid, seen = process->end_seen;
+    bool has_status = process->ended && process->exit_status >= 0;
+    char python[32];
+    version_text(process->python_version, python, sizeof python);
+    uint64_t lost = process->damaged + atomic_load(&process->control->dropped);
+    return put(writer, STORE_PROCESS, "iiIsssidDIIiidiidiiiiiiii", INTEGER(process->number),
+               INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
+               process->command, process->directory, process->python_version ? python : NULL,
+               INTEGER(!process->stacks_unreadable), process->started, (int)process->ended,
+               process->ended_time, (int)has_status, INTEGER(process->exit_status),
+               (int)(process->signal != 0), INTEGER(process->signal), INTEGER(sums->peak_bytes),
+               INTEGER(sums->peak_blocks), sums->peak_time,
+               INTEGER(seen ? process->end_bytes : sums->bytes),
+               INTEGER(seen ? process->end_blocks : sums->blocks),
+               seen ? process->end_time : process->now, INTEGER(seen), INTEGER(sums->bytes),
+               INTEGER(sums->blocks), INTEGER(sums->allocations), INTEGER(sums->frees),
+               INTEGER(sums->allocated_bytes), INTEGER(process->unmatched_frees), INTEGER(lost));
+}
+
+/* Remembers what a committed snapshot has brought into the file. */
+static void note_written(struct recording_writer *writer, const struct run *run,
+                         struct process *process)
+{
+    writer->files = run->codes.file_count;
+    writer->codes = run->codes.code_count;
+    writer->locations = run->codes.location_count;
+    uint32_t partial = run->tree.count / CHUNK_ROWS * CHUNK_ROWS;
+    writer->nodes = partial > 1 ? partial : 1;
+    process->threads_written = process->threads_count;
+}
+
+bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
+                        const struct recorded_run *about)
+{
+    if (writer->trouble[0] || !execute(writer, "BEGIN"))
+        return false;
+    if (append_codes(writer, &run->codes, process) && append_nodes(writer, &run->tree) &&
+        write_process(writer, process, about) && append_threads(writer, process) &&
+        write_counters(writer, run, process) && execute(writer, "COMMIT")) {
+        note_written(writer, run, process);
+        return true;
+    }
+    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+    return false;
+}
+
+bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
+                        const char *trouble)
+{
+    return !writer->trouble[0] &&
+           put(writer, STORE_RUN, "dis", seconds, INTEGER(complete), trouble);
+}
+
+void recording_close(struct recording_writer *writer)
+{
+    for (int i = 0; i < STORE_STATEMENTS; i++)
+        sqlite3_finalize(writer->statements[i]);
+    if (writer->database)
+        sqlite3_exec(writer->database,
+                     "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL, NULL,
+                     NULL);
+    sqlite3_close(writer->database);
+    chunk_writer_deinit(&writer->chunk);
+    writer->database = NULL;
+}

@@ -1,0 +1,65 @@
+/*
+ * Writing the recording (schema/store.sql).
+ *
+ * A snapshot is one transaction that brings the file up to date; between snapshots nothing is open.
+ * When SQLite fails (disk full, file gone) the transaction is undone, writer->trouble says why, and
+ * nothing more is written: what was committed stays readable. One thread at a time.
+ */
+#ifndef HEAPLINE_COLLECTOR_RECORDING_WRITER_H
+#define HEAPLINE_COLLECTOR_RECORDING_WRITER_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chunk.h"
+#include "process.h"
+
+enum recording_statement {
+    STORE_FILE,
+    STORE_SOURCE,
+    STORE_CODE,
+    STORE_LOCATION,
+    STORE_THREAD,
+    STORE_NODES,
+    STORE_FORGET_COUNTERS,
+    STORE_COUNTERS,
+    STORE_LINE,
+    STORE_PROCESS,
+    STORE_RUN,
+    STORE_STATEMENTS,
+};
+
+struct recording_writer {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STORE_STATEMENTS];
+    struct chunk_writer chunk;
+    char trouble[256]; /* empty: all well */
+    /* Written so far. */
+    uint32_t files, codes, locations, nodes;
+};
+
+struct recorded_run {
+    const char *command; /* JSON */
+    const char *directory;
+    double started;
+    pid_t main_pid; /* 0: unknown */
+};
+
+/* Creates the file, mode 0600, and its tables. With `force` an existing one is replaced. False:
+ * writer->trouble says why; there is then no new file. */
+bool recording_create(struct recording_writer *writer, const char *path, bool force,
+                      const struct recorded_run *run);
+
+/* Brings codes, nodes and one process up to date. The process is final when it has ended. */
+bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
+                        const struct recorded_run *about);
+
+/* The last word on the run. `trouble` may be null. */
+bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
+                        const char *trouble);
+
+/* Closes the file and leaves it as one file, without a journal beside it. */
+void recording_close(struct recording_writer *writer);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * A recording session: accepts processes, drains their rings, writes the recording.
+ */
+#ifndef HEAPLINE_COLLECTOR_SESSION_H
+#define HEAPLINE_COLLECTOR_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session_options {
+    int listener; /* Unix stream socket that listens */
+    int control;  /* to `heapline run`, see schema/control.h */
+    const char *output;
+    bool force;
+    uint32_t overflow;    /* enum ring_overflow */
+    uint32_t frames_max;  /* 0: all */
+    uint64_t patience_ns; /* how long writers wait for a reader that does not move */
+    char *const *command; /* null-terminated */
+};
+
+/* Runs to the end. Returns the exit status. */
+int session_run(const struct session_options *options);
+
+#endif

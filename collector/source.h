@@ -1,0 +1,17 @@
+/*
+ * Reading the source files of a traced process.
+ */
+#ifndef HEAPLINE_COLLECTOR_SOURCE_H
+#define HEAPLINE_COLLECTOR_SOURCE_H
+
+#include <stddef.h>
+
+/* No longer file is stored. */
+#define SOURCE_BYTES_MAX ((size_t)8 << 20)
+
+/* The text of the regular file `path` as seen from the folder `root` (a descriptor; -1: from ours),
+ * compressed with zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no
+ * regular file or too long. Never blocks on a device or a FIFO. */
+void *source_read(int root, const char *path, size_t *packed_bytes, size_t *bytes);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Conversions of text.
+ */
+#include "text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLACEMENT 0xfffdu
+
+static uint32_t character_at(const uint8_t *data, unsigned width)
+{
+    uint32_t character = 0;
+    memcpy(&character, data, width);
+    return character;
+}
+
+static char *put_character(char *out, uint32_t character)
+{
+    if (character == 0 || character > 0x10ffff || (character >= 0xd800 && character <= 0xdfff))
+        character = REPLACEMENT;
+    if (character < 0x80) {
+        *out++ = (char)character;
+        return out;
+    }
+    unsigned more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    *out++ = (char)((0xf00u >> more & 0xff) | character >> 6 * more);
+    while (more--)
+        *out++ = (char)(0x80 | (character >> 6 * more & 0x3f));
+    return out;
+}
+
+char *text_to_utf8(const uint8_t *data, size_t bytes, unsigned width)
+{
+    size_t characters = bytes / width;
+    char *text = malloc(characters * 4 + 1);
+    if (!text)
+        return NULL;
+    char *out = text;
+    for (size_t i = 0; i < characters; i++)
+        out = put_character(out, character_at(data + i * width, width));
+    *out = 0;
+    return text;
+}
+
+/* A JSON string of arbitrary bytes: what is not UTF-8 is taken for Latin-1. */
+static json_t *json_text(const char *bytes)
+{
+    json_t *text = json_string(bytes);
+    if (text)
+        return text;
+    char *converted = text_to_utf8((const uint8_t *)bytes, strlen(bytes), 1);
+    text = converted ? json_string(converted) : NULL;
+    free(converted);
+    return text;
+}
+
+char *text_list_to_json(const char *data, size_t bytes)
+{
+    json_t *list = json_array();
+    for (size_t at = 0; at < bytes;) {
+        char *part = strndup(data + at, bytes - at);
+        if (!part)
+            break;
+        at += strlen(part) + 1;
+        json_array_append_new(list, json_text(part));
+        free(part);
+    }
+    char *json = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return json;
+}

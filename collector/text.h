@@ -1,0 +1,18 @@
+/*
+ * Text from a traced process, made into UTF-8.
+ */
+#ifndef HEAPLINE_COLLECTOR_TEXT_H
+#define HEAPLINE_COLLECTOR_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* UTF-8 of `bytes` bytes of PyUnicode data, `width` (1, 2, 4) bytes a character: NUL-terminated, to
+ * be freed, null when memory is short. NUL, surrogates and what is no character become U+FFFD. */
+char *text_to_utf8(const uint8_t *data, size_t bytes, unsigned width);
+
+/* A JSON array of the strings that stand, NUL-terminated, in data[0..bytes). To be freed; null when
+ * memory is short. */
+char *text_list_to_json(const char *data, size_t bytes);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * The code objects that the reader knows: address → number in the stream.
+ *
+ * Look-ups take no lock: a thread asks only for code that one of its own frames runs, which cannot
+ * die meanwhile. Insertion and removal are under a lock. Numbers of dead code objects are used
+ * again. Memory: 16 bytes a slot, at most three quarters full, doubled as needed.
+ */
+#ifndef HEAPLINE_PRELOAD_CODE_TABLE_H
+#define HEAPLINE_PRELOAD_CODE_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Moves whenever a known code object dies: what was remembered by its address is void then. */
+extern _Atomic uint32_t code_epoch;
+
+/* False: no memory. Once, at start. */
+bool code_table_init(void);
+
+/* The number of a live code object, announced to the reader when new. WIRE_CODE_NONE when that
+ * failed (the record was dropped, or memory is short). */
+uint32_t code_table_number(uintptr_t code);
+
+/* A block of the object domain that looks like a code object is about to be freed. */
+void code_table_forget(uintptr_t code);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * A lock for the shim's rare paths: one futex word, no allocation, no spinning beyond a glance.
+ *
+ * Held only over a few memory operations and mmap, never over a call into libc's allocator, the
+ * loader or the interpreter; never taken in a signal handler. A forked child never takes one: its
+ * gate is shut.
+ */
+#ifndef HEAPLINE_PRELOAD_LOCK_H
+#define HEAPLINE_PRELOAD_LOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct lock {
+    _Atomic uint32_t word; /* 0 free, 1 held, 2 held and waited for */
+};
+
+void lock_take(struct lock *lock);
+void lock_release(struct lock *lock);
+
+#endif

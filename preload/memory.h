@@ -1,0 +1,17 @@
+/*
+ * Memory of the shim's own, straight from mmap: never from the heap it watches, never returned.
+ * Zero-filled; null when the system has none. Any thread; call with shim_lock free.
+ */
+#ifndef HEAPLINE_PRELOAD_MEMORY_H
+#define HEAPLINE_PRELOAD_MEMORY_H
+
+#include <stddef.h>
+
+/* Whole pages of their own. */
+void *memory_map(size_t bytes);
+void memory_unmap(void *memory, size_t bytes);
+
+/* A small piece of a shared page, aligned to 64 bytes; at most 64 KiB. Never given back. */
+void *memory_carve(size_t bytes);
+
+#endif

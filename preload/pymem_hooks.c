@@ -1,0 +1,200 @@
+/*
+ * Wrapping the raw, mem and object domains.
+ *
+ * The wrapped allocator of each domain is kept beside its hook; the hook is found through the
+ * context pointer. Start-up may throw the hooks away: -X dev and PYTHONMALLOC set the domains anew.
+ * Then the raw domain's function is one that CPython had before the hooks: the plain one or, learnt
+ * here by setting up and undoing the debug hooks once, the debugging one. Anything else in our
+ * place (tracemalloc, a program's own allocator) wraps ours and is left alone.
+ */
+#include "pymem_hooks.h"
+
+#include <stddef.h>
+
+#include "code_table.h"
+#include "hook_call.h"
+#include "recorder.h"
+#include "shim.h"
+#include "wire.h"
+
+/* PyMemAllocatorEx and PyMemAllocatorDomain of cpython/pymem.h; the same in 3.8 to 3.15. */
+struct py_allocator {
+    void *context;
+    void *(*malloc)(void *context, size_t size);
+    void *(*calloc)(void *context, size_t count, size_t size);
+    void *(*realloc)(void *context, void *block, size_t size);
+    void (*free)(void *context, void *block);
+};
+enum py_domain { PY_DOMAIN_RAW, PY_DOMAIN_MEM, PY_DOMAIN_OBJECT, PY_DOMAIN_COUNT };
+
+struct domain {
+    struct py_allocator real;
+    enum wire_allocator allocator;
+};
+
+static struct domain domains[PY_DOMAIN_COUNT] = {
+    [PY_DOMAIN_RAW] = {.allocator = WIRE_ALLOCATOR_RAW},
+    [PY_DOMAIN_MEM] = {.allocator = WIRE_ALLOCATOR_MEM},
+    [PY_DOMAIN_OBJECT] = {.allocator = WIRE_ALLOCATOR_OBJECT},
+};
+
+static struct {
+    void (*get_allocator)(int domain, struct py_allocator *allocator);
+    void (*set_allocator)(int domain, struct py_allocator *allocator);
+    void (*setup_debug_hooks)(void);
+    int (*is_initialized)(void);
+    /* The raw domain's malloc without us. */
+    void *(*plain_raw_malloc)(void *, size_t);
+    void *(*debug_raw_malloc)(void *, size_t);
+} python;
+
+static inline void *finish(struct hook_call *call, struct domain *domain, void *block, size_t size)
+{
+    hook_record(call);
+    if (SHIM_LIKELY(block != NULL))
+        record_allocation(block, size, domain->allocator, call->interrupting);
+    hook_leave(call);
+    return block;
+}
+
+static void *hook_malloc(void *context, size_t size)
+{
+    struct domain *domain = context;
+    struct hook_call call;
+    if (!hook_enter(&call))
+        return domain->real.malloc(domain->real.context, size);
+    hook_call_real(&call);
+    return finish(&call, domain, domain->real.malloc(domain->real.context, size), size);
+}
+
+static void *hook_calloc(void *context, size_t count, size_t size)
+{
+    struct domain *domain = context;
+    struct hook_call call;
+    if (!hook_enter(&call))
+        return domain->real.calloc(domain->real.context, count, size);
+    hook_call_real(&call);
+    return finish(&call, domain, domain->real.calloc(domain->real.context, count, size),
+                  count * size);
+}
+
+/* CPython's realloc never frees: of size 0 it gives a block like any other. */
+static void *hook_realloc(void *context, void *old, size_t size)
+{
+    struct domain *domain = context;
+    struct hook_call call;
+    if (!hook_enter(&call))
+        return domain->real.realloc(domain->real.context, old, size);
+    if (old)
+        record_realloc_free(old, call.interrupting);
+    hook_call_real(&call);
+    void *block = domain->real.realloc(domain->real.context, old, size);
+    if (SHIM_UNLIKELY(!block && old)) {
+        hook_record(&call);
+        record_realloc_failed(old);
+        hook_leave(&call);
+        return NULL;
+    }
+    return finish(&call, domain, block, size);
+}
+
+static void hook_free(void *context, void *block)
+{
+    struct domain *domain = context;
+    struct hook_call call;
+    if (!block || !hook_enter(&call)) {
+        domain->real.free(domain->real.context, block);
+        return;
+    }
+    record_free(block);
+    hook_call_real(&call);
+    domain->real.free(domain->real.context, block);
+    hook_leave(&call);
+}
+
+/* A code object is one plain block of the object domain, and its type still stands in it. */
+static void hook_free_object(void *context, void *block)
+{
+    if (block &&
+        SHIM_UNLIKELY(python_layout.code_type &&
+                      *(const void **)((char *)block + python_layout.object_type) ==
+                          python_layout.code_type) &&
+        shim_gate_open()) {
+        uintptr_t outer = shim_thread.guard;
+        shim_guard_set(SHIM_RECORDING);
+        code_table_forget((uintptr_t)block);
+        shim_guard_set(outer);
+    }
+    hook_free(context, block);
+}
+
+static bool is_hooked(const struct py_allocator *allocator)
+{
+    return allocator->malloc == hook_malloc;
+}
+
+static void wrap(enum py_domain domain)
+{
+    struct py_allocator seen;
+    python.get_allocator((int)domain, &seen);
+    if (is_hooked(&seen))
+        return;
+    domains[domain].real = seen;
+    struct py_allocator hook = {
+        .context = &domains[domain],
+        .malloc = hook_malloc,
+        .calloc = hook_calloc,
+        .realloc = hook_realloc,
+        .free = domain == PY_DOMAIN_OBJECT ? hook_free_object : hook_free,
+    };
+    python.set_allocator((int)domain, &hook);
+}
+
+static void wrap_all(void)
+{
+    for (enum py_domain domain = 0; domain < PY_DOMAIN_COUNT; domain++)
+        wrap(domain);
+}
+
+/* Learns what the raw domain looks like with CPython's debug hooks, leaving all as it was. */
+static void learn_debug_hooks(void)
+{
+    struct py_allocator plain[PY_DOMAIN_COUNT], debug;
+    for (int domain = 0; domain < PY_DOMAIN_COUNT; domain++)
+        python.get_allocator(domain, &plain[domain]);
+    python.setup_debug_hooks();
+    python.get_allocator(PY_DOMAIN_RAW, &debug);
+    for (int domain = 0; domain < PY_DOMAIN_COUNT; domain++)
+        python.set_allocator(domain, &plain[domain]);
+    python.plain_raw_malloc = plain[PY_DOMAIN_RAW].malloc;
+    python.debug_raw_malloc = debug.malloc;
+}
+
+bool pymem_hooks_install(symbol_lookup *lookup, void *handle)
+{
+    *(void **)&python.get_allocator = lookup(handle, "PyMem_GetAllocator");
+    *(void **)&python.set_allocator = lookup(handle, "PyMem_SetAllocator");
+    *(void **)&python.setup_debug_hooks = lookup(handle, "PyMem_SetupDebugHooks");
+    *(void **)&python.is_initialized = lookup(handle, "Py_IsInitialized");
+    if (!python.get_allocator || !python.set_allocator || !python.setup_debug_hooks ||
+        !python.is_initialized)
+        return false;
+    learn_debug_hooks();
+    wrap_all();
+    return true;
+}
+
+bool pymem_hooks_renew(void)
+{
+    struct py_allocator raw;
+    python.get_allocator(PY_DOMAIN_RAW, &raw);
+    if (raw.malloc != python.plain_raw_malloc && raw.malloc != python.debug_raw_malloc)
+        return false;
+    wrap_all();
+    return raw.malloc == python.debug_raw_malloc && raw.malloc != python.plain_raw_malloc;
+}
+
+bool pymem_hooks_initialized(void)
+{
+    return python.is_initialized() != 0;
+}

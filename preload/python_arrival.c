@@ -1,0 +1,121 @@
+/*
+ * States: not Python yet (WATCH_LIBRARY), Python starting up (WATCH_START_UP), settled
+ * (WATCH_NOTHING). The watch is taken (set to WATCH_NOTHING) while someone acts on it, so that
+ * neither another thread nor the action's own allocations act twice.
+ *
+ * A libpython that comes by dlopen is noticed by its first call of malloc: wrapping dlopen would
+ * break $ORIGIN look-ups of its caller.
+ */
+#include "python_arrival.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+
+#include "attach.h"
+#include "code_table.h"
+#include "complaint.h"
+#include "pymem_hooks.h"
+#include "python_layout.h"
+#include "ring_writer.h"
+#include "thread_state.h"
+#include "wire.h"
+
+_Atomic uint32_t arrival_watch;
+
+static char collector_address[ATTACH_ADDRESS_MAX + 1];
+
+static void send_mark(enum wire_mark mark, uint64_t value)
+{
+    ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT | value);
+}
+
+/* CPython's symbols can be had from `handle`: attach, wrap, record. */
+static bool python_arrived(void *handle)
+{
+    enum python_support support = python_layout_init(dlsym, handle);
+    if (!attach(collector_address, python_layout.version))
+        return false;
+    if (!code_table_init() || !thread_state_init()) {
+        complain("no memory to trace this process; it runs untraced");
+        return false;
+    }
+    atomic_store(&shim_gate.open, 1);
+    send_mark(WIRE_MARK_PYTHON, python_layout.version);
+    if (support == PYTHON_UNKNOWN) {
+        send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
+        complain("this version or build of Python is not known: allocations are recorded without "
+                 "Python stacks");
+    }
+    if (pymem_hooks_install(dlsym, handle))
+        atomic_store(&arrival_watch, WATCH_START_UP);
+    return true;
+}
+
+bool python_arrival_init(const char *address)
+{
+    if (strlen(address) > ATTACH_ADDRESS_MAX)
+        return false;
+    strcpy(collector_address, address);
+    if (dlsym(RTLD_DEFAULT, "PyMem_SetAllocator"))
+        return python_arrived(RTLD_DEFAULT);
+    atomic_store(&arrival_watch, WATCH_LIBRARY);
+    return false;
+}
+
+static bool is_libpython(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return strncmp(name ? name + 1 : path, "libpython", strlen("libpython")) == 0;
+}
+
+/* The library that `caller` lies in, when it is a libpython. No lock: _dl_find_object. */
+static const char *libpython_of(const void *caller)
+{
+    static _Atomic(const void *) last_other; /* the library seen last that is none */
+    struct dl_find_object object;
+    if (_dl_find_object((void *)caller, &object) != 0 ||
+        object.dlfo_map_start == atomic_load_explicit(&last_other, memory_order_relaxed))
+        return NULL;
+    const char *path = object.dlfo_link_map->l_name;
+    if (is_libpython(path))
+        return path;
+    atomic_store_explicit(&last_other, object.dlfo_map_start, memory_order_relaxed);
+    return NULL;
+}
+
+static void act_on_library(const void *caller)
+{
+    const char *path = libpython_of(caller);
+    if (!path)
+        return;
+    uint32_t watch = WATCH_LIBRARY;
+    if (!atomic_compare_exchange_strong(&arrival_watch, &watch, WATCH_NOTHING))
+        return;
+    int saved = errno;
+    void *handle = dlopen(path, RTLD_NOLOAD | RTLD_LAZY);
+    if (handle && dlsym(handle, "PyMem_SetAllocator"))
+        python_arrived(handle);
+    errno = saved;
+}
+
+static bool act_on_start_up(void)
+{
+    uint32_t watch = WATCH_START_UP;
+    if (!atomic_compare_exchange_strong(&arrival_watch, &watch, WATCH_NOTHING))
+        return false;
+    bool initialized = pymem_hooks_initialized();
+    bool elsewhere = pymem_hooks_renew();
+    if (!initialized)
+        atomic_store(&arrival_watch, WATCH_START_UP);
+    return elsewhere;
+}
+
+bool python_arrival_act(const void *caller)
+{
+    if (atomic_load(&arrival_watch) == WATCH_START_UP)
+        return act_on_start_up();
+    act_on_library(caller);
+    return false;
+}

@@ -1,0 +1,66 @@
+/*
+ * Reading one frame of the chain. Inlined into the walk; see facts in python_layout.h.
+ */
+#ifndef HEAPLINE_PRELOAD_PYTHON_FRAME_H
+#define HEAPLINE_PRELOAD_PYTHON_FRAME_H
+
+#include <stdint.h>
+
+#include "python_layout.h"
+#include "wire.h"
+
+/* From this owner on a frame is the interpreter's own (3.12 and later; _frameowner in CPython's
+ * internal headers); a generator's frame counts as begun from the start. */
+#define FRAME_OWNER_GENERATOR        1
+#define FRAME_OWNER_INTERPRETER_FROM 3
+
+static inline uintptr_t frame_load(uintptr_t frame, uint32_t offset)
+{
+    return *(const uintptr_t *)(frame + offset);
+}
+
+static inline uintptr_t frame_previous(uintptr_t frame)
+{
+    return frame_load(frame, python_layout.previous);
+}
+
+static inline uintptr_t frame_instruction(uintptr_t frame)
+{
+    return frame_load(frame, python_layout.instruction);
+}
+
+static inline uintptr_t frame_code(uintptr_t frame)
+{
+    return frame_load(frame, python_layout.code) & python_layout.code_mask;
+}
+
+/* The code unit that the frame executes; `*visible` false when it is no Python frame yet or at all:
+ * an entry from C, or a frame that has not reached its first traceable instruction
+ * (_PyFrame_IsIncomplete). */
+static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t instruction,
+                                    bool *visible)
+{
+    *visible = true;
+    if (python_layout.heap_frames) {
+        int32_t lasti = (int32_t)instruction;
+        return lasti < 0 ? WIRE_INSTRUCTION_NONE
+                         : (uint32_t)lasti >> python_layout.lasti_shift & WIRE_INSTRUCTION_MASK;
+    }
+    intptr_t bytes = (intptr_t)(instruction - (code + python_layout.code_bytecode));
+    int32_t first = *(const int32_t *)(code + python_layout.code_first_traceable);
+    if (*(const uint8_t *)(frame + python_layout.owner) != FRAME_OWNER_GENERATOR &&
+        bytes < (intptr_t)first * 2)
+        *visible = false;
+    if (bytes < 0 || bytes / 2 >= (intptr_t)WIRE_INSTRUCTION_NONE)
+        return WIRE_INSTRUCTION_NONE;
+    return (uint32_t)(bytes / 2);
+}
+
+/* True for frames that are the interpreter's own and have no code object. */
+static inline bool frame_is_internal(uintptr_t frame)
+{
+    return !python_layout.heap_frames &&
+           *(const uint8_t *)(frame + python_layout.owner) >= FRAME_OWNER_INTERPRETER_FROM;
+}
+
+#endif

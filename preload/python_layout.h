@@ -1,0 +1,74 @@
+/*
+ * Where this process's CPython keeps what the shim reads: offsets and addresses, found once.
+ *
+ * 3.8 to 3.12: a table per minor version, taken from release builds' debug information (x86-64).
+ * 3.13 and later: _Py_DebugOffsets, which stands at the start of _PyRuntime; its own layout is
+ * keyed by minor version (Include/internal/pycore_runtime.h in 3.13, pycore_debug_offsets.h since).
+ * Constant after python_layout_init(); any thread may read it.
+ */
+#ifndef HEAPLINE_PRELOAD_PYTHON_LAYOUT_H
+#define HEAPLINE_PRELOAD_PYTHON_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How to get from a symbol's name to its address in this process. */
+typedef void *symbol_lookup(void *handle, const char *name);
+
+struct python_layout {
+    uint32_t version; /* PY_VERSION_HEX */
+
+    /* Thread state. Up to 3.11 the current one is a process-wide variable. */
+    void *(*current_thread_state)(void); /* may be another thread's up to 3.11 */
+    void *(*own_thread_state)(void);     /* PyGILState_GetThisThreadState */
+    bool current_is_shared;
+    uint32_t thread_id;     /* PyThreadState.thread_id: pthread_self() of its thread */
+    uint32_t frame_holder;  /* 3.11, 3.12: offset of the pointer to the struct _PyCFrame */
+    uint32_t current_frame; /* in that struct, or in the thread state */
+    bool has_frame_holder;
+
+    /* Frame. `instruction` is a pointer from 3.11 on, before it an index (int). */
+    uint32_t previous;
+    uint32_t code;
+    uint32_t instruction;
+    uint32_t owner;
+    uintptr_t code_mask;  /* clears a tagged pointer's tag */
+    bool heap_frames;     /* up to 3.10: PyFrameObject, no owner, no incomplete frames */
+    uint32_t lasti_shift; /* up to 3.10: bits that make an index one of code units */
+
+    /* Code object. */
+    uint32_t code_file;
+    uint32_t code_name;
+    uint32_t code_first_line;
+    uint32_t code_table;
+    uint32_t code_bytecode;        /* co_code_adaptive, 3.11 and later */
+    uint32_t code_first_traceable; /* _co_firsttraceable, 3.11 and later */
+    uint8_t line_table;            /* enum wire_line_table */
+
+    /* Objects. */
+    uint32_t object_type;
+    uint32_t bytes_size;
+    uint32_t bytes_data;
+    uint32_t text_length;
+    uint32_t text_state;
+    uint32_t text_kind_shift; /* of state: kind (3 bits), then compact, then ascii */
+    uint32_t text_ascii_data; /* sizeof(PyASCIIObject) */
+    uint32_t text_wide_data;  /* sizeof(PyCompactUnicodeObject) */
+    const void *code_type;    /* &PyCode_Type */
+    const void *text_type;    /* &PyUnicode_Type */
+    const void *bytes_type;   /* &PyBytes_Type */
+
+    /* Not null once the interpreter tears itself down. */
+    void *const volatile *finalizing;
+};
+extern struct python_layout python_layout;
+
+/* Outcome of python_layout_init(). */
+enum python_support {
+    PYTHON_READABLE, /* python_layout is filled */
+    PYTHON_UNKNOWN,  /* only python_layout.version is: stacks cannot be read */
+};
+enum python_support python_layout_init(symbol_lookup *lookup, void *handle);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * The walk over the frame chain.
+ *
+ * A thread's levels remember the last walk: frame address, instruction and code, outermost first.
+ * A new walk starts at the leaf and collects frames until it meets one whose address the index
+ * knows. From there down every remembered level is compared with memory, link and instruction: the
+ * address of the next frame to look at comes from the array and not from the load before it, so the
+ * loads overlap. Where a level differs it is mended, level for level; where the chain has become
+ * longer or shorter below, everything is walked anew.
+ *
+ * Only what differs from what the reader was told goes into the stream. Most often that is nothing
+ * or the leaf's instruction, which the ALLOCATION record carries itself.
+ *
+ * Why remembered levels can be trusted: from 3.11 on the instruction is a pointer into the code
+ * object, so the same instruction means the same code as long as that object lives; its death is
+ * seen (code_table.h) and voids all levels. Before 3.11 the code is compared as well.
+ *
+ * Stacks deeper than WIRE_LEVELS_MAX keep at least their inner half; level 0 then stands for the
+ * outer frames.
+ */
+#include "python_walk.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "code_table.h"
+#include "python_frame.h"
+#include "python_layout.h"
+#include "ring_writer.h"
+#include "shim.h"
+#include "wire.h"
+
+/* What one walk finds out. */
+struct walk {
+    struct thread_state *thread;
+    uint32_t depth;      /* levels of the new stack */
+    uint32_t changed;    /* levels that the reader has to be told, in thread->scratch, descending */
+    bool number_changed; /* some of them have another code */
+    bool failed;         /* a code object could not be announced */
+};
+
+static unsigned index_slot(uintptr_t frame)
+{
+    return (unsigned)(frame >> 4 ^ frame >> 11) & (LEVEL_INDEX_SLOTS - 1);
+}
+
+static uintptr_t own_thread_state(void)
+{
+    uintptr_t current = (uintptr_t)python_layout.current_thread_state();
+    if (!python_layout.current_is_shared)
+        return current ? current : (uintptr_t)python_layout.own_thread_state();
+    /* Up to 3.11 the current thread state is that of whoever holds the GIL. */
+    uintptr_t own = (uintptr_t)python_layout.own_thread_state();
+    if (current == own || !current || !own)
+        return own;
+    /* Not this thread's main one: maybe its state in a sub-interpreter. */
+    bool mine = frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
+    return mine ? current : own;
+}
+
+static uintptr_t current_frame(uintptr_t thread_state)
+{
+    uintptr_t holder = thread_state;
+    if (python_layout.has_frame_holder)
+        holder = frame_load(thread_state, python_layout.frame_holder);
+    return holder ? frame_load(holder, python_layout.current_frame) : 0;
+}
+
+uintptr_t python_current_frame(void)
+{
+    uintptr_t state = own_thread_state();
+    return state ? current_frame(state) : 0;
+}
+
+/* Looks up the stream's number of a frame's code; notes failure. */
+static uint32_t number_of(struct walk *walk, uintptr_t code)
+{
+    uint32_t number = code_table_number(code);
+    if (number == WIRE_CODE_NONE)
+        walk->failed = true;
+    return number;
+}
+
+/* Makes `level` describe `frame` as it stands in memory. */
+static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
+{
+    struct thread_state *thread = walk->thread;
+    struct level *entry = &thread->levels[level];
+    uint32_t number = WIRE_CODE_NONE, offset = 0;
+    uintptr_t code = 0, instruction = frame_instruction(frame);
+    bool known = level < thread->used;
+    if (!frame_is_internal(frame)) {
+        code = frame_code(frame);
+        if (known && entry->frame == frame && entry->instruction == instruction &&
+            entry->code == code)
+            return;
+        bool visible;
+        offset = frame_offset(frame, code, instruction, &visible);
+        if (visible)
+            number = known && entry->code == code && entry->number != WIRE_CODE_NONE
+                         ? entry->number
+                         : number_of(walk, code);
+        else
+            offset = 0;
+    }
+    bool told = level < thread->sent && entry->number == number && entry->offset == offset;
+    if (!told) {
+        walk->number_changed |= level >= thread->sent || entry->number != number;
+        thread->scratch[walk->changed++] = level;
+    }
+    *entry = (struct level){frame, instruction, code, number, offset};
+    thread->index[index_slot(frame)] = (uint16_t)level;
+}
+
+/*
+ * The highest level at or under `level` that is not as remembered; -1: none. A level's memory is
+ * read only once the level above has been seen to link to it, for a remembered frame may be gone.
+ * The processor runs ahead through these branches, so the loads overlap all the same.
+ */
+static inline __attribute__((always_inline)) int32_t
+find_difference_in(const struct thread_state *thread, int32_t level, bool compare_code)
+{
+    const struct level *levels = thread->levels;
+    int32_t bottom = (int32_t)thread->bottom;
+    for (; level >= bottom; level--) {
+        const struct level *at = &levels[level];
+        uintptr_t previous = frame_previous(at->frame);
+        /* What lies below a truncated stack's bottom is not compared. */
+        uintptr_t below = level > bottom ? at[-1].frame : bottom ? previous : 0;
+        if (previous != below || frame_instruction(at->frame) != at->instruction ||
+            (compare_code && frame_code(at->frame) != at->code))
+            return level;
+    }
+    return -1;
+}
+
+static int32_t find_difference(const struct thread_state *thread, int32_t level)
+{
+    return python_layout.heap_frames ? find_difference_in(thread, level, true)
+                                     : find_difference_in(thread, level, false);
+}
+
+/* Compares levels `top` and down with memory and mends them. False: the chain below has another
+ * length. */
+static bool mend_levels(struct walk *walk, int32_t top)
+{
+    struct thread_state *thread = walk->thread;
+    int32_t bottom = (int32_t)thread->bottom;
+    for (int32_t level = top; (level = find_difference(thread, level)) >= 0; level--) {
+        uintptr_t frame = thread->levels[level].frame;
+        set_level(walk, (uint32_t)level, frame);
+        uintptr_t below = frame_previous(frame);
+        if (level == bottom) {
+            if (below && !bottom)
+                return false;
+            break;
+        }
+        if (below == thread->levels[level - 1].frame)
+            continue;
+        if (!below)
+            return false;
+        set_level(walk, (uint32_t)level - 1, below);
+    }
+    return true;
+}
+
+/* Puts scratch[0..count), leaf first, at the levels from `base` up. */
+static void place_frames(struct walk *walk, uint32_t base, uint32_t count)
+{
+    /* Entries of scratch are used up before changed levels overwrite them. */
+    for (uint32_t i = 0; i < count; i++)
+        set_level(walk, base + count - 1 - i, walk->thread->scratch[i]);
+}
+
+/* Collects frames into scratch, leaf first, growing the arrays; at most `most`. */
+static uint32_t collect_frames(struct thread_state *thread, uintptr_t *frame, uint32_t most)
+{
+    uint32_t count = 0;
+    while (*frame && count < most) {
+        if (count == thread->capacity && !thread_state_grow(thread))
+            break;
+        thread->scratch[count++] = *frame;
+        *frame = frame_previous(*frame);
+    }
+    return count;
+}
+
+/* Level 0 of a truncated stack. */
+static void set_truncated(struct walk *walk)
+{
+    struct thread_state *thread = walk->thread;
+    struct level *entry = &thread->levels[0];
+    bool told = thread->sent && entry->number == WIRE_CODE_TRUNCATED;
+    *entry = (struct level){.number = WIRE_CODE_TRUNCATED};
+    if (!told) {
+        walk->number_changed = true;
+        thread->scratch[walk->changed++] = 0;
+    }
+}
+
+/* Walks everything from the leaf to the outermost frame, or to half of WIRE_LEVELS_MAX. */
+static void walk_in_full(struct walk *walk, uintptr_t leaf)
+{
+    struct thread_state *thread = walk->thread;
+    /* Changes noted by an attempt that failed must not be forgotten, and scratch is needed. */
+    if (walk->changed)
+        thread->sent = 0;
+    walk->changed = 0;
+    thread->used = 0;
+    uint32_t count = collect_frames(thread, &leaf, WIRE_LEVELS_MAX / 2);
+    thread->bottom = leaf != 0;
+    if (thread->bottom && count == thread->capacity)
+        count--; /* memory is short: make room for the mark */
+    walk->depth = thread->bottom + count;
+    place_frames(walk, thread->bottom, count);
+    if (thread->bottom)
+        set_truncated(walk);
+    thread->used = walk->depth;
+}
+
+/* Walks new frames down to one that is remembered. False: there is none, or no room. */
+static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
+{
+    struct thread_state *thread = walk->thread;
+    uint32_t count = 0, level = 0;
+    uintptr_t frame = leaf;
+    for (;; frame = frame_previous(frame)) {
+        if (!frame)
+            return false;
+        level = thread->index[index_slot(frame)];
+        if (level < thread->used && thread->levels[level].frame == frame)
+            break;
+        if (count == thread->capacity && !thread_state_grow(thread))
+            return false;
+        thread->scratch[count++] = frame;
+    }
+    uint32_t depth = level + 1 + count;
+    while (depth > thread->capacity)
+        if (!thread_state_grow(thread))
+            return false;
+    walk->depth = depth;
+    place_frames(walk, level + 1, count);
+    if (!mend_levels(walk, (int32_t)level))
+        return false;
+    if (thread->used < depth)
+        thread->used = depth;
+    return true;
+}
+
+static bool send_thread(const struct thread_state *thread)
+{
+    int saved = errno;
+    uint64_t tid = (uint64_t)syscall(SYS_gettid) & WIRE_THREAD_ID_MASK;
+    errno = saved;
+    return ring_send_word(wire_first(WIRE_THREAD) |
+                          (uint64_t)thread->slot << WIRE_THREAD_SLOT_SHIFT | tid);
+}
+
+/* Sends levels low..low+count-1 and the depth. */
+static bool send_levels(const struct thread_state *thread, uint32_t low, uint32_t count,
+                        uint32_t depth)
+{
+    uint64_t position;
+    if (!ring_reserve(1 + count, &position))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct level *level = &thread->levels[low + i];
+        ring_put(position + 1 + i, (uint64_t)level->number << WIRE_CODE_SHIFT | level->offset);
+    }
+    ring_publish(position, wire_first(WIRE_STACK) |
+                               (uint64_t)thread->slot << WIRE_STACK_THREAD_SHIFT |
+                               (uint64_t)count << WIRE_STACK_COUNT_SHIFT |
+                               (uint64_t)low << WIRE_STACK_LEVEL_SHIFT | depth);
+    return true;
+}
+
+/* No record is longer than an eighth of the smallest ring. */
+#define LEVELS_PER_RECORD 256u
+
+/* Sends all changed levels, a record for each run of neighbours. */
+static bool send_changes(const struct walk *walk)
+{
+    const struct thread_state *thread = walk->thread;
+    const uintptr_t *changed = thread->scratch;
+    if (walk->changed == 0)
+        return send_levels(thread, 0, 0, walk->depth);
+    for (uint32_t from = 0; from < walk->changed;) {
+        uint32_t to = from + 1;
+        while (to < walk->changed && changed[to] + 1 == changed[to - 1] &&
+               to - from < LEVELS_PER_RECORD)
+            to++;
+        if (!send_levels(thread, (uint32_t)changed[to - 1], to - from, walk->depth))
+            return false;
+        from = to;
+    }
+    return true;
+}
+
+static bool fits_allocation(const struct walk *walk, int32_t depth_change)
+{
+    if (depth_change < -WIRE_DEPTH_CHANGE_BIAS || depth_change >= WIRE_DEPTH_CHANGE_BIAS)
+        return false;
+    if (walk->changed == 0)
+        return true;
+    return walk->changed == 1 && !walk->number_changed &&
+           walk->thread->scratch[0] + 1 == walk->depth;
+}
+
+/* Tells the reader, in the update or by records of its own. */
+static bool tell_changes(const struct walk *walk, struct stack_update *update)
+{
+    struct thread_state *thread = walk->thread;
+    int32_t depth_change = (int32_t)walk->depth - (int32_t)thread->depth;
+    if (SHIM_LIKELY(fits_allocation(walk, depth_change))) {
+        update->depth_change = depth_change;
+        update->instruction_changed = walk->changed != 0;
+        if (walk->changed)
+            update->instruction = thread->levels[walk->depth - 1].offset;
+    } else if (!send_changes(walk)) {
+        return false;
+    }
+    thread->depth = walk->depth;
+    if (thread->sent < walk->depth)
+        thread->sent = walk->depth;
+    return true;
+}
+
+/* Makes the reader's picture of this thread empty. */
+static bool start_over(struct thread_state *thread)
+{
+    thread->used = 0;
+    thread->sent = 0;
+    thread->depth = 0;
+    thread->bottom = 0;
+    thread->resend = !send_thread(thread);
+    return !thread->resend;
+}
+
+void python_stack_update(struct thread_state *thread, struct stack_update *update)
+{
+    *update = (struct stack_update){0};
+    if (SHIM_UNLIKELY(thread->resend) && !start_over(thread))
+        return;
+    if (!python_layout.current_thread_state)
+        return;
+    uintptr_t state = own_thread_state();
+    if (!state)
+        return;
+    uint32_t epoch = atomic_load_explicit(&code_epoch, memory_order_relaxed);
+    if (SHIM_UNLIKELY(epoch != thread->epoch)) {
+        thread->epoch = epoch;
+        thread->used = 0;
+    }
+    struct walk walk = {.thread = thread};
+    uintptr_t leaf = current_frame(state);
+    if (leaf && !walk_to_remembered(&walk, leaf))
+        walk_in_full(&walk, leaf);
+    if (SHIM_UNLIKELY(walk.failed) || !tell_changes(&walk, update)) {
+        thread->resend = true;
+        return;
+    }
+    update->known = true;
+}

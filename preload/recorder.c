@@ -1,0 +1,116 @@
+/*
+ * Building the records of the hot path. Every event first looks whether the reader's clock has
+ * moved and whether the interpreter has begun to tear itself down, so that both marks stand before
+ * the first event that they hold for.
+ */
+#include "recorder.h"
+
+#include "python_layout.h"
+#include "python_walk.h"
+#include "ring_writer.h"
+#include "shim.h"
+#include "thread_state.h"
+#ifdef HEAPLINE_CHECK_WALK
+#include "walk_check.h"
+#endif
+
+/* Read while the interpreter's own "finalizing" is not known. */
+static void *const no_teardown;
+static _Atomic bool teardown_marked;
+
+static void mark_teardown(bool begun)
+{
+    if (atomic_exchange(&teardown_marked, begun) != begun && begun)
+        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
+}
+
+static inline void look_around(void)
+{
+    ring_tick();
+    void *const volatile *finalizing = python_layout.finalizing;
+    bool begun = *(finalizing ? finalizing : &no_teardown) != NULL;
+    if (SHIM_UNLIKELY(begun != atomic_load_explicit(&teardown_marked, memory_order_relaxed)))
+        mark_teardown(begun);
+}
+
+static inline uint64_t address_of(const void *block)
+{
+    return (uint64_t)(uintptr_t)block & WIRE_ADDRESS_MASK;
+}
+
+/* Sends an ALLOCATION. */
+static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
+{
+    uint64_t position;
+    bool wide = size > WIRE_SIZE_MASK;
+    if (SHIM_UNLIKELY(!ring_reserve(wide ? 3 : 2, &position)))
+        return false;
+    if (SHIM_UNLIKELY(wide)) {
+        first |= WIRE_WIDE_BIT;
+        ring_put(position + 2, size & WIRE_PAYLOAD_MASK);
+    } else {
+        second |= (uint64_t)size << WIRE_SIZE_SHIFT;
+    }
+    ring_put(position + 1, second);
+    ring_publish(position, first);
+    return true;
+}
+
+void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
+                       bool interrupting)
+{
+    look_around();
+    uint64_t first = wire_first(WIRE_ALLOCATION) | (uint64_t)allocator << WIRE_ALLOCATOR_SHIFT |
+                     address_of(block);
+    struct thread_state *thread = shim_thread.state;
+    if (SHIM_UNLIKELY(!thread) && !interrupting)
+        thread = thread_state_acquire();
+    uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
+                      << WIRE_THREAD_SHIFT;
+    struct stack_update update = {0};
+    if (SHIM_LIKELY(thread && !interrupting))
+        python_stack_update(thread, &update);
+    if (SHIM_UNLIKELY(!update.known)) {
+        send_allocation(first | (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT,
+                        second | WIRE_NO_STACK_BIT, size);
+        return;
+    }
+    first |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_DEPTH_CHANGE_SHIFT;
+    if (update.instruction_changed)
+        second |= WIRE_INSTRUCTION_BIT | update.instruction;
+    if (SHIM_UNLIKELY(!send_allocation(first, second, size)))
+        thread->resend = true;
+#ifdef HEAPLINE_CHECK_WALK
+    else
+        walk_check(thread, &update);
+#endif
+}
+
+void record_free(const void *block)
+{
+    look_around();
+    ring_send_word(wire_first(WIRE_FREE) | address_of(block));
+}
+
+/* The two realloc records carry enough of the thread to pair them. */
+static void send_realloc(enum wire_kind kind, const void *block)
+{
+    struct thread_state *thread = shim_thread.state;
+    uint64_t slot = thread ? thread->slot : WIRE_THREAD_SHARED_SLOT;
+    ring_send_word(wire_first(kind) |
+                   (slot & WIRE_REALLOC_THREAD_MASK) << WIRE_REALLOC_THREAD_SHIFT |
+                   address_of(block));
+}
+
+void record_realloc_free(const void *block, bool interrupting)
+{
+    look_around();
+    if (SHIM_UNLIKELY(!shim_thread.state) && !interrupting)
+        thread_state_acquire();
+    send_realloc(WIRE_REALLOC_FREE, block);
+}
+
+void record_realloc_failed(const void *block)
+{
+    send_realloc(WIRE_REALLOC_FAILED, block);
+}

@@ -1,0 +1,28 @@
+/*
+ * One logical allocation or free becomes one record.
+ *
+ * The caller holds the guard at SHIM_RECORDING. `interrupting` is true in a signal handler that has
+ * interrupted the shim or the allocator: the thread's own state may be half changed then, so the
+ * event is recorded without a stack.
+ */
+#ifndef HEAPLINE_PRELOAD_RECORDER_H
+#define HEAPLINE_PRELOAD_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire.h"
+
+/* After the real allocation has returned `block`. */
+void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
+                       bool interrupting);
+
+/* Before the real free. */
+void record_free(const void *block);
+
+/* Before the real realloc of an existing block; then, if it fails, record_realloc_failed(), else
+ * record_allocation(). */
+void record_realloc_free(const void *block, bool interrupting);
+void record_realloc_failed(const void *block);
+
+#endif

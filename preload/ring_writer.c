@@ -1,0 +1,147 @@
+/*
+ * The ring's slow path.
+ *
+ * `limit` is set to at most an eighth of the ring beyond the head, so that every writer comes by
+ * here regularly: to wake a reader that sleeps, and to see that the collector lives. When there is
+ * no room the writer waits on the futex `progress` in short spells. It gives up at once when the
+ * collector has died (the kernel marks the robust mutex that it held) or has closed the ring, and
+ * after `patience_ns` without any progress of the reader: the gate shuts for the whole process and
+ * one line on stderr says so.
+ */
+#include "ring_writer.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "complaint.h"
+#include "futex.h"
+
+struct ring_writer ring_writer;
+
+#define WAIT_SPELL_NS UINT64_C(20000000)
+
+static uint64_t monotonic_ns(void)
+{
+    int saved = errno;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    errno = saved;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool ring_writer_init(struct ring_control *control, size_t bytes)
+{
+    if (control->magic != RING_MAGIC || control->log2_words < RING_LOG2_WORDS_MIN ||
+        control->log2_words > RING_LOG2_WORDS_MAX || ring_bytes(control->log2_words) != bytes)
+        return false;
+    ring_writer.control = control;
+    ring_writer.words = (_Atomic uint64_t *)((char *)control + RING_CONTROL_BYTES);
+    ring_writer.log2_words = control->log2_words;
+    ring_writer.mask = (UINT64_C(1) << control->log2_words) - 1;
+    ring_writer.drops = control->overflow == RING_OVERFLOW_DROP;
+    atomic_store(&ring_writer.limit, 0);
+    atomic_store(&ring_writer.clock_sent, ~atomic_load(&control->clock));
+    return true;
+}
+
+/* Shuts the gate once, and says why. */
+static void ring_give_up(const char *reason)
+{
+    if (atomic_exchange(&shim_gate.open, 0))
+        complain(reason);
+}
+
+static bool collector_is_gone(const struct ring_control *control)
+{
+    const _Atomic uint32_t *owner = (const _Atomic uint32_t *)(const void *)control->owner;
+    if (atomic_load_explicit(owner, memory_order_acquire) & RING_OWNER_DIED) {
+        ring_give_up("the collector has died; the program goes on untraced");
+        return true;
+    }
+    if (atomic_load_explicit(&control->state, memory_order_acquire) != RING_OPEN) {
+        ring_give_up("the collector has stopped recording; the program goes on untraced");
+        return true;
+    }
+    return false;
+}
+
+static void wake_reader(struct ring_control *control)
+{
+    if (atomic_load(&control->reader_sleeps) && atomic_exchange(&control->reader_sleeps, 0))
+        futex_wake(&control->reader_sleeps, 1);
+}
+
+/* How far writers may go: what the reader has left free, but no further than an eighth of the ring
+ * before the next look. */
+static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
+{
+    uint64_t capacity = ring_writer.mask + 1;
+    uint64_t step = capacity / 8;
+    uint64_t look = head + (step > count ? step : count);
+    return look < tail + capacity ? look : tail + capacity;
+}
+
+static bool has_room(uint64_t head, unsigned count, uint64_t tail)
+{
+    return head + count - tail <= ring_writer.mask + 1;
+}
+
+/* One spell of waiting for the reader to move on. */
+static void wait_for_progress(struct ring_control *control, unsigned count)
+{
+    uint32_t progress = atomic_load(&control->progress);
+    atomic_store(&control->writers_wait, 1);
+    wake_reader(control);
+    uint64_t head = atomic_load(&control->head);
+    if (!has_room(head, count, atomic_load(&control->tail)))
+        futex_wait(&control->progress, progress, WAIT_SPELL_NS);
+}
+
+static bool wait_for_room(unsigned count)
+{
+    struct ring_control *control = ring_writer.control;
+    uint64_t seen = atomic_load_explicit(&control->tail, memory_order_acquire);
+    uint64_t since = monotonic_ns();
+    for (;;) {
+        wait_for_progress(control, count);
+        if (!shim_gate_open() || collector_is_gone(control))
+            return false;
+        uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
+        if (has_room(atomic_load(&control->head), count, tail))
+            return true;
+        uint64_t now = monotonic_ns();
+        if (tail != seen) {
+            seen = tail;
+            since = now;
+        } else if (now - since > control->patience_ns) {
+            ring_give_up("the collector does not answer; the program goes on untraced");
+            return false;
+        }
+    }
+}
+
+bool ring_make_room(uint64_t head, unsigned count)
+{
+    struct ring_control *control = ring_writer.control;
+    uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
+    if (!shim_gate_open() || collector_is_gone(control))
+        return false;
+    wake_reader(control);
+    if (!has_room(head, count, tail)) {
+        if (ring_writer.drops) {
+            atomic_fetch_add_explicit(&control->dropped, 1, memory_order_relaxed);
+            return false;
+        }
+        if (!wait_for_room(count))
+            return false;
+        head = atomic_load(&control->head);
+        tail = atomic_load_explicit(&control->tail, memory_order_acquire);
+    }
+    atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
+    return true;
+}
+
+void ring_send_time(void)
+{
+    ring_send_word(wire_first(WIRE_TIME) | (monotonic_ns() & WIRE_TIME_MASK));
+}

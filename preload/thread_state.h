@@ -1,0 +1,51 @@
+/*
+ * What the shim keeps for a thread: its slot in the stream and the stack that the reader knows.
+ *
+ * The arrays mirror the reader's (see schema/wire.h): level 0 is the outermost frame. Entries at
+ * and above `depth` are stale and may count again. All of it belongs to the one thread; the list of
+ * free states is under a lock. A state is given back by a TSD destructor and taken again when the
+ * thread allocates later still, in other destructors.
+ */
+#ifndef HEAPLINE_PRELOAD_THREAD_STATE_H
+#define HEAPLINE_PRELOAD_THREAD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LEVEL_INDEX_SLOTS 256u
+#define LEVELS_AT_FIRST   64u
+
+struct level {
+    uintptr_t frame;
+    uintptr_t instruction; /* as it lies in the frame, all eight bytes */
+    uintptr_t code;        /* code object, 0: none */
+    uint32_t number;       /* code number in the stream */
+    uint32_t offset;       /* instruction in the stream */
+};
+
+struct thread_state {
+    uint32_t slot;
+    uint32_t depth;    /* as the reader knows it */
+    uint32_t capacity; /* of levels and scratch */
+    uint32_t used;     /* levels below: frame, instruction and code are those of a walked frame */
+    uint32_t sent;     /* levels below: number and offset are the reader's */
+    uint32_t epoch;    /* of the code table when `used` was last right */
+    uint32_t bottom;   /* 1: level 0 stands for outer frames that are left out; else 0 */
+    bool resend;       /* the reader's array is not to be relied on, nor that it knows the thread */
+    struct level *levels;
+    uintptr_t *scratch;                /* frames on their way into levels, then changed levels */
+    uint16_t index[LEVEL_INDEX_SLOTS]; /* by frame address: a level where it may be */
+    struct thread_state *next_free;
+};
+
+/* Creates the TSD key. Once, at start. False: none left. */
+bool thread_state_init(void);
+
+/* The calling thread's state, made when it has none; null when there is no slot or no
+ * memory left, or in a signal handler that interrupted just this. */
+struct thread_state *thread_state_acquire(void);
+
+/* Doubles the arrays, up to WIRE_LEVELS_MAX. False: not possible. */
+bool thread_state_grow(struct thread_state *thread);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Follows `previous` from the current frame to the end and compares each frame, read from memory,
+ * with the level that the reader believes it to be. Only in the check build (-Dcheck_walk=true).
+ */
+#include "walk_check.h"
+
+#include <stdlib.h>
+
+#include "code_table.h"
+#include "complaint.h"
+#include "python_frame.h"
+#include "wire.h"
+
+static void fail(const char *what)
+{
+    complain(what);
+    abort();
+}
+
+static void check_frame(const struct level *level, uintptr_t frame)
+{
+    uint32_t number = WIRE_CODE_NONE, offset = 0;
+    if (!frame_is_internal(frame)) {
+        bool visible;
+        uintptr_t code = frame_code(frame);
+        offset = frame_offset(frame, code, frame_instruction(frame), &visible);
+        if (visible)
+            number = code_table_number(code);
+        else
+            offset = 0;
+    }
+    if (level->number != number)
+        fail("walk check: a level has another code");
+    if (level->offset != offset)
+        fail("walk check: a level has another instruction");
+}
+
+void walk_check(const struct thread_state *thread, const struct stack_update *update)
+{
+    if (!update->known)
+        return;
+    if (thread->sent < thread->depth)
+        fail("walk check: levels were never sent");
+    uint32_t level = thread->depth;
+    for (uintptr_t frame = python_current_frame(); frame; frame = frame_previous(frame)) {
+        if (level == thread->bottom) {
+            if (level == 0)
+                fail("walk check: frames are missing");
+            return;
+        }
+        check_frame(&thread->levels[--level], frame);
+    }
+    if (level != 0)
+        fail("walk check: there are levels without a frame");
+}

@@ -1,0 +1,150 @@
+/*
+ * Encoding and decoding of the recording's chunks; the layouts stand in chunk.h.
+ */
+#include "chunk.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "varint.h"
+#include "wire.h"
+
+#define ROW_VARINTS     11u
+#define PLAIN_BYTES_MAX (CHUNK_ROWS * ROW_VARINTS * VARINT_BYTES_MAX)
+
+bool chunk_writer_init(struct chunk_writer *writer)
+{
+    *writer = (struct chunk_writer){.packed_capacity = ZSTD_compressBound(PLAIN_BYTES_MAX)};
+    writer->plain = malloc(PLAIN_BYTES_MAX);
+    writer->packed = malloc(writer->packed_capacity);
+    writer->context = ZSTD_createCCtx();
+    if (writer->plain && writer->packed && writer->context)
+        return true;
+    chunk_writer_deinit(writer);
+    return false;
+}
+
+void chunk_writer_deinit(struct chunk_writer *writer)
+{
+    free(writer->plain);
+    free(writer->packed);
+    ZSTD_freeCCtx(writer->context);
+    *writer = (struct chunk_writer){0};
+}
+
+void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row)
+{
+    uint8_t *out = writer->plain + writer->used;
+    out = varint_put(out, node - row->parent);
+    out = varint_put(out, zigzag((int64_t)row->location - writer->previous));
+    writer->previous = row->location;
+    writer->used = (size_t)(out - writer->plain);
+    writer->rows++;
+}
+
+void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *row)
+{
+    uint8_t *out = writer->plain + writer->used;
+    out = varint_put(out, zigzag((int64_t)row->node - writer->previous));
+    out = varint_put(out, row->thread);
+    out = varint_put(out, row->allocator | (uint64_t)row->size_class << 3);
+    const uint64_t counts[] = {row->allocations,   row->allocated_bytes, row->peak_blocks,
+                               row->peak_bytes,    row->end_blocks,      row->end_bytes,
+                               row->leaked_blocks, row->leaked_bytes};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        out = varint_put(out, counts[i]);
+    writer->previous = row->node;
+    writer->used = (size_t)(out - writer->plain);
+    writer->rows++;
+}
+
+size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data)
+{
+    size_t size = ZSTD_compressCCtx(writer->context, writer->packed, writer->packed_capacity,
+                                    writer->plain, writer->used, 1);
+    writer->used = 0;
+    writer->rows = 0;
+    writer->previous = 0;
+    *data = writer->packed;
+    return ZSTD_isError(size) ? 0 : size;
+}
+
+bool chunk_reader_init(struct chunk_reader *reader)
+{
+    *reader = (struct chunk_reader){.capacity = PLAIN_BYTES_MAX};
+    reader->plain = malloc(reader->capacity);
+    reader->context = ZSTD_createDCtx();
+    if (reader->plain && reader->context)
+        return true;
+    chunk_reader_deinit(reader);
+    return false;
+}
+
+void chunk_reader_deinit(struct chunk_reader *reader)
+{
+    free(reader->plain);
+    ZSTD_freeDCtx(reader->context);
+    *reader = (struct chunk_reader){0};
+}
+
+bool chunk_reader_open(struct chunk_reader *reader, const void *data, size_t size)
+{
+    size_t plain =
+        ZSTD_decompressDCtx(reader->context, reader->plain, reader->capacity, data, size);
+    if (ZSTD_isError(plain))
+        return false;
+    reader->at = reader->plain;
+    reader->end = reader->plain + plain;
+    reader->previous = 0;
+    return true;
+}
+
+/* Adds a zigzag difference to the value of the row before. */
+static bool next_difference(struct chunk_reader *reader, uint32_t *value)
+{
+    uint64_t raw;
+    if (!varint_get(&reader->at, reader->end, &raw))
+        return false;
+    int64_t difference = unzigzag(raw);
+    if (difference < -(int64_t)UINT32_MAX || difference > (int64_t)UINT32_MAX)
+        return false;
+    int64_t result = (int64_t)reader->previous + difference;
+    if (result < 0 || result > (int64_t)UINT32_MAX)
+        return false;
+    *value = reader->previous = (uint32_t)result;
+    return true;
+}
+
+bool chunk_next_node(struct chunk_reader *reader, uint32_t node, struct node_row *row)
+{
+    uint64_t distance;
+    if (!varint_get(&reader->at, reader->end, &distance) || distance < 1 || distance > node)
+        return false;
+    row->parent = (uint32_t)(node - distance);
+    return next_difference(reader, &row->location);
+}
+
+bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row)
+{
+    uint64_t thread, kind;
+    if (!next_difference(reader, &row->node) || !varint_get(&reader->at, reader->end, &thread) ||
+        thread > UINT32_MAX || !varint_get(&reader->at, reader->end, &kind))
+        return false;
+    row->thread = (uint32_t)thread;
+    row->allocator = (uint8_t)(kind & 7);
+    if (row->allocator >= WIRE_ALLOCATOR_COUNT || kind >> 3 > CHUNK_SIZE_CLASSES)
+        return false;
+    row->size_class = (uint8_t)(kind >> 3);
+    uint64_t *const counts[] = {&row->allocations,   &row->allocated_bytes, &row->peak_blocks,
+                                &row->peak_bytes,    &row->end_blocks,      &row->end_bytes,
+                                &row->leaked_blocks, &row->leaked_bytes};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (!varint_get(&reader->at, reader->end, counts[i]))
+            return false;
+    return true;
+}
+
+bool chunk_reader_at_end(const struct chunk_reader *reader)
+{
+    return reader->at == reader->end;
+}

@@ -1,0 +1,90 @@
+/*
+ * The two kinds of compressed chunk in a recording.
+ *
+ * Both are a zstd frame (level 1, content size present) around a run of varints (varint.h), row
+ * after row:
+ *   node_chunk      node - parent (at least 1); zigzag(location - location of the row before)
+ *   counter_chunk   zigzag(node - node of the row before); thread; allocator | size class << 3;
+ *                   allocations; allocated bytes; peak blocks, bytes; end blocks, bytes;
+ *                   leaked blocks, bytes
+ * "The row before" the first one is all zeros.
+ *
+ * The size class of a block of s bytes is 0 for s = 0, else 1 + ceil(log2 s): class c holds the
+ * sizes in (2^(c-2), 2^(c-1)].
+ *
+ * Encoders append rows to a struct chunk_writer; decoders hand out rows one by one and refuse
+ * whatever does not decode to exactly the rows announced. Not thread-safe; no global state.
+ */
+#ifndef HEAPLINE_SCHEMA_CHUNK_H
+#define HEAPLINE_SCHEMA_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHUNK_ROWS         4096u
+#define CHUNK_SIZE_CLASSES 64u
+
+struct node_row {
+    uint32_t parent;
+    uint32_t location;
+};
+
+struct counter_row {
+    uint32_t node;
+    uint32_t thread;   /* thread.id of the recording */
+    uint8_t allocator; /* enum wire_allocator */
+    uint8_t size_class;
+    uint64_t allocations, allocated_bytes;
+    uint64_t peak_blocks, peak_bytes;
+    uint64_t end_blocks, end_bytes;
+    uint64_t leaked_blocks, leaked_bytes;
+};
+
+static inline unsigned size_class_of(uint64_t size)
+{
+    return size <= 1 ? (unsigned)size : 65u - (unsigned)__builtin_clzll(size - 1);
+}
+
+/* Collects rows, then compresses them. Reusable: chunk_writer_finish() empties it. */
+struct chunk_writer {
+    uint8_t *plain;
+    uint8_t *packed;
+    size_t used;
+    size_t packed_capacity;
+    uint32_t rows;
+    uint32_t previous; /* location or node of the row before */
+    void *context;     /* ZSTD_CCtx */
+};
+
+/* False when memory is short. */
+bool chunk_writer_init(struct chunk_writer *writer);
+void chunk_writer_deinit(struct chunk_writer *writer);
+/* At most CHUNK_ROWS rows between two finishes, all of one kind. `node` is the row's own number. */
+void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row);
+void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *row);
+/* Compresses; the bytes belong to the writer and stay valid until it is used again. Returns 0 when
+ * zstd fails. */
+size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data);
+
+/* Hands out the rows of one chunk. */
+struct chunk_reader {
+    uint8_t *plain;
+    const uint8_t *at;
+    const uint8_t *end;
+    size_t capacity;
+    uint32_t previous;
+    void *context; /* ZSTD_DCtx */
+};
+
+bool chunk_reader_init(struct chunk_reader *reader);
+void chunk_reader_deinit(struct chunk_reader *reader);
+/* Begins a chunk of `size` bytes; false when it is no zstd frame of a plausible size. */
+bool chunk_reader_open(struct chunk_reader *reader, const void *data, size_t size);
+/* The next row; false when it is damaged. `node` is the row's own number; parents are smaller. */
+bool chunk_next_node(struct chunk_reader *reader, uint32_t node, struct node_row *row);
+bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row);
+/* True when all bytes have been used. */
+bool chunk_reader_at_end(const struct chunk_reader *reader);
+
+#endif

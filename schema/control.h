@@ -1,0 +1,36 @@
+/*
+ * What `heapline run` and its private collector say to each other, over a socket pair
+ * (SOCK_SEQPACKET). One packet is one message.
+ *
+ *   collector → run   CONTROL_READY           the output file exists, processes may connect
+ *                     CONTROL_FAILED + text   it cannot be; the collector ends
+ *   run → collector   CONTROL_STARTED         the command runs under process id `value`
+ *                     CONTROL_ENDED           that process ended with wait status `value`; finish
+ *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
+ *                                             could not be recorded
+ *
+ * When run's end closes without CONTROL_ENDED the collector goes on until the last traced process
+ * has ended, and then finishes.
+ */
+#ifndef HEAPLINE_SCHEMA_CONTROL_H
+#define HEAPLINE_SCHEMA_CONTROL_H
+
+#include <stdint.h>
+
+enum control_kind {
+    CONTROL_READY = 1,
+    CONTROL_FAILED = 2,
+    CONTROL_STARTED = 3,
+    CONTROL_ENDED = 4,
+    CONTROL_DONE = 5,
+};
+
+#define CONTROL_TEXT_MAX 480u
+
+struct control_message {
+    uint32_t kind;               /* enum control_kind */
+    int32_t value;               /* process id or wait status */
+    char text[CONTROL_TEXT_MAX]; /* NUL-terminated */
+};
+
+#endif

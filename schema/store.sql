@@ -1,0 +1,152 @@
+-- The recording: one SQLite file a run, written by the collector, read by the viewer and by anyone
+-- who opens it with sqlite3. Times are seconds from the run's start, sizes are bytes.
+--
+-- Whoever only wants answers asks the views at the end (lines, functions, files, allocators,
+-- processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
+
+PRAGMA application_id = 1213221966; -- 'HPLN'
+PRAGMA user_version = 1;            -- STORE_FORMAT in store.h
+
+CREATE TABLE run (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    heapline  TEXT NOT NULL,              -- version of the collector
+    command   TEXT NOT NULL,              -- JSON array
+    directory TEXT NOT NULL,              -- where the command was started
+    started   REAL NOT NULL,              -- Unix time
+    seconds   REAL,                       -- null while the run goes on
+    complete  INTEGER NOT NULL DEFAULT 0, -- 1: the collector finished and lost nothing
+    trouble   TEXT                        -- what could not be recorded, null when nothing
+) STRICT;
+
+CREATE TABLE process (
+    id              INTEGER PRIMARY KEY,
+    pid             INTEGER NOT NULL,
+    parent_pid      INTEGER,          -- null for the process that heapline run started
+    command         TEXT NOT NULL,    -- JSON array
+    directory       TEXT NOT NULL,
+    python          TEXT,             -- '3.12.1', null while unknown
+    python_stacks   INTEGER NOT NULL, -- 0: this Python's stacks cannot be read
+    started         REAL NOT NULL,
+    ended           REAL,
+    exit_status     INTEGER,          -- null when unknown or killed by a signal
+    signal          INTEGER,
+    peak_bytes      INTEGER NOT NULL, peak_blocks   INTEGER NOT NULL, peak_time REAL,
+    end_bytes       INTEGER NOT NULL, end_blocks    INTEGER NOT NULL, end_time  REAL,
+    end_seen        INTEGER NOT NULL, -- 1: the program's own code ended and teardown began
+    leaked_bytes    INTEGER NOT NULL, leaked_blocks INTEGER NOT NULL,
+    allocations     INTEGER NOT NULL,
+    frees           INTEGER NOT NULL, -- of blocks whose allocation was recorded
+    allocated_bytes INTEGER NOT NULL,
+    unmatched_frees INTEGER NOT NULL, -- of blocks allocated before the recording began
+    lost_events     INTEGER NOT NULL  -- dropped, damaged or refused
+) STRICT;
+
+CREATE TABLE thread (
+    id      INTEGER PRIMARY KEY,
+    process INTEGER NOT NULL REFERENCES process,
+    tid     INTEGER NOT NULL,
+    name    TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE file (
+    id   INTEGER PRIMARY KEY,
+    path TEXT NOT NULL
+) STRICT;
+
+-- The file's text as it was when the program ran.
+CREATE TABLE source (
+    file  INTEGER PRIMARY KEY REFERENCES file,
+    bytes INTEGER NOT NULL,
+    text  BLOB NOT NULL -- zstd
+) STRICT;
+
+CREATE TABLE code (
+    id         INTEGER PRIMARY KEY,
+    file       INTEGER NOT NULL REFERENCES file,
+    name       TEXT NOT NULL,
+    first_line INTEGER NOT NULL
+) STRICT;
+
+-- A line of a code object. Location 0 does not exist: it stands for "no Python frame".
+CREATE TABLE location (
+    id   INTEGER PRIMARY KEY,
+    code INTEGER NOT NULL REFERENCES code,
+    line INTEGER NOT NULL
+) STRICT;
+
+-- The tree of stacks: node n is (parent node, location); node 0 is the empty stack.
+CREATE TABLE node_chunk (
+    first INTEGER PRIMARY KEY, -- first node of the chunk
+    count INTEGER NOT NULL,
+    data  BLOB NOT NULL        -- see chunk.h
+) STRICT;
+
+-- What was counted, by (process, node, thread, allocator, size class).
+CREATE TABLE counter_chunk (
+    process INTEGER NOT NULL REFERENCES process,
+    first   INTEGER NOT NULL,
+    count   INTEGER NOT NULL,
+    data    BLOB NOT NULL,     -- see chunk.h
+    PRIMARY KEY (process, first)
+) STRICT, WITHOUT ROWID;
+
+-- The same sums by innermost location and allocator, for people and for SQL.
+CREATE TABLE line_total (
+    process         INTEGER NOT NULL REFERENCES process,
+    location        INTEGER NOT NULL,
+    allocator       INTEGER NOT NULL,
+    allocations     INTEGER NOT NULL,
+    allocated_bytes INTEGER NOT NULL,
+    peak_blocks     INTEGER NOT NULL, peak_bytes   INTEGER NOT NULL,
+    end_blocks      INTEGER NOT NULL, end_bytes    INTEGER NOT NULL,
+    leaked_blocks   INTEGER NOT NULL, leaked_bytes INTEGER NOT NULL,
+    PRIMARY KEY (process, location, allocator)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE allocator (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
+) STRICT;
+INSERT INTO allocator VALUES (0, 'malloc'), (1, 'raw'), (2, 'mem'), (3, 'object');
+
+CREATE VIEW lines AS
+SELECT process.pid, file.path AS file, location.line, code.name AS function,
+       allocator.name AS allocator,
+       total.peak_bytes, total.peak_blocks, total.end_bytes, total.end_blocks,
+       total.leaked_bytes, total.leaked_blocks, total.allocations, total.allocated_bytes
+FROM line_total AS total
+     JOIN process ON process.id = total.process
+     JOIN allocator ON allocator.id = total.allocator
+     LEFT JOIN location ON location.id = total.location
+     LEFT JOIN code ON code.id = location.code
+     LEFT JOIN file ON file.id = code.file;
+
+CREATE VIEW functions AS
+SELECT pid, file, function,
+       sum(peak_bytes) AS peak_bytes, sum(peak_blocks) AS peak_blocks,
+       sum(end_bytes) AS end_bytes, sum(end_blocks) AS end_blocks,
+       sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
+       sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
+FROM lines GROUP BY pid, file, function;
+
+CREATE VIEW files AS
+SELECT pid, file,
+       sum(peak_bytes) AS peak_bytes, sum(peak_blocks) AS peak_blocks,
+       sum(end_bytes) AS end_bytes, sum(end_blocks) AS end_blocks,
+       sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
+       sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
+FROM lines GROUP BY pid, file;
+
+CREATE VIEW allocators AS
+SELECT pid, allocator,
+       sum(peak_bytes) AS peak_bytes, sum(peak_blocks) AS peak_blocks,
+       sum(end_bytes) AS end_bytes, sum(end_blocks) AS end_blocks,
+       sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
+       sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
+FROM lines GROUP BY pid, allocator;
+
+CREATE VIEW processes AS
+SELECT pid, parent_pid, command, python, started, ended, exit_status, signal,
+       peak_bytes, peak_time, end_bytes, leaked_bytes,
+       allocations, frees, allocated_bytes, unmatched_frees, lost_events
+FROM process;

@@ -1,0 +1,194 @@
+/*
+ * The event stream: what a traced process says to its collector.
+ *
+ * One stream of 64-bit words. Both sides compile this header; tests/unit/test_wire.c holds every
+ * layout with golden bytes.
+ *
+ * Every word carries in bit 63 the *lap bit* (which pass over the ring wrote it, see
+ * wire_lap_bit()) and in bit 62 whether it is the first word of a record. A record is one first
+ * word and, depending on its kind, continuation words. The first word is published last, with
+ * release order. A word whose lap bit is not the current pass's has not been published yet.
+ * A reader that meets a hole (words reserved and never published) therefore finds the next record
+ * with certainty: the next word with bit 62 set and the current lap bit.
+ *
+ * The Python stack is not sent with each allocation. Writer and reader each keep, for every
+ * thread, the same array of levels, outermost frame first: (code, instruction). STACK records
+ * overwrite levels in it, an ALLOCATION may change its innermost level in line. Levels above the
+ * current depth stay as they were and count again when the depth grows back, so that a frame that
+ * comes back unchanged costs no word at all. A level whose code is WIRE_CODE_NONE is no Python
+ * frame (an entry from C, a frame that has not begun) and is left out of stacks.
+ *
+ * Integers are little endian, bit 0 the lowest.
+ */
+#ifndef HEAPLINE_SCHEMA_WIRE_H
+#define HEAPLINE_SCHEMA_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1u
+
+#define WIRE_LAP_BIT   (UINT64_C(1) << 63)
+#define WIRE_FIRST_BIT (UINT64_C(1) << 62)
+/* The 62 bits of a word that a record may use. */
+#define WIRE_PAYLOAD_MASK (WIRE_FIRST_BIT - 1)
+
+/* Kinds, in bits 61..58 of a first word. 0 is never sent. */
+enum wire_kind {
+    WIRE_ALLOCATION = 1,
+    WIRE_FREE = 2,
+    WIRE_REALLOC_FREE = 3,
+    WIRE_REALLOC_FAILED = 4,
+    WIRE_STACK = 5,
+    WIRE_CODE = 6,
+    WIRE_THREAD = 7,
+    WIRE_TIME = 8,
+    WIRE_MARK = 9,
+};
+#define WIRE_KIND_SHIFT 58
+#define WIRE_KIND_MASK  UINT64_C(15)
+
+/* Allocator domains. */
+enum wire_allocator {
+    WIRE_ALLOCATOR_MALLOC = 0, /* malloc and its family, called from outside CPython's domains */
+    WIRE_ALLOCATOR_RAW = 1,    /* PYMEM_DOMAIN_RAW */
+    WIRE_ALLOCATOR_MEM = 2,    /* PYMEM_DOMAIN_MEM */
+    WIRE_ALLOCATOR_OBJECT = 3, /* PYMEM_DOMAIN_OBJ */
+    WIRE_ALLOCATOR_COUNT = 4,
+};
+
+/*
+ * ALLOCATION, two words, three when wide. Sent after the real allocation has returned.
+ *   word 0: kind | allocator 57..55 | wide 54 | depth change + 32 in 53..48 | address 47..0
+ *   word 1: thread 61..49 | no stack 47 | instruction present 46 | size 43..24 | instruction 23..0
+ *   word 2, when wide: size in 61..0 (word 1's size field is then 0)
+ * The depth change applies to the thread's depth; the instruction then replaces the innermost
+ * level's. With "no stack" neither applies: the allocation has no known Python stack.
+ */
+#define WIRE_ADDRESS_MASK       ((UINT64_C(1) << 48) - 1)
+#define WIRE_ALLOCATOR_SHIFT    55
+#define WIRE_ALLOCATOR_MASK     UINT64_C(7)
+#define WIRE_WIDE_BIT           (UINT64_C(1) << 54)
+#define WIRE_DEPTH_CHANGE_SHIFT 48
+#define WIRE_DEPTH_CHANGE_MASK  UINT64_C(63)
+#define WIRE_DEPTH_CHANGE_BIAS  32
+#define WIRE_THREAD_SHIFT       49
+#define WIRE_THREAD_MASK        UINT64_C(0x1fff)
+#define WIRE_NO_STACK_BIT       (UINT64_C(1) << 47)
+#define WIRE_INSTRUCTION_BIT    (UINT64_C(1) << 46)
+#define WIRE_SIZE_SHIFT         24
+#define WIRE_SIZE_MASK          UINT64_C(0xfffff)
+#define WIRE_INSTRUCTION_MASK   UINT64_C(0xffffff)
+/* An instruction that is no offset: the frame has not executed one; its first line is meant. */
+#define WIRE_INSTRUCTION_NONE WIRE_INSTRUCTION_MASK
+
+/* Thread slots 0..WIRE_THREAD_SLOTS-1; the last one is shared by threads beyond the others and its
+ * events carry no stack. */
+#define WIRE_THREAD_SLOTS       8192u
+#define WIRE_THREAD_SHARED_SLOT (WIRE_THREAD_SLOTS - 1)
+
+/*
+ * FREE, one word: kind | address 47..0. Sent before the real free.
+ * REALLOC_FREE, one word: kind | thread's low ten bits 57..48 | address. The free of the old block
+ *   at the start of a realloc, before the real one; the new block follows as an ALLOCATION.
+ * REALLOC_FAILED, one word, same fields: the realloc failed, the block lives on as it was.
+ */
+#define WIRE_REALLOC_THREAD_SHIFT 48
+#define WIRE_REALLOC_THREAD_MASK  UINT64_C(0x3ff)
+
+/*
+ * STACK, 1 + count words: levels `level`..`level+count-1` of the thread's array are replaced, its
+ * depth becomes `depth`.
+ *   word 0: kind | thread 57..45 | count 44..33 | level 32..17 | depth 16..0
+ *   then:   code 47..24 | instruction 23..0
+ */
+#define WIRE_STACK_THREAD_SHIFT 45
+#define WIRE_STACK_COUNT_SHIFT  33
+#define WIRE_STACK_COUNT_MASK   UINT64_C(0xfff)
+#define WIRE_STACK_LEVEL_SHIFT  17
+#define WIRE_STACK_LEVEL_MASK   UINT64_C(0xffff)
+#define WIRE_STACK_DEPTH_MASK   UINT64_C(0x1ffff)
+#define WIRE_CODE_SHIFT         24
+#define WIRE_CODE_MASK          UINT64_C(0xffffff)
+#define WIRE_CODE_NONE          0u
+/* Stands for the outer frames of a stack deeper than WIRE_LEVELS_MAX. */
+#define WIRE_CODE_TRUNCATED 1u
+/* The first code number that a CODE record defines. */
+#define WIRE_CODE_FIRST 2u
+/* The most levels an array has. */
+#define WIRE_LEVELS_MAX 8192u
+
+/*
+ * CODE, 1 + ceil(length / 7) words: `length` more bytes of the description of code `code`, seven
+ * to a word (bits 55..0). When `begin` is set a new description starts, which replaces an older
+ * one of that number. The description is a struct wire_code followed by the file name, the function
+ * name and the line table; it is complete when as many bytes have come as those lengths say.
+ *   word 0: kind | begin 57 | code 47..24 | length 23..0
+ */
+#define WIRE_CODE_BEGIN_BIT   (UINT64_C(1) << 57)
+#define WIRE_CODE_LENGTH_MASK UINT64_C(0xffffff)
+#define WIRE_BYTES_PER_WORD   7u
+/* No fragment is longer. */
+#define WIRE_CODE_FRAGMENT_MAX (WIRE_BYTES_PER_WORD * 2048u)
+
+enum wire_line_table {
+    WIRE_LINES_LNOTAB = 0,    /* co_lnotab, CPython up to 3.9 */
+    WIRE_LINES_RANGES = 1,    /* co_linetable of 3.10 */
+    WIRE_LINES_LOCATIONS = 2, /* co_linetable of 3.11 and later */
+    WIRE_LINES_COUNT = 3,
+};
+
+/* Names are PyUnicode data as they lie in memory: `width` bytes a character (1: Latin-1). */
+struct wire_code {
+    int32_t first_line;
+    uint8_t line_table; /* enum wire_line_table */
+    uint8_t file_width; /* 1, 2 or 4 */
+    uint8_t name_width;
+    uint8_t reserved;
+    uint32_t file_bytes;
+    uint32_t name_bytes;
+    uint32_t table_bytes;
+};
+_Static_assert(sizeof(struct wire_code) == 20, "struct wire_code has no padding");
+
+/* No part of a description is longer; the shim cuts what is. */
+#define WIRE_NAME_BYTES_MAX  65536u
+#define WIRE_TABLE_BYTES_MAX (16u << 20)
+
+/*
+ * THREAD, one word: kind | slot 57..45 | kernel thread id 31..0. The slot now belongs to this
+ * thread; its array of levels is empty.
+ * TIME, one word: kind | CLOCK_MONOTONIC in ns, 57..0. Holds for the events after it.
+ * MARK, one word: kind | mark 57..50 | value 47..0.
+ */
+#define WIRE_THREAD_SLOT_SHIFT 45
+#define WIRE_THREAD_ID_MASK    UINT64_C(0xffffffff)
+#define WIRE_TIME_MASK         ((UINT64_C(1) << 58) - 1)
+#define WIRE_MARK_SHIFT        50
+#define WIRE_MARK_MASK         UINT64_C(0xff)
+#define WIRE_MARK_VALUE_MASK   WIRE_ADDRESS_MASK
+
+enum wire_mark {
+    WIRE_MARK_PYTHON = 1,         /* value: PY_VERSION_HEX */
+    WIRE_MARK_PROGRAM_END = 2,    /* the program's own code has ended, teardown begins */
+    WIRE_MARK_UNKNOWN_PYTHON = 3, /* value: PY_VERSION_HEX; Python stacks cannot be read */
+};
+
+static inline unsigned wire_kind(uint64_t word)
+{
+    return (unsigned)(word >> WIRE_KIND_SHIFT & WIRE_KIND_MASK);
+}
+
+static inline uint64_t wire_first(unsigned kind)
+{
+    return WIRE_FIRST_BIT | (uint64_t)kind << WIRE_KIND_SHIFT;
+}
+
+/* The lap bit of the word at `position` (counted from the start of the stream) in a ring of
+ * 2^log2_words words. The first pass writes ones, so that fresh zero pages are unpublished. */
+static inline uint64_t wire_lap_bit(uint64_t position, unsigned log2_words)
+{
+    return (~(position >> log2_words) & 1) << 63;
+}
+
+#endif
