@@ -1,0 +1,118 @@
+/*
+ * Hand-made streams.
+ */
+#include "stream.h"
+
+#include "decode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Line table of 3.11+: 64 code units, each with a line of its own, one after the other. */
+#define TABLE_UNITS 64
+
+void stream_init(struct stream *stream, unsigned log2_words)
+{
+    int ring;
+    *stream = (struct stream){0};
+    if (!run_init(&stream->run))
+        abort();
+    stream->process =
+        process_new(&stream->run, getpid(), log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
+    if (!stream->process)
+        abort();
+    stream->process->number = 1;
+    close(ring);
+}
+
+void stream_deinit(struct stream *stream)
+{
+    process_free(stream->process);
+    run_deinit(&stream->run);
+}
+
+void stream_put(struct stream *stream, uint64_t word)
+{
+    struct process *process = stream->process;
+    uint64_t mask = (UINT64_C(1) << process->log2_words) - 1;
+    atomic_store(&process->words[stream->position & mask],
+                 (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->log2_words));
+    stream->position++;
+}
+
+void stream_decode(struct stream *stream)
+{
+    atomic_store(&stream->process->control->head, stream->position);
+    while (decode_ring(&stream->run, stream->process, UINT64_MAX))
+        ;
+}
+
+static void put_allocation(struct stream *stream, uint64_t second, uint64_t address, uint64_t size)
+{
+    uint64_t first = wire_first(WIRE_ALLOCATION) |
+                     (uint64_t)WIRE_ALLOCATOR_OBJECT << WIRE_ALLOCATOR_SHIFT |
+                     (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT | address;
+    if (size > WIRE_SIZE_MASK) {
+        stream_put(stream, first | WIRE_WIDE_BIT);
+        stream_put(stream, second);
+        stream_put(stream, size);
+    } else {
+        stream_put(stream, first);
+        stream_put(stream, second | size << WIRE_SIZE_SHIFT);
+    }
+}
+
+void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
+{
+    put_allocation(stream, (uint64_t)thread << WIRE_THREAD_SHIFT, address, size);
+}
+
+void stream_bare_allocation(struct stream *stream, uint64_t address, uint64_t size)
+{
+    put_allocation(stream, WIRE_NO_STACK_BIT, address, size);
+}
+
+void stream_free(struct stream *stream, uint64_t address)
+{
+    stream_put(stream, wire_first(WIRE_FREE) | address);
+}
+
+void stream_code(struct stream *stream, uint32_t number, const char *file, const char *name,
+                 int first_line)
+{
+    unsigned char description[512];
+    struct wire_code head = {.first_line = first_line,
+                             .line_table = WIRE_LINES_LOCATIONS,
+                             .file_width = 1,
+                             .name_width = 1,
+                             .file_bytes = (uint32_t)strlen(file),
+                             .name_bytes = (uint32_t)strlen(name),
+                             .table_bytes = TABLE_UNITS * 3};
+    size_t bytes = sizeof head + head.file_bytes + head.name_bytes + head.table_bytes;
+    unsigned char *out = description;
+    memcpy(out, &head, sizeof head);
+    memcpy(out += sizeof head, file, head.file_bytes);
+    memcpy(out += head.file_bytes, name, head.name_bytes);
+    out += head.name_bytes;
+    for (int i = 0; i < TABLE_UNITS; i++, out += 3) {
+        out[0] = 0x80 | (i ? 11 : 10) << 3; /* one unit; the line steps by one, or not */
+        out[1] = out[2] = 0;
+    }
+    stream_put(stream, wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT |
+                           (uint64_t)number << WIRE_CODE_SHIFT | bytes);
+    for (size_t at = 0; at < bytes; at += WIRE_BYTES_PER_WORD) {
+        uint64_t word = 0;
+        size_t part = bytes - at < WIRE_BYTES_PER_WORD ? bytes - at : WIRE_BYTES_PER_WORD;
+        memcpy(&word, description + at, part);
+        stream_put(stream, word);
+    }
+}
+
+void stream_frame(struct stream *stream, unsigned thread, uint32_t code, uint32_t instruction)
+{
+    stream_put(stream, wire_first(WIRE_STACK) | (uint64_t)thread << WIRE_STACK_THREAD_SHIFT |
+                           UINT64_C(1) << WIRE_STACK_COUNT_SHIFT | 1);
+    stream_put(stream, (uint64_t)code << WIRE_CODE_SHIFT | instruction);
+}

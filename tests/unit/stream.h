@@ -1,0 +1,35 @@
+/*
+ * A traced process made by hand: tests and fuzzers write words into its ring and let the collector
+ * decode them.
+ */
+#ifndef HEAPLINE_TESTS_STREAM_H
+#define HEAPLINE_TESTS_STREAM_H
+
+#include "process.h"
+
+struct stream {
+    struct run run;
+    struct process *process;
+    uint64_t position; /* words written */
+};
+
+/* A ring of 2^log2_words words. Aborts when that cannot be had. */
+void stream_init(struct stream *stream, unsigned log2_words);
+void stream_deinit(struct stream *stream);
+
+/* Writes one word with the lap bit of its place. */
+void stream_put(struct stream *stream, uint64_t word);
+/* Decodes all that has been written. */
+void stream_decode(struct stream *stream);
+
+/* Records. */
+void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
+void stream_free(struct stream *stream, uint64_t address);
+void stream_code(struct stream *stream, uint32_t number, const char *file, const char *name,
+                 int first_line);
+/* Level 0 of the thread becomes (code, instruction), its depth 1. */
+void stream_frame(struct stream *stream, unsigned thread, uint32_t code, uint32_t instruction);
+/* An allocation without a stack. */
+void stream_bare_allocation(struct stream *stream, uint64_t address, uint64_t size);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * From words to counts: the live heap, the tree, the peak with its composition, and what the
+ * decoder makes of words that no shim would send.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+#include "decode.h"
+#include "stream.h"
+
+#define RING_LOG2 14
+
+static struct stream *fresh(void **state)
+{
+    struct stream *stream = *state;
+    return stream;
+}
+
+static int set_up(void **state)
+{
+    struct stream *stream = malloc(sizeof *stream);
+    stream_init(stream, RING_LOG2);
+    *state = stream;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    stream_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+/* What the peak holds of blocks allocated at a line (0: without a stack). */
+static uint64_t peak_at_line(struct stream *stream, int line)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 1; i < stream->run.counters.count; i++) {
+        struct counter *counter = counters_at(&stream->run.counters, i);
+        uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
+        counter_settle(counter, &stream->process->sums);
+        if ((location ? codes_location(&stream->run.codes, location)->line : 0) == line)
+            bytes += counter->peak_bytes;
+    }
+    return bytes;
+}
+
+static void test_counts(void **state)
+{
+    struct stream *stream = fresh(state);
+    const struct heap_sums *sums = &stream->process->sums;
+    stream_bare_allocation(stream, 0x1000, 10);
+    stream_bare_allocation(stream, 0x2000, (UINT64_C(1) << 32) + 5);
+    stream_free(stream, 0x1000);
+    stream_free(stream, 0x3000);
+    stream_decode(stream);
+    assert_int_equal(sums->allocations, 2);
+    assert_int_equal(sums->frees, 1);
+    assert_int_equal(sums->bytes, (UINT64_C(1) << 32) + 5);
+    assert_int_equal(sums->blocks, 1);
+    assert_int_equal(sums->peak_bytes, (UINT64_C(1) << 32) + 15);
+    assert_int_equal(sums->peak_blocks, 2);
+    assert_int_equal(stream->process->unmatched_frees, 1);
+    assert_int_equal(stream->process->damaged, 0);
+}
+
+static void test_first_of_two_equal_peaks(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "/a.py", "f", 100);
+    stream_frame(stream, 0, 2, 1);
+    stream_allocation(stream, 0, 0x1000, 50);
+    stream_free(stream, 0x1000);
+    stream_frame(stream, 0, 2, 2);
+    stream_allocation(stream, 0, 0x1000, 50);
+    stream_free(stream, 0x1000);
+    stream_decode(stream);
+    assert_int_equal(peak_at_line(stream, 101), 50);
+    assert_int_equal(peak_at_line(stream, 102), 0);
+}
+
+static void test_peak_at_last_event(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "/a.py", "f", 100);
+    stream_frame(stream, 0, 2, 1);
+    stream_allocation(stream, 0, 0x1000, 50);
+    stream_frame(stream, 0, 2, 2);
+    stream_allocation(stream, 0, 0x2000, 1);
+    stream_decode(stream);
+    assert_int_equal(peak_at_line(stream, 101), 50);
+    assert_int_equal(peak_at_line(stream, 102), 1);
+}
+
+static void send_realloc(struct stream *stream, enum wire_kind kind, uint64_t address)
+{
+    stream_put(stream, wire_first(kind) | UINT64_C(3) << WIRE_REALLOC_THREAD_SHIFT | address);
+}
+
+static void test_failed_realloc_changes_nothing(void **state)
+{
+    struct stream *stream = fresh(state);
+    const struct heap_sums *sums = &stream->process->sums;
+    stream_bare_allocation(stream, 0x1000, 10);
+    send_realloc(stream, WIRE_REALLOC_FREE, 0x1000);
+    stream_decode(stream);
+    assert_int_equal(sums->bytes, 0);
+    send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
+    send_realloc(stream, WIRE_REALLOC_FREE, 0x9000);
+    send_realloc(stream, WIRE_REALLOC_FAILED, 0x9000);
+    stream_decode(stream);
+    assert_int_equal(sums->bytes, 10);
+    assert_int_equal(sums->frees, 0);
+    assert_int_equal(stream->process->unmatched_frees, 0);
+    stream_free(stream, 0x1000);
+    stream_decode(stream);
+    assert_int_equal(sums->blocks, 0);
+    /* Without the free that it belongs to it is refused. */
+    send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 1);
+}
+
+/* A model beside the collector: random allocations and frees, peak by line. */
+static void test_random_against_model(void **state)
+{
+    enum { BLOCKS = 512, LINES = 20, EVENTS = 60000 };
+    struct stream *stream = fresh(state);
+    uint64_t sizes[BLOCKS] = {0}, live[LINES] = {0}, peak[LINES] = {0}, total = 0, most = 0;
+    int lines[BLOCKS];
+    uint32_t random = 12345;
+    stream_code(stream, 2, "/a.py", "f", 1);
+    for (int event = 0; event < EVENTS; event++) {
+        random = random * 1664525u + 1013904223u;
+        unsigned block = random >> 8 & (BLOCKS - 1);
+        if (sizes[block]) {
+            stream_free(stream, (block + 1) * 16);
+            live[lines[block]] -= sizes[block];
+            total -= sizes[block];
+            sizes[block] = 0;
+        } else {
+            lines[block] = (int)(random >> 20) % LINES;
+            sizes[block] = 1 + random % 3000;
+            stream_frame(stream, 0, 2, (uint32_t)lines[block]);
+            stream_allocation(stream, 0, (block + 1) * 16, sizes[block]);
+            live[lines[block]] += sizes[block];
+            total += sizes[block];
+        }
+        if (total > most) {
+            most = total;
+            memcpy(peak, live, sizeof peak);
+        }
+        stream_decode(stream);
+    }
+    assert_int_equal(stream->process->sums.peak_bytes, most);
+    assert_int_equal(stream->process->sums.bytes, total);
+    assert_int_equal(stream->process->damaged, 0);
+    for (int line = 0; line < LINES; line++)
+        assert_int_equal(peak_at_line(stream, line + 1), peak[line]);
+}
+
+static void test_live_heap_grows_and_empties(void **state)
+{
+    struct live_heap heap;
+    struct block block;
+    (void)state;
+    assert_true(live_heap_init(&heap));
+    for (uint64_t i = 1; i <= 100000; i++)
+        assert_true(live_heap_add(&heap, i * 4096, i, (uint32_t)i));
+    assert_true(heap.blocks.bytes + heap.buckets.bytes <= 100000 * 40);
+    for (uint64_t i = 100000; i >= 1; i--) {
+        assert_true(live_heap_remove(&heap, i * 4096, &block));
+        assert_int_equal(block.size, i);
+        assert_int_equal(block.counter, i);
+        assert_false(live_heap_remove(&heap, i * 4096, &block));
+    }
+    assert_int_equal(heap.live, 0);
+    live_heap_deinit(&heap);
+}
+
+static void test_tree_finds_what_it_made(void **state)
+{
+    struct stack_tree tree;
+    (void)state;
+    assert_true(stack_tree_init(&tree));
+    uint32_t nodes[300][30];
+    for (uint32_t i = 0; i < 300; i++)
+        for (uint32_t parent = 0, j = 0; j < 30; j++)
+            parent = nodes[i][j] = stack_tree_child(&tree, parent, i * 100 + j + 1);
+    assert_int_equal(tree.count, 1 + 300 * 30);
+    for (uint32_t i = 0; i < 300; i++)
+        for (uint32_t parent = 0, j = 0; j < 30; j++) {
+            assert_int_equal(stack_tree_child(&tree, parent, i * 100 + j + 1), nodes[i][j]);
+            assert_true(stack_tree_node(&tree, nodes[i][j])->parent == parent);
+            parent = nodes[i][j];
+        }
+    stack_tree_deinit(&tree);
+}
+
+static void test_stale_levels_count_again(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "/a.py", "f", 1);
+    stream_put(stream, wire_first(WIRE_STACK) | UINT64_C(2) << WIRE_STACK_COUNT_SHIFT | 2);
+    stream_put(stream, UINT64_C(2) << WIRE_CODE_SHIFT | 4);
+    stream_put(stream, UINT64_C(2) << WIRE_CODE_SHIFT | 5);
+    stream_allocation(stream, 0, 0x10, 1);
+    /* Depth 1, and back to 2: the second level is what it was. */
+    for (int change = -1; change <= 1; change += 2) {
+        stream_put(stream, wire_first(WIRE_ALLOCATION) |
+                               (uint64_t)(WIRE_DEPTH_CHANGE_BIAS + change)
+                                   << WIRE_DEPTH_CHANGE_SHIFT |
+                               (uint64_t)(0x30 + change * 16));
+        stream_put(stream, UINT64_C(1) << WIRE_SIZE_SHIFT);
+    }
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->run.tree.count, 3);
+    assert_int_equal(peak_at_line(stream, 5), 1);
+    assert_int_equal(peak_at_line(stream, 6), 2);
+}
+
+static void test_equal_code_is_one_code(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "/a.py", "f", 1);
+    stream_code(stream, 3, "/a.py", "f", 1);
+    stream_code(stream, 4, "/a.py", "g", 1);
+    stream_code(stream, 2, "/b.py", "f", 1);
+    stream_decode(stream);
+    assert_int_equal(stream->run.codes.code_count, 1 + 3);
+    assert_int_equal(stream->run.codes.file_count, 1 + 2);
+}
+
+static void test_hostile_words_are_counted(void **state)
+{
+    struct stream *stream = fresh(state);
+    struct process *process = stream->process;
+    stream_put(stream, wire_first(0));  /* no kind */
+    stream_put(stream, wire_first(15)); /* no kind */
+    stream_put(stream, 12345);          /* a continuation of nothing */
+    stream_put(stream, wire_first(WIRE_MARK) | UINT64_C(200) << WIRE_MARK_SHIFT);
+    stream_frame(stream, 7, 99, 0); /* a code that was never described */
+    stream_put(stream, wire_first(WIRE_STACK) | UINT64_C(4095) << WIRE_STACK_COUNT_SHIFT |
+                           UINT64_C(65535) << WIRE_STACK_LEVEL_SHIFT);
+    stream_put(stream, wire_first(WIRE_STACK) | 100000); /* too deep */
+    stream_put(stream, wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT |
+                           UINT64_C(2) << WIRE_CODE_SHIFT | 0xffffff); /* too long a fragment */
+    stream_put(stream, wire_first(WIRE_CODE) | UINT64_C(2) << WIRE_CODE_SHIFT | 7);
+    stream_put(stream, 1); /* no description has begun */
+    stream_put(stream, wire_first(WIRE_ALLOCATION) | UINT64_C(7) << WIRE_ALLOCATOR_SHIFT | 0x10);
+    stream_put(stream, 0); /* no such allocator */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 12);
+    assert_int_equal(process->sums.allocations, 0);
+    /* Depth below zero and instruction without a level: counted, kept without a stack. */
+    stream_put(stream, wire_first(WIRE_ALLOCATION) | 0x20);
+    stream_put(stream, UINT64_C(9) << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 13);
+    assert_int_equal(process->sums.allocations, 1);
+}
+
+static void test_hole_is_skipped(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_bare_allocation(stream, 0x10, 1);
+    stream->position += 2; /* reserved, its writer never came back */
+    stream_bare_allocation(stream, 0x20, 1);
+    stream_decode(stream);
+    assert_int_equal(stream->process->sums.allocations, 1);
+    assert_int_equal(decode_skip_hole(stream->process), 2);
+    stream_decode(stream);
+    assert_int_equal(stream->process->sums.allocations, 2);
+    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(decode_skip_hole(stream->process), 0);
+}
+
+static void test_two_frees_missing_between(void **state)
+{
+    struct stream *stream = fresh(state);
+    /* The free of the first was never seen: the block has made room, and is told as lost. */
+    stream_bare_allocation(stream, 0x10, 100);
+    stream_bare_allocation(stream, 0x10, 30);
+    stream_decode(stream);
+    assert_int_equal(stream->process->sums.bytes, 30);
+    assert_int_equal(stream->process->sums.blocks, 1);
+    assert_int_equal(stream->process->damaged, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_first_of_two_equal_peaks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_peak_at_last_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_realloc_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_random_against_model, set_up, tear_down),
+        cmocka_unit_test(test_live_heap_grows_and_empties),
+        cmocka_unit_test(test_tree_finds_what_it_made),
+        cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hole_is_skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

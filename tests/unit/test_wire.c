@@ -1,0 +1,188 @@
+/*
+ * The layouts of the event words, bit by bit: what a writer of this version sends, a reader of any
+ * other must understand or refuse.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "chunk.h"
+#include "control.h"
+#include "handshake.h"
+#include "ring.h"
+#include "ring_writer.h"
+#include "varint.h"
+#include "wire.h"
+
+/* The shim's gate and complaints, which the ring's writer needs. */
+struct shim_gate shim_gate = {.open = 1};
+static const char *complaint;
+void complain(const char *reason);
+void complain(const char *reason)
+{
+    complaint = reason;
+}
+
+#define LOG2_WORDS RING_LOG2_WORDS_MIN
+#define WORDS      (1u << LOG2_WORDS)
+
+static _Alignas(4096) unsigned char memory[RING_CONTROL_BYTES + WORDS * 8];
+
+static struct ring_control *fresh_ring(uint32_t overflow)
+{
+    memset(memory, 0, sizeof memory);
+    struct ring_control *control = (struct ring_control *)(void *)memory;
+    control->magic = RING_MAGIC;
+    control->log2_words = LOG2_WORDS;
+    control->overflow = overflow;
+    control->patience_ns = 1000000;
+    atomic_store(&shim_gate.open, 1);
+    complaint = NULL;
+    assert_true(ring_writer_init(control, sizeof memory));
+    return control;
+}
+
+static uint64_t word_at(unsigned place)
+{
+    uint64_t word;
+    memcpy(&word, memory + RING_CONTROL_BYTES + place * 8, sizeof word);
+    return word;
+}
+
+static void test_kinds_and_bits(void **state)
+{
+    (void)state;
+    assert_int_equal(wire_first(WIRE_ALLOCATION), 0x4400000000000000);
+    assert_int_equal(wire_first(WIRE_MARK), 0x6400000000000000);
+    assert_int_equal(wire_kind(0xc8000000deadbeef), WIRE_FREE);
+    assert_int_equal(wire_lap_bit(0, 12), 0x8000000000000000);
+    assert_int_equal(wire_lap_bit(4095, 12), 0x8000000000000000);
+    assert_int_equal(wire_lap_bit(4096, 12), 0);
+    assert_int_equal(wire_lap_bit(8192, 12), 0x8000000000000000);
+}
+
+static void test_record_bytes(void **state)
+{
+    static const unsigned char golden[] = {/* a FREE of 0x7f0011223344 in the first pass */
+                                           0x44, 0x33, 0x22, 0x11, 0x00, 0x7f, 0x00, 0xc8,
+                                           /* an ALLOCATION: object domain, depth +1, thread 5,
+                                              instruction 9, size 100, address 0x10 */
+                                           0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa1, 0xc5, 0x09,
+                                           0x00, 0x00, 0x64, 0x00, 0x40, 0x0a, 0x80};
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    uint64_t position = 0;
+    assert_true(ring_send_word(wire_first(WIRE_FREE) | 0x7f0011223344));
+    assert_true(ring_reserve(2, &position));
+    assert_int_equal(position, 1);
+    ring_put(position + 1, UINT64_C(5) << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT |
+                               UINT64_C(100) << WIRE_SIZE_SHIFT | 9);
+    ring_publish(position, wire_first(WIRE_ALLOCATION) |
+                               (uint64_t)WIRE_ALLOCATOR_OBJECT << WIRE_ALLOCATOR_SHIFT |
+                               UINT64_C(33) << WIRE_DEPTH_CHANGE_SHIFT | 0x10);
+    assert_memory_equal(memory + RING_CONTROL_BYTES, golden, sizeof golden);
+    assert_int_equal(atomic_load(&control->head), 3);
+}
+
+static void test_handshake_bytes(void **state)
+{
+    static const unsigned char hello_golden[] = {0x48, 0x4c, 0x50, 0x48, 1, 0, 0, 0,
+                                                 0xf0, 0x01, 0x0c, 0x03, 0, 0, 0, 0};
+    (void)state;
+    struct hello hello = {
+        .magic = HANDSHAKE_MAGIC, .wire_version = 1, .python_version = 0x030c01f0};
+    assert_memory_equal(&hello, hello_golden, sizeof hello_golden);
+    assert_int_equal(sizeof(struct welcome), 16);
+    assert_int_equal(sizeof(struct control_message), 488);
+    assert_int_equal(offsetof(struct ring_control, head), 64);
+    assert_int_equal(offsetof(struct ring_control, dropped), 72);
+    assert_int_equal(offsetof(struct ring_control, tail), 128);
+    assert_int_equal(offsetof(struct ring_control, clock), 192);
+    assert_int_equal(offsetof(struct ring_control, reader_sleeps), 256);
+    assert_int_equal(offsetof(struct ring_control, owner), 320);
+}
+
+static void test_full_ring_drops_and_counts(void **state)
+{
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_DROP);
+    for (unsigned i = 0; i < WORDS; i++)
+        assert_true(ring_send_word(wire_first(WIRE_FREE) | i));
+    for (unsigned i = 0; i < 10; i++)
+        assert_false(ring_send_word(wire_first(WIRE_FREE)));
+    assert_int_equal(atomic_load(&control->dropped), 10);
+    assert_int_equal(atomic_load(&control->head), WORDS);
+    /* Room for three: they carry the second pass's lap bit. */
+    atomic_store(&control->tail, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(ring_send_word(wire_first(WIRE_FREE) | 0xabc));
+    assert_false(ring_send_word(wire_first(WIRE_FREE)));
+    assert_int_equal(word_at(0), wire_first(WIRE_FREE) | 0xabc);
+    assert_int_equal(word_at(3), WIRE_LAP_BIT | wire_first(WIRE_FREE) | 3);
+    assert_int_equal(atomic_load(&control->dropped), 11);
+    assert_int_equal(atomic_load(&shim_gate.open), 1);
+}
+
+static void fill_ring(void)
+{
+    for (unsigned i = 0; i < WORDS; i++)
+        assert_true(ring_send_word(wire_first(WIRE_FREE) | i));
+}
+
+static void test_silent_reader_ends_the_recording(void **state)
+{
+    (void)state;
+    fresh_ring(RING_OVERFLOW_BLOCK);
+    fill_ring();
+    assert_false(ring_send_word(wire_first(WIRE_FREE)));
+    assert_int_equal(atomic_load(&shim_gate.open), 0);
+    assert_string_equal(complaint, "the collector does not answer; the program goes on untraced");
+}
+
+static void test_dead_reader_ends_the_recording(void **state)
+{
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    fill_ring();
+    control->patience_ns = UINT64_C(3600000000000);
+    memcpy(control->owner, &(uint32_t){RING_OWNER_DIED}, 4);
+    assert_false(ring_send_word(wire_first(WIRE_FREE)));
+    assert_string_equal(complaint, "the collector has died; the program goes on untraced");
+}
+
+static void test_closed_ring_ends_the_recording(void **state)
+{
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    atomic_store(&control->state, RING_CLOSED);
+    assert_false(ring_send_word(wire_first(WIRE_FREE)));
+    assert_int_equal(atomic_load(&shim_gate.open), 0);
+}
+
+static void test_unsound_rings_are_refused(void **state)
+{
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    assert_false(ring_writer_init(control, sizeof memory - 8));
+    control->log2_words = RING_LOG2_WORDS_MIN - 1;
+    assert_false(ring_writer_init(control, ring_bytes(RING_LOG2_WORDS_MIN - 1)));
+    control->log2_words = LOG2_WORDS;
+    control->magic++;
+    assert_false(ring_writer_init(control, sizeof memory));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds_and_bits),
+        cmocka_unit_test(test_record_bytes),
+        cmocka_unit_test(test_handshake_bytes),
+        cmocka_unit_test(test_full_ring_drops_and_counts),
+        cmocka_unit_test(test_silent_reader_ends_the_recording),
+        cmocka_unit_test(test_dead_reader_ends_the_recording),
+        cmocka_unit_test(test_closed_ring_ends_the_recording),
+        cmocka_unit_test(test_unsound_rings_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
