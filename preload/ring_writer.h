@@ -10,6 +10,8 @@
 #ifndef HEAPLINE_PRELOAD_RING_WRITER_H
 #define HEAPLINE_PRELOAD_RING_WRITER_H
 
+#include <sys/single_threaded.h>
+
 #include "ring.h"
 #include "shim.h"
 #include "wire.h"
@@ -36,6 +38,41 @@ bool ring_make_room(uint64_t head, unsigned count);
 /* Sends a TIME record. */
 void ring_send_time(void);
 
+/*
+ * Moves the head from *seen to `wanted`; false, with the head in *seen, when it has moved. While the
+ * process has a single thread only a signal handler can come between, and one instruction is enough
+ * to be whole for that; the bus lock costs as much as all the rest of a record. glibc clears
+ * __libc_single_threaded before it makes a thread.
+ */
+static inline bool ring_move_head(_Atomic uint64_t *head, uint64_t *seen, uint64_t wanted)
+{
+#ifdef __x86_64__
+    if (SHIM_LIKELY(__libc_single_threaded)) {
+        bool moved;
+        __asm__ volatile("cmpxchgq %[wanted], %[head]"
+                         : [head] "+m"(*head), "+a"(*seen), "=@ccz"(moved)
+                         : [wanted] "r"(wanted)
+                         : "memory");
+        return moved;
+    }
+#endif
+    return atomic_compare_exchange_weak_explicit(head, seen, wanted, memory_order_acquire,
+                                                 memory_order_relaxed);
+}
+
+/* How many words before the head lines are fetched. */
+#define RING_FETCH_AHEAD 64u
+
+static inline void ring_fetch_for_writing(const _Atomic uint64_t *word)
+{
+#ifdef __x86_64__
+    /* The builtin does not ask for ownership without -mprfchw; older processors ignore this. */
+    __asm__ volatile("prefetchw %0" : : "m"(*word));
+#else
+    __builtin_prefetch((const void *)word, 1);
+#endif
+}
+
 /* Reserves `count` words; false: this record is not to be sent. */
 static inline bool ring_reserve(unsigned count, uint64_t *position)
 {
@@ -49,10 +86,9 @@ static inline bool ring_reserve(unsigned count, uint64_t *position)
                 return false;
             head = atomic_load_explicit(shared, memory_order_relaxed);
         }
-    } while (SHIM_UNLIKELY(!atomic_compare_exchange_weak_explicit(
-        shared, &head, head + count, memory_order_acquire, memory_order_relaxed)));
+    } while (SHIM_UNLIKELY(!ring_move_head(shared, &head, head + count)));
     /* The lines ahead were last touched by the reader's core: fetch them before they are needed. */
-    __builtin_prefetch((const void *)&ring->words[(head + 64) & ring->mask], 1);
+    ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
     *position = head;
     return true;
 }
