@@ -394,14 +394,20 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     }
 }
 
-static void publish_tail(struct process *process)
+/* Makes room for the writers. Those who wait are woken when it is worth it: a quarter of the ring,
+ * or when there is nothing more to read. */
+static void publish_tail(struct process *process, bool drained)
 {
     struct ring_control *control = process->control;
-    atomic_store_explicit(&control->tail, process->position, memory_order_seq_cst);
-    if (atomic_load(&control->writers_wait) && atomic_exchange(&control->writers_wait, 0)) {
-        atomic_fetch_add(&control->progress, 1);
-        futex_wake(&control->progress, INT32_MAX);
-    }
+    atomic_store(&control->tail, process->position);
+    uint64_t quarter = UINT64_C(1) << (process->log2_words - 2);
+    if (!atomic_load(&control->writers_wait) ||
+        (!drained && process->position - process->woken_at < quarter))
+        return;
+    process->woken_at = process->position;
+    atomic_store(&control->writers_wait, 0);
+    atomic_fetch_add(&control->progress, 1);
+    futex_wake(&control->progress, INT32_MAX);
 }
 
 uint64_t decode_ring(struct run *run, struct process *process, uint64_t words)
@@ -422,13 +428,12 @@ uint64_t decode_ring(struct run *run, struct process *process, uint64_t words)
         }
         if (cursor.position >= publish_at) {
             process->position = cursor.position;
-            publish_tail(process);
+            publish_tail(process, false);
             publish_at = cursor.position + TAIL_STEP;
         }
     }
     process->position = cursor.position;
-    if (cursor.position != start)
-        publish_tail(process);
+    publish_tail(process, true);
     return cursor.position - start;
 }
 
@@ -449,6 +454,6 @@ uint64_t decode_skip_hole(struct process *process)
     }
     process->position = position;
     process->damaged++;
-    publish_tail(process);
+    publish_tail(process, true);
     return position - start;
 }

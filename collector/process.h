@@ -89,7 +89,10 @@ struct process {
     size_t ring_size;
     unsigned log2_words;
     uint64_t position; /* words read */
-    uint64_t stuck_since_ns;
+    uint64_t woken_at; /* position when waiting writers were woken last */
+    uint64_t
+        stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
+    uint64_t stuck_head; /* head at that time */
 
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
     struct vector threads; /* struct thread_row, in order of appearance */

@@ -213,15 +213,20 @@ static void accept_process(struct session *session)
 /* --- one round ---------------------------------------------------------------------------------
  */
 
-/* Words that were reserved and are never published must not stop everything behind them. */
+/* Words that were reserved and are never published must not stop everything behind them. As long as
+ * nobody reserves more there is no hurry, and the process may be stopped. */
 static void look_for_hole(struct process *process, uint64_t now)
 {
-    if (atomic_load(&process->control->head) == process->position)
+    uint64_t head = atomic_load(&process->control->head);
+    if (head == process->position) {
         process->stuck_since_ns = 0;
-    else if (!process->stuck_since_ns)
+    } else if (!process->stuck_since_ns) {
         process->stuck_since_ns = now;
-    else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS)
+        process->stuck_head = head;
+    } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
         decode_skip_hole(process);
+        process->stuck_since_ns = 0;
+    }
 }
 
 static uint64_t drain_all(struct session *session, uint64_t now)

@@ -1,8 +1,8 @@
 /*
  * The tree of stacks of one run: node = (parent node, location). Node 0 is the empty stack.
  *
- * Nodes are numbered in order of appearance, so a parent's number is smaller. 16 bytes a node and 4
- * to 8 of hash table. One thread at a time.
+ * Nodes are numbered in order of appearance, so a parent's number is smaller. 16 bytes a node and
+ * 11 to 22 of hash table. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_STACK_TREE_H
 #define HEAPLINE_COLLECTOR_STACK_TREE_H
@@ -19,10 +19,16 @@ struct node {
     uint32_t counter;    /* first of its counters, 0: none */
 };
 
+/* A place in the hash table. */
+struct node_slot {
+    uint32_t hash;
+    uint32_t number; /* 0: free */
+};
+
 struct stack_tree {
     struct vector nodes; /* struct node */
-    struct vector slots; /* uint32_t, open addressing */
-    uint32_t slot_mask;
+    struct vector slots; /* struct node_slot, open addressing */
+    unsigned log2_slots;
     uint32_t count; /* nodes, including 0 */
 };
 

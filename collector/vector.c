@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #define GROWTH_BYTES_MIN ((size_t)64 * 1024)
+#define HUGE_FROM_BYTES  ((size_t)8 << 20)
 
 bool vector_reserve_slow(struct vector *vector, size_t count, size_t size)
 {
@@ -18,6 +19,9 @@ bool vector_reserve_slow(struct vector *vector, size_t count, size_t size)
                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED)
         return false;
+    /* Large tables are read here and there: huge pages spare most of the look-ups of addresses. */
+    if (bytes >= HUGE_FROM_BYTES)
+        madvise(data, bytes, MADV_HUGEPAGE);
     vector->data = data;
     vector->bytes = bytes;
     return true;

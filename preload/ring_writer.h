@@ -39,9 +39,9 @@ bool ring_make_room(uint64_t head, unsigned count);
 void ring_send_time(void);
 
 /*
- * Moves the head from *seen to `wanted`; false, with the head in *seen, when it has moved. While the
- * process has a single thread only a signal handler can come between, and one instruction is enough
- * to be whole for that; the bus lock costs as much as all the rest of a record. glibc clears
+ * Moves the head from *seen to `wanted`; false, with the head in *seen, when it has moved. While
+ * the process has a single thread only a signal handler can come between, and one instruction is
+ * enough to be whole for that; the bus lock costs as much as all the rest of a record. glibc clears
  * __libc_single_threaded before it makes a thread.
  */
 static inline bool ring_move_head(_Atomic uint64_t *head, uint64_t *seen, uint64_t wanted)
