@@ -69,6 +69,7 @@ struct session {
     int wait_status;
     bool has_wait_status;
     uint64_t lost;
+    bool abandoned; /* a process went on untraced because nobody read its ring */
     uint64_t clock_ns;
     uint64_t last_work_ns;
     uint64_t next_snapshot_ns;
@@ -121,6 +122,7 @@ static void finish_process(struct session *session, unsigned at)
     note_exit_status(session, process);
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     session->lost += process->damaged + atomic_load(&process->control->dropped);
+    session->abandoned |= atomic_load(&process->control->abandoned) != 0;
     process_free(process);
     session->processes[at] = session->processes[--session->process_count];
 }
@@ -355,6 +357,8 @@ static const char *describe_trouble(const struct session *session, char *text, s
         return session->writer.trouble;
     if (session->run.memory_short)
         return "the collector ran out of memory; some allocations are not counted";
+    if (session->abandoned)
+        return "the collector did not answer for too long; from then on nothing was recorded";
     if (session->lost == 0)
         return NULL;
     snprintf(text, size, "%llu events were lost", (unsigned long long)session->lost);

@@ -114,6 +114,7 @@ static bool wait_for_room(unsigned count)
             seen = tail;
             since = now;
         } else if (now - since > control->patience_ns) {
+            atomic_store(&control->abandoned, 1);
             ring_give_up("the collector does not answer; the program goes on untraced");
             return false;
         }

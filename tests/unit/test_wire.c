@@ -97,6 +97,7 @@ static void test_handshake_bytes(void **state)
     assert_int_equal(sizeof(struct control_message), 488);
     assert_int_equal(offsetof(struct ring_control, head), 64);
     assert_int_equal(offsetof(struct ring_control, dropped), 72);
+    assert_int_equal(offsetof(struct ring_control, abandoned), 80);
     assert_int_equal(offsetof(struct ring_control, tail), 128);
     assert_int_equal(offsetof(struct ring_control, clock), 192);
     assert_int_equal(offsetof(struct ring_control, reader_sleeps), 256);
@@ -133,10 +134,11 @@ static void fill_ring(void)
 static void test_silent_reader_ends_the_recording(void **state)
 {
     (void)state;
-    fresh_ring(RING_OVERFLOW_BLOCK);
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
     fill_ring();
     assert_false(ring_send_word(wire_first(WIRE_FREE)));
     assert_int_equal(atomic_load(&shim_gate.open), 0);
+    assert_int_equal(atomic_load(&control->abandoned), 1);
     assert_string_equal(complaint, "the collector does not answer; the program goes on untraced");
 }
 
