@@ -83,34 +83,43 @@ static uint32_t number_of(struct walk *walk, uintptr_t code)
     return number;
 }
 
+/* The word for a frame that is not internal; `known` is its level's entry when that still counts.
+ */
+static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uintptr_t instruction,
+                        const struct level *known)
+{
+    bool visible;
+    uint32_t offset = frame_offset(frame, code, instruction, &visible);
+    if (!visible)
+        return 0;
+    uint64_t number =
+        known && known->code == code ? known->word >> WIRE_CODE_SHIFT : WIRE_CODE_NONE;
+    if (number == WIRE_CODE_NONE)
+        number = number_of(walk, code);
+    return number << WIRE_CODE_SHIFT | offset;
+}
+
 /* Makes `level` describe `frame` as it stands in memory. */
 static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 {
     struct thread_state *thread = walk->thread;
     struct level *entry = &thread->levels[level];
-    uint32_t number = WIRE_CODE_NONE, offset = 0;
+    const struct level *known = level < thread->used ? entry : NULL;
     uintptr_t code = 0, instruction = frame_instruction(frame);
-    bool known = level < thread->used;
+    uint64_t word = 0;
     if (!frame_is_internal(frame)) {
         code = frame_code(frame);
         if (known && entry->frame == frame && entry->instruction == instruction &&
             entry->code == code)
             return;
-        bool visible;
-        offset = frame_offset(frame, code, instruction, &visible);
-        if (visible)
-            number = known && entry->code == code && entry->number != WIRE_CODE_NONE
-                         ? entry->number
-                         : number_of(walk, code);
-        else
-            offset = 0;
+        word = word_of(walk, frame, code, instruction, known);
     }
-    bool told = level < thread->sent && entry->number == number && entry->offset == offset;
-    if (!told) {
-        walk->number_changed |= level >= thread->sent || entry->number != number;
+    if (level >= thread->sent || entry->told != word)
         thread->scratch[walk->changed++] = level;
-    }
-    *entry = (struct level){frame, instruction, code, number, offset};
+    entry->frame = frame;
+    entry->instruction = instruction;
+    entry->code = code;
+    entry->word = word;
     thread->index[index_slot(frame)] = (uint16_t)level;
 }
 
@@ -122,18 +131,28 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 static inline __attribute__((always_inline)) int32_t
 find_difference_in(const struct thread_state *thread, int32_t level, bool compare_code)
 {
-    const struct level *levels = thread->levels;
-    int32_t bottom = (int32_t)thread->bottom;
-    for (; level >= bottom; level--) {
-        const struct level *at = &levels[level];
-        uintptr_t previous = frame_previous(at->frame);
-        /* What lies below a truncated stack's bottom is not compared. */
-        uintptr_t below = level > bottom ? at[-1].frame : bottom ? previous : 0;
-        if (previous != below || frame_instruction(at->frame) != at->instruction ||
-            (compare_code && frame_code(at->frame) != at->code))
-            return level;
+    const uint32_t to_previous = python_layout.previous;
+    const uint32_t to_instruction = python_layout.instruction;
+    const struct level *at = &thread->levels[level];
+    const struct level *bottom = &thread->levels[thread->bottom];
+    uintptr_t frame = at->frame;
+#pragma GCC unroll 4
+    for (; at > bottom; at--) {
+        uintptr_t below = at[-1].frame;
+        uintptr_t difference = (frame_load(frame, to_previous) ^ below) |
+                               (frame_load(frame, to_instruction) ^ at->instruction);
+        if (compare_code)
+            difference |= frame_code(frame) ^ at->code;
+        if (SHIM_UNLIKELY(difference))
+            return (int32_t)(at - thread->levels);
+        frame = below;
     }
-    return -1;
+    /* What lies below a truncated stack's bottom is not compared. */
+    bool links = thread->bottom || !frame_load(frame, to_previous);
+    if (links && frame_load(frame, to_instruction) == at->instruction &&
+        (!compare_code || frame_code(frame) == at->code))
+        return -1;
+    return (int32_t)thread->bottom;
 }
 
 static int32_t find_difference(const struct thread_state *thread, int32_t level)
@@ -192,21 +211,17 @@ static void set_truncated(struct walk *walk)
 {
     struct thread_state *thread = walk->thread;
     struct level *entry = &thread->levels[0];
-    bool told = thread->sent && entry->number == WIRE_CODE_TRUNCATED;
-    *entry = (struct level){.number = WIRE_CODE_TRUNCATED};
-    if (!told) {
-        walk->number_changed = true;
+    entry->frame = entry->instruction = entry->code = 0;
+    entry->word = (uint64_t)WIRE_CODE_TRUNCATED << WIRE_CODE_SHIFT;
+    if (thread->sent == 0 || entry->told != entry->word)
         thread->scratch[walk->changed++] = 0;
-    }
 }
 
 /* Walks everything from the leaf to the outermost frame, or to half of WIRE_LEVELS_MAX. */
 static void walk_in_full(struct walk *walk, uintptr_t leaf)
 {
     struct thread_state *thread = walk->thread;
-    /* Changes noted by an attempt that failed must not be forgotten, and scratch is needed. */
-    if (walk->changed)
-        thread->sent = 0;
+    /* What an attempt before this one has changed is compared again with what the reader has. */
     walk->changed = 0;
     thread->used = 0;
     uint32_t count = collect_frames(thread, &leaf, WIRE_LEVELS_MAX / 2);
@@ -220,21 +235,29 @@ static void walk_in_full(struct walk *walk, uintptr_t leaf)
     thread->used = walk->depth;
 }
 
+/* A remembered level for `frame`, which links to the one below as it did; false: none. Memory is
+ * used again for other frames, so the address alone says little. */
+static inline bool find_level(const struct thread_state *thread, uintptr_t frame, uint32_t *level)
+{
+    uint32_t at = thread->index[index_slot(frame)];
+    *level = at;
+    return at < thread->used && thread->levels[at].frame == frame &&
+           (at <= thread->bottom || thread->levels[at - 1].frame == frame_previous(frame));
+}
+
 /* Walks new frames down to one that is remembered. False: there is none, or no room. */
 static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
 {
     struct thread_state *thread = walk->thread;
-    uint32_t count = 0, level = 0;
+    uint32_t count = 0, level;
     uintptr_t frame = leaf;
-    for (;; frame = frame_previous(frame)) {
-        if (!frame)
-            return false;
-        level = thread->index[index_slot(frame)];
-        if (level < thread->used && thread->levels[level].frame == frame)
-            break;
+    while (!find_level(thread, frame, &level)) {
         if (count == thread->capacity && !thread_state_grow(thread))
             return false;
         thread->scratch[count++] = frame;
+        frame = frame_previous(frame);
+        if (!frame)
+            return false;
     }
     uint32_t depth = level + 1 + count;
     while (depth > thread->capacity)
@@ -259,15 +282,15 @@ static bool send_thread(const struct thread_state *thread)
 }
 
 /* Sends levels low..low+count-1 and the depth. */
-static bool send_levels(const struct thread_state *thread, uint32_t low, uint32_t count,
-                        uint32_t depth)
+static bool send_levels(struct thread_state *thread, uint32_t low, uint32_t count, uint32_t depth)
 {
     uint64_t position;
     if (!ring_reserve(1 + count, &position))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        const struct level *level = &thread->levels[low + i];
-        ring_put(position + 1 + i, (uint64_t)level->number << WIRE_CODE_SHIFT | level->offset);
+        struct level *level = &thread->levels[low + i];
+        ring_put(position + 1 + i, level->word);
+        level->told = level->word;
     }
     ring_publish(position, wire_first(WIRE_STACK) |
                                (uint64_t)thread->slot << WIRE_STACK_THREAD_SHIFT |
@@ -282,7 +305,7 @@ static bool send_levels(const struct thread_state *thread, uint32_t low, uint32_
 /* Sends all changed levels, a record for each run of neighbours. */
 static bool send_changes(const struct walk *walk)
 {
-    const struct thread_state *thread = walk->thread;
+    struct thread_state *thread = walk->thread;
     const uintptr_t *changed = thread->scratch;
     if (walk->changed == 0)
         return send_levels(thread, 0, 0, walk->depth);
@@ -304,8 +327,11 @@ static bool fits_allocation(const struct walk *walk, int32_t depth_change)
         return false;
     if (walk->changed == 0)
         return true;
-    return walk->changed == 1 && !walk->number_changed &&
-           walk->thread->scratch[0] + 1 == walk->depth;
+    const struct thread_state *thread = walk->thread;
+    const struct level *leaf = &thread->levels[walk->depth - 1];
+    return walk->changed == 1 && thread->scratch[0] + 1 == walk->depth &&
+           walk->depth <= thread->sent && leaf->word >> WIRE_CODE_SHIFT != WIRE_CODE_NONE &&
+           leaf->word >> WIRE_CODE_SHIFT == leaf->told >> WIRE_CODE_SHIFT;
 }
 
 /* Tells the reader, in the update or by records of its own. */
@@ -316,8 +342,11 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
     if (SHIM_LIKELY(fits_allocation(walk, depth_change))) {
         update->depth_change = depth_change;
         update->instruction_changed = walk->changed != 0;
-        if (walk->changed)
-            update->instruction = thread->levels[walk->depth - 1].offset;
+        if (walk->changed) {
+            struct level *leaf = &thread->levels[walk->depth - 1];
+            update->instruction = (uint32_t)(leaf->word & WIRE_INSTRUCTION_MASK);
+            leaf->told = leaf->word;
+        }
     } else if (!send_changes(walk)) {
         return false;
     }

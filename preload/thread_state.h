@@ -19,8 +19,8 @@ struct level {
     uintptr_t frame;
     uintptr_t instruction; /* as it lies in the frame, all eight bytes */
     uintptr_t code;        /* code object, 0: none */
-    uint32_t number;       /* code number in the stream */
-    uint32_t offset;       /* instruction in the stream */
+    uint64_t word;         /* code and instruction as a STACK record has them */
+    uint64_t told;         /* the word that the reader has for this level */
 };
 
 struct thread_state {
@@ -28,7 +28,7 @@ struct thread_state {
     uint32_t depth;    /* as the reader knows it */
     uint32_t capacity; /* of levels and scratch */
     uint32_t used;     /* levels below: frame, instruction and code are those of a walked frame */
-    uint32_t sent;     /* levels below: number and offset are the reader's */
+    uint32_t sent;     /* levels below: the reader has a word for them */
     uint32_t epoch;    /* of the code table when `used` was last right */
     uint32_t bottom;   /* 1: level 0 stands for outer frames that are left out; else 0 */
     bool resend;       /* the reader's array is not to be relied on, nor that it knows the thread */

@@ -19,19 +19,17 @@ static void fail(const char *what)
 
 static void check_frame(const struct level *level, uintptr_t frame)
 {
-    uint32_t number = WIRE_CODE_NONE, offset = 0;
+    uint64_t word = 0;
     if (!frame_is_internal(frame)) {
         bool visible;
         uintptr_t code = frame_code(frame);
-        offset = frame_offset(frame, code, frame_instruction(frame), &visible);
+        uint64_t offset = frame_offset(frame, code, frame_instruction(frame), &visible);
         if (visible)
-            number = code_table_number(code);
-        else
-            offset = 0;
+            word = (uint64_t)code_table_number(code) << WIRE_CODE_SHIFT | offset;
     }
-    if (level->number != number)
+    if (level->told >> WIRE_CODE_SHIFT != word >> WIRE_CODE_SHIFT)
         fail("walk check: a level has another code");
-    if (level->offset != offset)
+    if (level->told != word)
         fail("walk check: a level has another instruction");
 }
 
