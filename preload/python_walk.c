@@ -379,8 +379,10 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
         return;
     uint32_t epoch = atomic_load_explicit(&code_epoch, memory_order_relaxed);
     if (SHIM_UNLIKELY(epoch != thread->epoch)) {
+        /* Numbers of dead code are used again: the same word may now mean another code. */
         thread->epoch = epoch;
         thread->used = 0;
+        thread->sent = 0;
     }
     struct walk walk = {.thread = thread};
     uintptr_t leaf = current_frame(state);
