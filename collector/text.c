@@ -25,7 +25,7 @@ static char *put_character(char *out, uint32_t character)
         return out;
     }
     unsigned more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    *out++ = (char)((0xf00u >> more & 0xff) | character >> 6 * more);
+    *out++ = (char)((~(0xffu >> (more + 1)) & 0xff) | character >> 6 * more);
     while (more--)
         *out++ = (char)(0x80 | (character >> 6 * more & 0x3f));
     return out;

@@ -94,7 +94,7 @@ SHIM_EXPORT void *realloc(void *old, size_t size)
     ENTER_OR_RETURN(&call, real_malloc.realloc(old, size));
     if (old)
         record_realloc_free(old, call.interrupting);
-    hook_call_real(&call);
+    hook_call_real_free(&call, old);
     return finish_realloc(&call, old, real_malloc.realloc(old, size), size);
 }
 
@@ -114,11 +114,12 @@ SHIM_EXPORT void free(void *block)
     if (!block || SHIM_UNLIKELY(pool_owns(block)) || !real_ready())
         return;
     if (!hook_enter(&call)) {
+        hook_pass_free(block);
         real_malloc.free(block);
         return;
     }
     record_free(block);
-    hook_call_real(&call);
+    hook_call_real_free(&call, block);
     real_malloc.free(block);
     hook_leave(&call);
 }

@@ -1,10 +1,13 @@
 /*
  * Wrapping the raw, mem and object domains.
  *
- * The wrapped allocator of each domain is kept beside its hook; the hook is found through the
- * context pointer. Start-up may throw the hooks away: -X dev and PYTHONMALLOC set the domains anew.
- * Then the raw domain's function is one that CPython had before the hooks: the plain one or, learnt
- * here by setting up and undoing the debug hooks once, the debugging one. Anything else in our
+ * Each wrapped allocator is kept in a slot of its own, for ever: the hook finds it through the
+ * context pointer. Up to 3.13 start-up switches the raw domain to the plain allocator for moments
+ * and back to what it was, which must then still lead where it led.
+ *
+ * Start-up may also throw the hooks away: -X dev and PYTHONMALLOC set the domains anew. What then
+ * stands there is CPython's own: it has no context, or it is the debugging allocator, whose
+ * function is learnt here by setting up and undoing the debug hooks once. Anything else in our
  * place (tracemalloc, a program's own allocator) wraps ours and is left alone.
  */
 #include "pymem_hooks.h"
@@ -27,28 +30,28 @@ struct py_allocator {
 };
 enum py_domain { PY_DOMAIN_RAW, PY_DOMAIN_MEM, PY_DOMAIN_OBJECT, PY_DOMAIN_COUNT };
 
-struct domain {
+/* An allocator that has been wrapped. */
+struct wrapped {
     struct py_allocator real;
     enum wire_allocator allocator;
 };
 
-static struct domain domains[PY_DOMAIN_COUNT] = {
-    [PY_DOMAIN_RAW] = {.allocator = WIRE_ALLOCATOR_RAW},
-    [PY_DOMAIN_MEM] = {.allocator = WIRE_ALLOCATOR_MEM},
-    [PY_DOMAIN_OBJECT] = {.allocator = WIRE_ALLOCATOR_OBJECT},
-};
+/* As many as there are CPython's own allocators, in each domain, and some to spare. */
+#define WRAPPED_MAX 32u
+static struct wrapped wrapped[WRAPPED_MAX];
+static unsigned wrapped_count;
 
 static struct {
     void (*get_allocator)(int domain, struct py_allocator *allocator);
     void (*set_allocator)(int domain, struct py_allocator *allocator);
     void (*setup_debug_hooks)(void);
     int (*is_initialized)(void);
-    /* The raw domain's malloc without us. */
-    void *(*plain_raw_malloc)(void *, size_t);
+    void *(*debug_malloc)(void *, size_t); /* of the mem and object domains */
     void *(*debug_raw_malloc)(void *, size_t);
 } python;
 
-static inline void *finish(struct hook_call *call, struct domain *domain, void *block, size_t size)
+static inline void *finish(struct hook_call *call, const struct wrapped *domain, void *block,
+                           size_t size)
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
@@ -59,7 +62,7 @@ static inline void *finish(struct hook_call *call, struct domain *domain, void *
 
 static void *hook_malloc(void *context, size_t size)
 {
-    struct domain *domain = context;
+    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.malloc(domain->real.context, size);
@@ -69,7 +72,7 @@ static void *hook_malloc(void *context, size_t size)
 
 static void *hook_calloc(void *context, size_t count, size_t size)
 {
-    struct domain *domain = context;
+    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.calloc(domain->real.context, count, size);
@@ -81,13 +84,13 @@ static void *hook_calloc(void *context, size_t count, size_t size)
 /* CPython's realloc never frees: of size 0 it gives a block like any other. */
 static void *hook_realloc(void *context, void *old, size_t size)
 {
-    struct domain *domain = context;
+    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.realloc(domain->real.context, old, size);
     if (old)
         record_realloc_free(old, call.interrupting);
-    hook_call_real(&call);
+    hook_call_real_free(&call, old);
     void *block = domain->real.realloc(domain->real.context, old, size);
     if (SHIM_UNLIKELY(!block && old)) {
         hook_record(&call);
@@ -100,14 +103,16 @@ static void *hook_realloc(void *context, void *old, size_t size)
 
 static void hook_free(void *context, void *block)
 {
-    struct domain *domain = context;
+    const struct wrapped *domain = context;
     struct hook_call call;
     if (!block || !hook_enter(&call)) {
+        if (block)
+            hook_pass_free(block);
         domain->real.free(domain->real.context, block);
         return;
     }
     record_free(block);
-    hook_call_real(&call);
+    hook_call_real_free(&call, block);
     domain->real.free(domain->real.context, block);
     hook_leave(&call);
 }
@@ -133,21 +138,45 @@ static bool is_hooked(const struct py_allocator *allocator)
     return allocator->malloc == hook_malloc;
 }
 
+static bool is_cpythons_own(const struct py_allocator *allocator)
+{
+    return !allocator->context || allocator->malloc == python.debug_malloc ||
+           allocator->malloc == python.debug_raw_malloc;
+}
+
+/* The slot for an allocator of a domain; null when there is none left. */
+static struct wrapped *slot_for(const struct py_allocator *real, enum wire_allocator allocator)
+{
+    for (unsigned i = 0; i < wrapped_count; i++)
+        if (wrapped[i].allocator == allocator && wrapped[i].real.malloc == real->malloc &&
+            wrapped[i].real.context == real->context)
+            return &wrapped[i];
+    if (wrapped_count == WRAPPED_MAX)
+        return NULL;
+    wrapped[wrapped_count] = (struct wrapped){*real, allocator};
+    return &wrapped[wrapped_count++];
+}
+
 static void wrap(enum py_domain domain)
 {
+    static const enum wire_allocator allocators[PY_DOMAIN_COUNT] = {
+        [PY_DOMAIN_RAW] = WIRE_ALLOCATOR_RAW,
+        [PY_DOMAIN_MEM] = WIRE_ALLOCATOR_MEM,
+        [PY_DOMAIN_OBJECT] = WIRE_ALLOCATOR_OBJECT,
+    };
     struct py_allocator seen;
     python.get_allocator((int)domain, &seen);
-    if (is_hooked(&seen))
+    if (is_hooked(&seen) || !is_cpythons_own(&seen))
         return;
-    domains[domain].real = seen;
     struct py_allocator hook = {
-        .context = &domains[domain],
+        .context = slot_for(&seen, allocators[domain]),
         .malloc = hook_malloc,
         .calloc = hook_calloc,
         .realloc = hook_realloc,
         .free = domain == PY_DOMAIN_OBJECT ? hook_free_object : hook_free,
     };
-    python.set_allocator((int)domain, &hook);
+    if (hook.context)
+        python.set_allocator((int)domain, &hook);
 }
 
 static void wrap_all(void)
@@ -156,18 +185,19 @@ static void wrap_all(void)
         wrap(domain);
 }
 
-/* Learns what the raw domain looks like with CPython's debug hooks, leaving all as it was. */
+/* Learns which function CPython's debug hooks have, leaving all as it was. */
 static void learn_debug_hooks(void)
 {
     struct py_allocator plain[PY_DOMAIN_COUNT], debug;
     for (int domain = 0; domain < PY_DOMAIN_COUNT; domain++)
         python.get_allocator(domain, &plain[domain]);
     python.setup_debug_hooks();
+    python.get_allocator(PY_DOMAIN_OBJECT, &debug);
+    python.debug_malloc = debug.malloc;
     python.get_allocator(PY_DOMAIN_RAW, &debug);
+    python.debug_raw_malloc = debug.malloc;
     for (int domain = 0; domain < PY_DOMAIN_COUNT; domain++)
         python.set_allocator(domain, &plain[domain]);
-    python.plain_raw_malloc = plain[PY_DOMAIN_RAW].malloc;
-    python.debug_raw_malloc = debug.malloc;
 }
 
 bool pymem_hooks_install(symbol_lookup *lookup, void *handle)
@@ -188,10 +218,8 @@ bool pymem_hooks_renew(void)
 {
     struct py_allocator raw;
     python.get_allocator(PY_DOMAIN_RAW, &raw);
-    if (raw.malloc != python.plain_raw_malloc && raw.malloc != python.debug_raw_malloc)
-        return false;
     wrap_all();
-    return raw.malloc == python.debug_raw_malloc && raw.malloc != python.plain_raw_malloc;
+    return raw.malloc == python.debug_raw_malloc;
 }
 
 bool pymem_hooks_initialized(void)

@@ -41,6 +41,7 @@ extern struct shim_gate shim_gate;
  */
 struct shim_thread {
     uintptr_t guard;
+    uintptr_t freeing; /* the block that the call at hand frees, as it was recorded; 0: none */
     struct thread_state *state; /* null before the thread's first event */
 };
 extern SHIM_THREAD_LOCAL struct shim_thread shim_thread;

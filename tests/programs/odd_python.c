@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct allocator {
     void *context, *malloc, *calloc, *realloc, *free;
@@ -44,10 +43,11 @@ void *PyGILState_GetThisThreadState(void)
     return NULL;
 }
 
+void *volatile kept;
+
 int main(void)
 {
-    void *block = malloc(1234567);
-    memset(block, 0, 10);
+    kept = malloc(1234567);
     puts("ran");
     return 3;
 }

@@ -1,0 +1,3 @@
+"""The shortest program: what starting and ending a recording costs."""
+
+print("hello, world")

@@ -1,0 +1,109 @@
+"""Fixtures of the whole-program tests: the interpreters, and recording a program on each."""
+
+import itertools
+import subprocess
+
+import harness
+import interpreters
+import pytest
+
+
+@pytest.fixture(params=interpreters.NAMES)
+def interpreter(request):
+    """Each CPython at hand in turn."""
+    return require(request.param)
+
+
+@pytest.fixture
+def python():
+    """One CPython, for what does not depend on its version."""
+    return require("debian")
+
+
+def require(name):
+    found = interpreters.find(name)
+    if found is None:
+        pytest.skip(f"no CPython at hand that is {name}")
+    return found
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Writes a program's source into a file of the test's own folder."""
+
+    def write(source, name="program.py"):
+        return harness.Program.write(tmp_path, source, name)
+
+    return write
+
+
+@pytest.fixture
+def record(tmp_path):
+    """record(interpreter, program, *args): runs it under heapline; see harness.record()."""
+
+    recorded = itertools.count(1)
+
+    def record(interpreter, program, *args, flags=(), file=None, **options):
+        if file is None:  # recordings are read late: each has a file of its own
+            number = next(recorded)
+            file = "run.heapline" if number == 1 else f"run-{number}.heapline"
+        command = [interpreter.path, *flags, program, *args]
+        options.setdefault("cwd", tmp_path)
+        return harness.record(command, tmp_path / file, **options)
+
+    return record
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """bare(interpreter, program, *args): runs it without heapline."""
+
+    def bare(interpreter, program, *args, flags=(), status=0, **options):
+        options.setdefault("cwd", tmp_path)
+        return harness.run([interpreter.path, *flags, program, *args], check=status, **options)
+
+    return bare
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """compiled(name, flags): a C program or library of tests/programs, built once a session."""
+    folder = tmp_path_factory.mktemp("compiled")
+    built = {}
+
+    def build(source, output, *flags):
+        key = (source, output, flags)
+        if key not in built:
+            path = folder / f"{len(built)}" / output
+            path.parent.mkdir()
+            command = ["gcc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o", path]
+            command += [harness.PROGRAMS / source, *flags, "-pthread", "-ldl"]
+            subprocess.run([str(word) for word in command], check=True)
+            built[key] = path
+        return built[key]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def native(compiled):
+    """The library that the programs load with ctypes, as the variable NATIVE names it to them."""
+    return compiled("native.c", "libnative.so", "-shared", "-fPIC")
+
+
+@pytest.fixture
+def with_native(native):
+    return harness.environment(NATIVE=native)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_are_built():
+    for name in ("heapline", "heaplined", "libheapline.so"):
+        if not (harness.BUILD / name).exists():
+            pytest.exit(f"{harness.BUILD / name} is missing: ./dev build makes it", 1)
+
+
+def pytest_report_header(config):
+    found = [f"{name} ({i.version_text})" for name in interpreters.NAMES if (i := interpreters.find(name))]
+    absent = [name for name in interpreters.NAMES if interpreters.find(name) is None]
+    return ["CPythons: " + ", ".join(found), "not at hand: " + (", ".join(absent) or "none")]

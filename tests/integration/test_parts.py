@@ -1,0 +1,122 @@
+"""Everything that is checked without a whole program: the unit tests in C, plain and under the
+sanitizers, the fuzzers' corpora, and the rules that hold for the source itself."""
+
+import json
+import shutil
+import subprocess
+
+import harness
+import pytest
+from harness import BUILD, TESTS, run
+
+BUILDS = {"plain": BUILD, "asan": BUILD / "asan", "tsan": BUILD / "tsan"}
+
+
+def meson_tests():
+    """(build, test) for every test that meson knows in every build."""
+    for build, folder in BUILDS.items():
+        if not (folder / "build.ninja").exists():
+            yield pytest.param(build, None, id=f"{build}-not built")
+            continue
+        listed = subprocess.run(
+            ["meson", "introspect", "--tests", folder], stdout=subprocess.PIPE, check=True
+        )
+        for test in json.loads(listed.stdout):
+            yield pytest.param(build, test, id=f"{build}-{test['name']}")
+
+
+@pytest.mark.parametrize("build, test", meson_tests())
+def test_unit(build, test):
+    if test is None:
+        pytest.skip(f"there is no {build} build: ./dev test makes it")
+    env = harness.environment(**harness.SANITIZER_OPTIONS, **test["env"])
+    # cmocka prints each case; its closing line is not this suite's.
+    run(test["cmd"], env=env, cwd=test["workdir"] or BUILDS[build], check=0)
+
+
+def test_exported_symbols():
+    run([TESTS / "check-exported-symbols", BUILD / "libheapline.so"], check=0)
+
+
+def test_shim_needs_only_libc_and_libunwind():
+    needed = run(["readelf", "-d", BUILD / "libheapline.so"], check=0).out
+    libraries = {line.split("[")[1].rstrip("]") for line in needed.splitlines() if "(NEEDED)" in line}
+    allowed = {"libc.so.6", "libdl.so.2", "libpthread.so.0", "libunwind.so.8", "ld-linux-x86-64.so.2"}
+    assert libraries <= allowed
+
+
+def test_shim_has_little_static_thread_storage():
+    """It is taken from what glibc keeps for libraries that come later."""
+    headers = run(["readelf", "-lW", BUILD / "libheapline.so"], check=0).out
+    sizes = [int(line.split()[5], 16) for line in headers.splitlines() if line.split()[:1] == ["TLS"]]
+    assert sum(sizes) <= 128
+
+
+@pytest.mark.parametrize("check", ["check-format", "check-static"])
+def test_source(check):
+    tool = {"check-format": "clang-format", "check-static": "cppcheck"}[check]
+    if shutil.which(tool) is None:
+        pytest.skip(f"no {tool} here")
+    run([TESTS / check], check=0)
+
+
+def test_every_header_compiles_alone(tmp_path):
+    folders = ["schema", "preload", "collector", "viewer"]
+    includes = [f"-I{harness.REPOSITORY / name}" for name in folders]
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fsyntax-only", "-xc", "-Wall", "-Werror"]
+    unwind = run(["pkg-config", "--cflags", "jansson", "sqlite3", "libzstd"], check=0).out.split()
+    for folder in folders:
+        for header in sorted((harness.REPOSITORY / folder).rglob("*.h")):
+            source = f'#include "{header}"\n'
+            run(["gcc", *flags, *includes, *unwind, "-"], input=source, check=0)
+
+
+# --- whole programs with sanitized parts --------------------------------------------------------
+
+
+@pytest.fixture(params=["asan", "tsan"])
+def sanitized(request, tmp_path):
+    """A folder of programs whose collector (and viewer) is the sanitized one. The shim is not: it
+    lives in a program that is not sanitized."""
+    folder = BUILDS[request.param]
+    if not (folder / "heaplined").exists():
+        pytest.skip(f"there is no {request.param} build: ./dev test makes it")
+    mixed = tmp_path / "bin"
+    mixed.mkdir()
+    shutil.copy(BUILD / "libheapline.so", mixed)
+    shutil.copy(folder / "heaplined", mixed)
+    shutil.copy(BUILD / "heapline" if request.param == "tsan" else folder / "heapline", mixed)
+    return mixed
+
+
+BUSY = """
+    import json, os, threading, subprocess, sys
+    kept = []
+    def work(number):
+        for step in range(200):
+            kept.append(json.loads(json.dumps({"a": [number, step, "x" * step]})))
+            exec("def f(): return [%d]\\nkept.append(f())" % step)
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for one in threads: one.start()
+    for one in threads: one.join()
+    if os.fork() == 0:
+        work(9)
+        os._exit(0)
+    os.wait()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", "print([bytes(n) for n in range(1000)][3])"])
+    print("done")
+"""
+
+
+def test_sanitized_collector(interpreter, sanitized, program, tmp_path):
+    source = program(BUSY)
+    env = harness.environment(**harness.SANITIZER_OPTIONS)
+    recording = harness.record(
+        [interpreter.path, source], tmp_path / "run.heapline", env=env, build=sanitized
+    )
+    assert recording.out.endswith("done\n")
+    assert "Sanitizer" not in recording.err and "runtime error" not in recording.err
+    harness.assert_complete(recording)
+    for by in ("line", "stack", "thread", "size"):
+        recording.report("end", by)

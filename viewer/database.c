@@ -1,0 +1,315 @@
+/*
+ * Reading SQLite files that may be cut short, damaged or somebody else's.
+ *
+ * Opening goes through these states: the plain file is looked at (is there one, is it empty, does
+ * it begin as SQLite files do), then SQLite opens it read-only with every safeguard that it has,
+ * then the two numbers in its header say whether it is a recording and in which format, and the
+ * names of its tables whether they are tables: a view could compute for ever.
+ *
+ * A recording that a collector is still writing is in WAL mode. Reading that needs a shared memory
+ * file beside it, which cannot be made in a folder that is not writable; where nobody has left a
+ * WAL there either, nobody is writing, and the file is opened as one that does not change.
+ *
+ * Failures become one sentence in `problem`. Nothing is repaired and nothing is written.
+ */
+#include "viewer/database.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store.h"
+#include "viewer/cleanup.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+
+/* The longest row that is read: source files are the biggest things in a recording. */
+#define ROW_BYTES_MAX  (256 << 20)
+#define BUSY_PATIENCE  2000 /* milliseconds */
+#define TABLES_QUERY                                                                               \
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
+    "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk')"
+#define TABLES_COUNT   9
+#define SQLITE_MAGIC   "SQLite format 3"
+
+static bool database_complain(struct database *database, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool database_complain(struct database *database, const char *format, ...)
+{
+    if (*database->problem)
+        return false;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(database->problem, sizeof database->problem, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool database_damaged(struct database *database, const char *reason, ...)
+{
+    char text[256];
+    va_list arguments;
+    va_start(arguments, reason);
+    vsnprintf(text, sizeof text, reason, arguments);
+    va_end(arguments);
+    return database_complain(database,
+                             "%s is damaged (%s); copy it again from where it was made, or record "
+                             "the program again",
+                             database->path, text);
+}
+
+bool database_failed(struct database *database)
+{
+    switch (sqlite3_errcode(database->connection)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return database_complain(database, "%s is locked by another program; try again later",
+                                 database->path);
+    case SQLITE_NOMEM:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return database_complain(database, "cannot read %s: %s; copy it to a folder of your own",
+                                 database->path, sqlite3_errmsg(database->connection));
+    default:
+        return database_damaged(database, "%s", sqlite3_errmsg(database->connection));
+    }
+}
+
+static bool database_cannot_open(struct database *database, int number)
+{
+    return database_complain(database, "cannot open %s: %s; give the file that heapline run wrote",
+                             database->path, strerror(number));
+}
+
+/* Looks at the file as a file. */
+static bool database_check_file(struct database *database)
+{
+    CLEANUP(cleanup_close) int file = open(database->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (file < 0 || fstat(file, &status) != 0)
+        return database_cannot_open(database, errno);
+    if (S_ISDIR(status.st_mode))
+        return database_cannot_open(database, EISDIR);
+    if (!S_ISREG(status.st_mode))
+        return database_complain(database, "%s is not a plain file; give one that heapline run "
+                                 "wrote", database->path);
+    if (status.st_size == 0)
+        return database_complain(database, "%s is empty: the recording ended before it began; "
+                                 "record the program again", database->path);
+    char magic[sizeof SQLITE_MAGIC] = "";
+    if (read(file, magic, sizeof magic) < 0)
+        return database_cannot_open(database, errno);
+    if (memcmp(magic, SQLITE_MAGIC, sizeof magic))
+        return database_complain(database, "%s is not a recording (it is no SQLite file); give one "
+                                 "that heapline run wrote", database->path);
+    return true;
+}
+
+/* The file's name as a URI, so that what looks like a parameter in it is none. */
+static char *database_uri(const char *path, const char *parameters)
+{
+    static const char hexadecimal[] = "0123456789abcdef";
+    char *uri = memory_new(strlen(path) * 3 + strlen(parameters) + 16, 1);
+    char *out = stpcpy(uri, *path == '/' ? "file:" : "file:./");
+    for (; *path; path++) {
+        if (strchr("?#%", *path)) {
+            *out++ = '%';
+            *out++ = hexadecimal[(unsigned char)*path >> 4];
+            *out++ = hexadecimal[*path & 15];
+        } else {
+            *out++ = *path;
+        }
+    }
+    strcpy(out, parameters);
+    return uri;
+}
+
+static bool database_run(struct database *database, const char *statement)
+{
+    return sqlite3_exec(database->connection, statement, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool database_connect(struct database *database, const char *parameters)
+{
+    CLEANUP(cleanup_free) char *uri = database_uri(database->path, parameters);
+    sqlite3_close_v2(database->connection);
+    if (sqlite3_open_v2(uri, &database->connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) !=
+        SQLITE_OK)
+        return false;
+    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_limit(database->connection, SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX);
+    sqlite3_busy_timeout(database->connection, BUSY_PATIENCE);
+    return database_run(database, "PRAGMA cell_size_check = ON; BEGIN;"
+                                  "SELECT count(*) FROM sqlite_schema");
+}
+
+/* Is it certain that nobody writes to the file? */
+static bool database_has_no_wal(const struct database *database)
+{
+    CLEANUP(cleanup_free) char *wal = memory_print("%s-wal", database->path);
+    struct stat status;
+    return stat(wal, &status) != 0 || status.st_size == 0;
+}
+
+/* Asks for one number. */
+static bool database_number(struct database *database, const char *query, int64_t *number)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, database, query))
+        return false;
+    enum rows_step step = rows_next(&rows);
+    if (step == ROWS_END)
+        return database_damaged(database, "its header cannot be read");
+    return step == ROWS_ROW && rows_whole(&rows, 0, INT64_MIN, INT64_MAX, number);
+}
+
+static bool database_check_format(struct database *database)
+{
+    int64_t application, format, tables;
+    if (!database_number(database, "PRAGMA application_id", &application) ||
+        !database_number(database, "PRAGMA user_version", &format) ||
+        !database_number(database, TABLES_QUERY, &tables))
+        return false;
+    if (application != STORE_APPLICATION_ID)
+        return database_complain(database, "%s is an SQLite file but not a recording; give one "
+                                 "that heapline run wrote", database->path);
+    if (format > STORE_FORMAT)
+        return database_complain(database, "%s has format %" PRId64 ", this heapline reads %d; "
+                                 "use a newer heapline", database->path, format, STORE_FORMAT);
+    if (format < 1 || tables != TABLES_COUNT)
+        return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
+    return true;
+}
+
+bool database_init(struct database *database, const char *path)
+{
+    *database = (struct database){.path = path};
+    if (!database_check_file(database))
+        return false;
+    if (!database_connect(database, "")) {
+        int code = sqlite3_errcode(database->connection);
+        bool may_be_unwritable = code == SQLITE_CANTOPEN || code == SQLITE_READONLY;
+        if (!may_be_unwritable || !database_has_no_wal(database) ||
+            !database_connect(database, "?immutable=1"))
+            return database_failed(database);
+    }
+    return database_check_format(database);
+}
+
+void database_deinit(struct database *database)
+{
+    sqlite3_close_v2(database->connection);
+    database->connection = NULL;
+}
+
+bool rows_init(struct rows *rows, struct database *database, const char *query)
+{
+    *rows = (struct rows){.database = database};
+    if (sqlite3_prepare_v2(database->connection, query, -1, &rows->statement, NULL) == SQLITE_OK)
+        return true;
+    return database_failed(database);
+}
+
+void rows_deinit(struct rows *rows)
+{
+    sqlite3_finalize(rows->statement);
+    rows->statement = NULL;
+}
+
+enum rows_step rows_next(struct rows *rows)
+{
+    int result = sqlite3_step(rows->statement);
+    if (result == SQLITE_ROW)
+        return ROWS_ROW;
+    if (result == SQLITE_DONE)
+        return ROWS_END;
+    database_failed(rows->database);
+    return ROWS_PROBLEM;
+}
+
+static bool rows_wrong(struct rows *rows, int column)
+{
+    return database_damaged(rows->database, "a wrong value in %s",
+                            sqlite3_column_name(rows->statement, column));
+}
+
+bool rows_whole(struct rows *rows, int column, int64_t least, int64_t most, int64_t *number)
+{
+    if (sqlite3_column_type(rows->statement, column) != SQLITE_INTEGER)
+        return rows_wrong(rows, column);
+    *number = sqlite3_column_int64(rows->statement, column);
+    return (*number >= least && *number <= most) || rows_wrong(rows, column);
+}
+
+bool rows_count(struct rows *rows, int column, uint64_t *count)
+{
+    int64_t number = 0;
+    if (!rows_whole(rows, column, 0, INT64_MAX, &number))
+        return false;
+    *count = (uint64_t)number;
+    return true;
+}
+
+bool rows_index(struct rows *rows, int column, uint32_t *index)
+{
+    int64_t number = 0;
+    if (!rows_whole(rows, column, 0, UINT32_MAX, &number))
+        return false;
+    *index = (uint32_t)number;
+    return true;
+}
+
+bool rows_flag(struct rows *rows, int column, bool *flag)
+{
+    int64_t number = 0;
+    if (!rows_whole(rows, column, 0, 1, &number))
+        return false;
+    *flag = number;
+    return true;
+}
+
+bool rows_seconds(struct rows *rows, int column, double *seconds)
+{
+    *seconds = NAN;
+    if (rows_is_null(rows, column))
+        return true;
+    if (sqlite3_column_type(rows->statement, column) != SQLITE_FLOAT)
+        return rows_wrong(rows, column);
+    *seconds = sqlite3_column_double(rows->statement, column);
+    return fabs(*seconds) < 1e11 || rows_wrong(rows, column);
+}
+
+bool rows_text(struct rows *rows, int column, char **text)
+{
+    if (sqlite3_column_type(rows->statement, column) != SQLITE_TEXT)
+        return rows_wrong(rows, column);
+    const char *data = (const char *)sqlite3_column_text(rows->statement, column);
+    if (!data)
+        return database_failed(rows->database);
+    *text = utf8_clean(data, (size_t)sqlite3_column_bytes(rows->statement, column));
+    return true;
+}
+
+bool rows_blob(struct rows *rows, int column, const void **data, size_t *size)
+{
+    if (sqlite3_column_type(rows->statement, column) != SQLITE_BLOB)
+        return rows_wrong(rows, column);
+    *data = sqlite3_column_blob(rows->statement, column);
+    *size = (size_t)sqlite3_column_bytes(rows->statement, column);
+    return *data || rows_wrong(rows, column);
+}
+
+bool rows_is_null(struct rows *rows, int column)
+{
+    return sqlite3_column_type(rows->statement, column) == SQLITE_NULL;
+}

@@ -1,0 +1,133 @@
+/*
+ * Names in words. Paths are shortened only as far as the width demands it, in the middle, since
+ * their beginning says where and their end says what; function and line are kept as long as there
+ * is room for some of the path.
+ */
+#include "viewer/format/names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/format/size.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+
+#define NO_FRAME "(no Python frame)"
+/* Less than this of a path says nothing. */
+#define PATH_COLUMNS_MIN 12u
+/* Below this size, bytes are the natural unit. */
+#define SMALL_SIZE_MAX 8192u
+
+static bool word_is_plain(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./,:@%";
+    return *word && !word[strspn(word, plain)];
+}
+
+char *name_of_word(const char *word)
+{
+    CLEANUP(cleanup_free) char *escaped = utf8_escape(word);
+    if (word_is_plain(escaped))
+        return memory_copy(escaped);
+    char *quoted = memory_new(strlen(escaped) + 1, 4), *out = quoted;
+    *out++ = '\'';
+    for (const char *at = escaped; *at; at++)
+        out = *at == '\'' ? stpcpy(out, "'\\''") : (*out = *at, out + 1);
+    *out = '\'';
+    return quoted;
+}
+
+char *name_of_command(const json_t *command)
+{
+    char *line = memory_copy("");
+    for (size_t i = 0; i < json_array_size(command); i++) {
+        CLEANUP(cleanup_free) char *before = line;
+        CLEANUP(cleanup_free)
+        char *word = name_of_word(json_string_value(json_array_get(command, i)));
+        line = memory_print("%s%s%s", before, i ? " " : "", word);
+    }
+    return line;
+}
+
+char *name_of_ending(const struct process *process)
+{
+    if (process->signal) {
+        const char *name = sigabbrev_np((int)process->signal);
+        return name ? memory_print("was killed by SIG%s", name)
+                    : memory_print("was killed by signal %" PRId64, process->signal);
+    }
+    if (process->exit_status >= 0)
+        return memory_print("ended with status %" PRId64, process->exit_status);
+    return memory_copy("ended in an unknown way");
+}
+
+static const char *path_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    if (length > 1 && !strncmp(path, folder, length) && path[length] == '/' && path[length + 1])
+        return path + length + 1;
+    return path;
+}
+
+char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
+                    size_t width)
+{
+    if (!frame->file)
+        return utf8_cut_end(NO_FRAME, width);
+    CLEANUP(cleanup_free) char *path =
+        utf8_escape(path_below(frame->file, recording->run.directory));
+    CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
+    CLEANUP(cleanup_free) char *tail = NULL;
+    if (by == GROUP_BY_LINE)
+        tail = memory_print(":%" PRId32 " %s", frame->line, function);
+    else
+        tail = memory_print("%s%s", by == GROUP_BY_FUNCTION ? " " : "",
+                            by == GROUP_BY_FUNCTION ? function : "");
+    size_t tail_width = utf8_width(tail);
+    if (tail_width + PATH_COLUMNS_MIN <= width) {
+        CLEANUP(cleanup_free) char *shortened = utf8_cut_middle(path, width - tail_width);
+        return memory_print("%s%s", shortened, tail);
+    }
+    CLEANUP(cleanup_free) char *whole = memory_print("%s%s", path, tail);
+    return utf8_cut_middle(whole, width);
+}
+
+static char *name_of_size_class(unsigned size_class)
+{
+    uint64_t least = size_class_least(size_class), most = size_class_most(size_class);
+    if (least == most)
+        return memory_print("%" PRIu64 " B", least);
+    if (most <= SMALL_SIZE_MAX)
+        return memory_print("%" PRIu64 " to %" PRIu64 " B", least, most);
+    return memory_print("over %s, to %s", size_format(least - 1).text, size_format(most).text);
+}
+
+static char *name_of_process(const struct process *process)
+{
+    CLEANUP(cleanup_free) char *command = name_of_command(process->command);
+    return memory_print("%" PRId64 " %s", process->pid, command);
+}
+
+static char *name_of_thread(const struct thread *thread)
+{
+    CLEANUP(cleanup_free) char *name = utf8_escape(thread->name);
+    return memory_print("%s (%" PRId64 ")", *name ? name : "thread", thread->tid);
+}
+
+char *name_of_key(const struct grouping *grouping, uint32_t key)
+{
+    uint32_t member = grouping->members[key];
+    switch (grouping->by) {
+    case GROUP_BY_THREAD:
+        return name_of_thread(&grouping->recording->symbols.threads[member]);
+    case GROUP_BY_ALLOCATOR:
+        return memory_copy(allocator_names[member]);
+    case GROUP_BY_SIZE:
+        return name_of_size_class(member);
+    default:
+        return name_of_process(&grouping->recording->processes[member]);
+    }
+}

@@ -1,0 +1,29 @@
+/*
+ * What commands, processes and rows are called in a text for people. All results are escaped
+ * (utf8.h) and freed by the caller.
+ */
+#ifndef HEAPLINE_VIEWER_FORMAT_NAMES_H
+#define HEAPLINE_VIEWER_FORMAT_NAMES_H
+
+#include <jansson.h>
+
+#include "viewer/query.h"
+
+/* A word as a shell would need it. */
+char *name_of_word(const char *word);
+
+/* A command line as a shell would need it. */
+char *name_of_command(const json_t *command);
+
+/* How a process came to its end: "ended with status 0", "was killed by SIGTERM", … */
+char *name_of_ending(const struct process *process);
+
+/* A place in the source in at most `width` columns: path:line function, without the parts that the
+ * grouping leaves out, the path relative to the run's folder where it is below that. */
+char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
+                    size_t width);
+
+/* A row of a grouping that is neither by place nor by stack. */
+char *name_of_key(const struct grouping *grouping, uint32_t key);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * An answer as a report: a text for people, JSON or CSV for programs.
+ *
+ * All write to a stream of the caller's, who checks it for errors.
+ */
+#ifndef HEAPLINE_VIEWER_FORMAT_REPORT_H
+#define HEAPLINE_VIEWER_FORMAT_REPORT_H
+
+#include <stdio.h>
+
+#include "viewer/format/colour.h"
+#include "viewer/query.h"
+
+/* `recording` is the one that was asked; source lines are read from it. */
+void report_print_text(FILE *stream, struct recording *recording, const struct answer *answer,
+                       size_t width, struct colours colours);
+
+/* One object, in the order of the manual page. */
+void report_print_json(FILE *stream, const struct answer *answer);
+
+/* A line of names and then a line a row; values quoted where they must be. */
+void report_print_csv(FILE *stream, const struct answer *answer);
+
+#endif

@@ -1,0 +1,320 @@
+/*
+ * The report for people: what ran, how much it held and when, what has to be known about the
+ * recording, and a table of rows with the source line below each place.
+ *
+ * No line is wider than the output. Sentences are wrapped, places are shortened in the middle,
+ * source lines and commands cut at the end, and very deep stacks lose the middle of their frames.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/format/names.h"
+#include "viewer/format/report.h"
+#include "viewer/format/table.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+#include "viewer/source.h"
+
+/* Of a deeper stack the outer and the inner half of so many frames are shown. */
+#define STACK_FRAMES_MAX 40u
+/* Frees of unknown blocks are normal (a few at start and shutdown) up to a part of all frees. */
+#define UNMATCHED_NORMAL  1000u
+#define UNMATCHED_DIVISOR 20u
+
+/* The layout of the figures above the table. */
+#define FIGURE_NAME    "12"
+#define FIGURE_SIZE    "9"
+#define FIGURE_COLUMNS (2u + 12u + 9u)
+
+struct page {
+    FILE *stream;
+    size_t width;
+    struct colours colours;
+    struct recording *recording;
+    const struct answer *answer;
+    struct sources sources;
+    struct table table;
+};
+
+/* --- what ran --- */
+
+static void page_sentence(const struct page *page, const char *colour, size_t indent,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void page_sentence(const struct page *page, const char *colour, size_t indent,
+                          const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    CLEANUP(cleanup_free) char *text = memory_print_list(format, arguments);
+    va_end(arguments);
+    fputs(colour, page->stream);
+    print_wrapped(page->stream, page->width, indent, text);
+    fputs(*colour ? page->colours.plain : "", page->stream);
+}
+
+static void page_print_process(const struct page *page, const struct process *process)
+{
+    CLEANUP(cleanup_free) char *ending = name_of_ending(process);
+    CLEANUP(cleanup_free) char *python = process->python ? utf8_escape(process->python) : NULL;
+    double seconds = process->ended - process->started;
+    const char *name = python ? "Python " : "no Python seen";
+    if (isnan(process->ended))
+        page_sentence(page, "", 0, "%s%s, process %" PRId64 ", still running when last recorded",
+                      name, python ? python : "", process->pid);
+    else
+        page_sentence(page, "", 0, "%s%s, process %" PRId64 ", %s after %s", name,
+                      python ? python : "", process->pid, ending, seconds_format(seconds).text);
+}
+
+static void page_print_run(const struct page *page)
+{
+    const struct answer *answer = page->answer;
+    CLEANUP(cleanup_free) char *command = name_of_command(page->recording->run.command);
+    fputs(page->colours.strong, page->stream);
+    print_cut(page->stream, page->width, command);
+    fputs(page->colours.plain, page->stream);
+    if (answer->process_count == 1)
+        page_print_process(page, &page->recording->processes[answer->processes[0]]);
+    else if (answer->process_count)
+        page_sentence(page, "", 0, "%zu processes; each one's own peak, added up",
+                      answer->process_count);
+}
+
+/* "peak        12.3 MiB in 45 blocks, after 0.9 s" */
+static void page_print_figure(const struct page *page, const char *name, uint64_t bytes,
+                              const char *rest)
+{
+    fprintf(page->stream, "  %-" FIGURE_NAME "s%s%" FIGURE_SIZE "s%s", name, page->colours.number,
+            size_format(bytes).text, page->colours.plain);
+    print_cut(page->stream, page->width - FIGURE_COLUMNS, rest);
+}
+
+static void page_print_held(const struct page *page, const char *name, uint64_t bytes,
+                            uint64_t blocks, const char *when)
+{
+    char rest[128];
+    snprintf(rest, sizeof rest, " in %" PRIu64 " blocks%s", blocks, when);
+    page_print_figure(page, name, bytes, rest);
+}
+
+static void page_print_figures(const struct page *page)
+{
+    const struct totals *totals = &page->answer->totals;
+    const struct sums *sums = &totals->sums;
+    char when[64] = "", counts[128];
+    if (!isnan(totals->peak_time))
+        snprintf(when, sizeof when, ", after %s", seconds_format(totals->peak_time).text);
+    snprintf(counts, sizeof counts, " in %" PRIu64 " allocations, %" PRIu64 " freed",
+             sums->allocations, totals->frees);
+    page_print_held(page, "peak", sums->peak_bytes, sums->peak_blocks, when);
+    page_print_held(page, "held at end", sums->end_bytes, sums->end_blocks, "");
+    page_print_held(page, "leaked", sums->leaked_bytes, sums->leaked_blocks, "");
+    page_print_figure(page, "allocated", sums->allocated_bytes, counts);
+}
+
+/* --- what has to be known --- */
+
+static void page_note_process(const struct page *page, const struct process *process)
+{
+    const char *colour = page->colours.warning;
+    if (!process->python_stacks)
+        page_sentence(page, colour, 2,
+                      "! The Python stacks of process %" PRId64
+                      " cannot be read: what it allocated is counted without a place.",
+                      process->pid);
+    if (!process->end_seen && page->answer->query.moment == MOMENT_END)
+        page_sentence(page, colour, 2,
+                      "! Process %" PRId64 " never reached the end of its program: 'end' is its "
+                      "last moment.",
+                      process->pid);
+}
+
+static void page_print_notes(const struct page *page)
+{
+    const struct run *run = &page->recording->run;
+    const struct totals *totals = &page->answer->totals;
+    const char *colour = page->colours.warning;
+    uint64_t lost = recording_lost_events(page->recording);
+    if (isnan(run->seconds))
+        page_sentence(page, colour, 2, "! Still being recorded or cut short: this is what was "
+                                       "known when it was last written.");
+    if (lost)
+        page_sentence(page, colour, 2,
+                      "! %" PRIu64 " events were lost: sizes and counts are not exact.", lost);
+    if (run->trouble && !lost) {
+        CLEANUP(cleanup_free) char *trouble = utf8_escape(run->trouble);
+        page_sentence(page, colour, 2, "! Not everything was recorded: %s", trouble);
+    } else if (!run->complete && !lost && !isnan(run->seconds)) {
+        page_sentence(page, colour, 2, "! Not everything was recorded.");
+    }
+    for (size_t i = 0; i < page->answer->process_count; i++)
+        page_note_process(page, &page->recording->processes[page->answer->processes[i]]);
+    if (totals->unmatched_frees > UNMATCHED_NORMAL + totals->frees / UNMATCHED_DIVISOR)
+        page_sentence(page, colour, 2,
+                      "! %" PRIu64 " frees were of blocks from before the recording began.",
+                      totals->unmatched_frees);
+}
+
+/* --- rows --- */
+
+static struct table_cells row_cells(const struct page *page, const struct row *row)
+{
+    enum sort sort = page->answer->query.sort;
+    struct table_cells cells = {{size_format(row->bytes), count_format(row->blocks),
+                                 share_format(row->bytes, page->answer->view.bytes)}};
+    if (sort == SORT_ALLOCATED || sort == SORT_ALLOCATIONS) {
+        struct table_cells more = {{size_format(row->allocated_bytes),
+                                    count_format(row->allocations), cells.cells[0],
+                                    cells.cells[1], cells.cells[2]}};
+        return more;
+    }
+    return cells;
+}
+
+static void page_set_up_table(struct page *page)
+{
+    enum sort sort = page->answer->query.sort;
+    struct table *table = &page->table;
+    *table = (struct table){.stream = page->stream, .width = page->width, .colours = page->colours};
+    if (sort == SORT_ALLOCATED || sort == SORT_ALLOCATIONS) {
+        table->columns[table->column_count++] = (struct table_column){.title = "allocated"};
+        table->columns[table->column_count++] = (struct table_column){.title = "times"};
+        table->columns[table->column_count] = (struct table_column){.dispensable = true};
+    }
+    table->columns[table->column_count++].title = "size";
+    table->columns[table->column_count++] = (struct table_column){"blocks", true, 0};
+    table->columns[table->column_count++] = (struct table_column){"share", true, 0};
+    for (size_t i = 0; i < page->answer->row_count; i++) {
+        struct table_cells cells = row_cells(page, &page->answer->rows[i]);
+        table_fit(table, &cells);
+    }
+    struct table_cells cells = row_cells(page, &page->answer->view);
+    table_fit(table, &cells);
+    table_arrange(table);
+}
+
+static void page_print_source(struct page *page, const struct frame *frame)
+{
+    if (!frame->file)
+        return;
+    CLEANUP(cleanup_free) char *line = sources_line(&page->sources, frame->file_id, frame->line);
+    if (!line || !*line)
+        return;
+    CLEANUP(cleanup_free) char *escaped = utf8_escape(line);
+    CLEANUP(cleanup_free) char *indented = memory_print("  %s", escaped);
+    table_print_more(&page->table, page->colours.faint, indented);
+}
+
+static const struct frame *page_frame(const struct page *page, uint32_t node)
+{
+    return &page->recording->symbols.frames[page->recording->stacks.location[node]];
+}
+
+/* Prints the frames of one stack, outermost first, the numbers beside the first one. */
+static void page_print_stack(struct page *page, const struct row *row)
+{
+    const struct stacks *stacks = &page->recording->stacks;
+    struct table_cells cells = row_cells(page, row);
+    size_t depth = stacks_depth(stacks, row->key);
+    size_t hidden = depth > STACK_FRAMES_MAX ? depth - STACK_FRAMES_MAX : 0;
+    CLEANUP(cleanup_free) uint32_t *nodes = memory_new(depth + 1, sizeof *nodes);
+    uint32_t node = row->key;
+    for (size_t i = depth; i-- > 0; node = stacks->parent[node])
+        nodes[i] = node;
+    for (size_t i = 0; i < depth || i == 0; i++) {
+        CLEANUP(cleanup_free) char *name = name_of_frame(page->recording, page_frame(page, nodes[i]),
+                                                         GROUP_BY_LINE, page->table.text_width);
+        if (i == 0)
+            table_print_row(&page->table, &cells, name);
+        else
+            table_print_more(&page->table, "", name);
+        if (hidden && i + 1 == STACK_FRAMES_MAX / 2) {
+            CLEANUP(cleanup_free) char *gap = memory_print("… %zu more frames", hidden);
+            table_print_more(&page->table, page->colours.faint, gap);
+            i += hidden;
+        }
+    }
+    page_print_source(page, page_frame(page, row->key));
+}
+
+static void page_print_row(struct page *page, const struct row *row)
+{
+    const struct grouping *grouping = &page->answer->grouping;
+    if (grouping->by == GROUP_BY_STACK) {
+        page_print_stack(page, row);
+        return;
+    }
+    struct table_cells cells = row_cells(page, row);
+    bool is_place = group_by_is_place(grouping->by);
+    const struct frame *frame = is_place ? grouping_frame(grouping, row->key) : NULL;
+    CLEANUP(cleanup_free) char *name =
+        is_place ? name_of_frame(page->recording, frame, grouping->by, page->table.text_width)
+                 : name_of_key(grouping, row->key);
+    table_print_row(&page->table, &cells, name);
+    if (grouping->by == GROUP_BY_LINE)
+        page_print_source(page, frame);
+}
+
+static void page_print_rest(const struct page *page)
+{
+    const struct answer *answer = page->answer;
+    if (answer->rows_omitted && answer->query.cumulative)
+        page_sentence(page, "", 2, "… %zu more rows (-n 0 shows all)", answer->rows_omitted);
+    else if (answer->rows_omitted)
+        page_sentence(page, "", 2, "… %zu more rows: %s in %" PRIu64 " blocks (-n 0 shows all)",
+                      answer->rows_omitted, size_format(answer->omitted.bytes).text,
+                      answer->omitted.blocks);
+    struct table_cells cells = row_cells(page, &answer->view);
+    table_print_row(&page->table, &cells,
+                    answer->query.cumulative ? "total (rows overlap)" : "total");
+}
+
+static void page_print_heading(const struct page *page)
+{
+    static const char *const moments[] = {
+        [MOMENT_PEAK] = "At the peak",
+        [MOMENT_END] = "At the end of the program",
+        [MOMENT_EXIT] = "Leaked",
+    };
+    const struct query *query = &page->answer->query;
+    bool filtered = query->include.count || query->exclude.count || query->allocators ||
+                    query->pid_count;
+    page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", moments[query->moment],
+                  group_names[query->by], query->cumulative ? ", with all that it called" : "",
+                  filtered ? " (filtered)" : "");
+}
+
+void report_print_text(FILE *stream, struct recording *recording, const struct answer *answer,
+                       size_t width, struct colours colours)
+{
+    struct page page = {
+        .stream = stream,
+        .width = width,
+        .colours = colours,
+        .recording = recording,
+        .answer = answer,
+    };
+    page_print_run(&page);
+    if (answer->process_count)
+        page_print_figures(&page);
+    else
+        page_sentence(&page, "", 0, "No Python process was recorded.");
+    page_print_notes(&page);
+    if (!answer->row_count) {
+        page_sentence(&page, "", 0, "There is no row to show.");
+        return;
+    }
+    fputc('\n', stream);
+    page_print_heading(&page);
+    sources_init(&page.sources, recording);
+    page_set_up_table(&page);
+    table_print_titles(&page.table, group_names[answer->query.by]);
+    for (size_t i = 0; i < answer->row_count; i++)
+        page_print_row(&page, &answer->rows[i]);
+    page_print_rest(&page);
+    sources_deinit(&page.sources);
+}

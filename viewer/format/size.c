@@ -1,0 +1,61 @@
+/*
+ * Sizes, shares and times in words.
+ *
+ * Sizes follow CPython's tracemalloc._format_size() to the letter, so that numbers can be compared
+ * with its own: divide by 1024 until the value is below 100 (one decimal place, not for bytes) or
+ * below 10 * 1024 (none), or the units run out. Values are held as doubles there too.
+ */
+#include "viewer/format/size.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct size_text size_format(uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    const size_t last = sizeof units / sizeof *units - 1;
+    struct size_text result;
+    double value = (double)bytes;
+    for (size_t unit = 0;; unit++, value /= 1024) {
+        if (value < 100 && unit > 0)
+            snprintf(result.text, sizeof result.text, "%.1f %s", value, units[unit]);
+        else if (value < 10 * 1024 || unit == last)
+            snprintf(result.text, sizeof result.text, "%.0f %s", value, units[unit]);
+        else
+            continue;
+        return result;
+    }
+}
+
+struct size_text share_format(uint64_t part, uint64_t whole)
+{
+    struct size_text result = {"-"};
+    if (whole)
+        snprintf(result.text, sizeof result.text, "%.1f%%", 100.0 * (double)part / (double)whole);
+    return result;
+}
+
+struct size_text seconds_format(double seconds)
+{
+    struct size_text result = {"an unknown time"};
+    if (isnan(seconds))
+        return result;
+    double minutes = floor(seconds / 60);
+    if (seconds < 10)
+        snprintf(result.text, sizeof result.text, "%.3f s", seconds);
+    else if (minutes < 2)
+        snprintf(result.text, sizeof result.text, "%.1f s", seconds);
+    else
+        snprintf(result.text, sizeof result.text, "%.0f min %.0f s", minutes,
+                 floor(seconds - minutes * 60));
+    return result;
+}
+
+struct size_text count_format(uint64_t count)
+{
+    struct size_text result;
+    snprintf(result.text, sizeof result.text, "%" PRIu64, count);
+    return result;
+}

@@ -1,0 +1,245 @@
+/*
+ * Keys for rows.
+ *
+ * For all groupings but stacks, the things are sorted by what they are called and numbered in that
+ * order; neighbours that compare equal share a key (two code objects of the same name on the same
+ * line, say). So the order of the keys is the order of the names, and a table of plain arrays is
+ * all that counting needs.
+ *
+ * Stacks are too many to be sorted. A stack's key is its node; nodes that look the same to the
+ * reader (the same frames by line) share the smallest one. As parents come before their children,
+ * one pass with a hash table of (key of the parent, key of the line) finds them.
+ */
+#include "viewer/grouping.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire.h"
+#include "viewer/memory.h"
+
+#define NO_KEY UINT32_MAX
+
+const char *const allocator_names[] = {
+    [WIRE_ALLOCATOR_MALLOC] = "malloc",
+    [WIRE_ALLOCATOR_RAW] = "raw",
+    [WIRE_ALLOCATOR_MEM] = "mem",
+    [WIRE_ALLOCATOR_OBJECT] = "object",
+    [WIRE_ALLOCATOR_COUNT] = NULL,
+};
+
+uint64_t size_class_least(unsigned size_class)
+{
+    return size_class < 2 ? size_class : (UINT64_C(1) << (size_class - 2)) + 1;
+}
+
+uint64_t size_class_most(unsigned size_class)
+{
+    if (size_class < 2)
+        return size_class;
+    return size_class < 64 ? UINT64_C(1) << (size_class - 1) : INT64_MAX;
+}
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Strings of which one may be NULL, which comes first. */
+static int compare_strings(const char *a, const char *b)
+{
+    if (a == b || !a || !b)
+        return (a != NULL) - (b != NULL);
+    return strcmp(a, b);
+}
+
+/* Compares two things of a recording: what qsort_r() wants. */
+typedef int compare_things(const void *a, const void *b, void *recording);
+
+static const struct frame *frame_of(const void *thing, const void *recording)
+{
+    const struct recording *of = recording;
+    return &of->symbols.frames[*(const uint32_t *)thing];
+}
+
+static int compare_files(const void *a, const void *b, void *recording)
+{
+    return compare_strings(frame_of(a, recording)->file, frame_of(b, recording)->file);
+}
+
+static int compare_functions(const void *a, const void *b, void *recording)
+{
+    int order = compare_files(a, b, recording);
+    if (order)
+        return order;
+    return compare_strings(frame_of(a, recording)->function, frame_of(b, recording)->function);
+}
+
+static int compare_lines(const void *a, const void *b, void *recording)
+{
+    int order = compare_files(a, b, recording);
+    if (!order)
+        order = compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
+    return order ? order : compare_functions(a, b, recording);
+}
+
+static int compare_threads(const void *a, const void *b, void *recording)
+{
+    const struct thread *threads = ((const struct recording *)recording)->symbols.threads;
+    const struct thread *one = &threads[*(const uint32_t *)a];
+    const struct thread *other = &threads[*(const uint32_t *)b];
+    int order = compare_strings(one->name, other->name);
+    if (!order)
+        order = compare_numbers(one->tid, other->tid);
+    return order ? order : compare_numbers(one->process, other->process);
+}
+
+static int compare_allocators(const void *a, const void *b, void *recording)
+{
+    (void)recording;
+    return strcmp(allocator_names[*(const uint32_t *)a], allocator_names[*(const uint32_t *)b]);
+}
+
+static int compare_size_classes(const void *a, const void *b, void *recording)
+{
+    (void)recording;
+    return compare_numbers(*(const uint32_t *)a, *(const uint32_t *)b);
+}
+
+static int compare_processes(const void *a, const void *b, void *recording)
+{
+    const struct process *processes = ((const struct recording *)recording)->processes;
+    const struct process *one = &processes[*(const uint32_t *)a];
+    const struct process *other = &processes[*(const uint32_t *)b];
+    int order = compare_numbers(one->pid, other->pid);
+    return order ? order : compare_numbers(one->id, other->id);
+}
+
+static void grouping_sort(struct grouping *grouping, size_t thing_count, compare_things *compare)
+{
+    void *recording = (void *)(uintptr_t)grouping->recording;
+    uint32_t *things = memory_new(thing_count, sizeof *things);
+    for (size_t i = 0; i < thing_count; i++)
+        things[i] = (uint32_t)i;
+    qsort_r(things, thing_count, sizeof *things, compare, recording);
+    grouping->keys = memory_new(thing_count, sizeof *grouping->keys);
+    grouping->members = memory_new(thing_count, sizeof *grouping->members);
+    for (size_t i = 0; i < thing_count; i++) {
+        if (i == 0 || compare(&things[i - 1], &things[i], recording))
+            grouping->members[grouping->key_count++] = things[i];
+        grouping->keys[things[i]] = grouping->key_count - 1;
+    }
+    free(things);
+}
+
+/* The smallest node with this parent and line; NO_KEY marks free places. */
+static uint32_t *stack_place(uint32_t *places, size_t mask, const struct grouping *grouping,
+                             uint32_t parent, uint32_t line)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    uint64_t hash = ((uint64_t)parent << 32 | line) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t at = (hash >> 32) & mask;; at = (at + 1) & mask) {
+        uint32_t node = places[at];
+        if (node == NO_KEY || (grouping->keys[stacks->parent[node]] == parent &&
+                               grouping->line_keys[stacks->location[node]] == line))
+            return &places[at];
+    }
+}
+
+static void grouping_init_stacks(struct grouping *grouping)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    struct grouping lines;
+    grouping_init(&lines, grouping->recording, GROUP_BY_LINE);
+    grouping->line_keys = lines.keys;
+    free(lines.members);
+    grouping->key_count = (uint32_t)stacks->count;
+    grouping->keys = memory_new(stacks->count, sizeof *grouping->keys);
+    size_t capacity = 16;
+    while (capacity < stacks->count * 2)
+        capacity *= 2;
+    uint32_t *places = memory_resize(NULL, capacity, sizeof *places);
+    memset(places, 0xff, capacity * sizeof *places);
+    for (uint32_t node = 1; node < stacks->count; node++) {
+        uint32_t *place = stack_place(places, capacity - 1, grouping,
+                                      grouping->keys[stacks->parent[node]],
+                                      grouping->line_keys[stacks->location[node]]);
+        if (*place == NO_KEY)
+            *place = node;
+        grouping->keys[node] = *place;
+    }
+    free(places);
+}
+
+void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by)
+{
+    *grouping = (struct grouping){.recording = recording, .by = by};
+    const struct symbols *symbols = &recording->symbols;
+    switch (by) {
+    case GROUP_BY_LINE:
+        grouping_sort(grouping, symbols->frame_count, compare_lines);
+        break;
+    case GROUP_BY_FILE:
+        grouping_sort(grouping, symbols->frame_count, compare_files);
+        break;
+    case GROUP_BY_FUNCTION:
+        grouping_sort(grouping, symbols->frame_count, compare_functions);
+        break;
+    case GROUP_BY_STACK:
+        grouping_init_stacks(grouping);
+        break;
+    case GROUP_BY_THREAD:
+        grouping_sort(grouping, symbols->thread_count, compare_threads);
+        break;
+    case GROUP_BY_ALLOCATOR:
+        grouping_sort(grouping, WIRE_ALLOCATOR_COUNT, compare_allocators);
+        break;
+    case GROUP_BY_SIZE:
+        grouping_sort(grouping, CHUNK_SIZE_CLASSES + 1, compare_size_classes);
+        break;
+    case GROUP_BY_PROCESS:
+        grouping_sort(grouping, recording->process_count, compare_processes);
+        break;
+    }
+}
+
+void grouping_deinit(struct grouping *grouping)
+{
+    free(grouping->keys);
+    free(grouping->members);
+    free(grouping->line_keys);
+}
+
+uint32_t grouping_key(const struct grouping *grouping, size_t process,
+                      const struct counter_row *row)
+{
+    switch (grouping->by) {
+    case GROUP_BY_LINE:
+    case GROUP_BY_FILE:
+    case GROUP_BY_FUNCTION:
+        return grouping->keys[grouping->recording->stacks.location[row->node]];
+    case GROUP_BY_STACK:
+        return grouping->keys[row->node];
+    case GROUP_BY_THREAD:
+        return grouping->keys[row->thread];
+    case GROUP_BY_ALLOCATOR:
+        return grouping->keys[row->allocator];
+    case GROUP_BY_SIZE:
+        return grouping->keys[row->size_class];
+    case GROUP_BY_PROCESS:
+        return grouping->keys[process];
+    }
+    return NO_KEY;
+}
+
+int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b)
+{
+    if (grouping->by == GROUP_BY_STACK) {
+        const uint32_t *location = grouping->recording->stacks.location;
+        int order = compare_numbers(grouping->line_keys[location[a]],
+                                    grouping->line_keys[location[b]]);
+        if (order)
+            return order;
+    }
+    return compare_numbers(a, b);
+}

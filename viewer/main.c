@@ -1,0 +1,100 @@
+/*
+ * heapline: finds the command that is asked for.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "viewer/closest.h"
+#include "viewer/commands/command.h"
+#include "viewer/format/utf8.h"
+
+static const struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(char **arguments); /* NULL: not in this version */
+} commands[] = {
+    {"run", "record a command with all its Python processes", command_run},
+    {"report", "how much memory, when, and which lines", command_report},
+    {"lines", NULL, NULL},
+    {"tree", NULL, NULL},
+    {"timeline", NULL, NULL},
+    {"diff", NULL, NULL},
+    {"processes", NULL, NULL},
+    {"html", NULL, NULL},
+    {"export", NULL, NULL},
+    {"live", NULL, NULL},
+    {"serve", NULL, NULL},
+    {"check", NULL, NULL},
+    {"sql", NULL, NULL},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_help(FILE *stream)
+{
+    fputs("Usage: heapline COMMAND [ARGUMENT...]\n"
+          "       heapline --help | --version\n\n"
+          "Finds out which lines of a Python program hold how much memory.\n\n"
+          "Commands:\n",
+          stream);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run)
+            fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nNot in this version:", stream);
+    const char *separator = " ";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (!commands[i].run) {
+            fprintf(stream, "%s%s", separator, commands[i].name);
+            separator = ", ";
+        }
+    fputs(".\n\n'heapline COMMAND --help' explains a command. To begin:\n\n"
+          "  heapline run python3 app.py\n"
+          "  heapline report\n",
+          stream);
+}
+
+static int fail_unknown(const char *name)
+{
+    struct closest closest = {.word = name};
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run)
+            closest_offer(&closest, commands[i].name);
+    fprintf(stderr, "heapline: there is no %s '%s'", *name == '-' ? "option" : "command", name);
+    if (closest.best)
+        fprintf(stderr, ", did you mean '%s'?", closest.best);
+    fputs("; see 'heapline --help'\n", stderr);
+    return STATUS_WRONG_USAGE;
+}
+
+static int print_on_stdout(void (*print)(FILE *stream))
+{
+    print(stdout);
+    return fflush(stdout) == 0 ? STATUS_GOOD : STATUS_FAILED;
+}
+
+static void print_version(FILE *stream)
+{
+    fputs("heapline " HEAPLINE_VERSION "\n", stream);
+}
+
+int main(int argument_count, char **arguments)
+{
+    utf8_init();
+    if (argument_count < 2) {
+        print_help(stderr);
+        return STATUS_WRONG_USAGE;
+    }
+    const char *name = arguments[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+        return print_on_stdout(print_help);
+    if (!strcmp(name, "--version"))
+        return print_on_stdout(print_version);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name))
+            continue;
+        if (commands[i].run)
+            return commands[i].run(arguments + 2);
+        fprintf(stderr, "heapline: '%s' is not in this version; see 'heapline --help'\n", name);
+        return STATUS_WRONG_USAGE;
+    }
+    return fail_unknown(name);
+}

@@ -1,0 +1,273 @@
+/*
+ * Answers a query in one pass over the counters.
+ *
+ * The rows are an array indexed by key while counting; then rows without any count are dropped,
+ * the first ones of the order picked, and the rest summed. With --cumulative the pass counts by
+ * node and cumulative.c spreads that over the keys.
+ *
+ * Two filters look at files: without --cumulative the innermost frame's file decides whether a
+ * counted row is part of the answer at all; with it, whether a row of the answer is shown, and the
+ * answer's own sum stays that of the moment.
+ */
+#include "viewer/query.h"
+
+#include <fnmatch.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/counters.h"
+#include "viewer/cumulative.h"
+#include "viewer/memory.h"
+#include "viewer/selection.h"
+
+#define LIMIT_DEFAULT 10u
+
+const char *const moment_names[] = {
+    [MOMENT_PEAK] = "peak",
+    [MOMENT_END] = "end",
+    [MOMENT_EXIT] = "exit",
+    NULL,
+};
+
+const char *const group_names[] = {
+    [GROUP_BY_LINE] = "line",           [GROUP_BY_FILE] = "file",
+    [GROUP_BY_FUNCTION] = "function",   [GROUP_BY_STACK] = "stack",
+    [GROUP_BY_THREAD] = "thread",       [GROUP_BY_ALLOCATOR] = "allocator",
+    [GROUP_BY_SIZE] = "size",           [GROUP_BY_PROCESS] = "process",
+    NULL,
+};
+
+const char *const sort_names[] = {
+    [SORT_BYTES] = "bytes",
+    [SORT_BLOCKS] = "blocks",
+    [SORT_ALLOCATED] = "allocated",
+    [SORT_ALLOCATIONS] = "allocations",
+    [SORT_NAME] = "name",
+    NULL,
+};
+
+void query_init(struct query *query)
+{
+    *query = (struct query){.limit = LIMIT_DEFAULT};
+}
+
+void query_deinit(struct query *query)
+{
+    free(query->include.patterns);
+    free(query->exclude.patterns);
+    free(query->pids);
+}
+
+static bool glob_matches(const char *pattern, const char *path)
+{
+    if (fnmatch(pattern, path, 0) == 0)
+        return true;
+    CLEANUP(cleanup_free) char *below = memory_print("*/%s", pattern);
+    return fnmatch(below, path, 0) == 0;
+}
+
+bool globs_match(const struct globs *globs, const char *path)
+{
+    for (size_t i = 0; i < globs->count; i++)
+        if (glob_matches(globs->patterns[i], path))
+            return true;
+    return false;
+}
+
+/* Is a place in this file (NULL: no Python frame) asked for? */
+static bool query_wants_file(const struct query *query, const char *file)
+{
+    if (!file)
+        return query->include.count == 0;
+    if (query->include.count && !globs_match(&query->include, file))
+        return false;
+    return !globs_match(&query->exclude, file);
+}
+
+static bool query_wants_process(const struct query *query, const struct process *process)
+{
+    for (size_t i = 0; i < query->pid_count; i++)
+        if (query->pids[i] == process->pid)
+            return true;
+    return query->pid_count == 0;
+}
+
+/* What the pass over the counters needs. */
+struct count {
+    const struct query *query;
+    const struct grouping *grouping;
+    bool *wanted; /* by location; NULL: all */
+    struct row *rows; /* by key or by node */
+    struct row view;
+};
+
+static struct row row_at(enum moment moment, const struct counter_row *counter)
+{
+    struct row row = {
+        .allocated_bytes = counter->allocated_bytes,
+        .allocations = counter->allocations,
+    };
+    switch (moment) {
+    case MOMENT_PEAK:
+        row.bytes = counter->peak_bytes;
+        row.blocks = counter->peak_blocks;
+        break;
+    case MOMENT_END:
+        row.bytes = counter->end_bytes;
+        row.blocks = counter->end_blocks;
+        break;
+    case MOMENT_EXIT:
+        row.bytes = counter->leaked_bytes;
+        row.blocks = counter->leaked_blocks;
+        break;
+    }
+    return row;
+}
+
+static void count_row(void *context, size_t process, const struct counter_row *counter)
+{
+    struct count *count = context;
+    const struct query *query = count->query;
+    if (query->allocators && !(query->allocators >> counter->allocator & 1))
+        return;
+    uint32_t location = count->grouping->recording->stacks.location[counter->node];
+    if (count->wanted && !query->cumulative && !count->wanted[location])
+        return;
+    struct row row = row_at(query->moment, counter);
+    row_add(&count->view, &row);
+    row_add(&count->rows[query->cumulative ? counter->node
+                                           : grouping_key(count->grouping, process, counter)],
+            &row);
+}
+
+/* Which locations are in files that are asked for. Neighbours are often in the same file. */
+static bool *wanted_locations(const struct query *query, const struct symbols *symbols)
+{
+    if (!query->include.count && !query->exclude.count)
+        return NULL;
+    bool *wanted = memory_new(symbols->frame_count, sizeof *wanted);
+    for (size_t i = 0; i < symbols->frame_count; i++) {
+        const char *file = symbols->frames[i].file;
+        wanted[i] = i && file == symbols->frames[i - 1].file ? wanted[i - 1]
+                                                             : query_wants_file(query, file);
+    }
+    return wanted;
+}
+
+static void totals_add(struct totals *totals, const struct process *process)
+{
+    const struct sums *from = &process->sums;
+    struct sums *sums = &totals->sums;
+    sums->allocations += from->allocations;
+    sums->allocated_bytes += from->allocated_bytes;
+    sums->peak_blocks += from->peak_blocks;
+    sums->peak_bytes += from->peak_bytes;
+    sums->end_blocks += from->end_blocks;
+    sums->end_bytes += from->end_bytes;
+    sums->leaked_blocks += from->leaked_blocks;
+    sums->leaked_bytes += from->leaked_bytes;
+    totals->frees += process->frees;
+    totals->unmatched_frees += process->unmatched_frees;
+    totals->lost_events += process->lost_events;
+}
+
+static double process_time(const struct process *process, enum moment moment)
+{
+    if (moment == MOMENT_PEAK)
+        return process->peak_time;
+    return moment == MOMENT_END ? process->end_time : process->ended;
+}
+
+static void answer_choose_processes(struct answer *answer, const struct recording *recording)
+{
+    answer->processes = memory_new(recording->process_count, sizeof *answer->processes);
+    for (size_t i = 0; i < recording->process_count; i++) {
+        if (!query_wants_process(&answer->query, &recording->processes[i]))
+            continue;
+        answer->processes[answer->process_count++] = i;
+        totals_add(&answer->totals, &recording->processes[i]);
+    }
+    answer->totals.peak_time = answer->time = NAN;
+    if (answer->process_count == 1) {
+        const struct process *process = &recording->processes[answer->processes[0]];
+        answer->totals.peak_time = process->peak_time;
+        answer->time = process_time(process, answer->query.moment);
+    }
+}
+
+static bool answer_count(struct answer *answer, struct recording *recording, struct count *count)
+{
+    for (size_t i = 0; i < answer->process_count; i++)
+        if (!counters_visit(recording, answer->processes[i], count_row, count))
+            return false;
+    return true;
+}
+
+/* Makes rows by key of rows by node. */
+static struct row *spread_nodes(struct row *nodes, const struct grouping *grouping)
+{
+    struct row *rows = memory_new(grouping->key_count, sizeof *rows);
+    cumulative_add(rows, nodes, grouping);
+    free(nodes);
+    return rows;
+}
+
+/* Drops the rows that count nothing or are not asked for. */
+static size_t answer_compact(struct answer *answer, const bool *wanted)
+{
+    const struct grouping *grouping = &answer->grouping;
+    size_t kept = 0;
+    for (uint32_t key = 0; key < grouping->key_count; key++) {
+        struct row row = answer->rows[key];
+        if (!row.bytes && !row.blocks && !row.allocated_bytes && !row.allocations)
+            continue;
+        if (answer->query.cumulative && wanted && !wanted[grouping->members[key]])
+            continue;
+        row.key = key;
+        answer->rows[kept++] = row;
+    }
+    return kept;
+}
+
+static void answer_arrange(struct answer *answer, size_t count)
+{
+    size_t limit = answer->query.limit && answer->query.limit < count ? answer->query.limit : count;
+    rows_select(answer->rows, count, limit, answer->query.sort, &answer->grouping);
+    answer->row_count = limit;
+    answer->rows_omitted = count - limit;
+    for (size_t i = limit; i < count; i++)
+        row_add(&answer->omitted, &answer->rows[i]);
+}
+
+bool answer_init(struct answer *answer, struct recording *recording, const struct query *query)
+{
+    *answer = (struct answer){.query = *query};
+    answer_choose_processes(answer, recording);
+    grouping_init(&answer->grouping, recording, query->by);
+    CLEANUP(cleanup_free) bool *wanted = wanted_locations(query, &recording->symbols);
+    size_t count_rows = query->cumulative ? recording->stacks.count : answer->grouping.key_count;
+    struct count count = {
+        .query = &answer->query,
+        .grouping = &answer->grouping,
+        .wanted = wanted,
+        .rows = memory_new(count_rows, sizeof(struct row)),
+    };
+    bool good = answer_count(answer, recording, &count);
+    answer->view = count.view;
+    answer->rows = count.rows;
+    if (!good)
+        return false;
+    if (query->cumulative)
+        answer->rows = spread_nodes(answer->rows, &answer->grouping);
+    answer_arrange(answer, answer_compact(answer, wanted));
+    return true;
+}
+
+void answer_deinit(struct answer *answer)
+{
+    free(answer->processes);
+    free(answer->rows);
+    grouping_deinit(&answer->grouping);
+}

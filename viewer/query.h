@@ -1,0 +1,99 @@
+/*
+ * A question to a recording and its answer: which rows held how much at which moment.
+ *
+ *   moment    what a block must have been alive at: the peak, the end of the program's own code
+ *             (end), or the end of its process (exit; what is left then has leaked)
+ *   grouping  what the blocks are summed by
+ *   frame     a line of a function in a stack
+ *
+ * One thread.
+ */
+#ifndef HEAPLINE_VIEWER_QUERY_H
+#define HEAPLINE_VIEWER_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/grouping.h"
+#include "viewer/recording.h"
+
+enum moment {
+    MOMENT_PEAK,
+    MOMENT_END,
+    MOMENT_EXIT,
+};
+
+enum sort {
+    SORT_BYTES,
+    SORT_BLOCKS,
+    SORT_ALLOCATED,
+    SORT_ALLOCATIONS,
+    SORT_NAME,
+};
+
+/* What the user calls moments, groupings and sorts, by their numbers; NULL ends each list. */
+extern const char *const moment_names[];
+extern const char *const group_names[];
+extern const char *const sort_names[];
+
+/* A list of words from the command line. */
+struct globs {
+    const char **patterns; /* the array is owned, the words are not */
+    size_t count;
+};
+
+struct query {
+    enum moment moment;
+    enum group_by by;
+    bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function */
+    enum sort sort;
+    size_t limit;        /* of rows, 0: none */
+    unsigned allocators; /* 1 << enum wire_allocator, 0: all */
+    struct globs include;
+    struct globs exclude;
+    int64_t *pids; /* owned; none: all */
+    size_t pid_count;
+};
+
+/* What defaults are: by line at the peak, ten rows. Zeroed memory but for the limit. */
+void query_init(struct query *query);
+void query_deinit(struct query *query);
+
+/* Does a file's path match one of the patterns (fnmatch; `*` matches slashes too), either as a
+ * whole or without leading folders? */
+bool globs_match(const struct globs *globs, const char *path);
+
+struct row {
+    uint32_t key; /* see grouping.h */
+    uint64_t bytes, blocks;                /* at the moment */
+    uint64_t allocated_bytes, allocations; /* of the whole run */
+};
+
+/* The sums of the chosen processes. */
+struct totals {
+    struct sums sums;
+    uint64_t frees, unmatched_frees, lost_events;
+    double peak_time; /* NaN: unknown, or of several processes */
+};
+
+struct answer {
+    struct query query; /* borrowed from the caller: its lists are not owned here */
+    struct grouping grouping;
+    size_t *processes; /* indices of the chosen processes */
+    size_t process_count;
+    struct totals totals;
+    double time;     /* of the moment; NaN: unknown, or of several processes */
+    struct row *rows; /* sorted, not more than the limit */
+    size_t row_count;
+    size_t rows_omitted;
+    struct row view;    /* what was asked for, summed over all rows (not cumulated) */
+    struct row omitted; /* the same for the rows beyond the limit; cumulated ones overlap */
+};
+
+/* False, with a problem in the recording, when it is damaged. Needs answer_deinit() in either case.
+ * Recording and query must outlive the answer. */
+bool answer_init(struct answer *answer, struct recording *recording, const struct query *query);
+void answer_deinit(struct answer *answer);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * Loads a recording.
+ *
+ * The order is that of the references: run, processes, then names and stacks (symbols.c, stacks.c).
+ * Rows come in the order of their ids and must be in it, strictly: a damaged tree of pages that
+ * leads to the same rows again and again is noticed at the first one. Sums over all processes must
+ * fit into what JSON can say, so that no later addition can overflow.
+ */
+#include "viewer/recording.h"
+
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/memory.h"
+
+static bool command_is_words(const json_t *command)
+{
+    if (!json_is_array(command))
+        return false;
+    for (size_t i = 0; i < json_array_size(command); i++)
+        if (!json_is_string(json_array_get(command, i)))
+            return false;
+    return true;
+}
+
+static bool read_command(struct rows *rows, int column, json_t **command)
+{
+    CLEANUP(cleanup_free) char *text = NULL;
+    if (!rows_text(rows, column, &text))
+        return false;
+    *command = json_loads(text, JSON_ALLOW_NUL, NULL);
+    return command_is_words(*command) ||
+           database_damaged(rows->database, "a command is no list of words");
+}
+
+static bool read_run(struct rows *rows, struct run *run)
+{
+    if (!read_command(rows, 0, &run->command) || !rows_text(rows, 1, &run->directory) ||
+        !rows_seconds(rows, 2, &run->started) || !rows_seconds(rows, 3, &run->seconds) ||
+        !rows_flag(rows, 4, &run->complete))
+        return false;
+    return rows_is_null(rows, 5) || rows_text(rows, 5, &run->trouble);
+}
+
+static bool load_run(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT command, directory, started, seconds, complete, trouble FROM run"))
+        return false;
+    switch (rows_next(&rows)) {
+    case ROWS_ROW:
+        return read_run(&rows, &recording->run);
+    case ROWS_END:
+        return database_damaged(&recording->database, "it ends before the run began");
+    case ROWS_PROBLEM:
+        break;
+    }
+    return false;
+}
+
+/* A whole number that may be null. */
+static bool read_optional(struct rows *rows, int column, int64_t instead, int64_t *number)
+{
+    *number = instead;
+    return rows_is_null(rows, column) || rows_whole(rows, column, 0, INT32_MAX, number);
+}
+
+#define PROCESS_QUERY                                                                              \
+    "SELECT id, pid, parent_pid, command, python, python_stacks, started, ended, exit_status, "    \
+    "signal, peak_time, end_time, end_seen, peak_bytes, peak_blocks, end_bytes, end_blocks, "      \
+    "leaked_bytes, leaked_blocks, allocations, frees, allocated_bytes, unmatched_frees, "          \
+    "lost_events FROM process ORDER BY id"
+
+static bool read_counts(struct rows *rows, int column, struct process *process)
+{
+    struct sums *sums = &process->sums;
+    uint64_t *const counts[] = {
+        &sums->peak_bytes,
+        &sums->peak_blocks,
+        &sums->end_bytes,
+        &sums->end_blocks,
+        &sums->leaked_bytes,
+        &sums->leaked_blocks,
+        &sums->allocations,
+        &process->frees,
+        &sums->allocated_bytes,
+        &process->unmatched_frees,
+        &process->lost_events,
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (!rows_count(rows, column + (int)i, counts[i]))
+            return false;
+    return true;
+}
+
+static bool read_process(struct rows *rows, struct process *process)
+{
+    if (!rows_index(rows, 0, &process->id) || !rows_whole(rows, 1, 0, INT32_MAX, &process->pid) ||
+        !read_optional(rows, 2, 0, &process->parent) || !read_command(rows, 3, &process->command))
+        return false;
+    if (!rows_is_null(rows, 4) && !rows_text(rows, 4, &process->python))
+        return false;
+    return rows_flag(rows, 5, &process->python_stacks) &&
+           rows_seconds(rows, 6, &process->started) && rows_seconds(rows, 7, &process->ended) &&
+           read_optional(rows, 8, -1, &process->exit_status) &&
+           read_optional(rows, 9, 0, &process->signal) &&
+           rows_seconds(rows, 10, &process->peak_time) &&
+           rows_seconds(rows, 11, &process->end_time) && rows_flag(rows, 12, &process->end_seen) &&
+           read_counts(rows, 13, process);
+}
+
+static bool add_process(struct recording *recording, struct rows *rows)
+{
+    size_t count = recording->process_count++;
+    recording->processes = memory_resize(recording->processes, count + 1, sizeof(struct process));
+    struct process *process = &recording->processes[count];
+    *process = (struct process){0};
+    if (!read_process(rows, process))
+        return false;
+    return count == 0 || process->id > process[-1].id ||
+           database_damaged(&recording->database, "processes out of order");
+}
+
+static bool load_processes(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database, PROCESS_QUERY))
+        return false;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!add_process(recording, &rows))
+            return false;
+    return step == ROWS_END;
+}
+
+/* Does every counter belong to a process? One without would be missing from all sums. */
+static bool check_counters(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT 1 FROM counter_chunk WHERE process NOT IN (SELECT id FROM process)"))
+        return false;
+    switch (rows_next(&rows)) {
+    case ROWS_ROW:
+        return database_damaged(&recording->database, "counters of no process");
+    case ROWS_END:
+        return true;
+    case ROWS_PROBLEM:
+        break;
+    }
+    return false;
+}
+
+/* Do the processes' numbers add up to something that a signed number holds? */
+static bool check_totals(struct recording *recording)
+{
+    uint64_t sums[11] = {0};
+    for (size_t i = 0; i < recording->process_count; i++) {
+        const struct process *process = &recording->processes[i];
+        const uint64_t counts[] = {
+            process->sums.allocations,   process->sums.allocated_bytes, process->sums.peak_blocks,
+            process->sums.peak_bytes,    process->sums.end_blocks,      process->sums.end_bytes,
+            process->sums.leaked_blocks, process->sums.leaked_bytes,    process->frees,
+            process->unmatched_frees,    process->lost_events,
+        };
+        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) {
+            sums[j] += counts[j];
+            if (sums[j] > INT64_MAX)
+                return database_damaged(&recording->database, "sums beyond any memory");
+        }
+    }
+    return true;
+}
+
+bool recording_init(struct recording *recording, const char *path)
+{
+    *recording = (struct recording){0};
+    return database_init(&recording->database, path) && load_run(recording) &&
+           load_processes(recording) && check_totals(recording) && check_counters(recording) &&
+           symbols_init(&recording->symbols, &recording->database) &&
+           stacks_init(&recording->stacks, &recording->database, &recording->symbols);
+}
+
+void recording_deinit(struct recording *recording)
+{
+    for (size_t i = 0; i < recording->process_count; i++) {
+        json_decref(recording->processes[i].command);
+        free(recording->processes[i].python);
+    }
+    free(recording->processes);
+    json_decref(recording->run.command);
+    free(recording->run.directory);
+    free(recording->run.trouble);
+    stacks_deinit(&recording->stacks);
+    symbols_deinit(&recording->symbols);
+    database_deinit(&recording->database);
+}
+
+const char *recording_problem(const struct recording *recording)
+{
+    return recording->database.problem;
+}
+
+uint64_t recording_lost_events(const struct recording *recording)
+{
+    uint64_t lost = 0;
+    for (size_t i = 0; i < recording->process_count; i++)
+        lost += recording->processes[i].lost_events;
+    return lost;
+}

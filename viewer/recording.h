@@ -1,0 +1,71 @@
+/*
+ * A recording in memory: the run, its processes, and what the counted rows refer to.
+ *
+ * recording_init() reads everything but the counters and the sources; the counters are read in one
+ * pass by counters.h, the sources as they are asked for by source.h. Every number that refers to
+ * something has been checked: whoever uses a struct recording may index with what is in it. One
+ * thread.
+ */
+#ifndef HEAPLINE_VIEWER_RECORDING_H
+#define HEAPLINE_VIEWER_RECORDING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/database.h"
+#include "viewer/stacks.h"
+#include "viewer/symbols.h"
+
+/* Sums as a process row and its counters both give them. */
+struct sums {
+    uint64_t allocations, allocated_bytes;
+    uint64_t peak_blocks, peak_bytes;
+    uint64_t end_blocks, end_bytes;
+    uint64_t leaked_blocks, leaked_bytes;
+};
+
+struct process {
+    uint32_t id;
+    int64_t pid;
+    int64_t parent; /* process id, 0 for the process that heapline run started */
+    json_t *command;
+    char *python; /* NULL while unknown */
+    bool python_stacks;
+    bool end_seen;
+    double started, ended, peak_time, end_time; /* NaN: unknown */
+    int64_t exit_status;                        /* -1: unknown */
+    int64_t signal;                             /* 0: none */
+    struct sums sums;
+    uint64_t frees, unmatched_frees, lost_events;
+};
+
+struct run {
+    json_t *command;
+    char *directory;
+    double started;
+    double seconds; /* NaN: still being recorded, or cut short */
+    bool complete;
+    char *trouble; /* NULL: none */
+};
+
+struct recording {
+    struct database database;
+    struct run run;
+    struct process *processes;
+    size_t process_count;
+    struct symbols symbols;
+    struct stacks stacks;
+};
+
+/* Reads the file; false when that is not possible, and then recording_problem() says why. `path`
+ * must outlive the recording. Needs recording_deinit() in either case. */
+bool recording_init(struct recording *recording, const char *path);
+void recording_deinit(struct recording *recording);
+const char *recording_problem(const struct recording *recording);
+
+/* Events that were not recorded, over all processes. */
+uint64_t recording_lost_events(const struct recording *recording);
+
+#endif

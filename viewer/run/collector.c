@@ -1,0 +1,273 @@
+/*
+ * Starts heaplined, and speaks with it over the control socket.
+ *
+ * heaplined gets a session of its own, so that neither Ctrl-C nor the terminal's end reaches it;
+ * only stderr, the listening socket and its end of the control pair of our descriptors; and default
+ * signals. If it cannot be executed the child says so itself, as heaplined would.
+ *
+ * Waiting is bounded: READY_PATIENCE for the file to be made, FINISH_PATIENCE for what is left in
+ * the rings to be written. An impatient user (an interrupt or termination signal, but not one that
+ * came with the command's own end) shortens the latter.
+ */
+#include "viewer/run/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "viewer/cleanup.h"
+#include "viewer/run/job.h"
+#include "viewer/run/message.h"
+
+#define BACKLOG           128
+#define RANDOM_BYTES      16
+#define READY_PATIENCE    30.0
+#define FINISH_PATIENCE   60.0
+#define EXIT_PATIENCE     5.0
+#define INTERRUPT_GRACE   1.0
+#define POLL_MILLISECONDS 100
+
+/* Where heaplined finds its descriptors. */
+#define LISTENER_DESCRIPTOR 3
+#define CONTROL_DESCRIPTOR  4
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+bool collector_address(char address[COLLECTOR_ADDRESS_MAX])
+{
+    unsigned char bytes[RANDOM_BYTES];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return false;
+    char *out = stpcpy(address, "@heapline-");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        out += sprintf(out, "%02x", bytes[i]);
+    return true;
+}
+
+/* A socket that listens at an address in the abstract namespace; -1 when that fails. */
+static int listen_at(const char *address)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t length = strlen(address);
+    memcpy(name.sun_path + 1, address + 1, length - 1);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener >= 0 &&
+        bind(listener, (struct sockaddr *)&name,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0 &&
+        listen(listener, BACKLOG) == 0)
+        return listener;
+    int number = errno;
+    cleanup_close(&listener);
+    errno = number;
+    return -1;
+}
+
+static bool send_message(int control, enum control_kind kind, int value, const char *text)
+{
+    struct control_message message = {.kind = kind, .value = value};
+    snprintf(message.text, sizeof message.text, "%s", text);
+    return send(control, &message, sizeof message, MSG_NOSIGNAL) == (ssize_t)sizeof message;
+}
+
+enum reception {
+    RECEIVED,
+    RECEIVED_NOTHING, /* in the given time */
+    RECEIVED_END,     /* the other side has closed its end */
+};
+
+static enum reception receive_message(int control, int timeout_ms, struct control_message *message)
+{
+    struct pollfd watched = {.fd = control, .events = POLLIN};
+    if (poll(&watched, 1, timeout_ms) <= 0)
+        return RECEIVED_NOTHING;
+    ssize_t got = recv(control, message, sizeof *message, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return RECEIVED_NOTHING;
+    if (got != (ssize_t)sizeof *message)
+        return RECEIVED_END;
+    message->text[CONTROL_TEXT_MAX - 1] = '\0';
+    return RECEIVED;
+}
+
+/* heaplined's arguments; the array is allocated. */
+static const char **collector_words(const struct collector_plan *plan)
+{
+    size_t count = 0;
+    while (plan->command[count])
+        count++;
+    const char **words = calloc(count + 14, sizeof *words);
+    if (!words)
+        return NULL;
+    static const char *const begin[] = {"heaplined", "--private", "3", "4", "--output"};
+    memcpy(words, begin, sizeof begin);
+    const char **out = words + sizeof begin / sizeof *begin;
+    *out++ = plan->output;
+    if (plan->force)
+        *out++ = "--force";
+    if (plan->overflow) {
+        *out++ = "--overflow";
+        *out++ = plan->overflow;
+    }
+    if (plan->frames_max) {
+        *out++ = "--max-frames";
+        *out++ = plan->frames_max;
+    }
+    *out++ = "--";
+    memcpy(out, plan->command, count * sizeof *words);
+    return words;
+}
+
+/* In the child: arranges the descriptors as heaplined expects them. */
+static bool place_descriptors(int listener, int control)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int first = fcntl(listener, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
+    int second = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
+    if (null < 0 || first < 0 || second < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(null, STDOUT_FILENO) < 0 || dup2(first, LISTENER_DESCRIPTOR) < 0 ||
+        dup2(second, CONTROL_DESCRIPTOR) < 0)
+        return false;
+    closefrom(CONTROL_DESCRIPTOR + 1);
+    return true;
+}
+
+static _Noreturn void child_run(const struct collector_plan *plan, int listener, int control)
+{
+    setsid();
+    unsetenv(HANDSHAKE_ENVIRONMENT);
+    const char **words = collector_words(plan);
+    if (words && place_descriptors(listener, control)) {
+        control = CONTROL_DESCRIPTOR;
+        signals_reset();
+        execv(plan->program, (char *const *)(uintptr_t)words);
+    }
+    char text[CONTROL_TEXT_MAX];
+    snprintf(text, sizeof text, "cannot start %s: %s", plan->program, strerror(errno));
+    send_message(control, CONTROL_FAILED, 0, text);
+    _exit(RUN_FAILED);
+}
+
+/* Forks heaplined. False, with a message, when that is not possible. */
+static bool collector_fork(struct collector *collector, const struct collector_plan *plan)
+{
+    int pair[2] = {-1, -1};
+    CLEANUP(cleanup_close) int listener = listen_at(plan->address);
+    if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
+        (collector->pid = fork()) < 0) {
+        run_say("cannot start the collector: %s", strerror(errno));
+        cleanup_close(&pair[0]);
+        cleanup_close(&pair[1]);
+        return false;
+    }
+    if (collector->pid == 0)
+        child_run(plan, listener, pair[1]);
+    close(pair[1]);
+    collector->control = pair[0];
+    return true;
+}
+
+static void collector_kill(struct collector *collector)
+{
+    close(collector->control);
+    kill(collector->pid, SIGKILL);
+    waitpid(collector->pid, NULL, 0);
+}
+
+bool collector_start(struct collector *collector, const struct collector_plan *plan)
+{
+    if (!collector_fork(collector, plan))
+        return false;
+    struct control_message message;
+    enum reception reception =
+        receive_message(collector->control, (int)(READY_PATIENCE * 1000), &message);
+    if (reception == RECEIVED && message.kind == CONTROL_READY)
+        return true;
+    if (reception == RECEIVED && message.kind == CONTROL_FAILED)
+        run_say("%s", message.text);
+    else
+        run_say("the collector %s has not started properly",
+                reception == RECEIVED_END ? "ended and" : "does not answer and");
+    collector_kill(collector);
+    return false;
+}
+
+void collector_tell_started(struct collector *collector, pid_t pid)
+{
+    send_message(collector->control, CONTROL_STARTED, (int)pid, "");
+}
+
+/* Does the user want to wait no longer? */
+static bool is_impatient(const struct signals *signals, double since)
+{
+    struct signalfd_siginfo signal;
+    bool impatient = false;
+    while (signals_next(signals, 0, &signal))
+        impatient |= signal.ssi_signo == SIGINT || signal.ssi_signo == SIGTERM ||
+                     signal.ssi_signo == SIGHUP || signal.ssi_signo == SIGQUIT;
+    return impatient && now() - since > INTERRUPT_GRACE;
+}
+
+static enum collector_end collector_await(struct collector *collector,
+                                          const struct signals *signals,
+                                          struct control_message *message)
+{
+    double since = now();
+    while (now() - since < FINISH_PATIENCE && !is_impatient(signals, since)) {
+        switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
+        case RECEIVED:
+            if (message->kind == CONTROL_DONE)
+                return COLLECTOR_DONE;
+            break;
+        case RECEIVED_END:
+            return COLLECTOR_DIED;
+        case RECEIVED_NOTHING:
+            break;
+        }
+    }
+    return COLLECTOR_SILENT;
+}
+
+/* Waits until it has closed its end, which it does when it ends. */
+static void collector_await_exit(struct collector *collector)
+{
+    struct control_message message;
+    double since = now();
+    while (now() - since < EXIT_PATIENCE)
+        if (receive_message(collector->control, POLL_MILLISECONDS, &message) == RECEIVED_END) {
+            waitpid(collector->pid, NULL, 0);
+            return;
+        }
+}
+
+enum collector_end collector_finish(struct collector *collector, const struct signals *signals,
+                                    int wait_status, char trouble[CONTROL_TEXT_MAX])
+{
+    struct control_message message = {0};
+    send_message(collector->control, CONTROL_ENDED, wait_status, "");
+    enum collector_end end = collector_await(collector, signals, &message);
+    snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
+    if (end == COLLECTOR_SILENT && process_is_stopped(collector->pid)) {
+        collector_kill(collector);
+        return COLLECTOR_DIED;
+    }
+    if (end != COLLECTOR_SILENT)
+        collector_await_exit(collector);
+    close(collector->control);
+    return end;
+}

@@ -1,0 +1,95 @@
+/*
+ * Starts the command as it would be without heapline: same process group, terminal, folder, umask,
+ * signal mask and dispositions, and no descriptor more, as all of ours close on exec. Two
+ * environment variables differ: LD_PRELOAD, which keeps what it had, and the collector's address.
+ *
+ * Two pipes connect parent and child: one on which the child waits until it may begin, and whose
+ * end of file means that it shall not; and one that exec closes, or that brings the errno of its
+ * failure.
+ */
+#include "viewer/run/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "viewer/run/message.h"
+
+#define PRELOAD_ENVIRONMENT "LD_PRELOAD"
+
+static bool set_environment(const struct command_plan *plan)
+{
+    const char *before = getenv(PRELOAD_ENVIRONMENT);
+    char *preload = NULL;
+    if (asprintf(&preload, "%s%s%s", plan->shim, before && *before ? ":" : "",
+                 before ? before : "") < 0)
+        return false;
+    bool good = setenv(PRELOAD_ENVIRONMENT, preload, 1) == 0 &&
+                setenv(HANDSHAKE_ENVIRONMENT, plan->address, 1) == 0;
+    free(preload);
+    return good;
+}
+
+static _Noreturn void child_run(const struct command_plan *plan, int go, int failure)
+{
+    char byte;
+    ssize_t got;
+    do
+        got = read(go, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    if (got != 1)
+        _exit(RUN_FAILED);
+    errno = ENOMEM;
+    if (set_environment(plan)) {
+        signals_restore(plan->signals);
+        execvp(plan->words[0], plan->words);
+    }
+    int number = errno;
+    _exit(write(failure, &number, sizeof number) < 0 ? RUN_FAILED : RUN_CANNOT_EXECUTE);
+}
+
+bool command_fork(struct command *command, const struct command_plan *plan)
+{
+    int go[2], failure[2];
+    if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failure, O_CLOEXEC) != 0 ||
+        (command->pid = fork()) < 0) {
+        run_say("cannot start a process: %s", strerror(errno));
+        return false;
+    }
+    if (command->pid == 0) {
+        close(go[1]);
+        close(failure[0]);
+        child_run(plan, go[0], failure[1]);
+    }
+    close(go[0]);
+    close(failure[1]);
+    command->go = go[1];
+    command->failure = failure[0];
+    return true;
+}
+
+int command_execute(struct command *command)
+{
+    int number = 0;
+    /* A child that has been killed meanwhile is noticed like one that is killed later. */
+    if (write(command->go, "", 1) == 1 &&
+        read(command->failure, &number, sizeof number) != (ssize_t)sizeof number)
+        number = 0;
+    close(command->go);
+    close(command->failure);
+    if (number)
+        waitpid(command->pid, NULL, 0);
+    return number;
+}
+
+void command_cancel(struct command *command)
+{
+    close(command->go);
+    close(command->failure);
+    waitpid(command->pid, NULL, 0);
+}

@@ -1,0 +1,121 @@
+/*
+ * Reads the new recording and says what most people want to know first.
+ */
+#include "viewer/run/summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/format/names.h"
+#include "viewer/format/size.h"
+#include "viewer/format/terminal.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+#include "viewer/query.h"
+#include "viewer/recording.h"
+#include "viewer/run/message.h"
+#include "viewer/source.h"
+
+/* What "heapline: " and the words around a name take of a line. */
+#define PREFIX_COLUMNS 12u
+#define TOP_COLUMNS    46u
+
+static void print_sizes(const struct answer *answer)
+{
+    const struct sums *sums = &answer->totals.sums;
+    char when[64] = "";
+    if (answer->process_count > 1)
+        snprintf(when, sizeof when, " (%zu processes, each one's own)", answer->process_count);
+    else if (!isnan(answer->totals.peak_time))
+        snprintf(when, sizeof when, " after %s", seconds_format(answer->totals.peak_time).text);
+    run_say("peak %s%s, held at end %s, leaked %s", size_format(sums->peak_bytes).text, when,
+            size_format(sums->end_bytes).text, size_format(sums->leaked_bytes).text);
+}
+
+static void print_top_line(struct recording *recording, const struct answer *answer)
+{
+    if (!answer->row_count || !answer->rows[0].bytes)
+        return;
+    size_t width = terminal_columns(STDERR_FILENO);
+    const struct row *row = &answer->rows[0];
+    const struct frame *frame = grouping_frame(&answer->grouping, row->key);
+    CLEANUP(cleanup_free) char *place = name_of_frame(
+        recording, frame, GROUP_BY_LINE, width > 2 * TOP_COLUMNS ? width - TOP_COLUMNS : TOP_COLUMNS);
+    run_say("top line at the peak: %s, %s (%s)", place, size_format(row->bytes).text,
+            share_format(row->bytes, answer->view.bytes).text);
+    if (!frame->file)
+        return;
+    CLEANUP(sources_deinit) struct sources sources;
+    sources_init(&sources, recording);
+    CLEANUP(cleanup_free) char *line = sources_line(&sources, frame->file_id, frame->line);
+    if (!line || !*line)
+        return;
+    CLEANUP(cleanup_free) char *escaped = utf8_escape(line);
+    CLEANUP(cleanup_free) char *cut = utf8_cut_end(escaped, width - PREFIX_COLUMNS);
+    run_say("  %s", cut);
+}
+
+static void print_losses(const struct recording *recording, const char *trouble)
+{
+    uint64_t lost = recording_lost_events(recording);
+    if (lost && !*trouble)
+        run_say("%s events were lost; sizes and counts are not exact", count_format(lost).text);
+    else if (recording->run.trouble && !*trouble)
+        run_say("not everything was recorded: %s", recording->run.trouble);
+    for (size_t i = 0; i < recording->process_count; i++)
+        if (!recording->processes[i].python_stacks) {
+            run_say("the Python stacks of process %s cannot be read: what it allocated is counted "
+                    "without a place",
+                    count_format((uint64_t)recording->processes[i].pid).text);
+            return;
+        }
+}
+
+static void print_nothing(void)
+{
+    run_say("nothing was recorded: no Python process took part. Likely reasons: the command runs "
+            "no Python, or a program is");
+    run_say("statically linked or setuid, or starts Python with a cleared environment (without "
+            "LD_PRELOAD)");
+}
+
+static void print_recording(const char *file, const char *trouble)
+{
+    CLEANUP(recording_deinit) struct recording recording;
+    if (!recording_init(&recording, file)) {
+        run_say("%s", recording_problem(&recording));
+        return;
+    }
+    struct query query;
+    query_init(&query);
+    query.limit = 1;
+    CLEANUP(answer_deinit) struct answer answer;
+    if (!answer_init(&answer, &recording, &query)) {
+        run_say("%s", recording_problem(&recording));
+        return;
+    }
+    if (!recording.process_count) {
+        print_nothing();
+        return;
+    }
+    print_sizes(&answer);
+    print_top_line(&recording, &answer);
+    print_losses(&recording, trouble);
+    CLEANUP(cleanup_free) char *name = name_of_word(file);
+    run_say("recorded in %s; next: heapline report %s", name, name);
+}
+
+void summary_print(const char *file, const char *trouble)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        print_recording(file, trouble);
+        _exit(0);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}

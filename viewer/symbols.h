@@ -1,0 +1,57 @@
+/*
+ * What locations and threads of a recording are called.
+ *
+ * Tables are indexed by the ids of the recording. Strings are clean UTF-8 and live as long as the
+ * struct symbols. One thread.
+ */
+#ifndef HEAPLINE_VIEWER_SYMBOLS_H
+#define HEAPLINE_VIEWER_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/database.h"
+
+/* A line of a function. A location that the recording does not have has function NULL; location 0,
+ * "no Python frame", has file and function NULL. */
+struct frame {
+    const char *file;
+    const char *function;
+    int32_t line;
+    uint32_t file_id;
+};
+
+struct code {
+    char *name; /* NULL: no such id */
+    uint32_t file;
+};
+
+struct thread {
+    char *name; /* NULL: no such id */
+    int64_t tid;
+    uint32_t process; /* process.id */
+};
+
+struct symbols {
+    char **files; /* paths; NULL: no such id */
+    size_t file_count;
+    struct code *codes;
+    size_t code_count;
+    struct frame *frames; /* by location id; at least one */
+    size_t frame_count;
+    struct thread *threads;
+    size_t thread_count;
+};
+
+/* Needs symbols_deinit() in either case, and zeroed memory. */
+bool symbols_init(struct symbols *symbols, struct database *database);
+void symbols_deinit(struct symbols *symbols);
+
+/* Does the recording have this location? Location 0 always exists. */
+static inline bool symbols_has_location(const struct symbols *symbols, uint32_t location)
+{
+    return location < symbols->frame_count && (!location || symbols->frames[location].function);
+}
+
+#endif
