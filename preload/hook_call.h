@@ -17,8 +17,9 @@
 #include "shim.h"
 
 struct hook_call {
-    uintptr_t outer;   /* the guard to go back to */
-    bool interrupting; /* a signal handler's call, see shim.h */
+    uintptr_t outer;         /* guard and block to go back to */
+    uintptr_t outer_freeing;
+    bool interrupting; /* a signal handler's call while the shim itself worked, see recorder.h */
 };
 
 /* What CPython's debug hooks put before a block (2 * sizeof(size_t), Objects/obmalloc.c). No two
@@ -43,12 +44,11 @@ static inline __attribute__((always_inline)) bool hook_enter(struct hook_call *c
         return false;
     uintptr_t guard = shim_thread.guard;
     call->outer = guard;
-    call->interrupting = false;
-    if (SHIM_UNLIKELY(guard)) {
-        if (!shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
-            return false;
-        call->interrupting = true;
-    }
+    call->outer_freeing = shim_thread.freeing;
+    call->interrupting = guard == SHIM_RECORDING;
+    if (SHIM_UNLIKELY(guard) &&
+        !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
+        return false;
     shim_guard_set(SHIM_RECORDING);
     return true;
 }
@@ -75,7 +75,7 @@ static inline void hook_record(struct hook_call *call)
 
 static inline void hook_leave(struct hook_call *call)
 {
-    shim_thread.freeing = 0;
+    shim_thread.freeing = call->outer_freeing;
     shim_guard_set(call->outer);
 }
 

@@ -2,8 +2,8 @@
  * One logical allocation or free becomes one record.
  *
  * The caller holds the guard at SHIM_RECORDING. `interrupting` is true in a signal handler that has
- * interrupted the shim or the allocator: the thread's own state may be half changed then, so the
- * event is recorded without a stack.
+ * interrupted the shim's own work: the thread's state may be half changed then, so the event is
+ * recorded without a stack. (One that has interrupted the real allocator is like any other call.)
  */
 #ifndef HEAPLINE_PRELOAD_RECORDER_H
 #define HEAPLINE_PRELOAD_RECORDER_H
