@@ -5,8 +5,9 @@
  * A new walk starts at the leaf and collects frames until it meets one whose address the index
  * knows. From there down every remembered level is compared with memory, link and instruction: the
  * address of the next frame to look at comes from the array and not from the load before it, so the
- * loads overlap. Where a level differs it is mended, level for level; where the chain has become
- * longer or shorter below, everything is walked anew.
+ * loads overlap. Where an instruction differs the level is mended; where a link differs, the frames
+ * above it have come to stand on others, and collecting goes on below. When that meets nothing that
+ * is remembered, everything is walked anew.
  *
  * Only what differs from what the reader was told goes into the stream. Most often that is nothing
  * or the leaf's instruction, which the ALLOCATION record carries itself.
@@ -36,6 +37,7 @@
 struct walk {
     struct thread_state *thread;
     uint32_t depth;      /* levels of the new stack */
+    uint32_t noted;      /* levels whose instruction differs, at the far end of thread->scratch */
     uint32_t changed;    /* levels that the reader has to be told, in thread->scratch, descending */
     bool number_changed; /* some of them have another code */
     bool failed;         /* a code object could not be announced */
@@ -161,30 +163,6 @@ static int32_t find_difference(const struct thread_state *thread, int32_t level)
                                      : find_difference_in(thread, level, false);
 }
 
-/* Compares levels `top` and down with memory and mends them. False: the chain below has another
- * length. */
-static bool mend_levels(struct walk *walk, int32_t top)
-{
-    struct thread_state *thread = walk->thread;
-    int32_t bottom = (int32_t)thread->bottom;
-    for (int32_t level = top; (level = find_difference(thread, level)) >= 0; level--) {
-        uintptr_t frame = thread->levels[level].frame;
-        set_level(walk, (uint32_t)level, frame);
-        uintptr_t below = frame_previous(frame);
-        if (level == bottom) {
-            if (below && !bottom)
-                return false;
-            break;
-        }
-        if (below == thread->levels[level - 1].frame)
-            continue;
-        if (!below)
-            return false;
-        set_level(walk, (uint32_t)level - 1, below);
-    }
-    return true;
-}
-
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */
 static void place_frames(struct walk *walk, uint32_t base, uint32_t count)
 {
@@ -245,30 +223,92 @@ static inline bool find_level(const struct thread_state *thread, uintptr_t frame
            (at <= thread->bottom || thread->levels[at - 1].frame == frame_previous(frame));
 }
 
-/* Walks new frames down to one that is remembered. False: there is none, or no room. */
+/* Does `level` still link to the one that is remembered below it? */
+static bool link_holds(const struct thread_state *thread, uint32_t level, uintptr_t below)
+{
+    if (level > thread->bottom)
+        return below == thread->levels[level - 1].frame;
+    return thread->bottom || !below;
+}
+
+/*
+ * Compares levels `level` and down with memory. Levels of which only the instruction differs are
+ * noted at the far end of scratch. Returns the level whose link is broken, -1 when all hold.
+ */
+static int32_t compare_levels(struct walk *walk, uint32_t level)
+{
+    struct thread_state *thread = walk->thread;
+    int32_t at = (int32_t)level;
+    walk->noted = 0;
+    while ((at = find_difference(thread, at)) >= 0) {
+        if (!link_holds(thread, (uint32_t)at, frame_previous(thread->levels[at].frame)))
+            return at;
+        thread->scratch[thread->capacity - ++walk->noted] = (uintptr_t)at;
+        if (--at < (int32_t)thread->bottom)
+            break;
+    }
+    return -1;
+}
+
+/* Puts a frame that has no level yet behind the others in scratch. */
+static bool collect(struct thread_state *thread, uint32_t *count, uintptr_t frame)
+{
+    if (*count == thread->capacity && !thread_state_grow(thread))
+        return false;
+    thread->scratch[(*count)++] = frame;
+    return true;
+}
+
+/*
+ * Collects new frames, leaf first, down to one that is remembered together with all below it.
+ * Frames that are remembered, but with others below, have moved to another depth: they count as
+ * new. False: there is no such frame, or no room.
+ */
+static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *count,
+                                  uint32_t *level)
+{
+    struct thread_state *thread = walk->thread;
+    *count = 0;
+    while (frame) {
+        int32_t broken = -1;
+        if (!find_level(thread, frame, level)) {
+            if (!collect(thread, count, frame))
+                return false;
+            frame = frame_previous(frame);
+            continue;
+        }
+        if ((broken = compare_levels(walk, *level)) < 0)
+            return true;
+        for (int32_t at = (int32_t)*level; at >= broken; at--)
+            if (!collect(thread, count, thread->levels[at].frame))
+                return false;
+        frame = frame_previous(thread->levels[broken].frame);
+    }
+    return false;
+}
+
+/* Walks new frames and mends what is remembered. False: it has to be walked in full. */
 static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
 {
     struct thread_state *thread = walk->thread;
-    uint32_t count = 0, level;
-    uintptr_t frame = leaf;
-    while (!find_level(thread, frame, &level)) {
-        if (count == thread->capacity && !thread_state_grow(thread))
-            return false;
-        thread->scratch[count++] = frame;
-        frame = frame_previous(frame);
-        if (!frame)
-            return false;
-    }
-    uint32_t depth = level + 1 + count;
-    while (depth > thread->capacity)
-        if (!thread_state_grow(thread))
-            return false;
-    walk->depth = depth;
-    place_frames(walk, level + 1, count);
-    if (!mend_levels(walk, (int32_t)level))
+    uint32_t count, level;
+    if (!collect_to_remembered(walk, leaf, &count, &level))
         return false;
-    if (thread->used < depth)
-        thread->used = depth;
+    walk->depth = level + 1 + count;
+    /* Notes must not be overwritten by changes before they are read. */
+    uint32_t needed = walk->depth + walk->noted;
+    if (needed > thread->capacity) {
+        while (needed > thread->capacity && thread_state_grow(thread))
+            ;
+        return false; /* what was noted is gone */
+    }
+    uint32_t noted = walk->noted;
+    const uintptr_t *notes = thread->scratch + thread->capacity;
+    place_frames(walk, level + 1, count);
+    for (uint32_t i = 1; i <= noted; i++)
+        set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->levels[notes[-(ptrdiff_t)i]].frame);
+    if (thread->used < walk->depth)
+        thread->used = walk->depth;
     return true;
 }
 
