@@ -41,7 +41,7 @@
 #define GATHER_WORDS 16384u
 
 #define SLEEP_ACTIVE_NS UINT64_C(1000000)
-#define SLEEP_IDLE_NS   UINT64_C(8000000)
+#define SLEEP_IDLE_NS   UINT64_C(3000000)
 /* Idle is who has had nothing to read for so long. */
 #define IDLE_AFTER_NS UINT64_C(200000000)
 #define CLOCK_STEP_NS UINT64_C(1000000)
@@ -251,7 +251,7 @@ static uint64_t drain_all(struct session *session, uint64_t now)
     return words;
 }
 
-/* Sleeps until the only process's writers have filled another part of its ring. */
+/* Sleeps, but not on when the only process's writers have filled half of its ring. */
 static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns)
 {
     atomic_store(&control->reader_sleeps, 1);

@@ -17,7 +17,7 @@
 #include "shim.h"
 
 struct hook_call {
-    uintptr_t outer;         /* guard and block to go back to */
+    uintptr_t outer; /* guard and block to go back to */
     uintptr_t outer_freeing;
     bool interrupting; /* a signal handler's call while the shim itself worked, see recorder.h */
 };
@@ -46,8 +46,7 @@ static inline __attribute__((always_inline)) bool hook_enter(struct hook_call *c
     call->outer = guard;
     call->outer_freeing = shim_thread.freeing;
     call->interrupting = guard == SHIM_RECORDING;
-    if (SHIM_UNLIKELY(guard) &&
-        !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
+    if (SHIM_UNLIKELY(guard) && !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
         return false;
     shim_guard_set(SHIM_RECORDING);
     return true;

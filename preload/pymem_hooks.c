@@ -48,6 +48,7 @@ static struct {
     int (*is_initialized)(void);
     void *(*debug_malloc)(void *, size_t); /* of the mem and object domains */
     void *(*debug_raw_malloc)(void *, size_t);
+    bool began_with_headers;
 } python;
 
 static inline void *finish(struct hook_call *call, const struct wrapped *domain, void *block,
@@ -196,6 +197,7 @@ static void learn_debug_hooks(void)
     python.debug_malloc = debug.malloc;
     python.get_allocator(PY_DOMAIN_RAW, &debug);
     python.debug_raw_malloc = debug.malloc;
+    python.began_with_headers = plain[PY_DOMAIN_RAW].malloc == debug.malloc;
     for (int domain = 0; domain < PY_DOMAIN_COUNT; domain++)
         python.set_allocator(domain, &plain[domain]);
 }
@@ -220,6 +222,11 @@ bool pymem_hooks_renew(void)
     python.get_allocator(PY_DOMAIN_RAW, &raw);
     wrap_all();
     return raw.malloc == python.debug_raw_malloc;
+}
+
+bool pymem_hooks_began_with_headers(void)
+{
+    return python.began_with_headers;
 }
 
 bool pymem_hooks_initialized(void)

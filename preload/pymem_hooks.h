@@ -17,6 +17,9 @@ bool pymem_hooks_install(symbol_lookup *lookup, void *handle);
  * for will be known by another address. */
 bool pymem_hooks_renew(void);
 
+/* True when the raw domain had CPython's debug headers from the start: see pymem_hooks_renew(). */
+bool pymem_hooks_began_with_headers(void);
+
 /* Py_IsInitialized(). */
 bool pymem_hooks_initialized(void);
 

@@ -85,19 +85,19 @@ static const char *libpython_of(const void *caller)
     return NULL;
 }
 
-static void act_on_library(const void *caller)
+static bool act_on_library(const void *caller)
 {
     const char *path = libpython_of(caller);
     if (!path)
-        return;
+        return false;
     uint32_t watch = WATCH_LIBRARY;
     if (!atomic_compare_exchange_strong(&arrival_watch, &watch, WATCH_NOTHING))
-        return;
+        return false;
     int saved = errno;
     void *handle = dlopen(path, RTLD_NOLOAD | RTLD_LAZY);
-    if (handle && dlsym(handle, "PyMem_SetAllocator"))
-        python_arrived(handle);
+    bool arrived = handle && dlsym(handle, "PyMem_SetAllocator") && python_arrived(handle);
     errno = saved;
+    return arrived && pymem_hooks_began_with_headers();
 }
 
 static bool act_on_start_up(void)
@@ -116,6 +116,5 @@ bool python_arrival_act(const void *caller)
 {
     if (atomic_load(&arrival_watch) == WATCH_START_UP)
         return act_on_start_up();
-    act_on_library(caller);
-    return false;
+    return act_on_library(caller);
 }

@@ -2,11 +2,12 @@
  * The ring's slow path.
  *
  * `limit` is set to at most an eighth of the ring beyond the head, so that every writer comes by
- * here regularly: to wake a reader that sleeps, and to see that the collector lives. When there is
- * no room the writer waits on the futex `progress` in short spells. It gives up at once when the
- * collector has died (the kernel marks the robust mutex that it held) or has closed the ring, and
- * after `patience_ns` without any progress of the reader: the gate shuts for the whole process and
- * one line on stderr says so.
+ * here regularly: to see that the collector lives, and to wake it when the ring is half full. The
+ * reader sleeps for a few milliseconds at most, so that is rare; a program in a sandbox may be
+ * killed for a system call that it did not announce. When there is no room the writer waits on the
+ * futex `progress` in short spells. It gives up at once when the collector has died (the kernel
+ * marks the robust mutex that it held) or has closed the ring, and after `patience_ns` without any
+ * progress of the reader: the gate shuts for the whole process and one line on stderr says so.
  */
 #include "ring_writer.h"
 
@@ -127,7 +128,8 @@ bool ring_make_room(uint64_t head, unsigned count)
     uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
     if (!shim_gate_open() || collector_is_gone(control))
         return false;
-    wake_reader(control);
+    if (head - tail > (ring_writer.mask + 1) / 2)
+        wake_reader(control);
     if (!has_room(head, count, tail)) {
         if (ring_writer.drops) {
             atomic_fetch_add_explicit(&control->dropped, 1, memory_order_relaxed);
