@@ -18,8 +18,11 @@ bool chunk_writer_init(struct chunk_writer *writer)
     writer->plain = malloc(PLAIN_BYTES_MAX);
     writer->packed = malloc(writer->packed_capacity);
     writer->context = ZSTD_createCCtx();
-    if (writer->plain && writer->packed && writer->context)
+    if (writer->plain && writer->packed && writer->context) {
+        ZSTD_CCtx_setParameter(writer->context, ZSTD_c_compressionLevel, 1);
+        ZSTD_CCtx_setParameter(writer->context, ZSTD_c_checksumFlag, 1);
         return true;
+    }
     chunk_writer_deinit(writer);
     return false;
 }
@@ -60,8 +63,8 @@ void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *ro
 
 size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data)
 {
-    size_t size = ZSTD_compressCCtx(writer->context, writer->packed, writer->packed_capacity,
-                                    writer->plain, writer->used, 1);
+    size_t size = ZSTD_compress2(writer->context, writer->packed, writer->packed_capacity,
+                                 writer->plain, writer->used);
     writer->used = 0;
     writer->rows = 0;
     writer->previous = 0;

@@ -1,8 +1,8 @@
 /*
  * The two kinds of compressed chunk in a recording.
  *
- * Both are a zstd frame (level 1, content size present) around a run of varints (varint.h), row
- * after row:
+ * Both are a zstd frame (level 1, with content size and checksum) around a run of varints
+ * (varint.h), row after row:
  *   node_chunk      node - parent (at least 1); zigzag(location - location of the row before)
  *   counter_chunk   zigzag(node - node of the row before); thread; allocator | size class << 3;
  *                   allocations; allocated bytes; peak blocks, bytes; end blocks, bytes;

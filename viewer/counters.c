@@ -25,16 +25,15 @@ struct pass {
 static bool sums_add(struct sums *sums, const struct counter_row *row)
 {
     bool overflow = __builtin_add_overflow(sums->allocations, row->allocations, &sums->allocations);
-    overflow |= __builtin_add_overflow(sums->allocated_bytes, row->allocated_bytes,
-                                       &sums->allocated_bytes);
+    overflow |=
+        __builtin_add_overflow(sums->allocated_bytes, row->allocated_bytes, &sums->allocated_bytes);
     overflow |= __builtin_add_overflow(sums->peak_blocks, row->peak_blocks, &sums->peak_blocks);
     overflow |= __builtin_add_overflow(sums->peak_bytes, row->peak_bytes, &sums->peak_bytes);
     overflow |= __builtin_add_overflow(sums->end_blocks, row->end_blocks, &sums->end_blocks);
     overflow |= __builtin_add_overflow(sums->end_bytes, row->end_bytes, &sums->end_bytes);
-    overflow |= __builtin_add_overflow(sums->leaked_blocks, row->leaked_blocks,
-                                       &sums->leaked_blocks);
-    overflow |= __builtin_add_overflow(sums->leaked_bytes, row->leaked_bytes,
-                                       &sums->leaked_bytes);
+    overflow |=
+        __builtin_add_overflow(sums->leaked_blocks, row->leaked_blocks, &sums->leaked_blocks);
+    overflow |= __builtin_add_overflow(sums->leaked_bytes, row->leaked_bytes, &sums->leaked_bytes);
     return !overflow;
 }
 
@@ -49,9 +48,8 @@ static bool pass_decode(struct pass *pass, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct counter_row row;
-        if (!chunk_next_counter(&pass->reader, &row) ||
-            row.node >= pass->recording->stacks.count || !pass_has_thread(pass, row.thread) ||
-            !sums_add(&pass->sums, &row))
+        if (!chunk_next_counter(&pass->reader, &row) || row.node >= pass->recording->stacks.count ||
+            !pass_has_thread(pass, row.thread) || !sums_add(&pass->sums, &row))
             return false;
         pass->visitor(pass->context, pass->process, &row);
     }
@@ -63,8 +61,8 @@ static bool pass_read_chunk(struct pass *pass, struct rows *rows, int64_t *next)
     int64_t first, count;
     const void *data;
     size_t size;
-    if (!rows_whole(rows, 0, *next, *next, &first) ||
-        !rows_whole(rows, 1, 1, CHUNK_ROWS, &count) || !rows_blob(rows, 2, &data, &size))
+    if (!rows_whole(rows, 0, *next, *next, &first) || !rows_whole(rows, 1, 1, CHUNK_ROWS, &count) ||
+        !rows_blob(rows, 2, &data, &size))
         return false;
     *next = first + count;
     if (chunk_reader_open(&pass->reader, data, size) && pass_decode(pass, (size_t)count))

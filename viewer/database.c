@@ -29,13 +29,13 @@
 #include "viewer/memory.h"
 
 /* The longest row that is read: source files are the biggest things in a recording. */
-#define ROW_BYTES_MAX  (256 << 20)
-#define BUSY_PATIENCE  2000 /* milliseconds */
+#define ROW_BYTES_MAX (256 << 20)
+#define BUSY_PATIENCE 2000 /* milliseconds */
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk')"
-#define TABLES_COUNT   9
-#define SQLITE_MAGIC   "SQLite format 3"
+#define TABLES_COUNT 9
+#define SQLITE_MAGIC "SQLite format 3"
 
 static bool database_complain(struct database *database, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -79,7 +79,9 @@ bool database_failed(struct database *database)
         return database_complain(database, "cannot read %s: %s; copy it to a folder of your own",
                                  database->path, sqlite3_errmsg(database->connection));
     default:
-        return database_damaged(database, "%s", sqlite3_errmsg(database->connection));
+        /* Not sqlite3_errmsg(), which may quote what it stumbled over. */
+        return database_damaged(database, "%s",
+                                sqlite3_errstr(sqlite3_errcode(database->connection)));
     }
 }
 
@@ -99,17 +101,23 @@ static bool database_check_file(struct database *database)
     if (S_ISDIR(status.st_mode))
         return database_cannot_open(database, EISDIR);
     if (!S_ISREG(status.st_mode))
-        return database_complain(database, "%s is not a plain file; give one that heapline run "
-                                 "wrote", database->path);
+        return database_complain(database,
+                                 "%s is not a plain file; give one that heapline run "
+                                 "wrote",
+                                 database->path);
     if (status.st_size == 0)
-        return database_complain(database, "%s is empty: the recording ended before it began; "
-                                 "record the program again", database->path);
+        return database_complain(database,
+                                 "%s is empty: the recording ended before it began; "
+                                 "record the program again",
+                                 database->path);
     char magic[sizeof SQLITE_MAGIC] = "";
     if (read(file, magic, sizeof magic) < 0)
         return database_cannot_open(database, errno);
     if (memcmp(magic, SQLITE_MAGIC, sizeof magic))
-        return database_complain(database, "%s is not a recording (it is no SQLite file); give one "
-                                 "that heapline run wrote", database->path);
+        return database_complain(database,
+                                 "%s is not a recording (it is no SQLite file); give one "
+                                 "that heapline run wrote",
+                                 database->path);
     return true;
 }
 
@@ -175,17 +183,21 @@ static bool database_number(struct database *database, const char *query, int64_
 
 static bool database_check_format(struct database *database)
 {
-    int64_t application, format, tables;
+    int64_t application = 0, format = 0, tables = 0;
     if (!database_number(database, "PRAGMA application_id", &application) ||
         !database_number(database, "PRAGMA user_version", &format) ||
         !database_number(database, TABLES_QUERY, &tables))
         return false;
     if (application != STORE_APPLICATION_ID)
-        return database_complain(database, "%s is an SQLite file but not a recording; give one "
-                                 "that heapline run wrote", database->path);
+        return database_complain(database,
+                                 "%s is an SQLite file but not a recording; give one "
+                                 "that heapline run wrote",
+                                 database->path);
     if (format > STORE_FORMAT)
-        return database_complain(database, "%s has format %" PRId64 ", this heapline reads %d; "
-                                 "use a newer heapline", database->path, format, STORE_FORMAT);
+        return database_complain(database,
+                                 "%s has format %" PRId64 ", this heapline reads %d; "
+                                 "use a newer heapline",
+                                 database->path, format, STORE_FORMAT);
     if (format < 1 || tables != TABLES_COUNT)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
     return true;

@@ -25,7 +25,8 @@ bool database_init(struct database *database, const char *path);
 void database_deinit(struct database *database);
 
 /* Both keep a problem, unless there is one already, and return false. `reason` is a printf format.
- * database_damaged(): what was read cannot be true. database_failed(): SQLite's last call failed. */
+ * database_damaged(): what was read cannot be true. database_failed(): SQLite's last call failed.
+ */
 bool database_damaged(struct database *database, const char *reason, ...)
     __attribute__((format(printf, 2, 3)));
 bool database_failed(struct database *database);

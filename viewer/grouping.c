@@ -21,11 +21,8 @@
 #define NO_KEY UINT32_MAX
 
 const char *const allocator_names[] = {
-    [WIRE_ALLOCATOR_MALLOC] = "malloc",
-    [WIRE_ALLOCATOR_RAW] = "raw",
-    [WIRE_ALLOCATOR_MEM] = "mem",
-    [WIRE_ALLOCATOR_OBJECT] = "object",
-    [WIRE_ALLOCATOR_COUNT] = NULL,
+    [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",  [WIRE_ALLOCATOR_MEM] = "mem",
+    [WIRE_ALLOCATOR_OBJECT] = "object", [WIRE_ALLOCATOR_COUNT] = NULL,
 };
 
 uint64_t size_class_least(unsigned size_class)
@@ -161,9 +158,9 @@ static void grouping_init_stacks(struct grouping *grouping)
     uint32_t *places = memory_resize(NULL, capacity, sizeof *places);
     memset(places, 0xff, capacity * sizeof *places);
     for (uint32_t node = 1; node < stacks->count; node++) {
-        uint32_t *place = stack_place(places, capacity - 1, grouping,
-                                      grouping->keys[stacks->parent[node]],
-                                      grouping->line_keys[stacks->location[node]]);
+        uint32_t *place =
+            stack_place(places, capacity - 1, grouping, grouping->keys[stacks->parent[node]],
+                        grouping->line_keys[stacks->location[node]]);
         if (*place == NO_KEY)
             *place = node;
         grouping->keys[node] = *place;
@@ -236,8 +233,8 @@ int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b)
 {
     if (grouping->by == GROUP_BY_STACK) {
         const uint32_t *location = grouping->recording->stacks.location;
-        int order = compare_numbers(grouping->line_keys[location[a]],
-                                    grouping->line_keys[location[b]]);
+        int order =
+            compare_numbers(grouping->line_keys[location[a]], grouping->line_keys[location[b]]);
         if (order)
             return order;
     }

@@ -25,8 +25,8 @@ enum group_by {
 struct grouping {
     const struct recording *recording;
     enum group_by by;
-    uint32_t *keys;      /* by location, node, thread, allocator, size class or process index */
-    uint32_t *members;   /* by key: one of the things that have it */
+    uint32_t *keys;    /* by location, node, thread, allocator, size class or process index */
+    uint32_t *members; /* by key: one of the things that have it */
     uint32_t key_count;
     uint32_t *line_keys; /* by stack: what each location's key by line is */
 };

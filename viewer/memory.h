@@ -21,7 +21,8 @@ char *memory_copy(const char *text);
 
 /* What printf would print, as a new string; the caller frees it. */
 char *memory_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-char *memory_print_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+char *memory_print_list(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
 
 /* A stream that writes into memory (open_memstream); fclose() it before reading `*text`. */
 FILE *memory_stream(char **text, size_t *size);

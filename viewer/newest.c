@@ -16,8 +16,8 @@
 static bool is_recording(const char *name, struct stat *status)
 {
     size_t length = strlen(name), suffix = strlen(SUFFIX);
-    return length > suffix && !strcmp(name + length - suffix, SUFFIX) &&
-           stat(name, status) == 0 && S_ISREG(status->st_mode);
+    return length > suffix && !strcmp(name + length - suffix, SUFFIX) && stat(name, status) == 0 &&
+           S_ISREG(status->st_mode);
 }
 
 static bool is_newer(const struct stat *one, const char *name, const struct stat *other,

@@ -32,20 +32,15 @@ const char *const moment_names[] = {
 };
 
 const char *const group_names[] = {
-    [GROUP_BY_LINE] = "line",           [GROUP_BY_FILE] = "file",
-    [GROUP_BY_FUNCTION] = "function",   [GROUP_BY_STACK] = "stack",
-    [GROUP_BY_THREAD] = "thread",       [GROUP_BY_ALLOCATOR] = "allocator",
-    [GROUP_BY_SIZE] = "size",           [GROUP_BY_PROCESS] = "process",
-    NULL,
+    [GROUP_BY_LINE] = "line",   [GROUP_BY_FILE] = "file",       [GROUP_BY_FUNCTION] = "function",
+    [GROUP_BY_STACK] = "stack", [GROUP_BY_THREAD] = "thread",   [GROUP_BY_ALLOCATOR] = "allocator",
+    [GROUP_BY_SIZE] = "size",   [GROUP_BY_PROCESS] = "process", NULL,
 };
 
 const char *const sort_names[] = {
-    [SORT_BYTES] = "bytes",
-    [SORT_BLOCKS] = "blocks",
-    [SORT_ALLOCATED] = "allocated",
-    [SORT_ALLOCATIONS] = "allocations",
-    [SORT_NAME] = "name",
-    NULL,
+    [SORT_BYTES] = "bytes",         [SORT_BLOCKS] = "blocks",
+    [SORT_ALLOCATED] = "allocated", [SORT_ALLOCATIONS] = "allocations",
+    [SORT_NAME] = "name",           NULL,
 };
 
 void query_init(struct query *query)
@@ -98,7 +93,7 @@ static bool query_wants_process(const struct query *query, const struct process 
 struct count {
     const struct query *query;
     const struct grouping *grouping;
-    bool *wanted; /* by location; NULL: all */
+    bool *wanted;     /* by location; NULL: all */
     struct row *rows; /* by key or by node */
     struct row view;
 };

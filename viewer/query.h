@@ -46,7 +46,8 @@ struct globs {
 struct query {
     enum moment moment;
     enum group_by by;
-    bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function */
+    bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
+                      */
     enum sort sort;
     size_t limit;        /* of rows, 0: none */
     unsigned allocators; /* 1 << enum wire_allocator, 0: all */
@@ -65,7 +66,7 @@ void query_deinit(struct query *query);
 bool globs_match(const struct globs *globs, const char *path);
 
 struct row {
-    uint32_t key; /* see grouping.h */
+    uint32_t key;                          /* see grouping.h */
     uint64_t bytes, blocks;                /* at the moment */
     uint64_t allocated_bytes, allocations; /* of the whole run */
 };
@@ -83,7 +84,7 @@ struct answer {
     size_t *processes; /* indices of the chosen processes */
     size_t process_count;
     struct totals totals;
-    double time;     /* of the moment; NaN: unknown, or of several processes */
+    double time;      /* of the moment; NaN: unknown, or of several processes */
     struct row *rows; /* sorted, not more than the limit */
     size_t row_count;
     size_t rows_omitted;

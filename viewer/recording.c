@@ -76,17 +76,9 @@ static bool read_counts(struct rows *rows, int column, struct process *process)
 {
     struct sums *sums = &process->sums;
     uint64_t *const counts[] = {
-        &sums->peak_bytes,
-        &sums->peak_blocks,
-        &sums->end_bytes,
-        &sums->end_blocks,
-        &sums->leaked_bytes,
-        &sums->leaked_blocks,
-        &sums->allocations,
-        &process->frees,
-        &sums->allocated_bytes,
-        &process->unmatched_frees,
-        &process->lost_events,
+        &sums->peak_bytes,      &sums->peak_blocks,        &sums->end_bytes,      &sums->end_blocks,
+        &sums->leaked_bytes,    &sums->leaked_blocks,      &sums->allocations,    &process->frees,
+        &sums->allocated_bytes, &process->unmatched_frees, &process->lost_events,
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (!rows_count(rows, column + (int)i, counts[i]))

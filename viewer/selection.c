@@ -1,7 +1,8 @@
 /*
  * Picks the first rows of an order without sorting all of them, as there may be a million stacks
  * and ten are wanted: a heap of the best so far, with the worst of them on top, meets each of the
- * others once. Larger numbers come first; ties are broken by the rows' other numbers and then by name.
+ * others once. Larger numbers come first; ties are broken by the rows' other numbers and then by
+ * name.
  */
 #include "viewer/selection.h"
 

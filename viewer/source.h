@@ -16,7 +16,7 @@ struct sources {
         char *text;
         size_t size;
         bool asked;
-    } *files;
+    } * files;
 };
 
 /* `recording` must outlive the sources. */

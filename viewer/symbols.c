@@ -108,8 +108,8 @@ static bool read_thread(struct symbols *symbols, struct rows *rows, void *row)
 static bool load_files(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(char *)};
-    bool good = table_load(&table, symbols, database, "SELECT id, path FROM file ORDER BY id",
-                           read_file);
+    bool good =
+        table_load(&table, symbols, database, "SELECT id, path FROM file ORDER BY id", read_file);
     symbols->files = table.rows;
     symbols->file_count = table.count;
     return good;
@@ -118,8 +118,8 @@ static bool load_files(struct symbols *symbols, struct database *database)
 static bool load_codes(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct code)};
-    bool good = table_load(&table, symbols, database,
-                           "SELECT id, name, file FROM code ORDER BY id", read_code);
+    bool good = table_load(&table, symbols, database, "SELECT id, name, file FROM code ORDER BY id",
+                           read_code);
     symbols->codes = table.rows;
     symbols->code_count = table.count;
     return good;

@@ -147,7 +147,8 @@ def test_staircase(interpreter, program, record):
     assert recording.line(source, "step", "end").bytes == 0
     total = sum(100_000 * depth + BYTES_HEADER for depth in range(1, 41))
     totals = recording.line(source, "step", "end")
-    assert (totals.allocated_bytes, totals.allocations) == (3 * total, 3 * 40)
+    # Up to 3.10 the code object makes a cache of its own once on that line.
+    assert (totals.allocated_bytes - 3 * total, totals.allocations - 3 * 40) in [(0, 0), (58, 1)]
 
 
 def test_eight_threads_exchange_blocks(interpreter, typed, record, with_native):

@@ -66,6 +66,7 @@ def test_every_descriptor_closed(interpreter, program, record):
     source = program(
         """
         import os, sys
+        before = out = saved = names = taken = descriptor = name = kept = last = None
         before = bytes(1_000_001)  #: before
         out = os.dup(1)
         os.set_inheritable(out, False)

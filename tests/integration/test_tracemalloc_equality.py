@@ -95,7 +95,7 @@ def test_both_at_once(interpreter, record, bare):
     alone = bare(interpreter, program, "tracemalloc").json
     recording = record(interpreter, program, "tracemalloc")
     assert recording.json == alone
-    # Up to 3.13 tracemalloc's own tables are raw allocations on whichever line made them grow.
+    # tracemalloc's own tables are raw allocations, on whichever line made them grow.
     domains = ("mem", "object")
     without = record(interpreter, program, file="without.heapline")
     assert seen_by_heapline(program, recording, domains) == seen_by_heapline(

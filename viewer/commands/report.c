@@ -33,19 +33,26 @@ enum {
 };
 
 static const struct option_spec specs[] = {
-    {0, "at", "MOMENT", "peak (the default); end: when the program's own code\n"
-                        "had ended; exit: when the process had, what has leaked", OPTION_AT},
-    {0, "by", "WHAT", "line (the default), file, function, stack, thread,\n"
-                      "allocator, size or process", OPTION_BY},
-    {0, "cumulative", NULL, "by line, file or function: count the stacks in which it\n"
-                            "stands at any level, not only innermost", OPTION_CUMULATIVE},
+    {0, "at", "MOMENT",
+     "peak (the default); end: when the program's own code\n"
+     "had ended; exit: when the process had, what has leaked",
+     OPTION_AT},
+    {0, "by", "WHAT",
+     "line (the default), file, function, stack, thread,\n"
+     "allocator, size or process",
+     OPTION_BY},
+    {0, "cumulative", NULL,
+     "by line, file or function: count the stacks in which it\n"
+     "stands at any level, not only innermost",
+     OPTION_CUMULATIVE},
     {0, "include", "GLOB", "only what files that match allocated (repeatable)", OPTION_INCLUDE},
     {0, "exclude", "GLOB", "not what files that match allocated (repeatable)", OPTION_EXCLUDE},
-    {0, "allocator", "NAME", "only of object, mem, raw or malloc (repeatable)",
-     OPTION_ALLOCATOR},
+    {0, "allocator", "NAME", "only of object, mem, raw or malloc (repeatable)", OPTION_ALLOCATOR},
     {0, "pid", "PID", "only of this process (repeatable)", OPTION_PID},
-    {0, "sort", "KEY", "bytes (the default), blocks, allocated, allocations\n"
-                       "or name", OPTION_SORT},
+    {0, "sort", "KEY",
+     "bytes (the default), blocks, allocated, allocations\n"
+     "or name",
+     OPTION_SORT},
     {'n', "limit", "N", "so many rows, 0 for all (10)", OPTION_LIMIT},
     {0, "json", NULL, "print JSON", OPTION_JSON},
     {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
@@ -70,8 +77,8 @@ static void print_help(void)
     options_help(stdout, specs, SPEC_COUNT);
 }
 
-static bool take_choice(const struct options *options, const char *name,
-                        const char *const *choices, int *choice)
+static bool take_choice(const struct options *options, const char *name, const char *const *choices,
+                        int *choice)
 {
     *choice = options_choice(choices, options->value);
     if (*choice >= 0)

@@ -3,12 +3,13 @@
  *
  * In this order: the command's process is forked, as its process id is part of the recording's
  * name; the collector is started and makes the file; only then the command is executed. Until then
- * every failure is heapline's own (125) and leaves nothing behind; a command that cannot be executed
- * (126, 127) takes its file with it. From then on the command's end is heapline's end: whatever
- * fails is said on stderr and the status is passed on.
+ * every failure is heapline's own (125) and leaves nothing behind; a command that cannot be
+ * executed (126, 127) takes its file with it. From then on the command's end is heapline's end:
+ * whatever fails is said on stderr and the status is passed on.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,9 @@ static const struct option_spec specs[] = {
     {'o', "output", "FILE", "the recording (NAME.PID.heapline in this folder)", OPTION_OUTPUT},
     {'f', "force", NULL, "replace FILE when it exists", OPTION_FORCE},
     {'q', "quiet", NULL, "no summary at the end", OPTION_QUIET},
-    {0, "overflow", "block|drop", "what a program does that finds the collector behind:\n"
-                                  "wait for it (the default), or drop and count events",
+    {0, "overflow", "block|drop",
+     "what a program does that finds the collector behind:\n"
+     "wait for it (the default), or drop and count events",
      OPTION_OVERFLOW},
     {0, "max-frames", "N", "keep the innermost N frames of a stack (all)", OPTION_FRAMES},
     {'h', "help", NULL, "print this", OPTION_HELP},
@@ -150,7 +152,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
     if (!locate(&run->locations))
         return false;
     if (!signals_init(&run->signals) || !collector_address(run->address)) {
-        run_say("cannot begin: %s", strerror(errno));
+        run_fail("cannot begin: %s", strerror(errno));
         return false;
     }
     struct command_plan plan = {
@@ -178,19 +180,25 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
     return false;
 }
 
+/* Removes the recording and what SQLite may have left beside it. */
+static void remove_recording(const char *file)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char path[PATH_MAX];
+        if (snprintf(path, sizeof path, "%s%s", file, suffixes[i]) < (int)sizeof path)
+            unlink(path);
+    }
+}
+
 /* The command could not be executed: takes back the file. */
 static int run_undo(struct run *run, const struct run_request *request, int number)
 {
     char trouble[CONTROL_TEXT_MAX];
     int status = number == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
     collector_finish(&run->collector, &run->signals, W_EXITCODE(status, 0), trouble);
-    unlink(request->output);
-    if (number == ENOENT)
-        run_say("failed to run command '%s': %s; nothing was recorded", request->command[0],
-                strerror(number));
-    else
-        run_say("cannot run command '%s': %s; nothing was recorded", request->command[0],
-                strerror(number));
+    remove_recording(request->output);
+    run_fail("cannot run '%s': %s", request->command[0], strerror(number));
     return status;
 }
 

@@ -77,8 +77,8 @@ char *name_of_frame(const struct recording *recording, const struct frame *frame
 {
     if (!frame->file)
         return utf8_cut_end(NO_FRAME, width);
-    CLEANUP(cleanup_free) char *path =
-        utf8_escape(path_below(frame->file, recording->run.directory));
+    CLEANUP(cleanup_free)
+    char *path = utf8_escape(path_below(frame->file, recording->run.directory));
     CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
     CLEANUP(cleanup_free) char *tail = NULL;
     if (by == GROUP_BY_LINE)

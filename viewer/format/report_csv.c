@@ -9,10 +9,10 @@
 #include "viewer/memory.h"
 
 static const char *const titles[] = {
-    [GROUP_BY_LINE] = "file,line,function",   [GROUP_BY_FILE] = "file",
-    [GROUP_BY_FUNCTION] = "file,function",    [GROUP_BY_STACK] = "stack",
-    [GROUP_BY_THREAD] = "thread,tid",         [GROUP_BY_ALLOCATOR] = "allocator",
-    [GROUP_BY_SIZE] = "size_min,size_max",    [GROUP_BY_PROCESS] = "pid",
+    [GROUP_BY_LINE] = "file,line,function", [GROUP_BY_FILE] = "file",
+    [GROUP_BY_FUNCTION] = "file,function",  [GROUP_BY_STACK] = "stack",
+    [GROUP_BY_THREAD] = "thread,tid",       [GROUP_BY_ALLOCATOR] = "allocator",
+    [GROUP_BY_SIZE] = "size_min,size_max",  [GROUP_BY_PROCESS] = "pid",
 };
 
 /* Puts the value, and in the value's place nothing for NULL. */
@@ -82,8 +82,7 @@ static void put_key(FILE *stream, const struct grouping *grouping, uint32_t key)
         put_value(stream, allocator_names[member]);
         break;
     case GROUP_BY_SIZE:
-        fprintf(stream, "%" PRIu64 ",%" PRIu64, size_class_least(member),
-                size_class_most(member));
+        fprintf(stream, "%" PRIu64 ",%" PRIu64, size_class_least(member), size_class_most(member));
         break;
     case GROUP_BY_PROCESS:
         fprintf(stream, "%" PRId64, recording->processes[member].pid);

@@ -77,8 +77,7 @@ static json_t *processes_to_json(const struct recording *recording, const struct
 {
     json_t *list = json_array();
     for (size_t i = 0; i < answer->process_count; i++)
-        json_array_append_new(list,
-                              process_to_json(&recording->processes[answer->processes[i]]));
+        json_array_append_new(list, process_to_json(&recording->processes[answer->processes[i]]));
     return list;
 }
 
@@ -128,8 +127,8 @@ static json_t *stack_to_json(const struct recording *recording, uint32_t node)
     for (size_t i = 0; i < depth; i++)
         json_array_append_new(list, json_object());
     for (; node; node = stacks->parent[node])
-        put_frame(json_array_get(list, --depth),
-                  &recording->symbols.frames[stacks->location[node]], GROUP_BY_LINE);
+        put_frame(json_array_get(list, --depth), &recording->symbols.frames[stacks->location[node]],
+                  GROUP_BY_LINE);
     return list;
 }
 
@@ -144,8 +143,7 @@ static void put_key(json_t *object, const struct grouping *grouping, uint32_t ke
     switch (grouping->by) {
     case GROUP_BY_THREAD:
         put_text(object, "thread", recording->symbols.threads[member].name);
-        json_object_set_new(object, "tid",
-                            json_integer(recording->symbols.threads[member].tid));
+        json_object_set_new(object, "tid", json_integer(recording->symbols.threads[member].tid));
         break;
     case GROUP_BY_ALLOCATOR:
         put_text(object, "allocator", allocator_names[member]);

@@ -140,8 +140,9 @@ static void page_print_notes(const struct page *page)
     const char *colour = page->colours.warning;
     uint64_t lost = recording_lost_events(page->recording);
     if (isnan(run->seconds))
-        page_sentence(page, colour, 2, "! Still being recorded or cut short: this is what was "
-                                       "known when it was last written.");
+        page_sentence(page, colour, 2,
+                      "! Still being recorded or cut short: this is what was "
+                      "known when it was last written.");
     if (lost)
         page_sentence(page, colour, 2,
                       "! %" PRIu64 " events were lost: sizes and counts are not exact.", lost);
@@ -168,8 +169,8 @@ static struct table_cells row_cells(const struct page *page, const struct row *r
                                  share_format(row->bytes, page->answer->view.bytes)}};
     if (sort == SORT_ALLOCATED || sort == SORT_ALLOCATIONS) {
         struct table_cells more = {{size_format(row->allocated_bytes),
-                                    count_format(row->allocations), cells.cells[0],
-                                    cells.cells[1], cells.cells[2]}};
+                                    count_format(row->allocations), cells.cells[0], cells.cells[1],
+                                    cells.cells[2]}};
         return more;
     }
     return cells;
@@ -226,8 +227,9 @@ static void page_print_stack(struct page *page, const struct row *row)
     for (size_t i = depth; i-- > 0; node = stacks->parent[node])
         nodes[i] = node;
     for (size_t i = 0; i < depth || i == 0; i++) {
-        CLEANUP(cleanup_free) char *name = name_of_frame(page->recording, page_frame(page, nodes[i]),
-                                                         GROUP_BY_LINE, page->table.text_width);
+        CLEANUP(cleanup_free)
+        char *name = name_of_frame(page->recording, page_frame(page, nodes[i]), GROUP_BY_LINE,
+                                   page->table.text_width);
         if (i == 0)
             table_print_row(&page->table, &cells, name);
         else
@@ -251,9 +253,10 @@ static void page_print_row(struct page *page, const struct row *row)
     struct table_cells cells = row_cells(page, row);
     bool is_place = group_by_is_place(grouping->by);
     const struct frame *frame = is_place ? grouping_frame(grouping, row->key) : NULL;
-    CLEANUP(cleanup_free) char *name =
-        is_place ? name_of_frame(page->recording, frame, grouping->by, page->table.text_width)
-                 : name_of_key(grouping, row->key);
+    CLEANUP(cleanup_free)
+    char *name = is_place
+                     ? name_of_frame(page->recording, frame, grouping->by, page->table.text_width)
+                     : name_of_key(grouping, row->key);
     table_print_row(&page->table, &cells, name);
     if (grouping->by == GROUP_BY_LINE)
         page_print_source(page, frame);
@@ -281,8 +284,8 @@ static void page_print_heading(const struct page *page)
         [MOMENT_EXIT] = "Leaked",
     };
     const struct query *query = &page->answer->query;
-    bool filtered = query->include.count || query->exclude.count || query->allocators ||
-                    query->pid_count;
+    bool filtered =
+        query->include.count || query->exclude.count || query->allocators || query->pid_count;
     page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", moments[query->moment],
                   group_names[query->by], query->cumulative ? ", with all that it called" : "",
                   filtered ? " (filtered)" : "");

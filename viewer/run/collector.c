@@ -170,7 +170,7 @@ static bool collector_fork(struct collector *collector, const struct collector_p
     CLEANUP(cleanup_close) int listener = listen_at(plan->address);
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
         (collector->pid = fork()) < 0) {
-        run_say("cannot start the collector: %s", strerror(errno));
+        run_fail("cannot start the collector: %s", strerror(errno));
         cleanup_close(&pair[0]);
         cleanup_close(&pair[1]);
         return false;
@@ -199,10 +199,10 @@ bool collector_start(struct collector *collector, const struct collector_plan *p
     if (reception == RECEIVED && message.kind == CONTROL_READY)
         return true;
     if (reception == RECEIVED && message.kind == CONTROL_FAILED)
-        run_say("%s", message.text);
+        run_fail("%s", message.text);
     else
-        run_say("the collector %s has not started properly",
-                reception == RECEIVED_END ? "ended and" : "does not answer and");
+        run_fail("the collector %s has not started properly",
+                 reception == RECEIVED_END ? "ended and" : "does not answer and");
     collector_kill(collector);
     return false;
 }

@@ -58,7 +58,7 @@ bool command_fork(struct command *command, const struct command_plan *plan)
     int go[2], failure[2];
     if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failure, O_CLOEXEC) != 0 ||
         (command->pid = fork()) < 0) {
-        run_say("cannot start a process: %s", strerror(errno));
+        run_fail("cannot start a process: %s", strerror(errno));
         return false;
     }
     if (command->pid == 0) {

@@ -48,18 +48,20 @@ bool locate_from(struct locations *locations, const char *self)
     int folder_length = (int)(strrchr(self, '/') - self);
     if (!join(locations->collector, folder_length, self, "heaplined") ||
         access(locations->collector, X_OK) != 0) {
-        run_say("there is no program heaplined in %.*s; install heapline completely",
-                folder_length, self);
+        run_fail("there is no program heaplined in %.*s; install heapline completely",
+                 folder_length, self);
         return false;
     }
     if (!find_shim(locations->shim, folder_length, self)) {
-        run_say("there is no libheapline.so in %.*s or ../lib/heapline; install heapline "
-                "completely", folder_length, self);
+        run_fail("there is no libheapline.so in %.*s or ../lib/heapline; install heapline "
+                 "completely",
+                 folder_length, self);
         return false;
     }
     if (strpbrk(locations->shim, " :")) {
-        run_say("%s cannot be preloaded because of the space or colon in its path; move heapline "
-                "to another folder", locations->shim);
+        run_fail("%s cannot be preloaded because of the space or colon in its path; move heapline "
+                 "to another folder",
+                 locations->shim);
         return false;
     }
     return true;
@@ -70,7 +72,7 @@ bool locate(struct locations *locations)
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0) {
-        run_say("cannot find my own folder: /proc is not mounted");
+        run_fail("cannot find my own folder: /proc is not mounted");
         return false;
     }
     self[length] = '\0';

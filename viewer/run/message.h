@@ -12,7 +12,9 @@ enum {
     RUN_NOT_FOUND = 127,
 };
 
-/* Prints one line. Errors are ignored: there is nowhere to report them. */
+/* Both print one line; errors are ignored, as there is nowhere to report them. run_fail(): why the
+ * command is not run ("heapline run: …"). run_say(): all else ("heapline: …"). */
+void run_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void run_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

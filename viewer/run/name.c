@@ -63,10 +63,9 @@ static const char *python_script(char *const *arguments)
             return base_name(word);
         if (!word[1] || !strcmp(word, "--"))
             return word[1] && arguments[1] ? base_name(arguments[1]) : NULL;
-        enum cluster cluster = word[1] == '-' ? (strcmp(word, PYTHON_VALUE_OPTION)
-                                                     ? CLUSTER_NO_VALUE
-                                                     : CLUSTER_VALUE)
-                                              : read_cluster(word + 1, &rest);
+        enum cluster cluster =
+            word[1] == '-' ? (strcmp(word, PYTHON_VALUE_OPTION) ? CLUSTER_NO_VALUE : CLUSTER_VALUE)
+                           : read_cluster(word + 1, &rest);
         if (cluster == CLUSTER_COMMAND)
             return NULL;
         if (cluster == CLUSTER_MODULE)

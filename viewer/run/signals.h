@@ -1,5 +1,6 @@
 /*
- * The signals of heapline run: all of them wait in a descriptor, and children get them as they were.
+ * The signals of heapline run: all of them wait in a descriptor, and children get them as they
+ * were.
  */
 #ifndef HEAPLINE_VIEWER_RUN_SIGNALS_H
 #define HEAPLINE_VIEWER_RUN_SIGNALS_H

@@ -43,8 +43,9 @@ static void print_top_line(struct recording *recording, const struct answer *ans
     size_t width = terminal_columns(STDERR_FILENO);
     const struct row *row = &answer->rows[0];
     const struct frame *frame = grouping_frame(&answer->grouping, row->key);
-    CLEANUP(cleanup_free) char *place = name_of_frame(
-        recording, frame, GROUP_BY_LINE, width > 2 * TOP_COLUMNS ? width - TOP_COLUMNS : TOP_COLUMNS);
+    CLEANUP(cleanup_free)
+    char *place = name_of_frame(recording, frame, GROUP_BY_LINE,
+                                width > 2 * TOP_COLUMNS ? width - TOP_COLUMNS : TOP_COLUMNS);
     run_say("top line at the peak: %s, %s (%s)", place, size_format(row->bytes).text,
             share_format(row->bytes, answer->view.bytes).text);
     if (!frame->file)

@@ -16,8 +16,8 @@
 
 static bool is_meant_for_command(const struct signalfd_siginfo *signal, pid_t command)
 {
-    bool from_process = signal->ssi_code == SI_USER || signal->ssi_code == SI_QUEUE ||
-                        signal->ssi_code == SI_TKILL;
+    bool from_process =
+        signal->ssi_code == SI_USER || signal->ssi_code == SI_QUEUE || signal->ssi_code == SI_TKILL;
     return from_process && signal->ssi_signo != SIGCHLD && (pid_t)signal->ssi_pid != command;
 }
 
