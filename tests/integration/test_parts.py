@@ -62,13 +62,13 @@ def test_source(check):
 
 def test_every_header_compiles_alone(tmp_path):
     folders = ["schema", "preload", "collector", "viewer"]
-    includes = [f"-I{harness.REPOSITORY / name}" for name in folders]
+    includes = [f"-I{harness.REPOSITORY / name}" for name in [".", *folders]]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fsyntax-only", "-xc", "-Wall", "-Werror"]
-    unwind = run(["pkg-config", "--cflags", "jansson", "sqlite3", "libzstd"], check=0).out.split()
+    libraries = run(["pkg-config", "--cflags", "jansson", "sqlite3", "libzstd"], check=0).out.split()
     for folder in folders:
         for header in sorted((harness.REPOSITORY / folder).rglob("*.h")):
             source = f'#include "{header}"\n'
-            run(["gcc", *flags, *includes, *unwind, "-"], input=source, check=0)
+            run(["gcc", *flags, *includes, *libraries, "-"], input=source, check=0)
 
 
 # --- whole programs with sanitized parts --------------------------------------------------------

@@ -60,14 +60,13 @@ static void page_print_process(const struct page *page, const struct process *pr
 {
     CLEANUP(cleanup_free) char *ending = name_of_ending(process);
     CLEANUP(cleanup_free) char *python = process->python ? utf8_escape(process->python) : NULL;
-    double seconds = process->ended - process->started;
     const char *name = python ? "Python " : "no Python seen";
     if (isnan(process->ended))
         page_sentence(page, "", 0, "%s%s, process %" PRId64 ", still running when last recorded",
                       name, python ? python : "", process->pid);
     else
         page_sentence(page, "", 0, "%s%s, process %" PRId64 ", %s after %s", name,
-                      python ? python : "", process->pid, ending, seconds_format(seconds).text);
+                      python ? python : "", process->pid, ending, seconds_format(process->ended).text);
 }
 
 static void page_print_run(const struct page *page)
