@@ -37,8 +37,19 @@ def program(tmp_path):
     return write
 
 
+@pytest.fixture(params=["plain", "check"])
+def edition(request):
+    """The build, and the one whose shim walks every stack a second time, in full, and aborts the
+    program at the first difference. Whatever is recorded is recorded under both."""
+    if request.param == "plain":
+        return harness.BUILD
+    if not (harness.BUILD / "check" / "libheapline.so").exists():
+        pytest.skip("there is no check build: ./dev test makes it")
+    return harness.BUILD / "check"
+
+
 @pytest.fixture
-def record(tmp_path):
+def record(tmp_path, edition):
     """record(interpreter, program, *args): runs it under heapline; see harness.record()."""
 
     recorded = itertools.count(1)
@@ -49,6 +60,7 @@ def record(tmp_path):
             file = "run.heapline" if number == 1 else f"run-{number}.heapline"
         command = [interpreter.path, *flags, program, *args]
         options.setdefault("cwd", tmp_path)
+        options.setdefault("build", edition)
         return harness.record(command, tmp_path / file, **options)
 
     return record
