@@ -6,8 +6,9 @@
  * signals. If it cannot be executed the child says so itself, as heaplined would.
  *
  * Waiting is bounded: READY_PATIENCE for the file to be made, FINISH_PATIENCE for what is left in
- * the rings to be written. An impatient user (an interrupt or termination signal, but not one that
- * came with the command's own end) shortens the latter.
+ * the rings to be written, STOPPED_PATIENCE for somebody to continue one that is stopped. An
+ * impatient user (an interrupt or termination signal, but not one that came with the command's own
+ * end) shortens the last two.
  */
 #include "viewer/run/collector.h"
 
@@ -34,6 +35,7 @@
 #define RANDOM_BYTES      16
 #define READY_PATIENCE    30.0
 #define FINISH_PATIENCE   60.0
+#define STOPPED_PATIENCE  5.0
 #define EXIT_PATIENCE     5.0
 #define INTERRUPT_GRACE   1.0
 #define POLL_MILLISECONDS 100
@@ -227,8 +229,11 @@ static enum collector_end collector_await(struct collector *collector,
                                           const struct signals *signals,
                                           struct control_message *message)
 {
-    double since = now();
-    while (now() - since < FINISH_PATIENCE && !is_impatient(signals, since)) {
+    double since = now(), moved = since; /* when it was last seen not to be stopped */
+    while (now() - since < FINISH_PATIENCE && now() - moved < STOPPED_PATIENCE &&
+           !is_impatient(signals, since)) {
+        if (!process_is_stopped(collector->pid))
+            moved = now();
         switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
         case RECEIVED:
             if (message->kind == CONTROL_DONE)
