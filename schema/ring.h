@@ -44,8 +44,8 @@ struct ring_control {
     uint32_t reserved;
     uint64_t patience_ns; /* how long a writer waits for a reader that does not move */
 
-    /* Writers only: words reserved so far; records dropped for want of room so far; 1 once they have
-     * given up on a silent reader. */
+    /* Writers only: words reserved so far; records dropped for want of room so far; 1 once they
+     * have given up on a silent reader. */
     _Alignas(64) _Atomic uint64_t head;
     _Atomic uint64_t dropped;
     _Atomic uint32_t abandoned;

@@ -108,6 +108,12 @@ def with_native(native):
     return harness.environment(NATIVE=native)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    yield
+    harness.end_started()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def programs_are_built():
     for name in ("heapline", "heaplined", "libheapline.so"):

@@ -53,7 +53,11 @@ def environment(**changes):
     return env
 
 
-def no_core_file():
+def as_from_a_terminal():
+    """In the child, before the command: signals as a login shell leaves them (under nohup or in a
+    background job some are ignored, and that is inherited), and no core files."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -78,7 +82,7 @@ def run(argv, env=None, input="", check=None, **options):
             encoding="utf-8",
             errors="surrogateescape",
             timeout=TIME_LIMIT,
-            preexec_fn=options.pop("preexec_fn", no_core_file),
+            preexec_fn=options.pop("preexec_fn", as_from_a_terminal),
             **options,
         )
     except subprocess.TimeoutExpired as expired:
@@ -92,18 +96,33 @@ def run(argv, env=None, input="", check=None, **options):
     return result
 
 
+started = []  # what start() has started and end_started() has not yet seen
+
+
 def start(argv, env=None, **options):
     """Starts a command whose stdin and stdout are pipes in text mode."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [str(word) for word in argv],
         env=environment() if env is None else env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=options.pop("stderr", subprocess.PIPE),
         encoding="utf-8",
-        preexec_fn=options.pop("preexec_fn", no_core_file),
+        preexec_fn=options.pop("preexec_fn", as_from_a_terminal),
         **options,
     )
+    started.append(process)
+    return process
+
+
+def end_started():
+    """Ends what a failed test has left running, with everything below it."""
+    while started:
+        process = started.pop()
+        if process.poll() is None:
+            for pid in [*descendants(process.pid), process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
 
 
 class Program:

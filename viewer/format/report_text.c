@@ -66,7 +66,8 @@ static void page_print_process(const struct page *page, const struct process *pr
                       name, python ? python : "", process->pid);
     else
         page_sentence(page, "", 0, "%s%s, process %" PRId64 ", %s after %s", name,
-                      python ? python : "", process->pid, ending, seconds_format(process->ended).text);
+                      python ? python : "", process->pid, ending,
+                      seconds_format(process->ended).text);
 }
 
 static void page_print_run(const struct page *page)
