@@ -1,6 +1,7 @@
 """Running programs under heapline and reading what it recorded."""
 
 import collections
+import contextlib
 import json
 import os
 import re
@@ -120,8 +121,10 @@ def end_started():
     while started:
         process = started.pop()
         if process.poll() is None:
-            for pid in [*descendants(process.pid), process.pid]:
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):  # one that has just ended by itself
+                for pid in descendants(process.pid):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
             process.wait()
 
 
