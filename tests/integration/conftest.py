@@ -1,18 +1,11 @@
 """Fixtures of the whole-program tests: the interpreters, and recording a program on each."""
 
 import itertools
-import signal
 import subprocess
 
 import harness
 import interpreters
 import pytest
-
-
-# Under nohup, or in the background of a shell, these come in ignored, and programs inherit that.
-for number in (signal.SIGHUP, signal.SIGQUIT):
-    signal.signal(number, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=interpreters.NAMES)
