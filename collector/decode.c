@@ -176,7 +176,6 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
         else
             process->damaged++;
     }
-    process->events++;
     count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->number,
                      (uint8_t)allocator);
     return 2 + wide;
@@ -185,7 +184,6 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
 static inline void on_free(struct cursor *cursor, uint64_t first)
 {
     struct block block;
-    cursor->process->events++;
     if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block))
         cursor->process->unmatched_frees++;
 }
@@ -198,7 +196,6 @@ static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
 {
     struct pending_realloc *pending = pending_of(cursor, first);
-    cursor->process->events++;
     pending->found = take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block);
     pending->block.address = first & WIRE_ADDRESS_MASK;
     if (!pending->found)

@@ -108,7 +108,6 @@ struct process {
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
 
     double now; /* of the latest TIME record */
-    uint64_t events;
     uint64_t unmatched_frees;
     uint64_t
         damaged; /* words and records that made no sense, holes, blocks that could not be kept */

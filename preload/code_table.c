@@ -30,8 +30,7 @@ _Atomic uint32_t code_epoch;
 static _Atomic(struct table *) current;
 static struct lock table_lock;
 
-/* Numbers: those given back first, then fresh ones. The stack of free numbers lives in the `next`
- * array, indexed by number. */
+/* Numbers: those given back first, the last of them before the others, then fresh ones. */
 static uint32_t numbers_used = WIRE_CODE_FIRST;
 static uint32_t *free_numbers;
 static uint32_t free_count, free_capacity;
