@@ -1,6 +1,6 @@
 /*
- * What is counted, by (node, thread, allocator, size class), and the exact peak with its
- * composition.
+ * What is counted of one process, by (node, thread, allocator, size class), and the exact peak with
+ * its composition.
  *
  * A counter holds what is live in it and what it held when the heap was last at its highest. The
  * peak costs O(1) an event: the heap's `epoch` moves with every new peak, and a counter notes what
@@ -13,28 +13,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stack_tree.h"
 #include "vector.h"
+#include "wire.h"
 
 struct counter {
     uint64_t bytes; /* live */
     uint64_t allocated_bytes;
     uint64_t allocations;
     uint64_t peak_bytes;
-    uint64_t epoch; /* of peak_bytes and peak_blocks */
+    uint64_t epoch;                             /* of peak_bytes and peak_blocks */
+    uint64_t temporary_bytes, temporary_blocks; /* freed before the thread's next allocation */
     uint32_t blocks;
     uint32_t peak_blocks;
     uint32_t node;
-    uint32_t thread; /* of the run; it implies the process */
+    uint32_t thread; /* of the run */
     uint32_t next;   /* another counter of the node; 0: none */
     uint8_t allocator;
     uint8_t size_class;
 };
 
 struct counters {
-    struct vector all; /* struct counter; number 0 is not used */
-    uint32_t count;    /* including 0 */
+    struct vector all;     /* struct counter; number 0 is not used */
+    struct vector of_node; /* uint32_t: the first of a node's counters, 0: none */
+    uint32_t count;        /* including 0 */
 };
+
+void counters_deinit(struct counters *counters);
 
 /* The sums of one process. */
 struct heap_sums {
@@ -42,7 +46,11 @@ struct heap_sums {
     uint64_t peak_bytes, peak_blocks;
     double peak_time; /* seconds from the run's start */
     uint64_t allocations, allocated_bytes, frees;
-    uint64_t epoch; /* moves with every new peak */
+    uint64_t events;                             /* the three kinds that history knows */
+    uint64_t peak_events;                        /* up to the one that made the peak */
+    uint64_t by_allocator[WIRE_ALLOCATOR_COUNT]; /* live bytes */
+    uint64_t most;                               /* live bytes, the most since it was set */
+    uint64_t epoch;                              /* moves with every new peak */
 };
 
 static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
@@ -51,21 +59,22 @@ static inline struct counter *counters_at(const struct counters *counters, uint3
 }
 
 /* The counter's number, made when new; 0 when memory is short. */
-uint32_t counters_add(struct counters *counters, struct stack_tree *tree, uint32_t node,
-                      uint32_t thread, uint8_t allocator, uint8_t size_class);
+uint32_t counters_add(struct counters *counters, uint32_t node, uint32_t thread, uint8_t allocator,
+                      uint8_t size_class);
 
-static inline uint32_t counters_find(struct counters *counters, struct stack_tree *tree,
-                                     uint32_t node, uint32_t thread, uint8_t allocator,
-                                     uint8_t size_class)
+static inline uint32_t counters_find(struct counters *counters, uint32_t node, uint32_t thread,
+                                     uint8_t allocator, uint8_t size_class)
 {
-    uint32_t number = stack_tree_node(tree, node)->counter;
+    uint32_t number = 0;
+    if (__builtin_expect(((size_t)node + 1) * sizeof number <= counters->of_node.bytes, 1))
+        number = ((const uint32_t *)counters->of_node.data)[node];
     for (; number; number = counters_at(counters, number)->next) {
         const struct counter *counter = counters_at(counters, number);
         if (counter->thread == thread && counter->size_class == size_class &&
             counter->allocator == allocator)
             return number;
     }
-    return counters_add(counters, tree, node, thread, allocator, size_class);
+    return counters_add(counters, node, thread, allocator, size_class);
 }
 
 /* Makes the counter's peak values those of the heap's latest peak. */
@@ -90,34 +99,49 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
     sums->blocks++;
     sums->allocations++;
     sums->allocated_bytes += size;
+    sums->events++;
+    sums->by_allocator[counter->allocator] += size;
+    if (sums->bytes > sums->most)
+        sums->most = sums->bytes;
     /* Of two equal peaks the first one stays. */
     if (sums->bytes > sums->peak_bytes) {
         sums->peak_bytes = sums->bytes;
         sums->peak_blocks = sums->blocks;
         sums->peak_time = now;
+        sums->peak_events = sums->events;
         sums->epoch++;
     }
 }
 
-static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size)
+static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size,
+                                bool temporary)
 {
     counter_settle(counter, sums);
     counter->bytes -= size;
     counter->blocks--;
+    counter->temporary_bytes += temporary ? size : 0;
+    counter->temporary_blocks += temporary;
     sums->bytes -= size;
+    sums->by_allocator[counter->allocator] -= size;
     sums->blocks--;
     sums->frees++;
+    sums->events++;
 }
 
 /* Takes back a free: the realloc that it belonged to has failed. */
-static inline void counter_restore(struct counter *counter, struct heap_sums *sums, uint64_t size)
+static inline void counter_restore(struct counter *counter, struct heap_sums *sums, uint64_t size,
+                                   bool temporary)
 {
     counter_settle(counter, sums);
     counter->bytes += size;
     counter->blocks++;
+    counter->temporary_bytes -= temporary ? size : 0;
+    counter->temporary_blocks -= temporary;
     sums->bytes += size;
+    sums->by_allocator[counter->allocator] += size;
     sums->blocks++;
     sums->frees--;
+    sums->events++;
 }
 
 #endif

@@ -120,13 +120,45 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
     return true;
 }
 
-/* Takes a block out of the live heap and its counter. */
-static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block)
+/* Before an event is counted: makes sure that the history has room for it. */
+static inline bool keeps_history(struct cursor *cursor)
+{
+    struct history_queue *history = &cursor->process->history;
+    if (__builtin_expect(history->kept && history_writer_is_full(&history->writer), 0))
+        history_queue_finish_chunk(cursor->run, cursor->process);
+    return history->kept;
+}
+
+/* Has the thread that allocated the block allocated nothing since? */
+static inline bool is_latest(const struct process *process, uint32_t thread,
+                             const struct block *block)
+{
+    const uint64_t *latest = process->latest.data;
+    return (thread + 1) * sizeof *latest <= process->latest.bytes &&
+           latest[thread] == block->number + 1;
+}
+
+static inline void note_latest(struct run *run, struct process *process, uint32_t thread,
+                               uint64_t number)
+{
+    if (vector_reserve(&process->latest, (size_t)thread + 1, sizeof(uint64_t)))
+        ((uint64_t *)process->latest.data)[thread] = number + 1;
+    else
+        run->memory_short = true;
+}
+
+/* Takes a block out of the live heap and its counter; *temporary says whether it was one. */
+static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block,
+                            bool *temporary)
 {
     struct process *process = cursor->process;
     if (!live_heap_remove(&process->heap, address, block))
         return false;
-    counter_free(counters_at(&cursor->run->counters, block->counter), &process->sums, block->size);
+    struct counter *counter = counters_at(&process->counters, block->counter);
+    *temporary = is_latest(process, counter->thread, block);
+    if (keeps_history(cursor))
+        history_free(&process->history.writer, block->number, block->counter, block->size);
+    counter_free(counter, &process->sums, block->size, *temporary);
     return true;
 }
 
@@ -136,17 +168,27 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     struct run *run = cursor->run;
     struct process *process = cursor->process;
     struct block unseen;
+    bool temporary;
     /* A block whose free was never seen has made room. */
-    if (__builtin_expect(take_out(cursor, address, &unseen), 0))
+    if (__builtin_expect(take_out(cursor, address, &unseen, &temporary), 0))
         process->damaged++;
-    uint32_t number = counters_find(&run->counters, &run->tree, node, thread, allocator,
-                                    (uint8_t)size_class_of(size));
-    if (!number || !live_heap_add(&process->heap, address, size, number)) {
+    struct block block = {
+        .address = address,
+        .size = size,
+        .number = process->sums.allocations,
+        .counter = counters_find(&process->counters, node, thread, allocator,
+                                 (uint8_t)size_class_of(size)),
+    };
+    if (!block.counter || !live_heap_add(&process->heap, &block)) {
         run->memory_short = true;
         process->damaged++;
         return;
     }
-    counter_allocate(counters_at(&run->counters, number), &process->sums, size, process->now);
+    note_latest(run, process, thread, block.number);
+    if (keeps_history(cursor))
+        history_allocate(&process->history.writer, block.counter, size);
+    counter_allocate(counters_at(&process->counters, block.counter), &process->sums, size,
+                     process->now);
 }
 
 static unsigned on_allocation(struct cursor *cursor, uint64_t first)
@@ -184,7 +226,8 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
 static inline void on_free(struct cursor *cursor, uint64_t first)
 {
     struct block block;
-    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block))
+    bool temporary;
+    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block, &temporary))
         cursor->process->unmatched_frees++;
 }
 
@@ -196,7 +239,8 @@ static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
 {
     struct pending_realloc *pending = pending_of(cursor, first);
-    pending->found = take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block);
+    pending->found =
+        take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->temporary);
     pending->block.address = first & WIRE_ADDRESS_MASK;
     if (!pending->found)
         cursor->process->unmatched_frees++;
@@ -211,9 +255,11 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         process->damaged++;
     } else if (!pending->found) {
         process->unmatched_frees--;
-    } else if (live_heap_add(&process->heap, block->address, block->size, block->counter)) {
-        counter_restore(counters_at(&cursor->run->counters, block->counter), &process->sums,
-                        block->size);
+    } else if (live_heap_add(&process->heap, block)) {
+        if (keeps_history(cursor))
+            history_restore(&process->history.writer, block->number, block->counter, block->size);
+        counter_restore(counters_at(&process->counters, block->counter), &process->sums,
+                        block->size, pending->temporary);
     } else {
         cursor->run->memory_short = true;
         process->damaged++;
@@ -379,8 +425,10 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         return 1;
     case WIRE_TIME:
         time = run_seconds(cursor->run, first & WIRE_TIME_MASK);
-        if (time > process->now)
+        if (time > process->now) {
             process->now = time;
+            process->history.writer.now_us = (uint64_t)(time * 1e6);
+        }
         return 1;
     case WIRE_MARK:
         on_mark(cursor, first);

@@ -75,3 +75,8 @@ uint32_t *index_at(struct index *index, uint64_t key)
     }
     return &entry->value;
 }
+
+uint32_t index_find(const struct index *index, uint64_t key)
+{
+    return find(index, key)->value;
+}

@@ -29,6 +29,9 @@ void index_deinit(struct index *index);
  * something else. Valid until the next call. Null: no memory. */
 uint32_t *index_at(struct index *index, uint64_t key);
 
+/* A key's value, 0 when it has none; adds nothing. */
+uint32_t index_find(const struct index *index, uint64_t key);
+
 /* Mixes bytes into a hash of 64 bits; begin with any seed. Not for hostile keys: who must not
  * confuse two values compares them. */
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t bytes);

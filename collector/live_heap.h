@@ -2,7 +2,7 @@
  * The live blocks of one process, by address.
  *
  * A hash table with chains: a bucket is the number of its first block, blocks lie in one array that
- * grows without copying, freed ones are used again, the last first. Memory: 24 bytes a block and 4
+ * grows without copying, freed ones are used again, the last first. Memory: 32 bytes a block and 4
  * to 8 bytes of buckets. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_LIVE_HEAP_H
@@ -16,6 +16,7 @@
 struct block {
     uint64_t address;
     uint64_t size;
+    uint64_t number;  /* the process's n-th allocation, from 0 */
     uint32_t counter; /* what it is counted in */
     uint32_t next;    /* in its bucket, or among the free ones; 0: none */
 };
@@ -67,9 +68,8 @@ static inline bool live_heap_remove(struct live_heap *heap, uint64_t address, st
     return false;
 }
 
-/* Adds a block; its address must not be live. False: no memory. */
-static inline bool live_heap_add(struct live_heap *heap, uint64_t address, uint64_t size,
-                                 uint32_t counter)
+/* Adds a block (`next` of it is not looked at); its address must not be live. False: no memory. */
+static inline bool live_heap_add(struct live_heap *heap, const struct block *block)
 {
     if (__builtin_expect(heap->live > heap->bucket_mask, 0) && !live_heap_grow(heap))
         return false;
@@ -84,8 +84,9 @@ static inline bool live_heap_add(struct live_heap *heap, uint64_t address, uint6
         blocks = heap->blocks.data;
         heap->blocks_used++;
     }
-    uint32_t *first = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, address);
-    blocks[number] = (struct block){address, size, counter, *first};
+    uint32_t *first = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, block->address);
+    blocks[number] = *block;
+    blocks[number].next = *first;
     *first = number;
     heap->live++;
     return true;

@@ -23,6 +23,7 @@ static const char usage[] =
     "  --force                     replace FILE when it exists\n"
     "  --overflow block|drop       what a program does that finds no room: wait (default) or drop\n"
     "  --max-frames N              keep the innermost N frames of a stack\n"
+    "  --no-history                keep sums, not every event\n"
     "  --help, --version\n"
     "\n"
     "HEAPLINE_PATIENCE: milliseconds that a program waits for a silent collector (5000).\n";
@@ -33,6 +34,7 @@ enum {
     OPTION_FORCE,
     OPTION_OVERFLOW,
     OPTION_FRAMES,
+    OPTION_NO_HISTORY,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -43,6 +45,7 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPTION_FORCE},
     {"overflow", required_argument, NULL, OPTION_OVERFLOW},
     {"max-frames", required_argument, NULL, OPTION_FRAMES},
+    {"no-history", no_argument, NULL, OPTION_NO_HISTORY},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {0},
@@ -114,6 +117,9 @@ static int read_options(int count, char **words, struct session_options *options
                 return fail("--max-frames needs a number, not ", optarg);
             options->frames_max = (uint32_t)number;
             break;
+        case OPTION_NO_HISTORY:
+            options->keeps_history = false;
+            break;
         case OPTION_HELP:
             fputs(usage, stdout);
             return 0;
@@ -129,7 +135,7 @@ static int read_options(int count, char **words, struct session_options *options
 
 int main(int count, char **words)
 {
-    struct session_options options = {.listener = -1, .control = -1};
+    struct session_options options = {.listener = -1, .control = -1, .keeps_history = true};
     int status = read_options(count, words, &options);
     if (status >= 0)
         return status;

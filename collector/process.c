@@ -13,19 +13,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proc.h"
 #include "text.h"
 
 bool run_init(struct run *run)
 {
     *run = (struct run){0};
-    return codes_init(&run->codes) && stack_tree_init(&run->tree);
+    return codes_init(&run->codes) && stack_tree_init(&run->tree) && chunk_writer_init(&run->chunk);
 }
 
 void run_deinit(struct run *run)
 {
     codes_deinit(&run->codes);
     stack_tree_deinit(&run->tree);
-    vector_deinit(&run->counters.all);
+    chunk_writer_deinit(&run->chunk);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)
@@ -33,23 +34,10 @@ double run_seconds(const struct run *run, uint64_t monotonic_ns)
     return monotonic_ns > run->started_ns ? (double)(monotonic_ns - run->started_ns) / 1e9 : 0;
 }
 
-/* Reads a small file of /proc; returns bytes read, NUL behind them. */
-static size_t read_proc(pid_t pid, const char *name, char *data, size_t size)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = file < 0 ? -1 : read(file, data, size - 1);
-    if (file >= 0)
-        close(file);
-    data[got > 0 ? got : 0] = 0;
-    return got > 0 ? (size_t)got : 0;
-}
-
 static pid_t parent_of(pid_t pid)
 {
     char status[512];
-    read_proc(pid, "stat", status, sizeof status);
+    proc_read(pid, "stat", status, sizeof status);
     /* "pid (name) state parent": the name may hold anything. */
     const char *after_name = strrchr(status, ')');
     int parent;
@@ -59,7 +47,7 @@ static pid_t parent_of(pid_t pid)
 static void describe(struct process *process)
 {
     char data[65536], path[64];
-    size_t bytes = read_proc(process->pid, "cmdline", data, sizeof data);
+    size_t bytes = proc_read(process->pid, "cmdline", data, sizeof data);
     process->command = text_list_to_json(data, bytes);
     snprintf(path, sizeof path, "/proc/%d/cwd", (int)process->pid);
     ssize_t length = readlink(path, data, sizeof data - 1);
@@ -118,6 +106,7 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
     process->exit_status = -1;
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process->pidfd < 0 || !live_heap_init(&process->heap) ||
+        (run->keeps_history && !history_queue_init(&process->history)) ||
         !make_ring(process, log2_words, ring_descriptor))
         return process_free(process);
     process->control->magic = RING_MAGIC;
@@ -132,6 +121,7 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
     clock_gettime(CLOCK_MONOTONIC, &now);
     process->started = process->now =
         run_seconds(run, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    process->history.writer.now_us = (uint64_t)(process->started * 1e6);
     describe(process);
     return process;
 }
@@ -158,7 +148,11 @@ struct process *process_free(struct process *process)
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description);
     vector_deinit(&process->end);
+    vector_deinit(&process->latest);
     live_heap_deinit(&process->heap);
+    counters_deinit(&process->counters);
+    history_queue_deinit(&process->history);
+    samples_deinit(&process->samples);
     free(process->command);
     free(process->directory);
     free(process);
@@ -192,7 +186,7 @@ static void add_thread_row(struct process *process, uint32_t number, uint32_t ti
     snprintf(file, sizeof file, "task/%u/comm", tid);
     name[0] = 0;
     if (tid)
-        read_proc(process->pid, file, name, sizeof name);
+        proc_read(process->pid, file, name, sizeof name);
     name[strcspn(name, "\n")] = 0;
     snprintf(row->name, sizeof row->name, "%.15s", tid ? name : "other threads");
     process->threads_count++;
@@ -221,32 +215,17 @@ struct thread_mirror *process_thread(struct run *run, struct process *process, u
     return process->mirrors[slot];
 }
 
-/* Threads of this process have numbers of their own, so its counters can be told by them. */
-static bool counter_is_of(const struct process *process, const struct counter *counter)
-{
-    const struct thread_row *rows = process->threads.data;
-    for (uint32_t low = 0, high = process->threads_count; low < high;) {
-        uint32_t middle = (low + high) / 2;
-        if (rows[middle].number == counter->thread)
-            return true;
-        if (rows[middle].number < counter->thread)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
 void process_note_end(struct run *run, struct process *process)
 {
     process->end_seen = true;
     process->end_time = process->now;
     process->end_bytes = process->sums.bytes;
     process->end_blocks = process->sums.blocks;
+    process->end_events = process->sums.events;
     process->end_count = 0;
-    for (uint32_t i = 1; i < run->counters.count; i++) {
-        const struct counter *counter = counters_at(&run->counters, i);
-        if (!counter->blocks || !counter_is_of(process, counter))
+    for (uint32_t i = 1; i < process->counters.count; i++) {
+        const struct counter *counter = counters_at(&process->counters, i);
+        if (!counter->blocks)
             continue;
         size_t count = process->end_count;
         if (!vector_reserve(&process->end, count + 1, sizeof(struct end_entry))) {

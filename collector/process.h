@@ -12,10 +12,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "chunk.h"
 #include "codes.h"
 #include "counters.h"
+#include "history_queue.h"
 #include "live_heap.h"
 #include "ring.h"
+#include "samples.h"
 #include "stack_tree.h"
 #include "vector.h"
 #include "wire.h"
@@ -29,8 +32,10 @@ struct run {
     uint32_t truncated;    /* location for the outer frames of a truncated stack; 0: not yet made */
     struct codes codes;
     struct stack_tree tree;
-    struct counters counters;
-    bool memory_short; /* something was not counted for want of memory */
+    struct chunk_writer chunk; /* for checkpoints and history */
+    bool keeps_history;
+    bool history_short; /* some process's history ends early for want of memory */
+    bool memory_short;  /* something was not counted for want of memory */
 };
 
 bool run_init(struct run *run);
@@ -56,7 +61,7 @@ struct thread_mirror {
 
 /* A block taken out at the start of a realloc that may yet fail. */
 struct pending_realloc {
-    bool found;
+    bool found, temporary;
     struct block block;
 };
 
@@ -104,7 +109,11 @@ struct process {
     size_t description_bytes;
 
     struct live_heap heap;
+    struct counters counters;
     struct heap_sums sums;
+    struct history_queue history;
+    struct samples samples;
+    struct vector latest; /* uint64_t by thread.id: the thread's latest block's number + 1 */
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
 
     double now; /* of the latest TIME record */
@@ -116,7 +125,7 @@ struct process {
 
     bool end_seen;
     double end_time;
-    uint64_t end_bytes, end_blocks;
+    uint64_t end_bytes, end_blocks, end_events;
     struct vector end; /* struct end_entry */
     uint32_t end_count;
 

@@ -21,7 +21,7 @@
 #include "store.h"
 
 static const char *const statement_text[STORE_STATEMENTS] = {
-    [STORE_FILE] = "INSERT INTO file VALUES (?, ?)",
+    [STORE_FILE] = "INSERT INTO file VALUES (?, ?, ?)",
     [STORE_SOURCE] = "INSERT INTO source VALUES (?, ?, ?)",
     [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
     [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
@@ -29,9 +29,13 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_NODES] = "INSERT OR REPLACE INTO node_chunk VALUES (?, ?, ?)",
     [STORE_FORGET_COUNTERS] = "DELETE FROM counter_chunk WHERE process = ? AND first >= ?",
     [STORE_COUNTERS] = "INSERT OR REPLACE INTO counter_chunk VALUES (?, ?, ?, ?)",
+    [STORE_HISTORY] = "INSERT INTO history_chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_CHECKPOINT] = "INSERT INTO checkpoint_chunk VALUES (?, ?, ?, ?, ?)",
+    [STORE_FORGET_SAMPLES] = "DELETE FROM sample WHERE process = ?",
+    [STORE_SAMPLE] = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-    [STORE_PROCESS] =
-        "INSERT OR REPLACE INTO process VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
+                      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
 };
 
@@ -125,13 +129,14 @@ static bool insert_run(struct recording_writer *writer, const struct recorded_ru
 {
     sqlite3_stmt *statement;
     if (sqlite3_prepare_v2(writer->database,
-                           "INSERT INTO run VALUES (1, ?, ?, ?, ?, NULL, 0, NULL)", -1, &statement,
-                           NULL) != SQLITE_OK)
+                           "INSERT INTO run VALUES (1, ?, ?, ?, ?, ?, NULL, 0, NULL)", -1,
+                           &statement, NULL) != SQLITE_OK)
         return fail_database(writer);
     sqlite3_bind_text(statement, 1, HEAPLINE_VERSION, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, run->command, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 3, run->directory, -1, SQLITE_STATIC);
     sqlite3_bind_double(statement, 4, run->started);
+    sqlite3_bind_int(statement, 5, run->keeps_history);
     bool done = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_finalize(statement);
     return done || fail_database(writer);
@@ -176,12 +181,22 @@ static bool append_source(struct recording_writer *writer, const struct process 
     return done;
 }
 
+static bool append_file(struct recording_writer *writer, const struct process *process,
+                        uint32_t number, const char *path)
+{
+    char *package = packages_find(&writer->packages, process->root, path);
+    bool done =
+        put(writer, STORE_FILE, "iss", INTEGER(number), path, package ? package : "program") &&
+        append_source(writer, process, number, path);
+    free(package);
+    return done;
+}
+
 static bool append_codes(struct recording_writer *writer, const struct codes *codes,
                          const struct process *process)
 {
     for (uint32_t i = writer->files; i < codes->file_count; i++)
-        if (!put(writer, STORE_FILE, "is", INTEGER(i), codes_file(codes, i)->path) ||
-            !append_source(writer, process, i, codes_file(codes, i)->path))
+        if (!append_file(writer, process, i, codes_file(codes, i)->path))
             return false;
     for (uint32_t i = writer->codes; i < codes->code_count; i++) {
         const struct code *code = codes_code(codes, i);
@@ -231,6 +246,64 @@ static bool append_threads(struct recording_writer *writer, const struct process
     return true;
 }
 
+static bool put_chunk(struct recording_writer *writer, const struct process *process,
+                      const struct history_chunk *chunk)
+{
+    const struct history_span *span = &chunk->span;
+    return put(writer, STORE_HISTORY, "iiiiiibb", INTEGER(process->number),
+               INTEGER(span->first_event), INTEGER(span->events), INTEGER(span->first_block),
+               INTEGER(span->started_us), INTEGER(span->ended_us), chunk->data,
+               (sqlite3_uint64)chunk->summary_size, chunk->data + chunk->summary_size,
+               (sqlite3_uint64)chunk->events_size);
+}
+
+static bool append_history(struct recording_writer *writer, struct process *process)
+{
+    bool done = true;
+    for (struct history_part *part; done && (part = history_queue_take(&process->history));) {
+        if (part->chunk)
+            done = put_chunk(writer, process, part->chunk);
+        else
+            done = put(writer, STORE_CHECKPOINT, "iiiib", INTEGER(process->number),
+                       INTEGER(part->event), INTEGER(part->first), INTEGER(part->rows), part->data,
+                       (sqlite3_uint64)part->size);
+        history_part_free(part);
+    }
+    return done;
+}
+
+static bool put_sample(struct recording_writer *writer, const struct process *process,
+                       const struct sample *sample)
+{
+    const uint64_t *by = sample->by_allocator;
+    return put(writer, STORE_SAMPLE, "idiiiiiIII", INTEGER(process->number), sample->time,
+               INTEGER(by[WIRE_ALLOCATOR_MALLOC]), INTEGER(by[WIRE_ALLOCATOR_RAW]),
+               INTEGER(by[WIRE_ALLOCATOR_MEM]), INTEGER(by[WIRE_ALLOCATOR_OBJECT]),
+               INTEGER(sample->most), (int)(sample->resident != SAMPLE_UNKNOWN),
+               INTEGER(sample->resident), (int)(sample->proportional != SAMPLE_UNKNOWN),
+               INTEGER(sample->proportional), (int)(sample->swapped != SAMPLE_UNKNOWN),
+               INTEGER(sample->swapped));
+}
+
+/* Samples that have become others replace what the file has. */
+static bool append_samples(struct recording_writer *writer, const struct process *process)
+{
+    const struct samples *samples = &process->samples;
+    if (samples->written == 0 && !put(writer, STORE_FORGET_SAMPLES, "i", INTEGER(process->number)))
+        return false;
+    for (uint32_t i = samples->written; i < samples->count; i++)
+        if (!put_sample(writer, process, &samples->list[i]))
+            return false;
+    return true;
+}
+
+static bool append_all(struct recording_writer *writer, struct run *run, struct process *process)
+{
+    return append_codes(writer, &run->codes, process) && append_nodes(writer, &run->tree) &&
+           append_threads(writer, process) && append_history(writer, process) &&
+           append_samples(writer, process);
+}
+
 /* --- a process's counters ----------------------------------------------------------------------
  */
 
@@ -243,24 +316,14 @@ struct line_sums {
 /* One pass over a process's counters: chunks and sums by line. */
 struct counter_pass {
     struct recording_writer *writer;
-    struct run *run;
+    const struct run *run;
     const struct process *process;
-    bool *of_process; /* by thread number */
-    uint32_t end_at;  /* next entry of process->end */
-    uint32_t rows;    /* written so far */
+    uint32_t end_at; /* next entry of process->end */
+    uint32_t rows;   /* written so far */
     struct index by_line;
     struct vector lines; /* struct line_sums; element 0 unused */
     uint32_t line_count;
 };
-
-static bool *threads_of(const struct run *run, const struct process *process)
-{
-    bool *of_process = calloc((size_t)run->thread_count + 1, sizeof *of_process);
-    const struct thread_row *rows = process->threads.data;
-    for (uint32_t i = 0; of_process && i < process->threads_count; i++)
-        of_process[rows[i].number] = true;
-    return of_process;
-}
 
 /* What the counter held at the end of the program's own code. */
 static void fill_end(struct counter_pass *pass, uint32_t number, struct counter_row *row)
@@ -322,7 +385,7 @@ static bool add_to_line(struct counter_pass *pass, const struct counter_row *row
 
 static bool write_counter(struct counter_pass *pass, uint32_t number)
 {
-    struct counter *counter = counters_at(&pass->run->counters, number);
+    struct counter *counter = counters_at(&pass->process->counters, number);
     counter_settle(counter, &pass->process->sums);
     struct counter_row row = {.node = counter->node,
                               .thread = counter->thread,
@@ -333,7 +396,9 @@ static bool write_counter(struct counter_pass *pass, uint32_t number)
                               .peak_blocks = counter->peak_blocks,
                               .peak_bytes = counter->peak_bytes,
                               .leaked_blocks = counter->blocks,
-                              .leaked_bytes = counter->bytes};
+                              .leaked_bytes = counter->bytes,
+                              .temporary_blocks = counter->temporary_blocks,
+                              .temporary_bytes = counter->temporary_bytes};
     fill_end(pass, number, &row);
     chunk_add_counter(&pass->writer->chunk, &row);
     return add_to_line(pass, &row) &&
@@ -356,21 +421,18 @@ static bool write_lines(const struct counter_pass *pass)
     return true;
 }
 
-static bool write_counters(struct recording_writer *writer, struct run *run,
+static bool write_counters(struct recording_writer *writer, const struct run *run,
                            const struct process *process)
 {
     struct counter_pass pass = {.writer = writer, .run = run, .process = process};
-    pass.of_process = threads_of(run, process);
-    bool done = pass.of_process && index_init(&pass.by_line);
+    bool done = index_init(&pass.by_line);
     if (!done)
         fail(writer, "the recording could not be written on: memory is short");
-    for (uint32_t i = 1; done && i < run->counters.count; i++)
-        if (pass.of_process[counters_at(&run->counters, i)->thread])
-            done = write_counter(&pass, i);
+    for (uint32_t i = 1; done && i < process->counters.count; i++)
+        done = write_counter(&pass, i);
     done = done && flush_counters(&pass) &&
            put(writer, STORE_FORGET_COUNTERS, "ii", INTEGER(process->number), INTEGER(pass.rows)) &&
            write_lines(&pass);
-    free(pass.of_process);
     index_deinit(&pass.by_line);
     vector_deinit(&pass.lines);
     return done;
@@ -398,18 +460,20 @@ static bool write_process(struct recording_writer *writer, const struct process 
     char python[32];
     version_text(process->python_version, python, sizeof python);
     uint64_t lost = process->damaged + atomic_load(&process->control->dropped);
-    return put(writer, STORE_PROCESS, "iiIsssidDIIiidiidiiiiiiii", INTEGER(process->number),
+    return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->number),
                INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
                process->command, process->directory, process->python_version ? python : NULL,
                INTEGER(!process->stacks_unreadable), process->started, (int)process->ended,
                process->ended_time, (int)has_status, INTEGER(process->exit_status),
                (int)(process->signal != 0), INTEGER(process->signal), INTEGER(sums->peak_bytes),
-               INTEGER(sums->peak_blocks), sums->peak_time,
+               INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
                INTEGER(seen ? process->end_bytes : sums->bytes),
                INTEGER(seen ? process->end_blocks : sums->blocks),
-               seen ? process->end_time : process->now, INTEGER(seen), INTEGER(sums->bytes),
-               INTEGER(sums->blocks), INTEGER(sums->allocations), INTEGER(sums->frees),
-               INTEGER(sums->allocated_bytes), INTEGER(process->unmatched_frees), INTEGER(lost));
+               seen ? process->end_time : process->now,
+               INTEGER(seen ? process->end_events : sums->events), INTEGER(seen),
+               INTEGER(sums->bytes), INTEGER(sums->blocks), INTEGER(sums->allocations),
+               INTEGER(sums->frees), INTEGER(sums->allocated_bytes), INTEGER(sums->events),
+               INTEGER(process->unmatched_frees), INTEGER(lost));
 }
 
 /* Remembers what a committed snapshot has brought into the file. */
@@ -422,21 +486,44 @@ static void note_written(struct recording_writer *writer, const struct run *run,
     uint32_t partial = run->tree.count / CHUNK_ROWS * CHUNK_ROWS;
     writer->nodes = partial > 1 ? partial : 1;
     process->threads_written = process->threads_count;
+    process->samples.written = process->samples.count;
+}
+
+/* Ends the transaction: with a commit when all went well. Nothing more will be written when not, so
+ * nothing need wait any longer. */
+static bool end_transaction(struct recording_writer *writer, const struct run *run,
+                            struct process *process, bool done)
+{
+    if (done && execute(writer, "COMMIT")) {
+        note_written(writer, run, process);
+        return true;
+    }
+    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+    history_queue_deinit(&process->history);
+    return false;
 }
 
 bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
                         const struct recorded_run *about)
 {
-    if (writer->trouble[0] || !execute(writer, "BEGIN"))
+    history_queue_finish_chunk(run, process);
+    if (writer->trouble[0] || !execute(writer, "BEGIN")) {
+        history_queue_deinit(&process->history);
         return false;
-    if (append_codes(writer, &run->codes, process) && append_nodes(writer, &run->tree) &&
-        write_process(writer, process, about) && append_threads(writer, process) &&
-        write_counters(writer, run, process) && execute(writer, "COMMIT")) {
-        note_written(writer, run, process);
-        return true;
     }
-    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
-    return false;
+    return end_transaction(writer, run, process,
+                           append_all(writer, run, process) &&
+                               write_process(writer, process, about) &&
+                               write_counters(writer, run, process));
+}
+
+bool recording_append(struct recording_writer *writer, struct run *run, struct process *process)
+{
+    if (writer->trouble[0] || !execute(writer, "BEGIN")) {
+        history_queue_deinit(&process->history);
+        return false;
+    }
+    return end_transaction(writer, run, process, append_all(writer, run, process));
 }
 
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
@@ -456,5 +543,6 @@ void recording_close(struct recording_writer *writer)
                      NULL);
     sqlite3_close(writer->database);
     chunk_writer_deinit(&writer->chunk);
+    packages_deinit(&writer->packages);
     writer->database = NULL;
 }

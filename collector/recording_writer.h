@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "chunk.h"
+#include "packages.h"
 #include "process.h"
 
 enum recording_statement {
@@ -24,6 +25,10 @@ enum recording_statement {
     STORE_NODES,
     STORE_FORGET_COUNTERS,
     STORE_COUNTERS,
+    STORE_HISTORY,
+    STORE_CHECKPOINT,
+    STORE_FORGET_SAMPLES,
+    STORE_SAMPLE,
     STORE_LINE,
     STORE_PROCESS,
     STORE_RUN,
@@ -34,6 +39,7 @@ struct recording_writer {
     sqlite3 *database;
     sqlite3_stmt *statements[STORE_STATEMENTS];
     struct chunk_writer chunk;
+    struct packages packages;
     char trouble[256]; /* empty: all well */
     /* Written so far. */
     uint32_t files, codes, locations, nodes;
@@ -43,6 +49,7 @@ struct recorded_run {
     const char *command; /* JSON */
     const char *directory;
     double started;
+    bool keeps_history;
     pid_t main_pid; /* 0: unknown */
 };
 
@@ -51,9 +58,13 @@ struct recorded_run {
 bool recording_create(struct recording_writer *writer, const char *path, bool force,
                       const struct recorded_run *run);
 
-/* Brings codes, nodes and one process up to date. The process is final when it has ended. */
+/* Brings codes, nodes and one process up to date, its history too. The process is final when it has
+ * ended. */
 bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
                         const struct recorded_run *about);
+
+/* Writes only what grows: codes, nodes, threads and the history that waits. */
+bool recording_append(struct recording_writer *writer, struct run *run, struct process *process);
 
 /* The last word on the run. `trouble` may be null. */
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

@@ -46,6 +46,11 @@
 #define IDLE_AFTER_NS UINT64_C(200000000)
 #define CLOCK_STEP_NS UINT64_C(1000000)
 
+/* History that may wait in memory for the next snapshot. */
+#define HISTORY_WAITING_MAX (4u << 20)
+
+#define SAMPLES_A_ROUND 2u
+
 #define SNAPSHOT_EVERY_NS UINT64_C(1000000000)
 /* A snapshot may take this part of the time. */
 #define SNAPSHOT_SHARE 40u
@@ -63,6 +68,7 @@ struct session {
     struct recorded_run about;
     struct process *processes[PROCESSES_MAX];
     unsigned process_count;
+    unsigned sampled_last; /* index of the process that was looked at last */
     uint32_t processes_seen;
     int control; /* -1 once closed */
     bool finishing;
@@ -117,8 +123,10 @@ static void finish_process(struct session *session, unsigned at)
     struct process *process = session->processes[at];
     while (decode_ring(&session->run, process, UINT64_MAX) || decode_skip_hole(process))
         ;
+    uint64_t now = now_ns();
     process->ended = true;
-    process->ended_time = run_seconds(&session->run, now_ns());
+    process->ended_time = run_seconds(&session->run, now);
+    samples_take(&process->samples, &process->sums, process->pid, now, process->ended_time, true);
     note_exit_status(session, process);
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     session->lost += process->damaged + atomic_load(&process->control->dropped);
@@ -319,6 +327,18 @@ static void look_around(struct session *session, int timeout_ms)
         accept_process(session);
 }
 
+/* In turn, and few at a time: asking the kernel costs more than reading a ring. */
+static void take_samples(struct session *session, uint64_t now)
+{
+    unsigned taken = 0;
+    for (unsigned i = 0; i < session->process_count && taken < SAMPLES_A_ROUND; i++) {
+        session->sampled_last = (session->sampled_last + 1) % session->process_count;
+        struct process *process = session->processes[session->sampled_last];
+        taken += samples_take(&process->samples, &process->sums, process->pid, now,
+                              run_seconds(&session->run, now), false);
+    }
+}
+
 static void take_snapshots(struct session *session, uint64_t now)
 {
     if (now < session->next_snapshot_ns)
@@ -327,6 +347,14 @@ static void take_snapshots(struct session *session, uint64_t now)
         recording_snapshot(&session->writer, &session->run, session->processes[i], &session->about);
     uint64_t after = now_ns(), pause = (after - now) * SNAPSHOT_SHARE;
     session->next_snapshot_ns = after + (pause > SNAPSHOT_EVERY_NS ? pause : SNAPSHOT_EVERY_NS);
+}
+
+/* Where events come faster than snapshots, what waits must not grow. */
+static void write_waiting_history(struct session *session)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        if (session->processes[i]->history.waiting_bytes > HISTORY_WAITING_MAX)
+            recording_append(&session->writer, &session->run, session->processes[i]);
 }
 
 static bool is_over(const struct session *session)
@@ -343,6 +371,8 @@ static void record(struct session *session)
         if (words)
             session->last_work_ns = now;
         look_around(session, words < GATHER_WORDS ? wait_time(session, now) : 0);
+        take_samples(session, now);
+        write_waiting_history(session);
         take_snapshots(session, now);
     }
 }
@@ -357,6 +387,8 @@ static const char *describe_trouble(const struct session *session, char *text, s
         return session->writer.trouble;
     if (session->run.memory_short)
         return "the collector ran out of memory; some allocations are not counted";
+    if (session->run.history_short)
+        return "the collector ran out of memory; the history ends early";
     if (session->abandoned)
         return "the collector did not answer for too long; from then on nothing was recorded";
     if (session->lost == 0)
@@ -401,6 +433,8 @@ static bool begin(struct session *session)
     session->run.started_ns = now_ns();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.frames_max = session->options->frames_max;
+    session->run.keeps_history = session->options->keeps_history;
+    session->about.keeps_history = session->options->keeps_history;
     session->next_snapshot_ns = session->run.started_ns + SNAPSHOT_EVERY_NS;
     session->about.started = session->run.started;
     session->about.command = command_json(session->options->command);

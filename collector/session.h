@@ -12,8 +12,9 @@ struct session_options {
     int control;  /* to `heapline run`, see schema/control.h */
     const char *output;
     bool force;
-    uint32_t overflow;    /* enum ring_overflow */
-    uint32_t frames_max;  /* 0: all */
+    uint32_t overflow;   /* enum ring_overflow */
+    uint32_t frames_max; /* 0: all */
+    bool keeps_history;
     uint64_t patience_ns; /* how long writers wait for a reader that does not move */
     char *const *command; /* null-terminated */
 };

@@ -1,7 +1,7 @@
 /*
  * The tree of stacks of one run: node = (parent node, location). Node 0 is the empty stack.
  *
- * Nodes are numbered in order of appearance, so a parent's number is smaller. 16 bytes a node and
+ * Nodes are numbered in order of appearance, so a parent's number is smaller. 12 bytes a node and
  * 11 to 22 of hash table. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_STACK_TREE_H
@@ -16,7 +16,6 @@ struct node {
     uint32_t parent;
     uint32_t location;
     uint32_t last_child; /* the child looked up last, 0: none */
-    uint32_t counter;    /* first of its counters, 0: none */
 };
 
 /* A place in the hash table. */

@@ -106,23 +106,34 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 {
     struct thread_state *thread = walk->thread;
     struct level *entry = &thread->levels[level];
+    struct walked_frame *walked = &thread->walked[level];
     const struct level *known = level < thread->used ? entry : NULL;
     uintptr_t code = 0, instruction = frame_instruction(frame);
     uint64_t word = 0;
     if (!frame_is_internal(frame)) {
         code = frame_code(frame);
-        if (known && entry->frame == frame && entry->instruction == instruction &&
+        if (known && walked->frame == frame && walked->instruction == instruction &&
             entry->code == code)
             return;
         word = word_of(walk, frame, code, instruction, known);
     }
     if (level >= thread->sent || entry->told != word)
         thread->scratch[walk->changed++] = level;
-    entry->frame = frame;
-    entry->instruction = instruction;
+    *walked = (struct walked_frame){.frame = frame, .instruction = instruction};
     entry->code = code;
     entry->word = word;
     thread->index[index_slot(frame)] = (uint16_t)level;
+}
+
+/* Is the level that `at` points to not as remembered, with the next one below it? */
+static inline __attribute__((always_inline)) bool
+differs(const struct thread_state *thread, const struct walked_frame *at, uint32_t to_previous,
+        uint32_t to_instruction, bool compare_code)
+{
+    uintptr_t frame = at->frame;
+    return frame_load(frame, to_previous) != at[-1].frame ||
+           frame_load(frame, to_instruction) != at->instruction ||
+           (compare_code && frame_code(frame) != thread->levels[at - thread->walked].code);
 }
 
 /*
@@ -131,36 +142,45 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
  * The processor runs ahead through these branches, so the loads overlap all the same.
  */
 static inline __attribute__((always_inline)) int32_t
-find_difference_in(const struct thread_state *thread, int32_t level, bool compare_code)
+find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to_previous,
+                   uint32_t to_instruction, bool compare_code)
 {
-    const uint32_t to_previous = python_layout.previous;
-    const uint32_t to_instruction = python_layout.instruction;
-    const struct level *at = &thread->levels[level];
-    const struct level *bottom = &thread->levels[thread->bottom];
-    uintptr_t frame = at->frame;
-#pragma GCC unroll 4
-    for (; at > bottom; at--) {
-        uintptr_t below = at[-1].frame;
-        uintptr_t difference = (frame_load(frame, to_previous) ^ below) |
-                               (frame_load(frame, to_instruction) ^ at->instruction);
-        if (compare_code)
-            difference |= frame_code(frame) ^ at->code;
-        if (SHIM_UNLIKELY(difference))
-            return (int32_t)(at - thread->levels);
-        frame = below;
+    const struct walked_frame *at = &thread->walked[level];
+    const struct walked_frame *bottom = &thread->walked[thread->bottom];
+    for (; at - bottom >= 8; at -= 8) {
+#pragma GCC unroll 8
+        for (int32_t i = 0; i < 8; i++)
+            if (SHIM_UNLIKELY(differs(thread, at - i, to_previous, to_instruction, compare_code)))
+                return (int32_t)(at - thread->walked) - i;
     }
+    for (; at > bottom; at--)
+        if (SHIM_UNLIKELY(differs(thread, at, to_previous, to_instruction, compare_code)))
+            return (int32_t)(at - thread->walked);
     /* What lies below a truncated stack's bottom is not compared. */
-    bool links = thread->bottom || !frame_load(frame, to_previous);
-    if (links && frame_load(frame, to_instruction) == at->instruction &&
-        (!compare_code || frame_code(frame) == at->code))
+    bool links = thread->bottom || !frame_load(at->frame, to_previous);
+    if (links && frame_load(at->frame, to_instruction) == at->instruction &&
+        (!compare_code || frame_code(at->frame) == thread->levels[thread->bottom].code))
         return -1;
     return (int32_t)thread->bottom;
 }
 
+/* Where 3.11 and where 3.12 to 3.15 have the two; as constants they make the loop a fifth shorter.
+ */
+#define INSTRUCTION_SINCE_3_11 56
+#define PREVIOUS_IN_3_11       48
+#define PREVIOUS_SINCE_3_12    8
+
 static int32_t find_difference(const struct thread_state *thread, int32_t level)
 {
-    return python_layout.heap_frames ? find_difference_in(thread, level, true)
-                                     : find_difference_in(thread, level, false);
+    const uint32_t previous = python_layout.previous, instruction = python_layout.instruction;
+    if (python_layout.heap_frames)
+        return find_difference_in(thread, level, previous, instruction, true);
+    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_SINCE_3_12)
+        return find_difference_in(thread, level, PREVIOUS_SINCE_3_12, INSTRUCTION_SINCE_3_11,
+                                  false);
+    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_IN_3_11)
+        return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11, false);
+    return find_difference_in(thread, level, previous, instruction, false);
 }
 
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */
@@ -189,7 +209,8 @@ static void set_truncated(struct walk *walk)
 {
     struct thread_state *thread = walk->thread;
     struct level *entry = &thread->levels[0];
-    entry->frame = entry->instruction = entry->code = 0;
+    thread->walked[0] = (struct walked_frame){0};
+    entry->code = 0;
     entry->word = (uint64_t)WIRE_CODE_TRUNCATED << WIRE_CODE_SHIFT;
     if (thread->sent == 0 || entry->told != entry->word)
         thread->scratch[walk->changed++] = 0;
@@ -219,15 +240,15 @@ static inline bool find_level(const struct thread_state *thread, uintptr_t frame
 {
     uint32_t at = thread->index[index_slot(frame)];
     *level = at;
-    return at < thread->used && thread->levels[at].frame == frame &&
-           (at <= thread->bottom || thread->levels[at - 1].frame == frame_previous(frame));
+    return at < thread->used && thread->walked[at].frame == frame &&
+           (at <= thread->bottom || thread->walked[at - 1].frame == frame_previous(frame));
 }
 
 /* Does `level` still link to the one that is remembered below it? */
 static bool link_holds(const struct thread_state *thread, uint32_t level, uintptr_t below)
 {
     if (level > thread->bottom)
-        return below == thread->levels[level - 1].frame;
+        return below == thread->walked[level - 1].frame;
     return thread->bottom || !below;
 }
 
@@ -241,7 +262,7 @@ static int32_t compare_levels(struct walk *walk, uint32_t level)
     int32_t at = (int32_t)level;
     walk->noted = 0;
     while ((at = find_difference(thread, at)) >= 0) {
-        if (!link_holds(thread, (uint32_t)at, frame_previous(thread->levels[at].frame)))
+        if (!link_holds(thread, (uint32_t)at, frame_previous(thread->walked[at].frame)))
             return at;
         thread->scratch[thread->capacity - ++walk->noted] = (uintptr_t)at;
         if (--at < (int32_t)thread->bottom)
@@ -280,9 +301,9 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
         if ((broken = compare_levels(walk, *level)) < 0)
             return true;
         for (int32_t at = (int32_t)*level; at >= broken; at--)
-            if (!collect(thread, count, thread->levels[at].frame))
+            if (!collect(thread, count, thread->walked[at].frame))
                 return false;
-        frame = frame_previous(thread->levels[broken].frame);
+        frame = frame_previous(thread->walked[broken].frame);
     }
     return false;
 }
@@ -306,7 +327,7 @@ static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
     const uintptr_t *notes = thread->scratch + thread->capacity;
     place_frames(walk, level + 1, count);
     for (uint32_t i = 1; i <= noted; i++)
-        set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->levels[notes[-(ptrdiff_t)i]].frame);
+        set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->walked[notes[-(ptrdiff_t)i]].frame);
     if (thread->used < walk->depth)
         thread->used = walk->depth;
     return true;

@@ -12,6 +12,9 @@
 #include "shim.h"
 #include "wire.h"
 
+/* Arrays above this size are mapped and unmapped, smaller ones carved and left. */
+#define CARVED_MAX 8192
+
 SHIM_THREAD_LOCAL struct shim_thread shim_thread;
 
 static struct lock states_lock;
@@ -39,21 +42,35 @@ bool thread_state_init(void)
     return pthread_key_create(&key, give_back) == 0;
 }
 
+/* The three arrays stand behind one another in one piece. */
+static size_t arrays_size(uint32_t capacity)
+{
+    const struct thread_state *thread;
+    return capacity * (sizeof *thread->walked + sizeof *thread->levels + sizeof *thread->scratch);
+}
+
+/* memcpy() must not be given a null pointer, whatever the length. */
+static void copy(void *to, const void *from, size_t bytes)
+{
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
 static bool allocate_levels(struct thread_state *thread, uint32_t capacity)
 {
-    size_t bytes = capacity * (sizeof *thread->levels + sizeof *thread->scratch);
-    char *memory = bytes <= 8192 ? memory_carve(bytes) : memory_map(bytes);
+    size_t bytes = arrays_size(capacity), old_bytes = arrays_size(thread->capacity);
+    char *memory = bytes <= CARVED_MAX ? memory_carve(bytes) : memory_map(bytes);
     if (!memory)
         return false;
-    struct level *levels = (struct level *)memory;
-    if (thread->levels)
-        memcpy(levels, thread->levels, thread->capacity * sizeof *levels);
-    uintptr_t *scratch = (uintptr_t *)(memory + capacity * sizeof *levels);
-    if (thread->scratch)
-        memcpy(scratch, thread->scratch, thread->capacity * sizeof *scratch);
-    size_t old_bytes = thread->capacity * (sizeof *thread->levels + sizeof *thread->scratch);
-    if (old_bytes > 8192)
-        memory_unmap(thread->levels, old_bytes);
+    struct walked_frame *walked = (struct walked_frame *)memory;
+    struct level *levels = (struct level *)(walked + capacity);
+    uintptr_t *scratch = (uintptr_t *)(levels + capacity);
+    copy(walked, thread->walked, thread->capacity * sizeof *walked);
+    copy(levels, thread->levels, thread->capacity * sizeof *levels);
+    copy(scratch, thread->scratch, thread->capacity * sizeof *scratch);
+    if (old_bytes > CARVED_MAX)
+        memory_unmap(thread->walked, old_bytes);
+    thread->walked = walked;
     thread->levels = levels;
     thread->scratch = scratch;
     thread->capacity = capacity;

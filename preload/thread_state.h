@@ -15,23 +15,28 @@
 #define LEVEL_INDEX_SLOTS 256u
 #define LEVELS_AT_FIRST   64u
 
-struct level {
+/* A level has two parts, in arrays of their own: what every walk compares lies dense. */
+struct walked_frame {
     uintptr_t frame;
     uintptr_t instruction; /* as it lies in the frame, all eight bytes */
-    uintptr_t code;        /* code object, 0: none */
-    uint64_t word;         /* code and instruction as a STACK record has them */
-    uint64_t told;         /* the word that the reader has for this level */
+};
+
+struct level {
+    uintptr_t code; /* code object, 0: none */
+    uint64_t word;  /* code and instruction as a STACK record has them */
+    uint64_t told;  /* the word that the reader has for this level */
 };
 
 struct thread_state {
     uint32_t slot;
     uint32_t depth;    /* as the reader knows it */
-    uint32_t capacity; /* of levels and scratch */
-    uint32_t used;     /* levels below: frame, instruction and code are those of a walked frame */
+    uint32_t capacity; /* of walked, levels and scratch */
+    uint32_t used;     /* levels below: frame, instruction and code are those of the last walk */
     uint32_t sent;     /* levels below: the reader has a word for them */
     uint32_t epoch;    /* of the code table when `used` was last right */
     uint32_t bottom;   /* 1: level 0 stands for outer frames that are left out; else 0 */
     bool resend;       /* the reader's array is not to be relied on, nor that it knows the thread */
+    struct walked_frame *walked;
     struct level *levels;
     uintptr_t *scratch;                /* frames on their way into levels, then changed levels */
     uint16_t index[LEVEL_INDEX_SLOTS]; /* by frame address: a level where it may be */

@@ -4,34 +4,26 @@
 #include "chunk.h"
 
 #include <stdlib.h>
-#include <zstd.h>
 
 #include "varint.h"
 #include "wire.h"
 
-#define ROW_VARINTS     11u
+#define ROW_VARINTS     13u
 #define PLAIN_BYTES_MAX (CHUNK_ROWS * ROW_VARINTS * VARINT_BYTES_MAX)
 
 bool chunk_writer_init(struct chunk_writer *writer)
 {
-    *writer = (struct chunk_writer){.packed_capacity = ZSTD_compressBound(PLAIN_BYTES_MAX)};
-    writer->plain = malloc(PLAIN_BYTES_MAX);
-    writer->packed = malloc(writer->packed_capacity);
-    writer->context = ZSTD_createCCtx();
-    if (writer->plain && writer->packed && writer->context) {
-        ZSTD_CCtx_setParameter(writer->context, ZSTD_c_compressionLevel, 1);
-        ZSTD_CCtx_setParameter(writer->context, ZSTD_c_checksumFlag, 1);
+    *writer = (struct chunk_writer){.plain = malloc(PLAIN_BYTES_MAX)};
+    if (packer_init(&writer->packer) && writer->plain)
         return true;
-    }
     chunk_writer_deinit(writer);
     return false;
 }
 
 void chunk_writer_deinit(struct chunk_writer *writer)
 {
+    packer_deinit(&writer->packer);
     free(writer->plain);
-    free(writer->packed);
-    ZSTD_freeCCtx(writer->context);
     *writer = (struct chunk_writer){0};
 }
 
@@ -51,9 +43,10 @@ void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *ro
     out = varint_put(out, zigzag((int64_t)row->node - writer->previous));
     out = varint_put(out, row->thread);
     out = varint_put(out, row->allocator | (uint64_t)row->size_class << 3);
-    const uint64_t counts[] = {row->allocations,   row->allocated_bytes, row->peak_blocks,
-                               row->peak_bytes,    row->end_blocks,      row->end_bytes,
-                               row->leaked_blocks, row->leaked_bytes};
+    const uint64_t counts[] = {row->allocations,    row->allocated_bytes, row->peak_blocks,
+                               row->peak_bytes,     row->end_blocks,      row->end_bytes,
+                               row->leaked_blocks,  row->leaked_bytes,    row->temporary_blocks,
+                               row->temporary_bytes};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         out = varint_put(out, counts[i]);
     writer->previous = row->node;
@@ -61,43 +54,45 @@ void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *ro
     writer->rows++;
 }
 
+void chunk_add_live(struct chunk_writer *writer, const struct live_row *row)
+{
+    uint8_t *out = writer->plain + writer->used;
+    out = varint_put(out, row->counter - writer->previous);
+    out = varint_put(out, row->blocks);
+    out = varint_put(out, row->bytes);
+    writer->previous = row->counter;
+    writer->used = (size_t)(out - writer->plain);
+    writer->rows++;
+}
+
 size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data)
 {
-    size_t size = ZSTD_compress2(writer->context, writer->packed, writer->packed_capacity,
-                                 writer->plain, writer->used);
+    size_t size = packer_pack(&writer->packer, writer->plain, writer->used, data);
     writer->used = 0;
     writer->rows = 0;
     writer->previous = 0;
-    *data = writer->packed;
-    return ZSTD_isError(size) ? 0 : size;
+    return size;
 }
 
 bool chunk_reader_init(struct chunk_reader *reader)
 {
-    *reader = (struct chunk_reader){.capacity = PLAIN_BYTES_MAX};
-    reader->plain = malloc(reader->capacity);
-    reader->context = ZSTD_createDCtx();
-    if (reader->plain && reader->context)
-        return true;
-    chunk_reader_deinit(reader);
-    return false;
+    *reader = (struct chunk_reader){0};
+    return unpacker_init(&reader->unpacker);
 }
 
 void chunk_reader_deinit(struct chunk_reader *reader)
 {
-    free(reader->plain);
-    ZSTD_freeDCtx(reader->context);
+    unpacker_deinit(&reader->unpacker);
     *reader = (struct chunk_reader){0};
 }
 
 bool chunk_reader_open(struct chunk_reader *reader, const void *data, size_t size)
 {
-    size_t plain =
-        ZSTD_decompressDCtx(reader->context, reader->plain, reader->capacity, data, size);
-    if (ZSTD_isError(plain))
+    size_t plain;
+    if (!unpacker_unpack(&reader->unpacker, data, size, PLAIN_BYTES_MAX, &plain))
         return false;
-    reader->at = reader->plain;
-    reader->end = reader->plain + plain;
+    reader->at = reader->unpacker.plain;
+    reader->end = reader->at + plain;
     reader->previous = 0;
     return true;
 }
@@ -138,12 +133,25 @@ bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row)
     if (row->allocator >= WIRE_ALLOCATOR_COUNT || kind >> 3 > CHUNK_SIZE_CLASSES)
         return false;
     row->size_class = (uint8_t)(kind >> 3);
-    uint64_t *const counts[] = {&row->allocations,   &row->allocated_bytes, &row->peak_blocks,
-                                &row->peak_bytes,    &row->end_blocks,      &row->end_bytes,
-                                &row->leaked_blocks, &row->leaked_bytes};
+    uint64_t *const counts[] = {&row->allocations,    &row->allocated_bytes, &row->peak_blocks,
+                                &row->peak_bytes,     &row->end_blocks,      &row->end_bytes,
+                                &row->leaked_blocks,  &row->leaked_bytes,    &row->temporary_blocks,
+                                &row->temporary_bytes};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (!varint_get(&reader->at, reader->end, counts[i]))
             return false;
+    return true;
+}
+
+bool chunk_next_live(struct chunk_reader *reader, struct live_row *row)
+{
+    uint64_t step;
+    if (!varint_get(&reader->at, reader->end, &step) || step < 1 ||
+        step > UINT32_MAX - reader->previous ||
+        !varint_get(&reader->at, reader->end, &row->blocks) || row->blocks < 1 ||
+        !varint_get(&reader->at, reader->end, &row->bytes))
+        return false;
+    row->counter = reader->previous += (uint32_t)step;
     return true;
 }
 

@@ -1,12 +1,12 @@
 /*
- * The two kinds of compressed chunk in a recording.
+ * The compressed tables of a recording.
  *
- * Both are a zstd frame (level 1, with content size and checksum) around a run of varints
- * (varint.h), row after row:
+ * Each chunk is a zstd frame (packing.h) around a run of varints (varint.h), row after row:
  *   node_chunk      node - parent (at least 1); zigzag(location - location of the row before)
  *   counter_chunk   zigzag(node - node of the row before); thread; allocator | size class << 3;
  *                   allocations; allocated bytes; peak blocks, bytes; end blocks, bytes;
- *                   leaked blocks, bytes
+ *                   leaked blocks, bytes; temporary blocks, bytes
+ *   checkpoint_chunk  counter - counter of the row before (at least 1); blocks (at least 1); bytes
  * "The row before" the first one is all zeros.
  *
  * The size class of a block of s bytes is 0 for s = 0, else 1 + ceil(log2 s): class c holds the
@@ -21,6 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "packing.h"
 
 #define CHUNK_ROWS         4096u
 #define CHUNK_SIZE_CLASSES 64u
@@ -39,6 +41,13 @@ struct counter_row {
     uint64_t peak_blocks, peak_bytes;
     uint64_t end_blocks, end_bytes;
     uint64_t leaked_blocks, leaked_bytes;
+    uint64_t temporary_blocks, temporary_bytes; /* freed before the thread's next allocation */
+};
+
+/* What a counter holds at a checkpoint; counters that hold nothing have no row. */
+struct live_row {
+    uint32_t counter; /* of the process: its counter_row is number counter - 1 */
+    uint64_t blocks, bytes;
 };
 
 static inline unsigned size_class_of(uint64_t size)
@@ -48,13 +57,11 @@ static inline unsigned size_class_of(uint64_t size)
 
 /* Collects rows, then compresses them. Reusable: chunk_writer_finish() empties it. */
 struct chunk_writer {
+    struct packer packer;
     uint8_t *plain;
-    uint8_t *packed;
     size_t used;
-    size_t packed_capacity;
     uint32_t rows;
-    uint32_t previous; /* location or node of the row before */
-    void *context;     /* ZSTD_CCtx */
+    uint32_t previous; /* location, node or counter of the row before */
 };
 
 /* False when memory is short. */
@@ -63,18 +70,17 @@ void chunk_writer_deinit(struct chunk_writer *writer);
 /* At most CHUNK_ROWS rows between two finishes, all of one kind. `node` is the row's own number. */
 void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row);
 void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *row);
+void chunk_add_live(struct chunk_writer *writer, const struct live_row *row);
 /* Compresses; the bytes belong to the writer and stay valid until it is used again. Returns 0 when
  * zstd fails. */
 size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data);
 
 /* Hands out the rows of one chunk. */
 struct chunk_reader {
-    uint8_t *plain;
+    struct unpacker unpacker;
     const uint8_t *at;
     const uint8_t *end;
-    size_t capacity;
     uint32_t previous;
-    void *context; /* ZSTD_DCtx */
 };
 
 bool chunk_reader_init(struct chunk_reader *reader);
@@ -84,6 +90,7 @@ bool chunk_reader_open(struct chunk_reader *reader, const void *data, size_t siz
 /* The next row; false when it is damaged. `node` is the row's own number; parents are smaller. */
 bool chunk_next_node(struct chunk_reader *reader, uint32_t node, struct node_row *row);
 bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row);
+bool chunk_next_live(struct chunk_reader *reader, struct live_row *row);
 /* True when all bytes have been used. */
 bool chunk_reader_at_end(const struct chunk_reader *reader);
 

@@ -13,6 +13,7 @@ CREATE TABLE run (
     command   TEXT NOT NULL,              -- JSON array
     directory TEXT NOT NULL,              -- where the command was started
     started   REAL NOT NULL,              -- Unix time
+    history   INTEGER NOT NULL,           -- 0: recorded with --no-history
     seconds   REAL,                       -- null while the run goes on
     complete  INTEGER NOT NULL DEFAULT 0, -- 1: the collector finished and lost nothing
     trouble   TEXT                        -- what could not be recorded, null when nothing
@@ -31,12 +32,15 @@ CREATE TABLE process (
     exit_status     INTEGER,          -- null when unknown or killed by a signal
     signal          INTEGER,
     peak_bytes      INTEGER NOT NULL, peak_blocks   INTEGER NOT NULL, peak_time REAL,
+    peak_events     INTEGER NOT NULL, -- events of the history up to the peak
     end_bytes       INTEGER NOT NULL, end_blocks    INTEGER NOT NULL, end_time  REAL,
+    end_events      INTEGER NOT NULL,
     end_seen        INTEGER NOT NULL, -- 1: the program's own code ended and teardown began
     leaked_bytes    INTEGER NOT NULL, leaked_blocks INTEGER NOT NULL,
     allocations     INTEGER NOT NULL,
     frees           INTEGER NOT NULL, -- of blocks whose allocation was recorded
     allocated_bytes INTEGER NOT NULL,
+    events          INTEGER NOT NULL, -- in all
     unmatched_frees INTEGER NOT NULL, -- of blocks allocated before the recording began
     lost_events     INTEGER NOT NULL  -- dropped, damaged or refused
 ) STRICT;
@@ -49,8 +53,9 @@ CREATE TABLE thread (
 ) STRICT;
 
 CREATE TABLE file (
-    id   INTEGER PRIMARY KEY,
-    path TEXT NOT NULL
+    id      INTEGER PRIMARY KEY,
+    path    TEXT NOT NULL,
+    package TEXT NOT NULL -- 'stdlib', 'program', or the distribution that installed it
 ) STRICT;
 
 -- The file's text as it was when the program ran.
@@ -88,6 +93,45 @@ CREATE TABLE counter_chunk (
     count   INTEGER NOT NULL,
     data    BLOB NOT NULL,     -- see chunk.h
     PRIMARY KEY (process, first)
+) STRICT, WITHOUT ROWID;
+
+-- Every event in order; see history.h. What is beyond the process's events is not complete yet.
+CREATE TABLE history_chunk (
+    process     INTEGER NOT NULL REFERENCES process,
+    first_event INTEGER NOT NULL,
+    events      INTEGER NOT NULL,
+    first_block INTEGER NOT NULL,
+    started_us  INTEGER NOT NULL, -- microseconds from the run's start
+    ended_us    INTEGER NOT NULL,
+    summary     BLOB NOT NULL,
+    data        BLOB NOT NULL,
+    PRIMARY KEY (process, first_event)
+) STRICT, WITHOUT ROWID;
+
+-- What every counter of the process holds before an event that begins a chunk; see chunk.h. The
+-- last part of a checkpoint is the first with less than 4096 rows.
+CREATE TABLE checkpoint_chunk (
+    process INTEGER NOT NULL REFERENCES process,
+    event   INTEGER NOT NULL,
+    first   INTEGER NOT NULL, -- row
+    count   INTEGER NOT NULL,
+    data    BLOB NOT NULL,
+    PRIMARY KEY (process, event, first)
+) STRICT, WITHOUT ROWID;
+
+-- Memory over time, in even slices. What the kernel does not say is null.
+CREATE TABLE sample (
+    process      INTEGER NOT NULL REFERENCES process,
+    time         REAL NOT NULL,    -- end of the slice
+    malloc       INTEGER NOT NULL, -- live bytes by allocator then
+    raw          INTEGER NOT NULL,
+    mem          INTEGER NOT NULL,
+    object       INTEGER NOT NULL,
+    most_bytes   INTEGER NOT NULL, -- live bytes in all, the most in the slice
+    resident     INTEGER,          -- RSS
+    proportional INTEGER,          -- PSS
+    swapped      INTEGER,
+    PRIMARY KEY (process, time)
 ) STRICT, WITHOUT ROWID;
 
 -- The same sums by innermost location and allocator, for people and for SQL.

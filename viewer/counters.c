@@ -12,13 +12,55 @@
 
 #include "viewer/cleanup.h"
 
+/* --- reading --- */
+
+static bool read_chunk(struct rows *rows, struct chunk_reader *reader, int64_t *next,
+                       counters_taker *take, void *context)
+{
+    int64_t first, count;
+    const void *data;
+    size_t size;
+    if (!rows_whole(rows, 0, *next, *next, &first) || !rows_whole(rows, 1, 1, CHUNK_ROWS, &count) ||
+        !rows_blob(rows, 2, &data, &size))
+        return false;
+    *next = first + count;
+    bool good = *next <= UINT32_MAX && chunk_reader_open(reader, data, size);
+    for (int64_t number = first; good && number < *next; number++) {
+        struct counter_row row;
+        good = chunk_next_counter(reader, &row) && take(context, (uint32_t)number, &row);
+    }
+    if (good && chunk_reader_at_end(reader))
+        return true;
+    return database_damaged(rows->database, "in the counters from %" PRId64 " on", first);
+}
+
+bool counters_read(struct database *database, uint32_t process, counters_taker *take, void *context)
+{
+    CLEANUP(rows_deinit) struct rows rows = {0};
+    CLEANUP(chunk_reader_deinit) struct chunk_reader reader;
+    if (!chunk_reader_init(&reader))
+        return database_damaged(database, "not enough memory for its counters");
+    if (!rows_init(&rows, database,
+                   "SELECT first, count, data FROM counter_chunk WHERE process = ?1 "
+                   "ORDER BY first"))
+        return false;
+    sqlite3_bind_int64(rows.statement, 1, process);
+    int64_t next = 0;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!read_chunk(&rows, &reader, &next, take, context))
+            return false;
+    return step == ROWS_END;
+}
+
+/* --- reading and checking --- */
+
 /* One pass over one process. */
 struct pass {
     struct recording *recording;
     size_t process;
     counters_visitor *visitor;
     void *context;
-    struct chunk_reader reader;
     struct sums sums;
 };
 
@@ -44,47 +86,14 @@ static bool pass_has_thread(const struct pass *pass, uint32_t thread)
            symbols->threads[thread].process == pass->recording->processes[pass->process].id;
 }
 
-static bool pass_decode(struct pass *pass, size_t count)
+static bool pass_take(void *context, uint32_t number, const struct counter_row *row)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct counter_row row;
-        if (!chunk_next_counter(&pass->reader, &row) || row.node >= pass->recording->stacks.count ||
-            !pass_has_thread(pass, row.thread) || !sums_add(&pass->sums, &row))
-            return false;
-        pass->visitor(pass->context, pass->process, &row);
-    }
-    return chunk_reader_at_end(&pass->reader);
-}
-
-static bool pass_read_chunk(struct pass *pass, struct rows *rows, int64_t *next)
-{
-    int64_t first, count;
-    const void *data;
-    size_t size;
-    if (!rows_whole(rows, 0, *next, *next, &first) || !rows_whole(rows, 1, 1, CHUNK_ROWS, &count) ||
-        !rows_blob(rows, 2, &data, &size))
+    struct pass *pass = context;
+    if (row->node >= pass->recording->stacks.count || !pass_has_thread(pass, row->thread) ||
+        !sums_add(&pass->sums, row))
         return false;
-    *next = first + count;
-    if (chunk_reader_open(&pass->reader, data, size) && pass_decode(pass, (size_t)count))
-        return true;
-    return database_damaged(&pass->recording->database, "in the counters from %" PRId64 " on",
-                            first);
-}
-
-static bool pass_read(struct pass *pass)
-{
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &pass->recording->database,
-                   "SELECT first, count, data FROM counter_chunk WHERE process = ?1 "
-                   "ORDER BY first"))
-        return false;
-    sqlite3_bind_int64(rows.statement, 1, pass->recording->processes[pass->process].id);
-    int64_t next = 0;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!pass_read_chunk(pass, &rows, &next))
-            return false;
-    return step == ROWS_END;
+    pass->visitor(pass->context, pass->process, number, row);
+    return true;
 }
 
 static bool pass_check(struct pass *pass)
@@ -106,9 +115,7 @@ bool counters_visit(struct recording *recording, size_t process, counters_visito
         .visitor = visitor,
         .context = context,
     };
-    if (!chunk_reader_init(&pass.reader))
-        return database_damaged(&recording->database, "not enough memory for its counters");
-    bool good = pass_read(&pass) && pass_check(&pass);
-    chunk_reader_deinit(&pass.reader);
-    return good;
+    return counters_read(&recording->database, recording->processes[process].id, pass_take,
+                         &pass) &&
+           pass_check(&pass);
 }

@@ -9,8 +9,18 @@
 #include "chunk.h"
 #include "viewer/recording.h"
 
-/* Takes one row of the process with this index. Its node, thread and allocator exist. */
-typedef void counters_visitor(void *context, size_t process, const struct counter_row *row);
+/* Takes the `number`-th row, from 0. False: it cannot be. */
+typedef bool counters_taker(void *context, uint32_t number, const struct counter_row *row);
+
+/* Reads all rows of the process with this id; nothing is checked but their form. False, with a
+ * problem in the database, when they are damaged or one is not taken. */
+bool counters_read(struct database *database, uint32_t process, counters_taker *take,
+                   void *context);
+
+/* Takes one row, the `number`-th from 0, of the process with this index. Its node, thread and
+ * allocator exist. */
+typedef void counters_visitor(void *context, size_t process, uint32_t number,
+                              const struct counter_row *row);
 
 /* Visits all rows of one process, and then compares their sums with the process's own. False, with
  * a problem in the recording, when anything is wrong: what was visited then means nothing. */

@@ -19,6 +19,8 @@ static inline void row_add(struct row *sum, const struct row *row)
     sum->blocks += row->blocks;
     sum->allocated_bytes += row->allocated_bytes;
     sum->allocations += row->allocations;
+    sum->freed_bytes += row->freed_bytes;
+    sum->freed_blocks += row->freed_blocks;
 }
 
 #endif

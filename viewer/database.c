@@ -33,20 +33,18 @@
 #define BUSY_PATIENCE 2000 /* milliseconds */
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
-    "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk')"
-#define TABLES_COUNT 9
+    "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
+    "'history_chunk', 'checkpoint_chunk', 'sample')"
+#define TABLES_COUNT 12
 #define SQLITE_MAGIC "SQLite format 3"
 
-static bool database_complain(struct database *database, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool database_complain(struct database *database, const char *format, ...)
+bool database_refuse(struct database *database, const char *reason, ...)
 {
     if (*database->problem)
         return false;
     va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(database->problem, sizeof database->problem, format, arguments);
+    va_start(arguments, reason);
+    vsnprintf(database->problem, sizeof database->problem, reason, arguments);
     va_end(arguments);
     return false;
 }
@@ -58,10 +56,10 @@ bool database_damaged(struct database *database, const char *reason, ...)
     va_start(arguments, reason);
     vsnprintf(text, sizeof text, reason, arguments);
     va_end(arguments);
-    return database_complain(database,
-                             "%s is damaged (%s); copy it again from where it was made, or record "
-                             "the program again",
-                             database->path, text);
+    return database_refuse(database,
+                           "%s is damaged (%s); copy it again from where it was made, or record "
+                           "the program again",
+                           database->path, text);
 }
 
 bool database_failed(struct database *database)
@@ -69,15 +67,15 @@ bool database_failed(struct database *database)
     switch (sqlite3_errcode(database->connection)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return database_complain(database, "%s is locked by another program; try again later",
-                                 database->path);
+        return database_refuse(database, "%s is locked by another program; try again later",
+                               database->path);
     case SQLITE_NOMEM:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return database_complain(database, "cannot read %s: %s; copy it to a folder of your own",
-                                 database->path, sqlite3_errmsg(database->connection));
+        return database_refuse(database, "cannot read %s: %s; copy it to a folder of your own",
+                               database->path, sqlite3_errmsg(database->connection));
     default:
         /* Not sqlite3_errmsg(), which may quote what it stumbled over. */
         return database_damaged(database, "%s",
@@ -87,8 +85,8 @@ bool database_failed(struct database *database)
 
 static bool database_cannot_open(struct database *database, int number)
 {
-    return database_complain(database, "cannot open %s: %s; give the file that heapline run wrote",
-                             database->path, strerror(number));
+    return database_refuse(database, "cannot open %s: %s; give the file that heapline run wrote",
+                           database->path, strerror(number));
 }
 
 /* Looks at the file as a file. */
@@ -101,23 +99,23 @@ static bool database_check_file(struct database *database)
     if (S_ISDIR(status.st_mode))
         return database_cannot_open(database, EISDIR);
     if (!S_ISREG(status.st_mode))
-        return database_complain(database,
-                                 "%s is not a plain file; give one that heapline run "
-                                 "wrote",
-                                 database->path);
+        return database_refuse(database,
+                               "%s is not a plain file; give one that heapline run "
+                               "wrote",
+                               database->path);
     if (status.st_size == 0)
-        return database_complain(database,
-                                 "%s is empty: the recording ended before it began; "
-                                 "record the program again",
-                                 database->path);
+        return database_refuse(database,
+                               "%s is empty: the recording ended before it began; "
+                               "record the program again",
+                               database->path);
     char magic[sizeof SQLITE_MAGIC] = "";
     if (read(file, magic, sizeof magic) < 0)
         return database_cannot_open(database, errno);
     if (memcmp(magic, SQLITE_MAGIC, sizeof magic))
-        return database_complain(database,
-                                 "%s is not a recording (it is no SQLite file); give one "
-                                 "that heapline run wrote",
-                                 database->path);
+        return database_refuse(database,
+                               "%s is not a recording (it is no SQLite file); give one "
+                               "that heapline run wrote",
+                               database->path);
     return true;
 }
 
@@ -183,23 +181,28 @@ static bool database_number(struct database *database, const char *query, int64_
 
 static bool database_check_format(struct database *database)
 {
-    int64_t application = 0, format = 0, tables = 0;
+    int64_t application = 0, format = 0, tables = 0, page_size = 0;
+    struct stat status;
     if (!database_number(database, "PRAGMA application_id", &application) ||
         !database_number(database, "PRAGMA user_version", &format) ||
-        !database_number(database, TABLES_QUERY, &tables))
+        !database_number(database, TABLES_QUERY, &tables) ||
+        !database_number(database, "PRAGMA page_size", &page_size))
         return false;
     if (application != STORE_APPLICATION_ID)
-        return database_complain(database,
-                                 "%s is an SQLite file but not a recording; give one "
-                                 "that heapline run wrote",
-                                 database->path);
+        return database_refuse(database,
+                               "%s is an SQLite file but not a recording; give one "
+                               "that heapline run wrote",
+                               database->path);
     if (format > STORE_FORMAT)
-        return database_complain(database,
-                                 "%s has format %" PRId64 ", this heapline reads %d; "
-                                 "use a newer heapline",
-                                 database->path, format, STORE_FORMAT);
+        return database_refuse(database,
+                               "%s has format %" PRId64 ", this heapline reads %d; "
+                               "use a newer heapline",
+                               database->path, format, STORE_FORMAT);
     if (format < 1 || tables != TABLES_COUNT)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
+    /* SQLite itself notices when whole pages are missing, not a part of the last one. */
+    if (stat(database->path, &status) == 0 && page_size > 0 && status.st_size % page_size)
+        return database_damaged(database, "its end is missing");
     return true;
 }
 

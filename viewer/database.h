@@ -7,10 +7,11 @@
 #ifndef HEAPLINE_VIEWER_DATABASE_H
 #define HEAPLINE_VIEWER_DATABASE_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "viewer/sqlite.h"
 
 struct database {
     sqlite3 *connection;
@@ -24,9 +25,12 @@ struct database {
 bool database_init(struct database *database, const char *path);
 void database_deinit(struct database *database);
 
-/* Both keep a problem, unless there is one already, and return false. `reason` is a printf format.
+/* These keep a problem, unless there is one already, and return false. `reason` is a printf format.
  * database_damaged(): what was read cannot be true. database_failed(): SQLite's last call failed.
+ * database_refuse(): the file is sound, but not what is needed.
  */
+bool database_refuse(struct database *database, const char *reason, ...)
+    __attribute__((format(printf, 2, 3)));
 bool database_damaged(struct database *database, const char *reason, ...)
     __attribute__((format(printf, 2, 3)));
 bool database_failed(struct database *database);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "wire.h"
+#include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
 #define NO_KEY UINT32_MAX
@@ -72,12 +73,24 @@ static int compare_functions(const void *a, const void *b, void *recording)
     return compare_strings(frame_of(a, recording)->function, frame_of(b, recording)->function);
 }
 
+static int compare_packages(const void *a, const void *b, void *recording)
+{
+    return compare_strings(frame_of(a, recording)->package, frame_of(b, recording)->package);
+}
+
 static int compare_lines(const void *a, const void *b, void *recording)
 {
     int order = compare_files(a, b, recording);
     if (!order)
         order = compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
     return order ? order : compare_functions(a, b, recording);
+}
+
+static int compare_source_lines(const void *a, const void *b, void *recording)
+{
+    int order = compare_files(a, b, recording);
+    return order ? order
+                 : compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
 }
 
 static int compare_threads(const void *a, const void *b, void *recording)
@@ -147,7 +160,7 @@ static void grouping_init_stacks(struct grouping *grouping)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
     struct grouping lines;
-    grouping_init(&lines, grouping->recording, GROUP_BY_LINE);
+    grouping_init(&lines, grouping->recording, GROUP_BY_LINE, false);
     grouping->line_keys = lines.keys;
     free(lines.members);
     grouping->key_count = (uint32_t)stacks->count;
@@ -168,7 +181,31 @@ static void grouping_init_stacks(struct grouping *grouping)
     free(places);
 }
 
-void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by)
+static bool is_package(const struct frame *frame, const char *name)
+{
+    return frame->package && !strcmp(frame->package, name);
+}
+
+/* Finds, parents first, whose frame is to blame for each stack. */
+static void find_blamed(struct grouping *grouping)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    const struct frame *frames = grouping->recording->symbols.frames;
+    CLEANUP(cleanup_free) bool *seen = memory_new(stacks->count, sizeof *seen);
+    grouping->blamed = memory_new(stacks->count, sizeof *grouping->blamed);
+    for (uint32_t node = 1; node < stacks->count; node++) {
+        uint32_t parent = stacks->parent[node], location = stacks->location[node];
+        uint32_t outer = grouping->blamed[parent];
+        bool is_program = is_package(&frames[location], "program");
+        seen[node] = seen[parent] || is_program;
+        bool begins = is_program || !parent || is_package(&frames[outer], "program") ||
+                      (!seen[parent] && is_package(&frames[outer], "stdlib"));
+        grouping->blamed[node] = begins ? location : outer;
+    }
+}
+
+void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
+                   bool blame)
 {
     *grouping = (struct grouping){.recording = recording, .by = by};
     const struct symbols *symbols = &recording->symbols;
@@ -184,6 +221,14 @@ void grouping_init(struct grouping *grouping, const struct recording *recording,
         break;
     case GROUP_BY_STACK:
         grouping_init_stacks(grouping);
+        break;
+    case GROUP_BY_SOURCE_LINE:
+        grouping_sort(grouping, symbols->frame_count, compare_source_lines);
+        break;
+    case GROUP_BY_PACKAGE:
+        grouping_sort(grouping, symbols->frame_count, compare_packages);
+        if (blame)
+            find_blamed(grouping);
         break;
     case GROUP_BY_THREAD:
         grouping_sort(grouping, symbols->thread_count, compare_threads);
@@ -205,6 +250,7 @@ void grouping_deinit(struct grouping *grouping)
     free(grouping->keys);
     free(grouping->members);
     free(grouping->line_keys);
+    free(grouping->blamed);
 }
 
 uint32_t grouping_key(const struct grouping *grouping, size_t process,
@@ -214,9 +260,13 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
     case GROUP_BY_LINE:
     case GROUP_BY_FILE:
     case GROUP_BY_FUNCTION:
+    case GROUP_BY_SOURCE_LINE:
         return grouping->keys[grouping->recording->stacks.location[row->node]];
     case GROUP_BY_STACK:
         return grouping->keys[row->node];
+    case GROUP_BY_PACKAGE:
+        return grouping->keys[grouping->blamed ? grouping->blamed[row->node]
+                                               : grouping->recording->stacks.location[row->node]];
     case GROUP_BY_THREAD:
         return grouping->keys[row->thread];
     case GROUP_BY_ALLOCATOR:

@@ -15,10 +15,12 @@ enum group_by {
     GROUP_BY_FILE,
     GROUP_BY_FUNCTION,
     GROUP_BY_STACK,
+    GROUP_BY_PACKAGE,
     GROUP_BY_THREAD,
     GROUP_BY_ALLOCATOR,
     GROUP_BY_SIZE,
     GROUP_BY_PROCESS,
+    GROUP_BY_SOURCE_LINE, /* by file and line alone; users do not name it */
 };
 
 /* One thread. The recording must outlive the grouping. */
@@ -29,9 +31,15 @@ struct grouping {
     uint32_t *members; /* by key: one of the things that have it */
     uint32_t key_count;
     uint32_t *line_keys; /* by stack: what each location's key by line is */
+    uint32_t
+        *blamed; /* by package, when it is the one that the program called: a location, by node */
 };
 
-void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by);
+/* By package: that of the innermost frame, or with `blame` the one that the program called: of the
+ * frame next to the innermost one of the program's; where no frame is, of the outermost one beside
+ * the standard library. */
+void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
+                   bool blame);
 void grouping_deinit(struct grouping *grouping);
 
 /* The key of a counted row of the process with this index. */

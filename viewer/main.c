@@ -15,17 +15,17 @@ static const struct command {
 } commands[] = {
     {"run", "record a command with all its Python processes", command_run},
     {"report", "how much memory, when, and which lines", command_report},
-    {"lines", NULL, NULL},
-    {"tree", NULL, NULL},
-    {"timeline", NULL, NULL},
-    {"diff", NULL, NULL},
+    {"lines", "the source, line by line, with what each line did", command_lines},
+    {"tree", "by call path, callers above callees or inverted", command_tree},
+    {"timeline", "memory over time, drawn in the terminal", command_timeline},
+    {"diff", "what changed between two runs, or two moments of one", command_diff},
     {"processes", NULL, NULL},
     {"html", NULL, NULL},
-    {"export", NULL, NULL},
+    {"export", "files for other programs", command_export},
     {"live", NULL, NULL},
     {"serve", NULL, NULL},
-    {"check", NULL, NULL},
-    {"sql", NULL, NULL},
+    {"check", "whether a recording is as it should be", command_check},
+    {"sql", "the database, with every event as a row", command_sql},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -71,7 +71,7 @@ static int options_next_long(struct options *options, const char *name)
     if (!spec)
         return options_unknown(options, name, length);
     bool has_value = name[length] == '=';
-    if (spec->argument && !has_value)
+    if (spec->argument && *spec->argument != '[' && !has_value)
         return options_take_value(options, spec);
     if (!spec->argument && has_value)
         return options_wrong(options, "--%s takes no value", spec->name);
@@ -134,7 +134,8 @@ void options_help(FILE *stream, const struct option_spec *specs, size_t spec_cou
         const struct option_spec *spec = &specs[i];
         snprintf(spelling, sizeof spelling, "%c%c%c --%s%s%s", spec->letter ? '-' : ' ',
                  spec->letter ? spec->letter : ' ', spec->letter ? ',' : ' ', spec->name,
-                 spec->argument ? " " : "", spec->argument ? spec->argument : "");
+                 spec->argument && *spec->argument != '[' ? " " : "",
+                 spec->argument ? spec->argument : "");
         fprintf(stream, "  %-28s", spelling);
         for (const char *line = spec->help; *line;) {
             size_t length = strcspn(line, "\n");

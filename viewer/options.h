@@ -15,7 +15,8 @@
 struct option_spec {
     char letter;          /* '\0': none */
     const char *name;     /* without the dashes */
-    const char *argument; /* what its value is called in the help; NULL: it takes none */
+    const char *argument; /* what its value is called in the help; NULL: it takes none; in brackets
+                           * ("[=N]"): it may have one, only behind "=", else `value` is NULL */
     const char *help;     /* may have several lines */
     int id;               /* above 0 */
 };

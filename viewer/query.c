@@ -20,21 +20,17 @@
 #include "viewer/counters.h"
 #include "viewer/cumulative.h"
 #include "viewer/memory.h"
+#include "viewer/replay.h"
 #include "viewer/selection.h"
 
 #define LIMIT_DEFAULT 10u
 
-const char *const moment_names[] = {
-    [MOMENT_PEAK] = "peak",
-    [MOMENT_END] = "end",
-    [MOMENT_EXIT] = "exit",
-    NULL,
-};
-
 const char *const group_names[] = {
-    [GROUP_BY_LINE] = "line",   [GROUP_BY_FILE] = "file",       [GROUP_BY_FUNCTION] = "function",
-    [GROUP_BY_STACK] = "stack", [GROUP_BY_THREAD] = "thread",   [GROUP_BY_ALLOCATOR] = "allocator",
-    [GROUP_BY_SIZE] = "size",   [GROUP_BY_PROCESS] = "process", NULL,
+    [GROUP_BY_LINE] = "line",           [GROUP_BY_FILE] = "file",
+    [GROUP_BY_FUNCTION] = "function",   [GROUP_BY_STACK] = "stack",
+    [GROUP_BY_PACKAGE] = "package",     [GROUP_BY_THREAD] = "thread",
+    [GROUP_BY_ALLOCATOR] = "allocator", [GROUP_BY_SIZE] = "size",
+    [GROUP_BY_PROCESS] = "process",     NULL,
 };
 
 const char *const sort_names[] = {
@@ -96,15 +92,43 @@ struct count {
     bool *wanted;     /* by location; NULL: all */
     struct row *rows; /* by key or by node */
     struct row view;
+    /* Of the process at hand, by counter, when its rows do not say it themselves. */
+    struct held *held;
+    struct happened *happened;
 };
 
-static struct row row_at(enum moment moment, const struct counter_row *counter)
+static struct row row_of_span(const struct happened *happened)
 {
+    return (struct row){
+        .bytes = happened->kept.bytes,
+        .blocks = happened->kept.blocks,
+        .allocated_bytes = happened->allocated_bytes,
+        .allocations = happened->allocations,
+        .freed_bytes = happened->freed.bytes,
+        .freed_blocks = happened->freed.blocks,
+    };
+}
+
+static struct row row_at(const struct count *count, uint32_t number,
+                         const struct counter_row *counter)
+{
+    if (count->happened)
+        return row_of_span(&count->happened[number]);
     struct row row = {
         .allocated_bytes = counter->allocated_bytes,
         .allocations = counter->allocations,
     };
-    switch (moment) {
+    if (count->query->temporary == 1) {
+        row.bytes = counter->temporary_bytes;
+        row.blocks = counter->temporary_blocks;
+        return row;
+    }
+    if (count->held) {
+        row.bytes = count->held[number].bytes;
+        row.blocks = count->held[number].blocks;
+        return row;
+    }
+    switch (count->query->at.kind) {
     case MOMENT_PEAK:
         row.bytes = counter->peak_bytes;
         row.blocks = counter->peak_blocks;
@@ -117,11 +141,14 @@ static struct row row_at(enum moment moment, const struct counter_row *counter)
         row.bytes = counter->leaked_bytes;
         row.blocks = counter->leaked_blocks;
         break;
+    case MOMENT_TIME:
+        break; /* is held */
     }
     return row;
 }
 
-static void count_row(void *context, size_t process, const struct counter_row *counter)
+static void count_row(void *context, size_t process, uint32_t number,
+                      const struct counter_row *counter)
 {
     struct count *count = context;
     const struct query *query = count->query;
@@ -130,7 +157,7 @@ static void count_row(void *context, size_t process, const struct counter_row *c
     uint32_t location = count->grouping->recording->stacks.location[counter->node];
     if (count->wanted && !query->cumulative && !count->wanted[location])
         return;
-    struct row row = row_at(query->moment, counter);
+    struct row row = row_at(count, number, counter);
     row_add(&count->view, &row);
     row_add(&count->rows[query->cumulative ? counter->node
                                            : grouping_key(count->grouping, process, counter)],
@@ -168,14 +195,25 @@ static void totals_add(struct totals *totals, const struct process *process)
     totals->lost_events += process->lost_events;
 }
 
-static double process_time(const struct process *process, enum moment moment)
+/* NaN where it is not known. */
+static double process_time(struct recording *recording, const struct process *process,
+                           const struct moment *moment)
 {
-    if (moment == MOMENT_PEAK)
+    double seconds;
+    switch (moment->kind) {
+    case MOMENT_PEAK:
         return process->peak_time;
-    return moment == MOMENT_END ? process->end_time : process->ended;
+    case MOMENT_END:
+        return process->end_time;
+    case MOMENT_EXIT:
+        return process->ended;
+    case MOMENT_TIME:
+        break;
+    }
+    return moment_seconds(moment, recording, &seconds) ? seconds : NAN;
 }
 
-static void answer_choose_processes(struct answer *answer, const struct recording *recording)
+static void answer_choose_processes(struct answer *answer, struct recording *recording)
 {
     answer->processes = memory_new(recording->process_count, sizeof *answer->processes);
     for (size_t i = 0; i < recording->process_count; i++) {
@@ -184,18 +222,63 @@ static void answer_choose_processes(struct answer *answer, const struct recordin
         answer->processes[answer->process_count++] = i;
         totals_add(&answer->totals, &recording->processes[i]);
     }
-    answer->totals.peak_time = answer->time = NAN;
+    answer->totals.peak_time = answer->time = answer->from_time = NAN;
     if (answer->process_count == 1) {
         const struct process *process = &recording->processes[answer->processes[0]];
+        const struct query *query = &answer->query;
         answer->totals.peak_time = process->peak_time;
-        answer->time = process_time(process, answer->query.moment);
+        if (!query->temporary)
+            answer->time =
+                process_time(recording, process, query->between ? &query->to : &query->at);
+        if (query->between)
+            answer->from_time = process_time(recording, process, &query->from);
     }
+}
+
+/* What happened to a process's counters between the moments. */
+static bool load_span(struct recording *recording, size_t process, struct count *count)
+{
+    const struct query *query = count->query;
+    uint64_t from, to;
+    if (!history_position(recording, process, &query->from, &from) ||
+        !history_position(recording, process, &query->to, &to))
+        return false;
+    if (from > to)
+        return database_refuse(&recording->database, "%s is after %s; give the earlier one first",
+                               moment_text(&query->from), moment_text(&query->to));
+    return history_between(recording, process, from, to, &count->happened);
+}
+
+/* Reads from the history what the counters' rows do not say. */
+static bool load_moment(struct recording *recording, size_t process, struct count *count)
+{
+    uint64_t position;
+    if (count->query->temporary == 1)
+        return true;
+    if (count->query->between)
+        return load_span(recording, process, count);
+    if (count->query->temporary > 1)
+        return history_temporary(recording, process, count->query->temporary, &count->held);
+    return count->query->at.kind != MOMENT_TIME ||
+           (history_position(recording, process, &count->query->at, &position) &&
+            history_held_at(recording, process, position, &count->held));
+}
+
+static bool count_process(struct recording *recording, size_t process, struct count *count)
+{
+    bool good = load_moment(recording, process, count) &&
+                counters_visit(recording, process, count_row, count);
+    free(count->held);
+    free(count->happened);
+    count->held = NULL;
+    count->happened = NULL;
+    return good;
 }
 
 static bool answer_count(struct answer *answer, struct recording *recording, struct count *count)
 {
     for (size_t i = 0; i < answer->process_count; i++)
-        if (!counters_visit(recording, answer->processes[i], count_row, count))
+        if (!count_process(recording, answer->processes[i], count))
             return false;
     return true;
 }
@@ -216,7 +299,8 @@ static size_t answer_compact(struct answer *answer, const bool *wanted)
     size_t kept = 0;
     for (uint32_t key = 0; key < grouping->key_count; key++) {
         struct row row = answer->rows[key];
-        if (!row.bytes && !row.blocks && !row.allocated_bytes && !row.allocations)
+        if (!row.bytes && !row.blocks && !row.allocated_bytes && !row.allocations &&
+            !row.freed_blocks)
             continue;
         if (answer->query.cumulative && wanted && !wanted[grouping->members[key]])
             continue;
@@ -240,7 +324,7 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
 {
     *answer = (struct answer){.query = *query};
     answer_choose_processes(answer, recording);
-    grouping_init(&answer->grouping, recording, query->by);
+    grouping_init(&answer->grouping, recording, query->by, query->blame);
     CLEANUP(cleanup_free) bool *wanted = wanted_locations(query, &recording->symbols);
     size_t count_rows = query->cumulative ? recording->stacks.count : answer->grouping.key_count;
     struct count count = {

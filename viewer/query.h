@@ -1,8 +1,9 @@
 /*
  * A question to a recording and its answer: which rows held how much at which moment.
  *
- *   moment    what a block must have been alive at: the peak, the end of the program's own code
- *             (end), or the end of its process (exit; what is left then has leaked)
+ *   moment    what a block must have been alive at (moment.h)
+ *   span      two moments: what was allocated between them and still there at the second, and what
+ *             was there at the first and freed before the second
  *   grouping  what the blocks are summed by
  *   frame     a line of a function in a stack
  *
@@ -16,13 +17,8 @@
 #include <stdint.h>
 
 #include "viewer/grouping.h"
+#include "viewer/moment.h"
 #include "viewer/recording.h"
-
-enum moment {
-    MOMENT_PEAK,
-    MOMENT_END,
-    MOMENT_EXIT,
-};
 
 enum sort {
     SORT_BYTES,
@@ -32,8 +28,7 @@ enum sort {
     SORT_NAME,
 };
 
-/* What the user calls moments, groupings and sorts, by their numbers; NULL ends each list. */
-extern const char *const moment_names[];
+/* What the user calls groupings and sorts, by their numbers; NULL ends each list. */
 extern const char *const group_names[];
 extern const char *const sort_names[];
 
@@ -44,8 +39,13 @@ struct globs {
 };
 
 struct query {
-    enum moment moment;
+    struct moment at;
+    bool between;
+    struct moment from, to; /* when between; `at` is not used then */
     enum group_by by;
+    uint32_t temporary; /* not 0: the allocations freed before the thread's so manieth next one, of
+                         * the whole run; `at` is not used then */
+    bool blame;         /* by package: the one that the program called */
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
                       */
     enum sort sort;
@@ -67,8 +67,10 @@ bool globs_match(const struct globs *globs, const char *path);
 
 struct row {
     uint32_t key;                          /* see grouping.h */
-    uint64_t bytes, blocks;                /* at the moment */
-    uint64_t allocated_bytes, allocations; /* of the whole run */
+    uint64_t bytes, blocks;                /* at the moment; of a span: allocated and kept; or the
+                                            * temporary ones */
+    uint64_t allocated_bytes, allocations; /* of the whole run, or of the span */
+    uint64_t freed_bytes, freed_blocks;    /* of a span: from before it */
 };
 
 /* The sums of the chosen processes. */
@@ -85,6 +87,7 @@ struct answer {
     size_t process_count;
     struct totals totals;
     double time;      /* of the moment; NaN: unknown, or of several processes */
+    double from_time; /* the same of a span's start; `time` is then its end's */
     struct row *rows; /* sorted, not more than the limit */
     size_t row_count;
     size_t rows_omitted;

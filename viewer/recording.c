@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "chunk.h"
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
@@ -37,16 +38,17 @@ static bool read_run(struct rows *rows, struct run *run)
 {
     if (!read_command(rows, 0, &run->command) || !rows_text(rows, 1, &run->directory) ||
         !rows_seconds(rows, 2, &run->started) || !rows_seconds(rows, 3, &run->seconds) ||
-        !rows_flag(rows, 4, &run->complete))
+        !rows_flag(rows, 4, &run->complete) || !rows_flag(rows, 5, &run->history))
         return false;
-    return rows_is_null(rows, 5) || rows_text(rows, 5, &run->trouble);
+    return rows_is_null(rows, 6) || rows_text(rows, 6, &run->trouble);
 }
 
 static bool load_run(struct recording *recording)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
-                   "SELECT command, directory, started, seconds, complete, trouble FROM run"))
+                   "SELECT command, directory, started, seconds, complete, history, trouble "
+                   "FROM run"))
         return false;
     switch (rows_next(&rows)) {
     case ROWS_ROW:
@@ -70,7 +72,7 @@ static bool read_optional(struct rows *rows, int column, int64_t instead, int64_
     "SELECT id, pid, parent_pid, command, python, python_stacks, started, ended, exit_status, "    \
     "signal, peak_time, end_time, end_seen, peak_bytes, peak_blocks, end_bytes, end_blocks, "      \
     "leaked_bytes, leaked_blocks, allocations, frees, allocated_bytes, unmatched_frees, "          \
-    "lost_events FROM process ORDER BY id"
+    "lost_events, events, peak_events, end_events FROM process ORDER BY id"
 
 static bool read_counts(struct rows *rows, int column, struct process *process)
 {
@@ -78,7 +80,8 @@ static bool read_counts(struct rows *rows, int column, struct process *process)
     uint64_t *const counts[] = {
         &sums->peak_bytes,      &sums->peak_blocks,        &sums->end_bytes,      &sums->end_blocks,
         &sums->leaked_bytes,    &sums->leaked_blocks,      &sums->allocations,    &process->frees,
-        &sums->allocated_bytes, &process->unmatched_frees, &process->lost_events,
+        &sums->allocated_bytes, &process->unmatched_frees, &process->lost_events, &process->events,
+        &process->peak_events,  &process->end_events,
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (!rows_count(rows, column + (int)i, counts[i]))
@@ -126,22 +129,34 @@ static bool load_processes(struct recording *recording)
     return step == ROWS_END;
 }
 
-/* Does every counter belong to a process? One without would be missing from all sums. */
-static bool check_counters(struct recording *recording)
+static struct process *process_by_id(struct recording *recording, uint32_t id)
+{
+    for (size_t i = 0; i < recording->process_count; i++)
+        if (recording->processes[i].id == id)
+            return &recording->processes[i];
+    return NULL;
+}
+
+/* Counts each process's counters. One without a process would be missing from all sums. */
+static bool count_counters(struct recording *recording)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
-                   "SELECT 1 FROM counter_chunk WHERE process NOT IN (SELECT id FROM process)"))
+                   "SELECT process, max(first + count), count(*) FROM counter_chunk "
+                   "GROUP BY process"))
         return false;
-    switch (rows_next(&rows)) {
-    case ROWS_ROW:
-        return database_damaged(&recording->database, "counters of no process");
-    case ROWS_END:
-        return true;
-    case ROWS_PROBLEM:
-        break;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW) {
+        uint32_t id, count, chunks;
+        if (!rows_index(&rows, 0, &id) || !rows_index(&rows, 1, &count) ||
+            !rows_index(&rows, 2, &chunks))
+            return false;
+        struct process *process = process_by_id(recording, id);
+        if (!process || count > (uint64_t)chunks * CHUNK_ROWS)
+            return database_damaged(&recording->database, "counters of no process");
+        process->counter_count = count;
     }
-    return false;
+    return step == ROWS_END;
 }
 
 /* Do the processes' numbers add up to something that a signed number holds? */
@@ -161,6 +176,8 @@ static bool check_totals(struct recording *recording)
             if (sums[j] > INT64_MAX)
                 return database_damaged(&recording->database, "sums beyond any memory");
         }
+        if (process->peak_events > process->events || process->end_events > process->events)
+            return database_damaged(&recording->database, "moments after the last event");
     }
     return true;
 }
@@ -169,7 +186,7 @@ bool recording_init(struct recording *recording, const char *path)
 {
     *recording = (struct recording){0};
     return database_init(&recording->database, path) && load_run(recording) &&
-           load_processes(recording) && check_totals(recording) && check_counters(recording) &&
+           load_processes(recording) && check_totals(recording) && count_counters(recording) &&
            symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }

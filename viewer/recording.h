@@ -39,6 +39,8 @@ struct process {
     int64_t signal;                             /* 0: none */
     struct sums sums;
     uint64_t frees, unmatched_frees, lost_events;
+    uint64_t events, peak_events, end_events; /* in all, up to the peak, up to the end */
+    uint32_t counter_count;
 };
 
 struct run {
@@ -47,6 +49,7 @@ struct run {
     double started;
     double seconds; /* NaN: still being recorded, or cut short */
     bool complete;
+    bool history;  /* every event was to be kept */
     char *trouble; /* NULL: none */
 };
 

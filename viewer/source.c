@@ -13,6 +13,7 @@
 #include "viewer/memory.h"
 
 #define SOURCE_BYTES_MAX (64 << 20)
+#define TAB_COLUMNS      8u
 
 void sources_init(struct sources *sources, struct recording *recording)
 {
@@ -69,21 +70,90 @@ static const char *source_find(const char *text, const char *end, int32_t line)
     return text < end && line == 1 ? text : NULL;
 }
 
-char *sources_line(struct sources *sources, uint32_t file, int32_t line)
+/* The text of a file; null when the recording does not carry it. */
+static const struct source_text *source_of(struct sources *sources, uint32_t file)
 {
     struct source_text *source = &sources->files[file];
     if (!source->asked)
         source_load(sources, file);
-    const char *end = source->text ? source->text + source->size : NULL;
-    const char *start = end ? source_find(source->text, end, line) : NULL;
-    if (!start)
-        return NULL;
-    while (start < end && (*start == ' ' || *start == '\t' || *start == '\f'))
-        start++;
+    return source->text ? source : NULL;
+}
+
+/* Where a line's text ends, without white space there. */
+static const char *line_stop(const char *start, const char *end)
+{
     const char *stop = start;
     while (stop < end && *stop != '\n' && *stop != '\r')
         stop++;
     while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
-    return utf8_clean(start, (size_t)(stop - start));
+    return stop;
+}
+
+char *sources_line(struct sources *sources, uint32_t file, int32_t line)
+{
+    const struct source_text *source = source_of(sources, file);
+    const char *end = source ? source->text + source->size : NULL;
+    const char *start = end ? source_find(source->text, end, line) : NULL;
+    if (!start)
+        return NULL;
+    while (start < end && (*start == ' ' || *start == '\t' || *start == '\f'))
+        start++;
+    return utf8_clean(start, (size_t)(line_stop(start, end) - start));
+}
+
+char *sources_indented_line(struct sources *sources, uint32_t file, int32_t line)
+{
+    const struct source_text *source = source_of(sources, file);
+    const char *end = source ? source->text + source->size : NULL;
+    const char *start = end ? source_find(source->text, end, line) : NULL;
+    if (!start)
+        return NULL;
+    char *text;
+    size_t size, column = 0;
+    FILE *stream = memory_stream(&text, &size);
+    for (const char *stop = line_stop(start, end); start < stop; start++)
+        if (*start == '\t')
+            do
+                fputc(' ', stream);
+            while (++column % TAB_COLUMNS);
+        else if (*start != '\f') {
+            fputc(*start, stream);
+            column++;
+        }
+    fclose(stream);
+    char *clean = utf8_clean(text, size);
+    free(text);
+    return clean;
+}
+
+int32_t sources_line_count(struct sources *sources, uint32_t file)
+{
+    const struct source_text *source = source_of(sources, file);
+    int32_t count = 0;
+    if (!source)
+        return 0;
+    const char *end = source->text + source->size;
+    for (const char *at = source->text; at < end && count < INT32_MAX; count++) {
+        while (at < end && *at != '\n' && *at != '\r')
+            at++;
+        if (at < end)
+            at += at + 1 < end && at[0] == '\r' && at[1] == '\n' ? 2 : 1;
+    }
+    return count;
+}
+
+bool sources_differ_from_disk(struct sources *sources, uint32_t file, const char *path)
+{
+    const struct source_text *source = source_of(sources, file);
+    if (!source)
+        return false;
+    FILE *stream = fopen(path, "re");
+    if (!stream)
+        return false;
+    CLEANUP(cleanup_free) char *text = memory_new(source->size + 1, 1);
+    size_t size = fread(text, 1, source->size + 1, stream);
+    bool readable = !ferror(stream);
+    fclose(stream);
+    return readable && (size != source->size || memcmp(text, source->text, size) != 0);
 }

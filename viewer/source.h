@@ -28,4 +28,13 @@ void sources_deinit(struct sources *sources);
  * is not there: the numbers do not depend on it. */
 char *sources_line(struct sources *sources, uint32_t file, int32_t line);
 
+/* The same with its indentation, tabs made spaces. */
+char *sources_indented_line(struct sources *sources, uint32_t file, int32_t line);
+
+/* How many lines the file has; 0 when the recording does not carry it. */
+int32_t sources_line_count(struct sources *sources, uint32_t file);
+
+/* Is there a file at `path` that says something else than what was recorded? */
+bool sources_differ_from_disk(struct sources *sources, uint32_t file, const char *path);
+
 #endif

@@ -66,7 +66,8 @@ static bool table_load(struct table *table, struct symbols *symbols, struct data
 static bool read_file(struct symbols *symbols, struct rows *rows, void *row)
 {
     (void)symbols;
-    return rows_text(rows, 1, row);
+    struct file *file = row;
+    return rows_text(rows, 1, &file->path) && rows_text(rows, 2, &file->package);
 }
 
 static bool read_code(struct symbols *symbols, struct rows *rows, void *row)
@@ -74,7 +75,7 @@ static bool read_code(struct symbols *symbols, struct rows *rows, void *row)
     struct code *code = row;
     if (!rows_text(rows, 1, &code->name) || !rows_index(rows, 2, &code->file))
         return false;
-    if (code->file >= symbols->file_count || !symbols->files[code->file])
+    if (code->file >= symbols->file_count || !symbols->files[code->file].path)
         return database_damaged(rows->database, "a function of no file");
     return true;
 }
@@ -89,7 +90,8 @@ static bool read_frame(struct symbols *symbols, struct rows *rows, void *row)
     if (code >= symbols->code_count || !symbols->codes[code].name)
         return database_damaged(rows->database, "a line of no function");
     *frame = (struct frame){
-        .file = symbols->files[symbols->codes[code].file],
+        .file = symbols->files[symbols->codes[code].file].path,
+        .package = symbols->files[symbols->codes[code].file].package,
         .function = symbols->codes[code].name,
         .line = (int32_t)line,
         .file_id = symbols->codes[code].file,
@@ -107,9 +109,9 @@ static bool read_thread(struct symbols *symbols, struct rows *rows, void *row)
 
 static bool load_files(struct symbols *symbols, struct database *database)
 {
-    struct table table = {.row_bytes = sizeof(char *)};
-    bool good =
-        table_load(&table, symbols, database, "SELECT id, path FROM file ORDER BY id", read_file);
+    struct table table = {.row_bytes = sizeof(struct file)};
+    bool good = table_load(&table, symbols, database,
+                           "SELECT id, path, package FROM file ORDER BY id", read_file);
     symbols->files = table.rows;
     symbols->file_count = table.count;
     return good;
@@ -154,8 +156,10 @@ bool symbols_init(struct symbols *symbols, struct database *database)
 
 void symbols_deinit(struct symbols *symbols)
 {
-    for (size_t i = 0; i < symbols->file_count; i++)
-        free(symbols->files[i]);
+    for (size_t i = 0; i < symbols->file_count; i++) {
+        free(symbols->files[i].path);
+        free(symbols->files[i].package);
+    }
     for (size_t i = 0; i < symbols->code_count; i++)
         free(symbols->codes[i].name);
     for (size_t i = 0; i < symbols->thread_count; i++)

@@ -17,9 +17,15 @@
  * "no Python frame", has file and function NULL. */
 struct frame {
     const char *file;
+    const char *package; /* 'stdlib', 'program' or a distribution; NULL where file is */
     const char *function;
     int32_t line;
     uint32_t file_id;
+};
+
+struct file {
+    char *path; /* NULL: no such id */
+    char *package;
 };
 
 struct code {
@@ -34,7 +40,7 @@ struct thread {
 };
 
 struct symbols {
-    char **files; /* paths; NULL: no such id */
+    struct file *files;
     size_t file_count;
     struct code *codes;
     size_t code_count;

@@ -48,6 +48,19 @@ def _beside_memray(programs):
                           lambda one: one.overhead_ratio(), 0.75, "{:.2f}")
 
 
+def _history(programs):
+    sizes = [one.history_bytes_an_event() for one in programs if one.figures]
+    if any(size == size for size in sizes):
+        mean = geometric_mean(sizes)
+        yield _row("history, bytes an event, geometric mean", "≤ 0.5", f"{mean:.2f}", mean <= 0.5)
+    yield from _worst_row("file beside memray's", "≤ 1", programs, lambda one: one.file_ratio(), 1, "{:.2f}")
+    if any("heapline-sums" in one.samples for one in programs):
+        mean = geometric_mean(one.slowdown("heapline") for one in programs)
+        without = geometric_mean(one.slowdown("heapline-sums") for one in programs)
+        cost = mean - without
+        yield _row("slowdown by the history, of the means", "≤ 0.05", f"{cost:+.2f}", cost <= 0.05)
+
+
 def _hello_world(programs):
     for one in programs:
         if one.name == HELLO_WORLD and "heapline" in one.samples:
@@ -83,6 +96,7 @@ def judge(programs):
     if compared:
         rows += _slowdowns(compared)
         rows += _beside_memray(compared)
+        rows += _history(compared)
     rows += _hello_world(programs)
     rows += _resources([one for one in programs if one.figures])
     return rows

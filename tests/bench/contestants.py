@@ -30,6 +30,10 @@ def _heapline(python, program, output):
     return [str(HEAPLINE), "run", "-o", output, "-f", "-q", "--", *python, *program]
 
 
+def _heapline_sums(python, program, output):
+    return [str(HEAPLINE), "run", "--no-history", "-o", output, "-f", "-q", "--", *python, *program]
+
+
 def _tracemalloc(python, program, _output):
     return [*python, "-X", "tracemalloc=1", *program]
 
@@ -45,6 +49,7 @@ def _memray_full(python, program, output):
 CONTESTANTS = (
     Contestant("bare", "bare", _bare),
     Contestant("heapline", "heapline", _heapline),
+    Contestant("heapline-sums", "heapline --no-history", _heapline_sums),
     Contestant("tracemalloc", "tracemalloc", _tracemalloc),
     Contestant("memray", "memray", _memray),
     Contestant("memray-full", "memray, objects on", _memray_full),
@@ -58,7 +63,7 @@ def choose(keys):
         known = ",".join(contestant.key for contestant in CONTESTANTS)
         raise SystemExit(f"no such contestant: {','.join(unknown)} (there are: {known})")
     chosen = [one for one in CONTESTANTS if one.key in keys or one.key == "bare"]
-    if any(one.key == "heapline" for one in chosen) and not HEAPLINE.exists():
+    if any(one.key.startswith("heapline") for one in chosen) and not HEAPLINE.exists():
         raise SystemExit(f"{HEAPLINE} is missing: ./dev build makes it")
     return chosen
 

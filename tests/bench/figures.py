@@ -54,6 +54,19 @@ class Measured:
     def collector_nanoseconds(self):
         return self.figures["collector"]["cpu_seconds"] / self.events * 1e9 if self.events else NOT_KNOWN
 
+    def history_bytes_an_event(self):
+        known = self.events and "history_bytes" in self.figures
+        return self.figures["history_bytes"] / self.events if known else NOT_KNOWN
+
+    def output_bytes(self, contestant):
+        """The file that the contestant left, of the last round."""
+        sizes = [one.get("output_bytes") for one in self.samples.get(contestant, ())]
+        return sizes[-1] if sizes and sizes[-1] else NOT_KNOWN
+
+    def file_ratio(self):
+        """heapline's file as a part of memray's with every object recorded."""
+        return self.output_bytes("heapline") / self.output_bytes("memray-full")
+
     def collector_surplus(self, base, per_block):
         """Bytes of the collector beyond what a base and its live blocks account for."""
         return self.figures["collector"]["peak_private"] - base - per_block * self.figures["peak_blocks"]

@@ -27,7 +27,7 @@ def describe():
         "cores": os.cpu_count(),
         "processor": _first_field("/proc/cpuinfo", "model name"),
         "memory": _first_field("/proc/meminfo", "MemTotal"),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
     }
 
 

@@ -186,6 +186,8 @@ def _recorded(path):
             " FROM process ORDER BY allocations DESC LIMIT 1"
         ).fetchone()
         (stacks,) = connection.execute("SELECT total(count) FROM node_chunk").fetchone()
+        (chunks,) = connection.execute("SELECT total(length(summary) + length(data)) FROM history_chunk").fetchone()
+        (checkpoints,) = connection.execute("SELECT total(length(data)) FROM checkpoint_chunk").fetchone()
     finally:
         connection.close()
     return {
@@ -193,6 +195,7 @@ def _recorded(path):
         "peak_blocks": blocks,
         "lost_events": lost,
         "stacks": int(stacks),
+        "history_bytes": int(chunks + checkpoints),
         "recording_bytes": Path(path).stat().st_size,
     }
 

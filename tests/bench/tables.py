@@ -30,10 +30,12 @@ SLOWDOWN_COLUMNS = (
     ("heapline", "heapline", lambda one: one.slowdown("heapline"), _times),
     ("its target", "heapline", lambda one: one.slowdown("heapline", "target_seconds"), _times),
     ("its CPU", "heapline", lambda one: one.slowdown("heapline", "cpu_seconds"), _times),
+    ("no history", "heapline-sums", lambda one: one.slowdown("heapline-sums"), _times),
     ("tracemalloc", "tracemalloc", lambda one: one.slowdown("tracemalloc"), _times),
     ("memray", "memray", lambda one: one.slowdown("memray"), _times),
     ("memray, objects on", "memray-full", lambda one: one.slowdown("memray-full"), _times),
     ("overhead ratio", "memray-full", lambda one: one.overhead_ratio(), _share),
+    ("file ratio", "memray-full", lambda one: one.file_ratio(), _share),
 )
 
 FIGURE_COLUMNS = (
@@ -44,6 +46,7 @@ FIGURE_COLUMNS = (
     ("collector ns/event", lambda one: one.collector_nanoseconds(), lambda value: _number(value, "{:.0f}")),
     ("collector MiB", lambda one: one.figures["collector"]["peak_private"], _mebibytes),
     ("blocks at peak", lambda one: one.figures["peak_blocks"], lambda value: _number(value, "{:,}")),
+    ("history B/event", lambda one: one.history_bytes_an_event(), _number),
     ("recording MiB", lambda one: one.figures["recording_bytes"], _mebibytes),
     ("report, s", lambda one: one.figures["report_seconds"], _number),
     ("lost", lambda one: one.figures["lost_events"], lambda value: _number(value, "{:,}")),

@@ -1,6 +1,6 @@
 /*
  * The ring's reader against any words: whatever a traced process writes, the collector counts and
- * goes on. Afterwards the sums must still agree with the counters.
+ * goes on. Afterwards the sums must still agree with the counters, and the history with both.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 static void check_sums(const struct stream *stream)
 {
     uint64_t bytes = 0, blocks = 0;
-    for (uint32_t i = 1; i < stream->run.counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->run.counters, i);
+    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
+        const struct counter *counter = counters_at(&stream->process->counters, i);
         bytes += counter->bytes;
         blocks += counter->blocks;
     }
@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (decode_skip_hole(stream.process))
         stream_decode(&stream);
     check_sums(&stream);
+    stream_check_history(&stream);
     stream_deinit(&stream);
     return 0;
 }

@@ -121,8 +121,8 @@ def end_started():
     while started:
         process = started.pop()
         if process.poll() is None:
-            with contextlib.suppress(OSError):  # one that has just ended by itself
-                for pid in descendants(process.pid):
+            for pid in descendants(process.pid):
+                with contextlib.suppress(OSError):  # one that has just ended by itself
                     os.kill(pid, signal.SIGKILL)
             process.kill()
             process.wait()

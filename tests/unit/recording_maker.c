@@ -58,8 +58,9 @@ static bool make_names(struct maker *maker)
 {
     uint32_t locations = maker->made->locations;
     for (uint32_t i = 0; i <= locations / 100; i++)
-        if (!maker_print(maker, "INSERT INTO file VALUES (%u, '/made/package/module%u.py')", i + 1,
-                         i))
+        if (!maker_print(maker,
+                         "INSERT INTO file VALUES (%u, '/made/package/module%u.py', 'package%u')",
+                         i + 1, i, i % 3))
             return false;
     for (uint32_t i = 0; i <= locations / 10; i++)
         if (!maker_print(maker, "INSERT INTO code VALUES (%u, %u, 'function%u', %u)", i + 1,
@@ -190,8 +191,8 @@ static bool make_process(struct maker *maker, uint32_t process)
     return make_counters(maker, process, &sums) &&
            maker_print(maker,
                        "INSERT INTO process VALUES (%u, %u, %s, '[\"python3\", \"made.py\"]', "
-                       "'/made', '3.12.1', 1, 0.125, 2.5, 0, NULL, %llu, %llu, 1.5, %llu, %llu, "
-                       "2.25, 1, %llu, %llu, %llu, %llu, %llu, 3, 0)",
+                       "'/made', '3.12.1', 1, 0.125, 2.5, 0, NULL, %llu, %llu, 1.5, 0, %llu, "
+                       "%llu, 2.25, 0, 1, %llu, %llu, %llu, %llu, %llu, 0, 3, 0)",
                        process, 1000 + process, process == 1 ? "NULL" : "1001",
                        (unsigned long long)sums.peak_bytes, (unsigned long long)sums.peak_blocks,
                        (unsigned long long)sums.end_bytes, (unsigned long long)sums.end_blocks,
@@ -205,7 +206,7 @@ static bool make_all(struct maker *maker)
 {
     if (!maker_run(maker, store_sql) || !maker_run(maker, "BEGIN") ||
         !maker_run(maker, "INSERT INTO run VALUES (1, '0.1.0', '[\"python3\", \"made.py\"]', "
-                          "'/made', 1795000000.5, 2.5, 1, NULL)") ||
+                          "'/made', 1795000000.5, 0, 2.5, 1, NULL)") ||
         !make_names(maker) || !make_source(maker) || !make_nodes(maker))
         return false;
     for (uint32_t process = 1; process <= maker->made->processes; process++)

@@ -19,6 +19,7 @@ void stream_init(struct stream *stream, unsigned log2_words)
     *stream = (struct stream){0};
     if (!run_init(&stream->run))
         abort();
+    stream->run.keeps_history = true;
     stream->process =
         process_new(&stream->run, getpid(), log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
     if (!stream->process)
@@ -47,6 +48,86 @@ void stream_decode(struct stream *stream)
     atomic_store(&stream->process->control->head, stream->position);
     while (decode_ring(&stream->run, stream->process, UINT64_MAX))
         ;
+}
+
+static struct live_row *new_rows(const struct stream *stream)
+{
+    struct live_row *rows = calloc(stream->process->counters.count + 1u, sizeof *rows);
+    return rows ? rows : (abort(), NULL);
+}
+
+/* Plays every event of a chunk; their sums must be those of its pairs. */
+static void play_chunk(struct live_row *live, struct history_reader *reader,
+                       const struct history_chunk *chunk, uint32_t counters)
+{
+    struct history_event event;
+    uint64_t allocations = 0;
+    int64_t left = 0, announced = 0;
+    if (!history_reader_open(reader, &chunk->span, counters, chunk->data, chunk->summary_size))
+        abort();
+    for (uint32_t i = 0; i < reader->pair_count; i++) {
+        announced += (int64_t)reader->pairs[i].allocations - reader->pairs[i].frees;
+        allocations += reader->pairs[i].allocations;
+    }
+    if (!history_reader_begin(reader, chunk->data + chunk->summary_size, chunk->events_size))
+        abort();
+    while (history_next(reader, &event) == HISTORY_EVENT) {
+        int64_t change = event.kind == HISTORY_FREE ? -1 : 1;
+        struct live_row *row = &live[event.pair->counter];
+        row->blocks += (uint64_t)change;
+        row->bytes += (uint64_t)change * event.pair->size;
+        left += change;
+        allocations -= event.kind == HISTORY_ALLOCATION;
+    }
+    struct history_event none;
+    if (history_next(reader, &none) != HISTORY_END || left != announced || allocations)
+        abort();
+}
+
+static void take_checkpoint(struct live_row *live, const struct history_part *part)
+{
+    struct chunk_reader reader;
+    struct live_row row;
+    if (!chunk_reader_init(&reader) || !chunk_reader_open(&reader, part->data, part->size))
+        abort();
+    for (uint32_t i = 0; i < part->rows; i++) {
+        if (!chunk_next_live(&reader, &row))
+            abort();
+        if (live[row.counter].blocks != row.blocks || live[row.counter].bytes != row.bytes)
+            abort();
+    }
+    chunk_reader_deinit(&reader);
+}
+
+void stream_check_history(struct stream *stream)
+{
+    struct process *process = stream->process;
+    struct history_reader reader;
+    struct live_row *live = new_rows(stream);
+    uint64_t events = 0;
+    history_queue_finish_chunk(&stream->run, process);
+    if (!history_reader_init(&reader))
+        abort();
+    for (struct history_part *part; (part = history_queue_take(&process->history));) {
+        if (part->chunk) {
+            if (part->chunk->span.first_event != events)
+                abort();
+            events += part->chunk->span.events;
+            play_chunk(live, &reader, part->chunk, process->counters.count);
+        } else {
+            take_checkpoint(live, part);
+        }
+        history_part_free(part);
+    }
+    if (events != process->sums.events)
+        abort();
+    for (uint32_t i = 1; i < process->counters.count; i++) {
+        const struct counter *counter = counters_at(&process->counters, i);
+        if (live[i].blocks != counter->blocks || live[i].bytes != counter->bytes)
+            abort();
+    }
+    history_reader_deinit(&reader);
+    free(live);
 }
 
 static void put_allocation(struct stream *stream, uint64_t second, uint64_t address, uint64_t size)

@@ -22,6 +22,10 @@ void stream_put(struct stream *stream, uint64_t word);
 /* Decodes all that has been written. */
 void stream_decode(struct stream *stream);
 
+/* Ends the history's chunk and aborts unless the history, replayed from its beginning and from its
+ * last checkpoint, holds what the counters hold. The parts that wait are used up. */
+void stream_check_history(struct stream *stream);
+
 /* Records. */
 void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
 void stream_free(struct stream *stream, uint64_t address);

@@ -88,15 +88,15 @@ static void check_plain(struct chunk_writer *writer, const uint8_t *golden, size
 static void test_chunk_bytes(void **state)
 {
     static const uint8_t nodes[] = {1, 14, 2, 13};
-    static const uint8_t counters[] = {200,  1, 1, 3 | 7 << 3, 5, 0xc0, 2,    4,
-                                       0x80, 2, 3, 0xc0,       1, 2,    0x80, 1};
+    static const uint8_t counters[] = {200, 1, 1,    3 | 7 << 3, 5, 0xc0, 2, 4, 0x80,
+                                       2,   3, 0xc0, 1,          2, 0x80, 1, 1, 64};
     (void)state;
     struct chunk_writer writer;
     assert_true(chunk_writer_init(&writer));
     chunk_add_node(&writer, 1, &(struct node_row){.parent = 0, .location = 7});
     chunk_add_node(&writer, 2, &(struct node_row){.parent = 0, .location = 0});
     check_plain(&writer, nodes, sizeof nodes);
-    struct counter_row row = {100, 1, 3, 7, 5, 320, 4, 256, 3, 192, 2, 128};
+    struct counter_row row = {100, 1, 3, 7, 5, 320, 4, 256, 3, 192, 2, 128, 1, 64};
     chunk_add_counter(&writer, &row);
     check_plain(&writer, counters, sizeof counters);
     chunk_writer_deinit(&writer);

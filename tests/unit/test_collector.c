@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -37,8 +38,8 @@ static int tear_down(void **state)
 static uint64_t peak_at_line(struct stream *stream, int line)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 1; i < stream->run.counters.count; i++) {
-        struct counter *counter = counters_at(&stream->run.counters, i);
+    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
+        struct counter *counter = counters_at(&stream->process->counters, i);
         uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
         counter_settle(counter, &stream->process->sums);
         if ((location ? codes_location(&stream->run.codes, location)->line : 0) == line)
@@ -168,8 +169,9 @@ static void test_live_heap_grows_and_empties(void **state)
     (void)state;
     assert_true(live_heap_init(&heap));
     for (uint64_t i = 1; i <= 100000; i++)
-        assert_true(live_heap_add(&heap, i * 4096, i, (uint32_t)i));
-    assert_true(heap.blocks.bytes + heap.buckets.bytes <= 100000 * 40);
+        assert_true(live_heap_add(
+            &heap, &(struct block){.address = i * 4096, .size = i, .counter = (uint32_t)i}));
+    assert_true(heap.blocks_used * sizeof block + heap.buckets.bytes <= 100000 * 40);
     for (uint64_t i = 100000; i >= 1; i--) {
         assert_true(live_heap_remove(&heap, i * 4096, &block));
         assert_int_equal(block.size, i);
@@ -290,6 +292,33 @@ static void test_two_frees_missing_between(void **state)
     assert_int_equal(stream->process->damaged, 1);
 }
 
+static void test_samples_are_bounded(void **state)
+{
+    (void)state;
+    struct samples samples = {0};
+    struct heap_sums sums = {0};
+    uint64_t now = 0;
+    for (unsigned i = 0; i < 3 * SAMPLES_MAX; i++) {
+        sums.bytes = i;
+        sums.most = i == 777 ? 1000000 : i;
+        now = samples.next_ns;
+        samples_take(&samples, &sums, getpid(), now, (double)now / 1e9, false);
+        assert_true(samples.count <= SAMPLES_MAX);
+        assert_int_equal(sums.most, i);
+    }
+    assert_int_equal(samples.interval_ns, SAMPLES_FIRST_NS * 16);
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < samples.count; i++) {
+        most = samples.list[i].most > most ? samples.list[i].most : most;
+        if (i > 0) {
+            assert_true(samples.list[i].time > samples.list[i - 1].time);
+        }
+        assert_true(samples.list[i].resident > 0);
+    }
+    assert_int_equal(most, 1000000);
+    samples_deinit(&samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random_against_model, set_up, tear_down),
         cmocka_unit_test(test_live_heap_grows_and_empties),
         cmocka_unit_test(test_tree_finds_what_it_made),
+        cmocka_unit_test(test_samples_are_bounded),
         cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),

@@ -55,12 +55,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct query query_by(enum group_by by, enum moment moment)
+static struct query query_by(enum group_by by, enum moment_kind moment)
 {
     struct query query;
     query_init(&query);
     query.by = by;
-    query.moment = moment;
+    query.at.kind = moment;
     query.limit = 0;
     return query;
 }
@@ -89,7 +89,7 @@ static struct row sum_of(const struct answer *answer)
     return sum;
 }
 
-static uint64_t total_of(const struct sums *sums, enum moment moment)
+static uint64_t total_of(const struct sums *sums, enum moment_kind moment)
 {
     const uint64_t bytes[] = {sums->peak_bytes, sums->end_bytes, sums->leaked_bytes};
     return bytes[moment];
@@ -99,7 +99,7 @@ static void test_rows_add_up(void **state)
 {
     struct fixture *fixture = *state;
     for (enum group_by by = GROUP_BY_LINE; by <= GROUP_BY_PROCESS; by++)
-        for (enum moment moment = MOMENT_PEAK; moment <= MOMENT_EXIT; moment++) {
+        for (enum moment_kind moment = MOMENT_PEAK; moment <= MOMENT_EXIT; moment++) {
             struct query query = query_by(by, moment);
             struct answer answer;
             assert_true(answer_init(&answer, &fixture->recording, &query));
@@ -145,13 +145,18 @@ struct slow_count {
     struct row *rows;
 };
 
-static void count_slowly(void *context, size_t process, const struct counter_row *counter)
+static void count_slowly(void *context, size_t process, uint32_t number,
+                         const struct counter_row *counter)
 {
-    (void)process;
+    (void)process, (void)number;
     struct slow_count *count = context;
     const struct stacks *stacks = &count->grouping->recording->stacks;
-    struct row row = {0, counter->end_bytes, counter->end_blocks, counter->allocated_bytes,
-                      counter->allocations};
+    struct row row = {
+        .bytes = counter->end_bytes,
+        .blocks = counter->end_blocks,
+        .allocated_bytes = counter->allocated_bytes,
+        .allocations = counter->allocations,
+    };
     uint32_t seen[256];
     size_t seen_count = 0;
     uint32_t node = counter->node;

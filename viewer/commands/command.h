@@ -14,5 +14,12 @@ enum {
 
 int command_run(char **arguments);
 int command_report(char **arguments);
+int command_lines(char **arguments);
+int command_diff(char **arguments);
+int command_export(char **arguments);
+int command_check(char **arguments);
+int command_sql(char **arguments);
+int command_timeline(char **arguments);
+int command_tree(char **arguments);
 
 #endif

@@ -36,6 +36,7 @@ enum {
     OPTION_QUIET,
     OPTION_OVERFLOW,
     OPTION_FRAMES,
+    OPTION_NO_HISTORY,
     OPTION_HELP,
 };
 
@@ -48,6 +49,10 @@ static const struct option_spec specs[] = {
      "wait for it (the default), or drop and count events",
      OPTION_OVERFLOW},
     {0, "max-frames", "N", "keep the innermost N frames of a stack (all)", OPTION_FRAMES},
+    {0, "no-history", NULL,
+     "keep sums alone and not every event: a smaller file, but\n"
+     "no moments other than peak, end and exit",
+     OPTION_NO_HISTORY},
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
@@ -58,7 +63,7 @@ struct run_request {
     const char *output; /* NULL: made up */
     const char *overflow;
     const char *frames_max;
-    bool force, quiet, help;
+    bool force, quiet, no_history, help;
     char **command;
 };
 
@@ -99,6 +104,8 @@ static bool take_option(struct run_request *request, int option, const struct op
         return options_wrong(options, "--max-frames needs a number from 1 on, not '%s'",
                              options->value),
                false;
+    case OPTION_NO_HISTORY:
+        return request->no_history = true;
     case OPTION_HELP:
         return request->help = true;
     default:
@@ -172,6 +179,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .force = request->force,
         .overflow = request->overflow,
         .frames_max = request->frames_max,
+        .no_history = request->no_history,
         .command = request->command,
     };
     if (request->output && collector_start(&run->collector, &collector_plan))

@@ -117,6 +117,11 @@ static char *name_of_thread(const struct thread *thread)
     return memory_print("%s (%" PRId64 ")", *name ? name : "thread", thread->tid);
 }
 
+static char *name_of_package(const struct frame *frame)
+{
+    return frame->package ? utf8_escape(frame->package) : memory_copy(NO_FRAME);
+}
+
 char *name_of_key(const struct grouping *grouping, uint32_t key)
 {
     uint32_t member = grouping->members[key];
@@ -125,6 +130,8 @@ char *name_of_key(const struct grouping *grouping, uint32_t key)
         return name_of_thread(&grouping->recording->symbols.threads[member]);
     case GROUP_BY_ALLOCATOR:
         return memory_copy(allocator_names[member]);
+    case GROUP_BY_PACKAGE:
+        return name_of_package(&grouping->recording->symbols.frames[member]);
     case GROUP_BY_SIZE:
         return name_of_size_class(member);
     default:

@@ -21,4 +21,8 @@ void report_print_json(FILE *stream, const struct answer *answer);
 /* A line of names and then a line a row; values quoted where they must be. */
 void report_print_csv(FILE *stream, const struct answer *answer);
 
+/* The first `limit` (0: all) of an answer by line, file or stack that has no limit itself, each as
+ * str() of a tracemalloc.Statistic. */
+void report_print_tracemalloc(FILE *stream, const struct answer *answer, size_t limit);
+
 #endif

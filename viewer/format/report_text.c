@@ -126,7 +126,8 @@ static void page_note_process(const struct page *page, const struct process *pro
                       "! The Python stacks of process %" PRId64
                       " cannot be read: what it allocated is counted without a place.",
                       process->pid);
-    if (!process->end_seen && page->answer->query.moment == MOMENT_END)
+    const struct query *query = &page->answer->query;
+    if (!process->end_seen && query->at.kind == MOMENT_END && !query->between)
         page_sentence(page, colour, 2,
                       "! Process %" PRId64 " never reached the end of its program: 'end' is its "
                       "last moment.",
@@ -165,6 +166,11 @@ static void page_print_notes(const struct page *page)
 static struct table_cells row_cells(const struct page *page, const struct row *row)
 {
     enum sort sort = page->answer->query.sort;
+    if (page->answer->query.between)
+        return (struct table_cells){{size_format_change(row->freed_bytes, row->bytes),
+                                     size_format(row->bytes), count_format(row->blocks),
+                                     size_format(row->freed_bytes),
+                                     count_format(row->freed_blocks)}};
     struct table_cells cells = {{size_format(row->bytes), count_format(row->blocks),
                                  share_format(row->bytes, page->answer->view.bytes)}};
     if (sort == SORT_ALLOCATED || sort == SORT_ALLOCATIONS) {
@@ -176,11 +182,32 @@ static struct table_cells row_cells(const struct page *page, const struct row *r
     return cells;
 }
 
+static void fit_rows(struct page *page)
+{
+    for (size_t i = 0; i < page->answer->row_count; i++) {
+        struct table_cells cells = row_cells(page, &page->answer->rows[i]);
+        table_fit(&page->table, &cells);
+    }
+    struct table_cells cells = row_cells(page, &page->answer->view);
+    table_fit(&page->table, &cells);
+    table_arrange(&page->table);
+}
+
 static void page_set_up_table(struct page *page)
 {
     enum sort sort = page->answer->query.sort;
     struct table *table = &page->table;
     *table = (struct table){.stream = page->stream, .width = page->width, .colours = page->colours};
+    if (page->answer->query.between) {
+        static const struct table_column columns[] = {
+            {"net", false, 0},   {"kept", false, 0},  {"blocks", true, 0},
+            {"freed", false, 0}, {"blocks", true, 0},
+        };
+        memcpy(table->columns, columns, sizeof columns);
+        table->column_count = sizeof columns / sizeof *columns;
+        fit_rows(page);
+        return;
+    }
     if (sort == SORT_ALLOCATED || sort == SORT_ALLOCATIONS) {
         table->columns[table->column_count++] = (struct table_column){.title = "allocated"};
         table->columns[table->column_count++] = (struct table_column){.title = "times"};
@@ -189,13 +216,7 @@ static void page_set_up_table(struct page *page)
     table->columns[table->column_count++].title = "size";
     table->columns[table->column_count++] = (struct table_column){"blocks", true, 0};
     table->columns[table->column_count++] = (struct table_column){"share", true, 0};
-    for (size_t i = 0; i < page->answer->row_count; i++) {
-        struct table_cells cells = row_cells(page, &page->answer->rows[i]);
-        table_fit(table, &cells);
-    }
-    struct table_cells cells = row_cells(page, &page->answer->view);
-    table_fit(table, &cells);
-    table_arrange(table);
+    fit_rows(page);
 }
 
 static void page_print_source(struct page *page, const struct frame *frame)
@@ -267,6 +288,9 @@ static void page_print_rest(const struct page *page)
     const struct answer *answer = page->answer;
     if (answer->rows_omitted && answer->query.cumulative)
         page_sentence(page, "", 2, "… %zu more rows (-n 0 shows all)", answer->rows_omitted);
+    else if (answer->rows_omitted && answer->query.between)
+        page_sentence(page, "", 2, "… %zu more rows: %s (-n 0 shows all)", answer->rows_omitted,
+                      size_format_change(answer->omitted.freed_bytes, answer->omitted.bytes).text);
     else if (answer->rows_omitted)
         page_sentence(page, "", 2, "… %zu more rows: %s in %" PRIu64 " blocks (-n 0 shows all)",
                       answer->rows_omitted, size_format(answer->omitted.bytes).text,
@@ -276,18 +300,44 @@ static void page_print_rest(const struct page *page)
                     answer->query.cumulative ? "total (rows overlap)" : "total");
 }
 
+/* "the peak", "1.2 s" */
+static struct size_text name_of_moment(const struct page *page, const struct moment *moment)
+{
+    static const char *const names[] = {
+        [MOMENT_PEAK] = "the peak",
+        [MOMENT_END] = "the end of the program",
+        [MOMENT_EXIT] = "its exit",
+    };
+    struct size_text text = {""};
+    double seconds;
+    if (moment->kind != MOMENT_TIME)
+        snprintf(text.text, sizeof text.text, "%s", names[moment->kind]);
+    else if (moment_seconds(moment, page->recording, &seconds))
+        text = seconds_format(seconds);
+    return text;
+}
+
 static void page_print_heading(const struct page *page)
 {
-    static const char *const moments[] = {
-        [MOMENT_PEAK] = "At the peak",
-        [MOMENT_END] = "At the end of the program",
-        [MOMENT_EXIT] = "Leaked",
-    };
     const struct query *query = &page->answer->query;
     bool filtered =
         query->include.count || query->exclude.count || query->allocators || query->pid_count;
-    page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", moments[query->moment],
-                  group_names[query->by], query->cumulative ? ", with all that it called" : "",
+    CLEANUP(cleanup_free) char *when = NULL;
+    if (query->between)
+        when = memory_print("Between %s and %s", name_of_moment(page, &query->from).text,
+                            name_of_moment(page, &query->to).text);
+    else if (query->temporary > 1)
+        when = memory_print("Freed before the thread's %" PRIu32 " next allocations",
+                            query->temporary);
+    else if (query->temporary)
+        when = memory_copy("Freed before the thread's next allocation");
+    else if (query->at.kind == MOMENT_EXIT)
+        when = memory_copy("Leaked");
+    else
+        when = memory_print("%s %s", query->at.kind == MOMENT_TIME ? "After" : "At",
+                            name_of_moment(page, &query->at).text);
+    page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", when, group_names[query->by],
+                  query->cumulative ? ", with all that it called" : "",
                   filtered ? " (filtered)" : "");
 }
 

@@ -9,24 +9,40 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-struct size_text size_format(uint64_t bytes)
+static struct size_text format_bytes(const char *sign, double value)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     const size_t last = sizeof units / sizeof *units - 1;
     struct size_text result;
-    double value = (double)bytes;
     for (size_t unit = 0;; unit++, value /= 1024) {
         if (value < 100 && unit > 0)
-            snprintf(result.text, sizeof result.text, "%.1f %s", value, units[unit]);
+            snprintf(result.text, sizeof result.text, "%s%.1f %s", sign, value, units[unit]);
         else if (value < 10 * 1024 || unit == last)
-            snprintf(result.text, sizeof result.text, "%.0f %s", value, units[unit]);
+            snprintf(result.text, sizeof result.text, "%s%.0f %s", sign, value, units[unit]);
         else
             continue;
         return result;
     }
+}
+
+struct size_text size_format(uint64_t bytes)
+{
+    return format_bytes("", (double)bytes);
+}
+
+struct size_text size_format_change(uint64_t before, uint64_t after)
+{
+    bool less = after < before;
+    return format_bytes(less ? "-" : "+", (double)(less ? before - after : after - before));
+}
+
+struct size_text size_format_average(uint64_t bytes, uint64_t blocks)
+{
+    return format_bytes("", (double)bytes / (double)blocks);
 }
 
 struct size_text share_format(uint64_t part, uint64_t whole)

@@ -16,6 +16,12 @@ struct size_text {
 /* A number of bytes exactly as tracemalloc prints it: 10239 B, 10.0 KiB, 100 KiB, 1.5 MiB. */
 struct size_text size_format(uint64_t bytes);
 
+/* The difference, with its sign: "+1.5 MiB", "-10 B", "+0 B". */
+struct size_text size_format_change(uint64_t before, uint64_t after);
+
+/* What each of `blocks`, at least 1, has on average. */
+struct size_text size_format_average(uint64_t bytes, uint64_t blocks);
+
 /* A part of a whole in per cent: "45.2%"; of nothing: "-". */
 struct size_text share_format(uint64_t part, uint64_t whole);
 

@@ -2,7 +2,7 @@
  * Layout in columns of characters.
  *
  * Numbers are aligned to the right, two spaces apart, and the text takes what is left. When that is
- * less than TEXT_COLUMNS_MIN, dispensable columns go, from the right.
+ * less than it needs, dispensable columns go, from the right.
  */
 #include "viewer/format/table.h"
 
@@ -38,8 +38,9 @@ void table_arrange(struct table *table)
         if (table->columns[i].width < strlen(table->columns[i].title))
             table->columns[i].width = strlen(table->columns[i].title);
     table_measure(table);
+    size_t least = table->text_least ? table->text_least : TEXT_COLUMNS_MIN;
     for (size_t i = table->column_count; i-- > 0;) {
-        if (table->text_start + TEXT_COLUMNS_MIN <= table->width)
+        if (table->text_start + least <= table->width)
             break;
         if (table->columns[i].dispensable)
             table->columns[i].width = 0;

@@ -12,7 +12,7 @@
 #include "viewer/format/colour.h"
 #include "viewer/format/size.h"
 
-#define TABLE_COLUMNS_MAX 6u
+#define TABLE_COLUMNS_MAX 8u
 
 struct table_column {
     const char *title;
@@ -31,6 +31,7 @@ struct table {
     struct colours colours;
     struct table_column columns[TABLE_COLUMNS_MAX];
     size_t column_count;
+    size_t text_least; /* columns for the text, before dispensable ones are kept; 0: a few */
     size_t text_start; /* where the free text begins; set by table_arrange() */
     size_t text_width;
 };

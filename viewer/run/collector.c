@@ -113,7 +113,7 @@ static const char **collector_words(const struct collector_plan *plan)
     size_t count = 0;
     while (plan->command[count])
         count++;
-    const char **words = calloc(count + 14, sizeof *words);
+    const char **words = calloc(count + 15, sizeof *words);
     if (!words)
         return NULL;
     static const char *const begin[] = {"heaplined", "--private", "3", "4", "--output"};
@@ -130,6 +130,8 @@ static const char **collector_words(const struct collector_plan *plan)
         *out++ = "--max-frames";
         *out++ = plan->frames_max;
     }
+    if (plan->no_history)
+        *out++ = "--no-history";
     *out++ = "--";
     memcpy(out, plan->command, count * sizeof *words);
     return words;

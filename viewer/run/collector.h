@@ -24,6 +24,7 @@ struct collector_plan {
     bool force;
     const char *overflow;   /* NULL: the collector's default */
     const char *frames_max; /* NULL: the collector's default */
+    bool no_history;
     char *const *command;
 };
 

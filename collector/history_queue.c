@@ -1,0 +1,123 @@
+/*
+ * Finishing chunks and making checkpoints.
+ */
+#include "history_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+
+/* A checkpoint comes after so many events, and so many for each counter: a row of it costs two or
+ * three bytes and is read as fast as a few events. */
+#define CHECKPOINT_EVENTS             (UINT64_C(1) << 21)
+#define CHECKPOINT_EVENTS_FOR_COUNTER 16u
+
+bool history_queue_init(struct history_queue *queue)
+{
+    *queue = (struct history_queue){.kept = true, .checkpoint_at = CHECKPOINT_EVENTS};
+    queue->last = &queue->first;
+    return history_writer_init(&queue->writer);
+}
+
+void history_queue_deinit(struct history_queue *queue)
+{
+    for (struct history_part *part; (part = history_queue_take(queue));)
+        history_part_free(part);
+    history_writer_deinit(&queue->writer);
+    queue->kept = false;
+}
+
+struct history_part *history_queue_take(struct history_queue *queue)
+{
+    struct history_part *part = queue->first;
+    if (!part)
+        return NULL;
+    queue->first = part->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    queue->waiting_bytes -= part->size;
+    return part;
+}
+
+void history_part_free(struct history_part *part)
+{
+    free(part->chunk);
+    free(part);
+}
+
+static void append(struct history_queue *queue, struct history_part *part)
+{
+    *queue->last = part;
+    queue->last = &part->next;
+    queue->waiting_bytes += part->size;
+}
+
+static bool append_chunk(struct history_queue *queue, struct packer *packer)
+{
+    struct history_part *part = calloc(1, sizeof *part);
+    if (part)
+        part->chunk = history_writer_finish(&queue->writer, packer);
+    if (!part || !part->chunk) {
+        free(part);
+        return false;
+    }
+    part->size = part->chunk->summary_size + part->chunk->events_size;
+    append(queue, part);
+    return true;
+}
+
+/* Packs the rows gathered so far as rows `first`... of the checkpoint before `event`. */
+static bool append_rows(struct history_queue *queue, struct chunk_writer *chunk, uint64_t event,
+                        uint32_t first)
+{
+    uint32_t rows = chunk->rows;
+    const uint8_t *data;
+    size_t size = chunk_writer_finish(chunk, &data);
+    struct history_part *part = size ? calloc(1, sizeof *part + size) : NULL;
+    if (!part)
+        return false;
+    part->event = event;
+    part->first = first;
+    part->rows = rows;
+    part->size = size;
+    memcpy(part->data, data, size);
+    append(queue, part);
+    return true;
+}
+
+static bool make_checkpoint(struct chunk_writer *chunk, struct process *process)
+{
+    uint64_t event = process->sums.events;
+    uint32_t first = 0;
+    for (uint32_t i = 1; i < process->counters.count; i++) {
+        const struct counter *counter = counters_at(&process->counters, i);
+        if (counter->blocks)
+            chunk_add_live(chunk, &(struct live_row){i, counter->blocks, counter->bytes});
+        if (chunk->rows < CHUNK_ROWS)
+            continue;
+        if (!append_rows(&process->history, chunk, event, first))
+            return false;
+        first += CHUNK_ROWS;
+    }
+    /* The last part may be empty: it shows that the checkpoint is whole. */
+    return append_rows(&process->history, chunk, event, first);
+}
+
+void history_queue_finish_chunk(struct run *run, struct process *process)
+{
+    struct history_queue *queue = &process->history;
+    if (!queue->kept || queue->writer.span.events == 0)
+        return;
+    bool good = append_chunk(queue, &run->chunk.packer);
+    if (good && process->sums.events >= queue->checkpoint_at) {
+        good = make_checkpoint(&run->chunk, process);
+        uint64_t apart = (uint64_t)process->counters.count * CHECKPOINT_EVENTS_FOR_COUNTER;
+        queue->checkpoint_at =
+            process->sums.events + (apart > CHECKPOINT_EVENTS ? apart : CHECKPOINT_EVENTS);
+    }
+    if (!good) {
+        history_queue_deinit(queue);
+        run->history_short = true;
+    }
+}

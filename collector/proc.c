@@ -1,0 +1,20 @@
+/*
+ * Reading small files of /proc.
+ */
+#include "proc.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+size_t proc_read(pid_t pid, const char *name, char *data, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? -1 : read(file, data, size - 1);
+    if (file >= 0)
+        close(file);
+    data[got > 0 ? got : 0] = 0;
+    return got > 0 ? (size_t)got : 0;
+}

@@ -1,0 +1,134 @@
+/*
+ * Set-up of the buffers and the end of a chunk. The buffers are as large as the worst chunk needs,
+ * so that the hot part need not ask.
+ */
+#include "history_writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An event takes at most three bytes: 17 bits and the one that tells allocation from free. */
+#define EVENT_BYTES_MAX     3u
+#define MARK_BYTES_MAX      (3u + 3u + VARINT_BYTES_MAX)
+#define EXCEPTION_BYTES_MAX (VARINT_BYTES_MAX + 3u)
+/* Counter's difference, size, two counts. */
+#define PAIR_BYTES_MAX (5u + 7u + 3u + 3u)
+
+_Static_assert(HISTORY_EVENTS_MAX <= 1u << 16, "an event's varint has at most three bytes");
+
+bool history_writer_init(struct history_writer *writer)
+{
+    *writer = (struct history_writer){
+        .pairs = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pairs),
+        .pair_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pair_of),
+        .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
+        .slots = calloc(HISTORY_SLOTS, sizeof *writer->slots),
+        .marks.data = malloc(HISTORY_MARKS_MAX * MARK_BYTES_MAX),
+        .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
+        .exceptions.data = malloc(HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX),
+    };
+    return writer->pairs && writer->pair_of && writer->slot_of && writer->slots &&
+           writer->marks.data && writer->events.data && writer->exceptions.data;
+}
+
+void history_writer_deinit(struct history_writer *writer)
+{
+    free(writer->pairs);
+    free(writer->pair_of);
+    free(writer->slot_of);
+    free(writer->slots);
+    free(writer->marks.data);
+    free(writer->events.data);
+    free(writer->exceptions.data);
+    *writer = (struct history_writer){0};
+}
+
+static void append(struct history_bytes *bytes, const struct history_bytes *more)
+{
+    memcpy(bytes->data + bytes->used, more->data, more->used);
+    bytes->used += more->used;
+}
+
+/* The caller frees bytes.data; null when memory is short. */
+static struct history_bytes encode_summary(const struct history_writer *writer)
+{
+    struct history_bytes bytes = {.data = malloc(3 * VARINT_BYTES_MAX +
+                                                 (size_t)writer->pair_count * PAIR_BYTES_MAX +
+                                                 writer->exceptions.used + writer->marks.used)};
+    if (!bytes.data)
+        return bytes;
+    history_put(&bytes, writer->pair_count);
+    history_put(&bytes, writer->exception_count);
+    history_put(&bytes, writer->mark_count);
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < writer->pair_count; i++) {
+        const struct history_pair *pair = &writer->pairs[i];
+        history_put(&bytes, zigzag((int64_t)pair->counter - before));
+        history_put(&bytes, pair->size);
+        history_put(&bytes, pair->allocations);
+        history_put(&bytes, zigzag(pair->frees));
+        before = pair->counter;
+    }
+    append(&bytes, &writer->exceptions);
+    append(&bytes, &writer->marks);
+    return bytes;
+}
+
+/* Packs behind what *chunk holds already; returns the size of the new frame, 0 when memory is
+ * short. */
+static size_t pack_behind(struct history_chunk **chunk, size_t used,
+                          const struct history_bytes *plain, struct packer *packer)
+{
+    const uint8_t *data;
+    size_t size = plain->data ? packer_pack(packer, plain->data, plain->used, &data) : 0;
+    struct history_chunk *bigger = size ? realloc(*chunk, sizeof **chunk + used + size) : NULL;
+    if (!bigger)
+        return 0;
+    memcpy(bigger->data + used, data, size);
+    *chunk = bigger;
+    return size;
+}
+
+/* Only the slots that were used: most chunks have few pairs. */
+static void clear_slots(struct history_writer *writer)
+{
+    for (uint32_t i = 0; i < writer->pair_count; i++)
+        writer->slots[writer->slot_of[i]] = 0;
+}
+
+static void begin_next(struct history_writer *writer)
+{
+    clear_slots(writer);
+    writer->span = (struct history_span){
+        .first_event = writer->span.first_event + writer->span.events,
+        .first_block = writer->span.first_block + writer->allocations,
+    };
+    writer->allocations = 0;
+    writer->pair_count = writer->exception_count = writer->mark_count = 0;
+    writer->marked_event = writer->marked_block = 0;
+    writer->marked_us = 0;
+    writer->exception_distance = 0;
+    writer->marks.used = writer->events.used = writer->exceptions.used = 0;
+}
+
+struct history_chunk *history_writer_finish(struct history_writer *writer, struct packer *packer)
+{
+    struct history_chunk *chunk = NULL;
+    if (writer->span.events == 0)
+        return NULL;
+    struct history_bytes summary = encode_summary(writer);
+    size_t summary_size = pack_behind(&chunk, 0, &summary, packer);
+    free(summary.data);
+    size_t events_size =
+        summary_size ? pack_behind(&chunk, summary_size, &writer->events, packer) : 0;
+    if (!events_size) {
+        free(chunk);
+        return NULL;
+    }
+    writer->span.ended_us = writer->marked_us;
+    chunk->span = writer->span;
+    chunk->summary_size = summary_size;
+    chunk->events_size = events_size;
+    begin_next(writer);
+    return chunk;
+}

@@ -1,0 +1,149 @@
+/*
+ * Collecting a process's events into chunks of history (history.h).
+ *
+ * Memory: 2.6 MB at most, of which a program that repeats itself touches a tenth. When a chunk
+ * is full (history_writer_is_full()) it must be finished before the next event. One thread.
+ */
+#ifndef HEAPLINE_SCHEMA_HISTORY_WRITER_H
+#define HEAPLINE_SCHEMA_HISTORY_WRITER_H
+
+#include "history.h"
+#include "varint.h"
+
+#define HISTORY_SLOTS (2 * HISTORY_EVENTS_MAX)
+
+/* A growing run of varints. */
+struct history_bytes {
+    uint8_t *data;
+    size_t used;
+};
+
+struct history_writer {
+    struct history_span span;
+    uint64_t now_us; /* of the next event; set by whoever reads the clock */
+    uint32_t allocations;
+    uint32_t pair_count, exception_count, mark_count;
+    uint32_t marked_event, marked_block;
+    uint64_t marked_us;
+    int64_t exception_distance;
+    struct history_pair *pairs;
+    uint32_t *pair_of; /* by block of the chunk */
+    uint32_t *slots;   /* hash table: pair + 1, 0: free */
+    uint32_t *slot_of; /* by pair */
+    struct history_bytes marks, events, exceptions;
+};
+
+/* False when memory is short; deinit is allowed in either case. */
+bool history_writer_init(struct history_writer *writer);
+void history_writer_deinit(struct history_writer *writer);
+
+/* A finished chunk, its frames one behind the other in memory that is the caller's to free. */
+struct history_chunk {
+    struct history_span span;
+    size_t summary_size, events_size;
+    uint8_t data[]; /* summary, then events */
+};
+
+/* Compresses what has been collected and begins the next chunk. Null when memory is short or there
+ * is nothing; the events are then still there. */
+struct history_chunk *history_writer_finish(struct history_writer *writer, struct packer *packer);
+
+/* --- the hot part --- */
+
+static inline bool history_writer_is_full(const struct history_writer *writer)
+{
+    return writer->span.events == HISTORY_EVENTS_MAX || writer->mark_count == HISTORY_MARKS_MAX;
+}
+
+static inline void history_put(struct history_bytes *bytes, uint64_t value)
+{
+    bytes->used = (size_t)(varint_put(bytes->data + bytes->used, value) - bytes->data);
+}
+
+/* Counts an event and marks the time when it has changed. Before an allocation is counted. */
+static inline void history_count_event(struct history_writer *writer)
+{
+    uint32_t event = writer->span.events++;
+    if (__builtin_expect(event != 0 && writer->now_us == writer->marked_us, 1))
+        return;
+    if (event == 0)
+        writer->span.started_us = writer->now_us;
+    history_put(&writer->marks, event - writer->marked_event);
+    history_put(&writer->marks, writer->allocations - writer->marked_block);
+    history_put(&writer->marks, writer->now_us - writer->marked_us);
+    writer->marked_event = event;
+    writer->marked_block = writer->allocations;
+    writer->marked_us = writer->now_us;
+    writer->mark_count++;
+}
+
+static inline uint32_t history_slot(uint32_t counter, uint64_t size)
+{
+    uint64_t key = (uint64_t)counter << 32 ^ size;
+    return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (HISTORY_SLOTS - 1);
+}
+
+/* The pair's number, made when new. */
+static inline uint32_t history_pair(struct history_writer *writer, uint32_t counter, uint64_t size)
+{
+    uint32_t slot = history_slot(counter, size), number;
+    for (; (number = writer->slots[slot]); slot = (slot + 1) & (HISTORY_SLOTS - 1)) {
+        const struct history_pair *pair = &writer->pairs[number - 1];
+        if (pair->counter == counter && pair->size == size)
+            return number - 1;
+    }
+    number = writer->pair_count++;
+    writer->pairs[number] = (struct history_pair){.size = size, .counter = counter};
+    writer->slots[slot] = number + 1;
+    writer->slot_of[number] = slot;
+    return number;
+}
+
+/* The process's next block. */
+static inline void history_allocate(struct history_writer *writer, uint32_t counter, uint64_t size)
+{
+    uint32_t pair = history_pair(writer, counter, size);
+    history_count_event(writer);
+    writer->pairs[pair].allocations++;
+    writer->pair_of[writer->allocations++] = pair;
+    history_put(&writer->events, (uint64_t)pair << 1);
+}
+
+/* An event that the chunk's own blocks do not explain. */
+static inline void history_except(struct history_writer *writer, uint64_t block, uint32_t pair,
+                                  bool restored)
+{
+    int64_t distance = (int64_t)(writer->span.first_block - block);
+    history_put(&writer->exceptions, (uint64_t)zigzag(distance - writer->exception_distance));
+    history_put(&writer->exceptions, (uint64_t)pair << 1 | restored);
+    writer->exception_distance = distance;
+    writer->exception_count++;
+    history_put(&writer->events, 1);
+}
+
+static inline void history_free(struct history_writer *writer, uint64_t block, uint32_t counter,
+                                uint64_t size)
+{
+    uint64_t place = block - writer->span.first_block; /* huge when it is older */
+    history_count_event(writer);
+    if (__builtin_expect(place < writer->allocations, 1)) {
+        writer->pairs[writer->pair_of[place]].frees++;
+        history_put(&writer->events, (writer->allocations - place) << 1 | 1);
+        return;
+    }
+    uint32_t pair = history_pair(writer, counter, size);
+    writer->pairs[pair].frees++;
+    history_except(writer, block, pair, false);
+}
+
+/* The block's free is taken back. */
+static inline void history_restore(struct history_writer *writer, uint64_t block, uint32_t counter,
+                                   uint64_t size)
+{
+    uint32_t pair = history_pair(writer, counter, size);
+    writer->pairs[pair].frees--;
+    history_count_event(writer);
+    history_except(writer, block, pair, true);
+}
+
+#endif

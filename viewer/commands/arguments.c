@@ -1,0 +1,76 @@
+/*
+ * Reading the common arguments.
+ */
+#include "viewer/commands/arguments.h"
+
+#include <stdio.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/commands/command.h"
+#include "viewer/memory.h"
+#include "viewer/newest.h"
+
+const char *arguments_recording(const char *command, const char *given, char **newest)
+{
+    if (given)
+        return given;
+    *newest = newest_recording();
+    if (*newest)
+        fprintf(stderr, "%s: %s\n", command, *newest);
+    else
+        fprintf(
+            stderr,
+            "%s: no *.heapline in this folder; name a recording or make one with heapline run\n",
+            command);
+    return *newest;
+}
+
+bool arguments_read(struct options *options, arguments_taker *take, void *request)
+{
+    for (int option; (option = options_next(options)) != OPTIONS_END;)
+        if (option == OPTIONS_WRONG || !take(request, option, options))
+            return false;
+    return true;
+}
+
+int arguments_show(const char *command, const char *given, arguments_shower *show, void *request)
+{
+    CLEANUP(cleanup_free) char *newest = NULL;
+    const char *file = arguments_recording(command, given, &newest);
+    return file ? show(request, file) : STATUS_FAILED;
+}
+
+int arguments_fail(const char *command, const char *problem)
+{
+    fprintf(stderr, "%s: %s\n", command, problem);
+    return STATUS_FAILED;
+}
+
+int arguments_finish(const char *command)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return STATUS_GOOD;
+    return arguments_fail(command, "it could not be written completely; is the disk full?");
+}
+
+bool arguments_pid(const struct options *options, int64_t **pids, size_t *count)
+{
+    int64_t pid;
+    if (!options_number(options->value, 1, INT32_MAX, &pid)) {
+        options_wrong(options, "--pid needs a number, not '%s'", options->value);
+        return false;
+    }
+    *pids = memory_resize(*pids, *count + 1, sizeof **pids);
+    (*pids)[(*count)++] = pid;
+    return true;
+}
+
+bool arguments_operand(const struct options *options, const char **file)
+{
+    if (*file) {
+        options_wrong(options, "one recording at a time, and not also '%s'", options->value);
+        return false;
+    }
+    *file = options->value;
+    return true;
+}

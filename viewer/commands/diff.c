@@ -1,0 +1,252 @@
+/*
+ * heapline diff: what changed between two runs, or between two moments of one.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/commands/arguments.h"
+#include "viewer/commands/command.h"
+#include "viewer/commands/query_options.h"
+#include "viewer/difference.h"
+#include "viewer/format/csv.h"
+#include "viewer/format/difference_text.h"
+#include "viewer/format/json_values.h"
+#include "viewer/format/row_key.h"
+#include "viewer/recording.h"
+
+#define COMMAND "heapline diff"
+
+enum {
+    OPTION_AT = 1,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_HELP,
+};
+
+static const struct option_spec specs[] = {
+    {0, "at", "MOMENT [MOMENT]",
+     "of two runs: the moment that is compared (peak);\n"
+     "of one run: the two moments",
+     OPTION_AT},
+    QUERY_SPECS_BY,
+    QUERY_SPECS_FILTERS,
+    QUERY_SPEC_LIMIT,
+    {0, "json", NULL, "print JSON", OPTION_JSON},
+    {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
+    {'h', "help", NULL, "print this", OPTION_HELP},
+};
+#define SPEC_COUNT (sizeof specs / sizeof *specs)
+
+struct diff_request {
+    struct query query;
+    const char *files[2];
+    size_t file_count;
+    struct moment moments[2];
+    size_t moment_count;
+    bool json, csv, help;
+};
+
+static int print_help(void)
+{
+    fputs("Usage: heapline diff [OPTION...] RUN_A RUN_B\n"
+          "       heapline diff [OPTION...] [RUN] --at MOMENT MOMENT\n\n"
+          "Prints what changed between two runs, or between two moments of one, as tracemalloc\n"
+          "prints differences. A line is the same one when its file, function and text are.\n",
+          stdout);
+    options_help(stdout, specs, SPEC_COUNT);
+    return arguments_finish(COMMAND);
+}
+
+/* The second moment, where there is one, is the argument after the first. */
+static bool take_at(struct diff_request *request, struct options *options)
+{
+    if (!query_option_moment(options, options->value, &request->moments[0]))
+        return false;
+    const char *next = *options->arguments;
+    request->moment_count = next && moment_parse(next, &request->moments[1]) ? 2 : 1;
+    options->arguments += request->moment_count - 1;
+    return true;
+}
+
+static bool take_option(void *context, int option, struct options *options)
+{
+    struct diff_request *request = context;
+    switch (option) {
+    case OPTIONS_OPERAND:
+        if (request->file_count == 2)
+            return options_wrong(options, "two recordings, and not also '%s'", options->value),
+                   false;
+        request->files[request->file_count++] = options->value;
+        return true;
+    case OPTION_AT:
+        return take_at(request, options);
+    case OPTION_JSON:
+        return request->json = true;
+    case OPTION_CSV:
+        return request->csv = true;
+    case OPTION_HELP:
+        return request->help = true;
+    default:
+        return query_option_take(&request->query, option, options);
+    }
+}
+
+static bool read_request(struct diff_request *request, char **arguments)
+{
+    struct options options = {
+        .command = COMMAND,
+        .specs = specs,
+        .spec_count = SPEC_COUNT,
+        .arguments = arguments,
+    };
+    if (!arguments_read(&options, take_option, request))
+        return false;
+    if (request->help)
+        return true;
+    if (request->json && request->csv)
+        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (request->file_count == 2 && request->moment_count == 2)
+        return options_wrong(&options, "two recordings or two moments, not both"), false;
+    if (request->file_count < 2 && request->moment_count < 2)
+        return options_wrong(&options, "two recordings, or one with --at MOMENT MOMENT"), false;
+    if (request->moment_count < 2)
+        request->moments[1] = request->moments[0];
+    return true;
+}
+
+/* --- output --- */
+
+static json_t *side_to_json(const struct side *side)
+{
+    return json_pack("{s:s,s:s,s:I,s:I}", "file", side->recording->database.path, "at",
+                     moment_text(&side->answer->query.at), "bytes",
+                     (json_int_t)side->answer->view.bytes, "blocks",
+                     (json_int_t)side->answer->view.blocks);
+}
+
+static void put_change(json_t *object, const char *name, const char *name_of_change,
+                       uint64_t before, uint64_t after)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)after));
+    json_object_set_new(object, name_of_change,
+                        json_integer((json_int_t)after - (json_int_t)before));
+}
+
+static void print_json(const struct difference *difference, size_t limit)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < difference->count && i < limit; i++) {
+        const struct difference_row *row = &difference->rows[i];
+        json_t *object = json_object();
+        row_key_to_json(object, &row->side->answer->grouping, row->row->key);
+        put_change(object, "bytes", "bytes_change", row->old_bytes, row->new_bytes);
+        put_change(object, "blocks", "blocks_change", row->old_blocks, row->new_blocks);
+        json_array_append_new(rows, object);
+    }
+    json_t *all = json_pack(
+        "{s:o,s:o,s:o,s:s,s:I,s:o}", "heapline", json_about(), "old",
+        side_to_json(&difference->sides[0]), "new", side_to_json(&difference->sides[1]), "by",
+        group_names[difference->sides[0].answer->query.by], "rows_omitted",
+        (json_int_t)(difference->count > limit ? difference->count - limit : 0), "rows", rows);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
+static void print_csv(const struct difference *difference, size_t limit)
+{
+    printf("%s,bytes,bytes_change,blocks,blocks_change\n",
+           row_key_titles(difference->sides[0].answer->query.by));
+    for (size_t i = 0; i < difference->count && i < limit; i++) {
+        const struct difference_row *row = &difference->rows[i];
+        row_key_to_csv(stdout, &row->side->answer->grouping, row->row->key);
+        printf(",%" PRIu64 ",%" PRId64 ",%" PRIu64 ",%" PRId64 "\n", row->new_bytes,
+               (int64_t)(row->new_bytes - row->old_bytes), row->new_blocks,
+               (int64_t)(row->new_blocks - row->old_blocks));
+    }
+}
+
+static int fail(const struct recording *recording)
+{
+    return arguments_fail(COMMAND, recording_problem(recording));
+}
+
+static int print(const struct diff_request *request, const struct difference *difference)
+{
+    size_t limit = request->query.limit ? request->query.limit : SIZE_MAX;
+    if (request->json)
+        print_json(difference, limit);
+    else if (request->csv)
+        print_csv(difference, limit);
+    else
+        difference_print_text(stdout, difference, limit);
+    return arguments_finish(COMMAND);
+}
+
+/* --- the two sides --- */
+
+static bool ask(struct answer *answer, struct recording *recording,
+                const struct diff_request *request, unsigned side)
+{
+    struct query query = request->query;
+    query.limit = 0;
+    query.at = request->moments[side];
+    return answer_init(answer, recording, &query);
+}
+
+static int compare(const struct diff_request *request, struct recording *before,
+                   struct recording *after)
+{
+    CLEANUP(answer_deinit) struct answer old = {0};
+    CLEANUP(answer_deinit) struct answer new = {0};
+    if (!ask(&old, before, request, 0))
+        return fail(before);
+    if (!ask(&new, after, request, 1))
+        return fail(after);
+    CLEANUP(difference_deinit) struct difference difference;
+    difference_init(&difference, (struct side){before, &old}, (struct side){after, &new});
+    return print(request, &difference);
+}
+
+static int compare_files(const struct diff_request *request)
+{
+    CLEANUP(recording_deinit) struct recording before = {0};
+    CLEANUP(recording_deinit) struct recording after = {0};
+    if (!recording_init(&before, request->files[0]))
+        return fail(&before);
+    if (!recording_init(&after, request->files[1]))
+        return fail(&after);
+    return compare(request, &before, &after);
+}
+
+static int compare_moments(void *context, const char *file)
+{
+    const struct diff_request *request = context;
+    CLEANUP(recording_deinit) struct recording recording = {0};
+    if (!recording_init(&recording, file))
+        return fail(&recording);
+    return compare(request, &recording, &recording);
+}
+
+static int answer_request(struct diff_request *request)
+{
+    if (request->help)
+        return print_help();
+    if (request->file_count == 2)
+        return compare_files(request);
+    return arguments_show(COMMAND, request->files[0], compare_moments, request);
+}
+
+int command_diff(char **arguments)
+{
+    struct diff_request request = {0};
+    int status = STATUS_WRONG_USAGE;
+    query_init(&request.query);
+    if (read_request(&request, arguments))
+        status = answer_request(&request);
+    query_deinit(&request.query);
+    return status;
+}

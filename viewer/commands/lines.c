@@ -1,0 +1,503 @@
+/*
+ * heapline lines: the program's source, line by line, with what each line did.
+ *
+ * The files are those that are named, or the program's hottest. Of a long file only the lines that
+ * matter are shown, with some around them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "viewer/annotation.h"
+#include "viewer/cleanup.h"
+#include "viewer/commands/arguments.h"
+#include "viewer/commands/command.h"
+#include "viewer/commands/query_options.h"
+#include "viewer/format/json_values.h"
+#include "viewer/format/table.h"
+#include "viewer/format/terminal.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+#include "viewer/source.h"
+
+#define COMMAND "heapline lines"
+
+/* Files that are shown when none is named. */
+#define HOTTEST_FILES 3u
+/* A line matters from this part of what its file holds or allocates on. */
+#define MATTERS 0.01
+/* Lines around one that matters. */
+#define CONTEXT 2
+/* For the source; numbers that leave less are left out. */
+#define TEXT_COLUMNS 44u
+/* From this part of what the file holds on a line is hot. */
+#define HOT 0.1
+
+enum {
+    OPTION_FULL = 1,
+    OPTION_JSON,
+    OPTION_NO_COLOR,
+    OPTION_HELP,
+};
+
+static const struct option_spec specs[] = {
+    QUERY_SPEC_AT,
+    {0, "full", NULL, "every line of the files", OPTION_FULL},
+    QUERY_SPECS_FILTERS,
+    {0, "json", NULL, "print JSON", OPTION_JSON},
+    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
+    {'h', "help", NULL, "print this", OPTION_HELP},
+};
+#define SPEC_COUNT (sizeof specs / sizeof *specs)
+
+struct lines_request {
+    struct query query;
+    const char *file; /* NULL: the newest */
+    const char **places;
+    size_t place_count;
+    bool full, json, no_color, help;
+};
+
+/* A part of a file that is shown: keys of the annotation from `first` to before `end`. */
+struct section {
+    const struct frame *frame; /* any of the file */
+    size_t first, end;
+    int32_t first_line, last_line; /* of a function; 0: the whole file */
+    uint64_t own;                  /* bytes held */
+};
+
+static int print_help(void)
+{
+    fputs(
+        "Usage: heapline lines [OPTION...] [RUN] [FILE[:FUNCTION]...]\n\n"
+        "Prints source files line by line. For each line: how much the blocks held that were\n"
+        "allocated while it was executed, with callees (Mem usage) and by itself (Increment), how\n"
+        "often it allocated (Occurrences), what was still held at the end, all that it ever\n"
+        "allocated, how many blocks, and which part of its own allocations was temporary.\n"
+        "Without FILE the program's hottest files. RUN ends in .heapline.\n",
+        stdout);
+    options_help(stdout, specs, SPEC_COUNT);
+    return arguments_finish(COMMAND);
+}
+
+static bool is_recording(const char *word)
+{
+    const char *ending = strrchr(word, '.');
+    return ending && !strcmp(ending, ".heapline");
+}
+
+static void take_operand(struct lines_request *request, const char *word)
+{
+    if (!request->file && !request->place_count && is_recording(word)) {
+        request->file = word;
+        return;
+    }
+    request->places =
+        memory_resize(request->places, request->place_count + 1, sizeof *request->places);
+    request->places[request->place_count++] = word;
+}
+
+static bool take_option(void *context, int option, struct options *options)
+{
+    struct lines_request *request = context;
+    switch (option) {
+    case OPTIONS_OPERAND:
+        take_operand(request, options->value);
+        return true;
+    case OPTION_FULL:
+        return request->full = true;
+    case OPTION_JSON:
+        return request->json = true;
+    case OPTION_NO_COLOR:
+        return request->no_color = true;
+    case OPTION_HELP:
+        return request->help = true;
+    default:
+        return query_option_take(&request->query, option, options);
+    }
+}
+
+static bool read_request(struct lines_request *request, char **arguments)
+{
+    struct options options = {
+        .command = COMMAND,
+        .specs = specs,
+        .spec_count = SPEC_COUNT,
+        .arguments = arguments,
+    };
+    return arguments_read(&options, take_option, request);
+}
+
+/* --- which files --- */
+
+struct chosen {
+    struct section *sections;
+    size_t count;
+};
+
+static void add_section(struct chosen *chosen, const struct section *section)
+{
+    chosen->sections = memory_resize(chosen->sections, chosen->count + 1, sizeof *section);
+    chosen->sections[chosen->count++] = *section;
+}
+
+/* The keys of each file are neighbours. */
+static size_t next_file(const struct annotation *annotation, size_t first, struct section *section)
+{
+    const char *file = annotation_frame(annotation, first)->file;
+    *section = (struct section){.frame = annotation_frame(annotation, first), .first = first};
+    size_t key = first;
+    for (; key < annotation->count && annotation_frame(annotation, key)->file == file; key++)
+        section->own += annotation->lines[key].own.bytes;
+    section->end = key;
+    return key;
+}
+
+static bool is_named(const char *name, const char *full)
+{
+    size_t length = strlen(full), name_length = strlen(name);
+    return length >= name_length && !strcmp(full + length - name_length, name) &&
+           (length == name_length || strchr("/.", full[length - name_length - 1]));
+}
+
+/* Narrows a section to a function's lines; false: the file has no such function. */
+static bool narrow(struct section *section, const struct recording *recording, const char *function)
+{
+    const struct symbols *symbols = &recording->symbols;
+    for (size_t i = 1; i < symbols->frame_count; i++) {
+        const struct frame *frame = &symbols->frames[i];
+        if (!frame->function || frame->file != section->frame->file ||
+            !is_named(function, frame->function) || frame->line < 1)
+            continue;
+        if (!section->first_line || frame->line < section->first_line)
+            section->first_line = frame->line;
+        if (frame->line > section->last_line)
+            section->last_line = frame->line;
+    }
+    return section->first_line;
+}
+
+/* FILE or FILE:FUNCTION. */
+static size_t choose_named(struct chosen *chosen, const struct annotation *annotation,
+                           const struct recording *recording, const char *place)
+{
+    const char *colon = strrchr(place, ':');
+    CLEANUP(cleanup_free)
+    char *name = memory_print("%.*s", colon ? (int)(colon - place) : (int)strlen(place), place);
+    size_t before = chosen->count;
+    struct section section;
+    for (size_t key = 0; key < annotation->count;) {
+        key = next_file(annotation, key, &section);
+        if (!section.frame->file || !is_named(name, section.frame->file))
+            continue;
+        if (!colon || narrow(&section, recording, colon + 1))
+            add_section(chosen, &section);
+    }
+    return chosen->count - before;
+}
+
+static int compare_sections(const void *a, const void *b)
+{
+    const struct section *one = a, *other = b;
+    if (one->own != other->own)
+        return one->own < other->own ? 1 : -1;
+    return (one->first > other->first) - (one->first < other->first);
+}
+
+/* The program's own files that hold most; where it has none, whosever. */
+static void choose_hottest(struct chosen *chosen, const struct annotation *annotation)
+{
+    for (int own = 1; own >= 0 && !chosen->count; own--) {
+        struct section section;
+        for (size_t key = 0; key < annotation->count;) {
+            key = next_file(annotation, key, &section);
+            const struct frame *frame = section.frame;
+            if (frame->file && *frame->file == '/' && section.own &&
+                (!own || !strcmp(frame->package, "program")))
+                add_section(chosen, &section);
+        }
+    }
+    if (chosen->count)
+        qsort(chosen->sections, chosen->count, sizeof *chosen->sections, compare_sections);
+    if (chosen->count > HOTTEST_FILES)
+        chosen->count = HOTTEST_FILES;
+}
+
+/* --- lines of a section --- */
+
+struct page {
+    const struct lines_request *request;
+    struct recording *recording;
+    const struct annotation *annotation;
+    struct sources sources;
+    struct table table;
+};
+
+/* A line's figures; null when it has none. */
+static const struct line_figures *figures_of(const struct page *page, const struct section *section,
+                                             int32_t line)
+{
+    size_t low = section->first, high = section->end;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (annotation_frame(page->annotation, middle)->line < line)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < section->end && annotation_frame(page->annotation, low)->line == line;
+    return found ? &page->annotation->lines[low] : NULL;
+}
+
+struct extent {
+    uint64_t held, allocated; /* the most of a line of the section */
+    int32_t first, last;      /* lines */
+};
+
+static struct extent extent_of(struct page *page, const struct section *section)
+{
+    struct extent extent = {.first = section->first_line, .last = section->last_line};
+    for (size_t key = section->first; key < section->end; key++) {
+        const struct line_figures *line = &page->annotation->lines[key];
+        int32_t number = annotation_frame(page->annotation, key)->line;
+        if (section->first_line && (number < section->first_line || number > section->last_line))
+            continue;
+        extent.held =
+            line->with_callees.bytes > extent.held ? line->with_callees.bytes : extent.held;
+        if (line->with_callees.allocated_bytes > extent.allocated)
+            extent.allocated = line->with_callees.allocated_bytes;
+        if (!section->first_line && number > extent.last)
+            extent.last = number;
+    }
+    if (!section->first_line) {
+        int32_t text = sources_line_count(&page->sources, section->frame->file_id);
+        extent.first = 1;
+        extent.last = text ? text : extent.last;
+    }
+    return extent;
+}
+
+static bool matters(const struct line_figures *line, const struct extent *extent)
+{
+    return line &&
+           ((double)line->with_callees.bytes >= (double)extent->held * MATTERS ||
+            (double)line->with_callees.allocated_bytes >= (double)extent->allocated * MATTERS) &&
+           line->with_callees.allocations;
+}
+
+static bool is_shown(const struct page *page, const struct section *section,
+                     const struct extent *extent, int32_t line)
+{
+    if (page->request->full || section->first_line)
+        return true;
+    for (int32_t near = line - CONTEXT; near <= line + CONTEXT; near++)
+        if (matters(figures_of(page, section, near), extent))
+            return true;
+    return false;
+}
+
+/* --- output --- */
+
+static struct size_text size_or_nothing(uint64_t bytes)
+{
+    return bytes ? size_format(bytes) : (struct size_text){""};
+}
+
+static struct table_cells cells_of(int32_t number, const struct line_figures *line)
+{
+    struct table_cells cells = {{count_format((uint64_t)number)}};
+    if (!line)
+        return cells;
+    cells.cells[1] = size_or_nothing(line->with_callees.bytes);
+    cells.cells[2] = size_or_nothing(line->own.bytes);
+    if (line->own.allocations)
+        cells.cells[3] = count_format(line->own.allocations);
+    cells.cells[4] = size_or_nothing(line->at_end.bytes);
+    cells.cells[5] = size_or_nothing(line->with_callees.allocated_bytes);
+    if (line->with_callees.blocks)
+        cells.cells[6] = count_format(line->with_callees.blocks);
+    if (line->own.allocated_bytes)
+        cells.cells[7] = share_format(line->temporary, line->own.allocated_bytes);
+    return cells;
+}
+
+static void set_up_table(struct page *page, const struct section *section,
+                         const struct extent *extent)
+{
+    static const struct table_column columns[] = {
+        {"Line #", false, 0},     {"Mem usage", false, 0}, {"Increment", false, 0},
+        {"Occurrences", true, 0}, {"At end", true, 0},     {"Allocated", true, 0},
+        {"Blocks", true, 0},      {"Temporary", true, 0},
+    };
+    struct table *table = &page->table;
+    *table = (struct table){.stream = stdout,
+                            .width = terminal_columns(STDOUT_FILENO),
+                            .colours = colours_for(STDOUT_FILENO, page->request->no_color),
+                            .text_least = TEXT_COLUMNS,
+                            .column_count = sizeof columns / sizeof *columns};
+    memcpy(table->columns, columns, sizeof columns);
+    for (int32_t line = extent->first; line <= extent->last; line++) {
+        struct table_cells cells = cells_of(line, figures_of(page, section, line));
+        table_fit(table, &cells);
+    }
+    table_arrange(table);
+}
+
+static void print_line(struct page *page, const struct section *section,
+                       const struct extent *extent, int32_t number)
+{
+    const struct line_figures *line = figures_of(page, section, number);
+    struct table_cells cells = cells_of(number, line);
+    CLEANUP(cleanup_free)
+    char *text = sources_indented_line(&page->sources, section->frame->file_id, number);
+    CLEANUP(cleanup_free) char *escaped = utf8_escape(text ? text : "");
+    bool hot = line && line->with_callees.bytes && extent->held &&
+               (double)line->with_callees.bytes >= (double)extent->held * HOT;
+    struct table table = page->table;
+    table.colours.number = !line ? table.colours.faint
+                           : hot ? table.colours.strong
+                                 : table.colours.number;
+    table_print_row(&table, &cells, escaped);
+}
+
+/* Does the file on disk say something else by now? */
+static bool has_changed(struct page *page, const struct section *section)
+{
+    return sources_differ_from_disk(&page->sources, section->frame->file_id, section->frame->file);
+}
+
+static void print_section(struct page *page, const struct section *section)
+{
+    struct extent extent = extent_of(page, section);
+    CLEANUP(cleanup_free) char *path = utf8_escape(section->frame->file);
+    set_up_table(page, section, &extent);
+    printf("Filename: %s%s\n", path,
+           has_changed(page, section) ? " (as it was recorded; the file has changed since)" : "");
+    table_print_titles(&page->table, "Line Contents");
+    bool gap = false;
+    for (int32_t line = extent.first; line <= extent.last; line++) {
+        bool shown = is_shown(page, section, &extent, line);
+        if (!shown && !gap)
+            printf("%s   ...%s\n", page->table.colours.faint, page->table.colours.plain);
+        gap = !shown;
+        if (shown)
+            print_line(page, section, &extent, line);
+    }
+}
+
+static json_t *line_to_json(const struct page *page, size_t key)
+{
+    const struct line_figures *line = &page->annotation->lines[key];
+    json_t *object = json_object();
+    json_object_set_new(object, "line",
+                        json_integer(annotation_frame(page->annotation, key)->line));
+    json_put_count(object, "bytes", line->with_callees.bytes);
+    json_put_count(object, "blocks", line->with_callees.blocks);
+    json_put_count(object, "own_bytes", line->own.bytes);
+    json_put_count(object, "own_blocks", line->own.blocks);
+    json_put_count(object, "end_bytes", line->at_end.bytes);
+    json_put_count(object, "end_blocks", line->at_end.blocks);
+    json_put_count(object, "allocated_bytes", line->with_callees.allocated_bytes);
+    json_put_count(object, "allocations", line->with_callees.allocations);
+    json_put_count(object, "own_allocated_bytes", line->own.allocated_bytes);
+    json_put_count(object, "own_allocations", line->own.allocations);
+    json_put_count(object, "temporary_bytes", line->temporary);
+    return object;
+}
+
+static json_t *section_to_json(struct page *page, const struct section *section)
+{
+    json_t *lines = json_array(), *object = json_object();
+    for (size_t key = section->first; key < section->end; key++) {
+        int32_t line = annotation_frame(page->annotation, key)->line;
+        if (!section->first_line || (line >= section->first_line && line <= section->last_line))
+            json_array_append_new(lines, line_to_json(page, key));
+    }
+    json_put_text(object, "file", section->frame->file);
+    json_object_set_new(object, "changed", json_boolean(has_changed(page, section)));
+    json_object_set_new(object, "lines", lines);
+    return object;
+}
+
+static void print_json(struct page *page, const struct chosen *chosen)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < chosen->count; i++)
+        json_array_append_new(files, section_to_json(page, &chosen->sections[i]));
+    json_t *all = json_pack("{s:o,s:s,s:o}", "heapline", json_about(), "at",
+                            moment_text(&page->request->query.at), "files", files);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
+/* --- the command --- */
+
+/* False, with a message, when a place that was named is not there. */
+static bool choose(struct chosen *chosen, const struct lines_request *request,
+                   const struct recording *recording, const struct annotation *annotation)
+{
+    for (size_t i = 0; i < request->place_count; i++) {
+        if (choose_named(chosen, annotation, recording, request->places[i]))
+            continue;
+        fprintf(stderr,
+                "heapline lines: no line of %s has allocated anything; see heapline report --by "
+                "file -n 0\n",
+                request->places[i]);
+        return false;
+    }
+    if (!request->place_count)
+        choose_hottest(chosen, annotation);
+    return true;
+}
+
+static int print(struct page *page, const struct chosen *chosen)
+{
+    sources_init(&page->sources, page->recording);
+    if (page->request->json)
+        print_json(page, chosen);
+    else
+        for (size_t i = 0; i < chosen->count; i++) {
+            if (i)
+                putchar('\n');
+            print_section(page, &chosen->sections[i]);
+        }
+    sources_deinit(&page->sources);
+    if (!chosen->count)
+        fputs("heapline lines: no source line holds anything at that moment\n", stderr);
+    return arguments_finish(COMMAND);
+}
+
+static int ask_file(void *context, const char *file)
+{
+    const struct lines_request *request = context;
+    CLEANUP(recording_deinit) struct recording recording;
+    if (!recording_init(&recording, file))
+        return arguments_fail(COMMAND, recording_problem(&recording));
+    CLEANUP(annotation_deinit) struct annotation annotation;
+    if (!annotation_init(&annotation, &recording, &request->query))
+        return arguments_fail(COMMAND, recording_problem(&recording));
+    struct chosen chosen = {0};
+    struct page page = {.request = request, .recording = &recording, .annotation = &annotation};
+    int status =
+        choose(&chosen, request, &recording, &annotation) ? print(&page, &chosen) : STATUS_FAILED;
+    free(chosen.sections);
+    return status;
+}
+
+int command_lines(char **arguments)
+{
+    struct lines_request request = {0};
+    int status = STATUS_WRONG_USAGE;
+    query_init(&request.query);
+    if (read_request(&request, arguments))
+        status =
+            request.help ? print_help() : arguments_show(COMMAND, request.file, ask_file, &request);
+    query_deinit(&request.query);
+    free(request.places);
+    return status;
+}

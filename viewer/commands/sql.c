@@ -1,0 +1,283 @@
+/*
+ * heapline sql: asks a recording in SQL. Beside the tables and views of schema/store.sql there are
+ * `events` (events_table.h) and `stacks` (stacks_table.h). Nothing can be written.
+ *
+ * Rows are printed as they come. For the columns of the table that people read, the first rows
+ * decide how wide they are.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/commands/arguments.h"
+#include "viewer/commands/command.h"
+#include "viewer/database.h"
+#include "viewer/events_table.h"
+#include "viewer/format/csv.h"
+#include "viewer/format/utf8.h"
+#include "viewer/memory.h"
+#include "viewer/options.h"
+#include "viewer/stacks_table.h"
+
+/* Rows that are kept back until the widths are known, and the widest column. */
+#define ROWS_KEPT   200u
+#define COLUMN_MAX  80u
+#define JSON_DIGITS 15
+
+enum {
+    OPTION_JSON = 1,
+    OPTION_CSV,
+    OPTION_HELP,
+};
+
+static const struct option_spec specs[] = {
+    {0, "json", NULL, "print a JSON array with an object for each row", OPTION_JSON},
+    {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
+    {'h', "help", NULL, "print this", OPTION_HELP},
+};
+#define SPEC_COUNT (sizeof specs / sizeof *specs)
+
+struct sql_request {
+    const char *words[2]; /* RUN and QUERY, or QUERY alone */
+    size_t word_count;
+    bool json, csv, help;
+};
+
+static void print_help(void)
+{
+    fputs(
+        "Usage: heapline sql [OPTION...] [RUN] QUERY\n\n"
+        "Asks a recording in SQL, and prints the rows. Tables and views: lines, functions, files,\n"
+        "allocators, processes; events (sequence, time, process, thread, kind, block, size,\n"
+        "allocator, stack, lifetime) and stacks (stack, parent, location, file, line, function).\n",
+        stdout);
+    options_help(stdout, specs, SPEC_COUNT);
+}
+
+static bool take_option(void *context, int option, struct options *options)
+{
+    struct sql_request *request = context;
+    switch (option) {
+    case OPTION_JSON:
+        return request->json = true;
+    case OPTION_CSV:
+        return request->csv = true;
+    case OPTION_HELP:
+        return request->help = true;
+    default:
+        if (request->word_count == 2)
+            return options_wrong(options, "one recording and one query"), false;
+        request->words[request->word_count++] = options->value;
+        return true;
+    }
+}
+
+static bool read_request(struct sql_request *request, char **arguments)
+{
+    struct options options = {
+        .command = "heapline sql",
+        .specs = specs,
+        .spec_count = SPEC_COUNT,
+        .arguments = arguments,
+    };
+    if (!arguments_read(&options, take_option, request))
+        return false;
+    if (request->json && request->csv)
+        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (!request->word_count && !request->help)
+        return options_wrong(&options, "there is no query"), false;
+    return true;
+}
+
+/* --- output --- */
+
+/* A value as text that a terminal can show; the caller frees it. */
+static char *value_text(sqlite3_stmt *statement, int column, bool for_terminal)
+{
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+        return memory_copy("");
+    if (sqlite3_column_type(statement, column) == SQLITE_BLOB)
+        return memory_print("(%d bytes)", sqlite3_column_bytes(statement, column));
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    char *clean = utf8_clean(text ? text : "", (size_t)sqlite3_column_bytes(statement, column));
+    if (!for_terminal)
+        return clean;
+    char *escaped = utf8_escape(clean);
+    free(clean);
+    return escaped;
+}
+
+static void print_csv_row(sqlite3_stmt *statement, bool titles)
+{
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        CLEANUP(cleanup_free)
+        char *text = titles ? memory_copy(sqlite3_column_name(statement, i))
+                            : value_text(statement, i, false);
+        if (i)
+            putchar(',');
+        csv_put(stdout, text);
+    }
+    putchar('\n');
+}
+
+static json_t *value_json(sqlite3_stmt *statement, int column)
+{
+    CLEANUP(cleanup_free) char *text = NULL;
+    switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_NULL:
+        return json_null();
+    case SQLITE_INTEGER:
+        return json_integer(sqlite3_column_int64(statement, column));
+    case SQLITE_FLOAT: {
+        double number = sqlite3_column_double(statement, column);
+        return isfinite(number) ? json_real(number) : json_null();
+    }
+    default:
+        text = value_text(statement, column, false);
+        return json_string(text);
+    }
+}
+
+static void print_json_row(sqlite3_stmt *statement, bool first)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < sqlite3_column_count(statement); i++)
+        json_object_set_new(object, sqlite3_column_name(statement, i), value_json(statement, i));
+    fputs(first ? " " : ",\n ", stdout);
+    json_dumpf(object, stdout, JSON_REAL_PRECISION(JSON_DIGITS));
+    json_decref(object);
+}
+
+/* The table for people. */
+struct lines {
+    int columns;
+    size_t *widths;
+    char **kept; /* rows * columns texts */
+    size_t kept_rows;
+    bool printing; /* the widths are known */
+};
+
+static void lines_print(const struct lines *lines, char **texts)
+{
+    for (int i = 0; i < lines->columns; i++) {
+        bool last = i + 1 == lines->columns;
+        CLEANUP(cleanup_free)
+        char *cut = last ? memory_copy(texts[i]) : utf8_cut_end(texts[i], COLUMN_MAX);
+        size_t width = utf8_width(cut);
+        fputs(cut, stdout);
+        if (!last)
+            printf("%*s", (int)(lines->widths[i] > width ? lines->widths[i] - width : 0) + 2, "");
+    }
+    putchar('\n');
+}
+
+static void lines_flush(struct lines *lines)
+{
+    for (size_t row = 0; row < lines->kept_rows; row++)
+        lines_print(lines, lines->kept + row * (size_t)lines->columns);
+    for (size_t i = 0; i < lines->kept_rows * (size_t)lines->columns; i++)
+        free(lines->kept[i]);
+    lines->kept_rows = 0;
+    lines->printing = true;
+}
+
+static void lines_add(struct lines *lines, sqlite3_stmt *statement, bool titles)
+{
+    char **texts = lines->kept + lines->kept_rows * (size_t)lines->columns;
+    for (int i = 0; i < lines->columns; i++) {
+        texts[i] = titles ? utf8_escape(sqlite3_column_name(statement, i))
+                          : value_text(statement, i, true);
+        size_t width = utf8_width(texts[i]);
+        width = width < COLUMN_MAX ? width : COLUMN_MAX;
+        if (!lines->printing && width > lines->widths[i])
+            lines->widths[i] = width;
+    }
+    lines->kept_rows++;
+    if (lines->printing || lines->kept_rows == ROWS_KEPT)
+        lines_flush(lines);
+}
+
+/* --- the query --- */
+
+static int fail(const struct database *database)
+{
+    fprintf(stderr, "heapline sql: %s\n",
+            *database->problem ? database->problem : sqlite3_errmsg(database->connection));
+    return STATUS_FAILED;
+}
+
+/* Prints one statement's rows; returns SQLite's last result. */
+static int print_rows(const struct sql_request *request, sqlite3_stmt *statement)
+{
+    int columns = sqlite3_column_count(statement), step;
+    struct lines lines = {
+        .columns = columns,
+        .widths = memory_new((size_t)columns, sizeof *lines.widths),
+        .kept = memory_new((size_t)columns * ROWS_KEPT, sizeof *lines.kept),
+    };
+    bool first = true;
+    if (request->json)
+        fputs("[", stdout);
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (first && request->csv)
+            print_csv_row(statement, true);
+        else if (first && !request->json)
+            lines_add(&lines, statement, true);
+        if (request->csv)
+            print_csv_row(statement, false);
+        else if (request->json)
+            print_json_row(statement, first);
+        else
+            lines_add(&lines, statement, false);
+        first = false;
+    }
+    lines_flush(&lines);
+    if (request->json)
+        fputs("]\n", stdout);
+    free(lines.widths);
+    free(lines.kept);
+    return step;
+}
+
+static int answer(const struct sql_request *request, struct database *database, const char *query)
+{
+    while (query[strspn(query, " \t\r\n;")]) {
+        sqlite3_stmt *statement;
+        if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
+            return fail(database);
+        int step = statement ? print_rows(request, statement) : SQLITE_DONE;
+        sqlite3_finalize(statement);
+        if (step != SQLITE_DONE)
+            return fail(database);
+    }
+    return arguments_finish("heapline sql");
+}
+
+static int ask_file(const struct sql_request *request, const char *file, const char *query)
+{
+    CLEANUP(database_deinit) struct database database;
+    if (!database_init(&database, file) ||
+        events_table_register(database.connection) != SQLITE_OK ||
+        stacks_table_register(database.connection) != SQLITE_OK)
+        return fail(&database);
+    return answer(request, &database, query);
+}
+
+int command_sql(char **arguments)
+{
+    struct sql_request request = {0};
+    if (!read_request(&request, arguments))
+        return STATUS_WRONG_USAGE;
+    if (request.help) {
+        print_help();
+        return STATUS_GOOD;
+    }
+    CLEANUP(cleanup_free) char *newest = NULL;
+    bool named = request.word_count == 2;
+    const char *file =
+        arguments_recording("heapline sql", named ? request.words[0] : NULL, &newest);
+    return file ? ask_file(&request, file, request.words[named]) : STATUS_FAILED;
+}

@@ -1,0 +1,314 @@
+/*
+ * heapline timeline: memory over time.
+ *
+ * A column of the drawing is the most in its time: the heap's by the recording's own marks,
+ * resident memory by the samples. Several processes are added up column by column.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/commands/arguments.h"
+#include "viewer/commands/command.h"
+#include "viewer/format/json_values.h"
+#include "viewer/format/names.h"
+#include "viewer/format/size.h"
+#include "viewer/format/table.h"
+#include "viewer/format/terminal.h"
+#include "viewer/format/timeline_text.h"
+#include "viewer/grouping.h"
+#include "viewer/memory.h"
+#include "viewer/moment.h"
+#include "viewer/samples.h"
+
+#define COMMAND "heapline timeline"
+#define DIGITS  13
+
+enum {
+    OPTION_PID = 1,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_NO_COLOR,
+    OPTION_HELP,
+};
+
+static const struct option_spec specs[] = {
+    {0, "pid", "PID", "only of this process (repeatable)", OPTION_PID},
+    {0, "json", NULL, "print the samples as JSON", OPTION_JSON},
+    {0, "csv", NULL, "print the samples as CSV", OPTION_CSV},
+    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
+    {'h', "help", NULL, "print this", OPTION_HELP},
+};
+#define SPEC_COUNT (sizeof specs / sizeof *specs)
+
+struct timeline_request {
+    const char *file; /* NULL: the newest */
+    int64_t *pids;    /* owned; none: all */
+    size_t pid_count;
+    bool json, csv, no_color, help;
+};
+
+/* The chosen processes and their samples. */
+struct timeline {
+    struct recording recording;
+    size_t *processes;
+    struct samples *samples;
+    size_t count;
+};
+
+static int print_help(void)
+{
+    fputs("Usage: heapline timeline [OPTION...] [RUN]\n\n"
+          "Draws how much memory a recorded program held over time: its heap, and, where that is\n"
+          "more, what the kernel counted as resident. The peak is marked.\n",
+          stdout);
+    options_help(stdout, specs, SPEC_COUNT);
+    return arguments_finish(COMMAND);
+}
+
+static bool take_option(void *context, int option, struct options *options)
+{
+    struct timeline_request *request = context;
+    switch (option) {
+    case OPTIONS_OPERAND:
+        return arguments_operand(options, &request->file);
+    case OPTION_PID:
+        return arguments_pid(options, &request->pids, &request->pid_count);
+    case OPTION_JSON:
+        return request->json = true;
+    case OPTION_CSV:
+        return request->csv = true;
+    case OPTION_NO_COLOR:
+        return request->no_color = true;
+    default:
+        return request->help = true;
+    }
+}
+
+static bool read_request(struct timeline_request *request, char **arguments)
+{
+    struct options options = {
+        .command = COMMAND,
+        .specs = specs,
+        .spec_count = SPEC_COUNT,
+        .arguments = arguments,
+    };
+    if (!arguments_read(&options, take_option, request))
+        return false;
+    if (request->json && request->csv)
+        return options_wrong(&options, "--json or --csv, not both"), false;
+    return true;
+}
+
+/* --- what is shown --- */
+
+static bool is_chosen(const struct timeline_request *request, const struct process *process)
+{
+    for (size_t i = 0; i < request->pid_count; i++)
+        if (request->pids[i] == process->pid)
+            return true;
+    return request->pid_count == 0;
+}
+
+static bool timeline_init(struct timeline *timeline, const struct timeline_request *request,
+                          const char *file)
+{
+    *timeline = (struct timeline){0};
+    struct recording *recording = &timeline->recording;
+    if (!recording_init(recording, file))
+        return false;
+    timeline->processes = memory_new(recording->process_count, sizeof *timeline->processes);
+    timeline->samples = memory_new(recording->process_count, sizeof *timeline->samples);
+    for (size_t i = 0; i < recording->process_count; i++) {
+        if (!is_chosen(request, &recording->processes[i]))
+            continue;
+        timeline->processes[timeline->count] = i;
+        if (!samples_init(&timeline->samples[timeline->count++], recording, i))
+            return false;
+    }
+    return timeline->count || database_refuse(&recording->database,
+                                              "%s has no process to show; see heapline report "
+                                              "--by process",
+                                              file);
+}
+
+static void timeline_deinit(struct timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->count; i++)
+        samples_deinit(&timeline->samples[i]);
+    free(timeline->samples);
+    free(timeline->processes);
+    recording_deinit(&timeline->recording);
+}
+
+static const struct process *process_at(const struct timeline *timeline, size_t number)
+{
+    return &timeline->recording.processes[timeline->processes[number]];
+}
+
+/* --- for programs --- */
+
+static json_t *optional(int64_t number)
+{
+    return number < 0 ? json_null() : json_integer(number);
+}
+
+static json_t *sample_to_json(const struct sample *sample)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "time", json_real(sample->time));
+    for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
+        json_object_set_new(object, allocator_names[i],
+                            json_integer((json_int_t)sample->by_allocator[i]));
+    json_object_set_new(object, "most_bytes", json_integer((json_int_t)sample->most));
+    json_object_set_new(object, "resident", optional(sample->resident));
+    json_object_set_new(object, "proportional", optional(sample->proportional));
+    json_object_set_new(object, "swapped", optional(sample->swapped));
+    return object;
+}
+
+static void print_json(const struct timeline *timeline)
+{
+    json_t *processes = json_array();
+    for (size_t i = 0; i < timeline->count; i++) {
+        const struct process *process = process_at(timeline, i);
+        json_t *samples = json_array(), *object = json_object();
+        for (size_t j = 0; j < timeline->samples[i].count; j++)
+            json_array_append_new(samples, sample_to_json(&timeline->samples[i].list[j]));
+        json_object_set_new(object, "pid", json_integer(process->pid));
+        json_object_set_new(object, "peak_bytes",
+                            json_integer((json_int_t)process->sums.peak_bytes));
+        json_object_set_new(object, "peak_time",
+                            isnan(process->peak_time) ? json_null()
+                                                      : json_real(process->peak_time));
+        json_object_set_new(object, "samples", samples);
+        json_array_append_new(processes, object);
+    }
+    json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
+    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    putchar('\n');
+    json_decref(all);
+}
+
+static void print_csv_number(int64_t number)
+{
+    if (number < 0)
+        putchar(',');
+    else
+        printf(",%lld", (long long)number);
+}
+
+static void print_csv(const struct timeline *timeline)
+{
+    puts("pid,time,malloc,raw,mem,object,most_bytes,resident,proportional,swapped");
+    for (size_t i = 0; i < timeline->count; i++)
+        for (size_t j = 0; j < timeline->samples[i].count; j++) {
+            const struct sample *sample = &timeline->samples[i].list[j];
+            printf("%lld,%.6f", (long long)process_at(timeline, i)->pid, sample->time);
+            for (size_t k = 0; k < WIRE_ALLOCATOR_COUNT; k++)
+                print_csv_number((int64_t)sample->by_allocator[k]);
+            print_csv_number((int64_t)sample->most);
+            print_csv_number(sample->resident);
+            print_csv_number(sample->proportional);
+            print_csv_number(sample->swapped);
+            putchar('\n');
+        }
+}
+
+/* --- for people --- */
+
+static size_t column_of(const struct drawing *drawing, double time)
+{
+    double column = drawing->seconds > 0 ? time / drawing->seconds * (double)drawing->columns : 0;
+    return column < (double)drawing->columns ? (size_t)column : drawing->columns - 1;
+}
+
+/* A slice reaches from the sample before to its own; it counts in every column that it touches. */
+static void draw_slice(const struct sample *sample, size_t from, size_t to, uint64_t *heap,
+                       uint64_t *resident)
+{
+    for (size_t column = from; column <= to; column++) {
+        if (sample->most > heap[column])
+            heap[column] = sample->most;
+        if (sample->resident > 0 && (uint64_t)sample->resident > resident[column])
+            resident[column] = (uint64_t)sample->resident;
+    }
+}
+
+static void draw_process(const struct process *process, const struct samples *samples,
+                         const struct drawing *drawing)
+{
+    CLEANUP(cleanup_free) uint64_t *heap = memory_new(drawing->columns, sizeof *heap);
+    CLEANUP(cleanup_free) uint64_t *resident = memory_new(drawing->columns, sizeof *resident);
+    double before = isnan(process->started) ? 0 : process->started;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *sample = &samples->list[i];
+        size_t from = column_of(drawing, before), to = column_of(drawing, sample->time);
+        draw_slice(sample, from < to ? from : to, to, heap, resident);
+        before = sample->time;
+    }
+    for (size_t i = 0; i < drawing->columns; i++) {
+        drawing->heap[i] += heap[i];
+        drawing->resident[i] += resident[i];
+    }
+}
+
+static void print_drawing(const struct timeline *timeline, bool no_color)
+{
+    const struct recording *recording = &timeline->recording;
+    size_t width = terminal_columns(STDOUT_FILENO);
+    struct colours colours = colours_for(STDOUT_FILENO, no_color);
+    struct drawing drawing = {
+        .columns = drawing_columns(width),
+        .seconds = run_length(recording),
+        .peak_time = timeline->count == 1 ? process_at(timeline, 0)->peak_time : NAN,
+    };
+    drawing.heap = memory_new(drawing.columns, sizeof *drawing.heap);
+    drawing.resident = memory_new(drawing.columns, sizeof *drawing.resident);
+    CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
+    print_cut(stdout, width, command);
+    uint64_t peak = 0;
+    for (size_t i = 0; i < timeline->count; i++) {
+        draw_process(process_at(timeline, i), &timeline->samples[i], &drawing);
+        peak += process_at(timeline, i)->sums.peak_bytes;
+    }
+    drawing_print(stdout, &drawing, colours);
+    if (timeline->count == 1)
+        printf("  %s█%s heap, %s─%s resident memory, ▲ peak: %s after %s\n", colours.number,
+               colours.plain, colours.warning, colours.plain, size_format(peak).text,
+               seconds_format(drawing.peak_time).text);
+    else
+        printf("  %s█%s heap, %s─%s resident memory of %zu processes, added up\n", colours.number,
+               colours.plain, colours.warning, colours.plain, timeline->count);
+    free(drawing.heap);
+    free(drawing.resident);
+}
+
+static int show(void *context, const char *file)
+{
+    const struct timeline_request *request = context;
+    CLEANUP(timeline_deinit) struct timeline timeline;
+    if (!timeline_init(&timeline, request, file))
+        return arguments_fail(COMMAND, recording_problem(&timeline.recording));
+    if (request->json)
+        print_json(&timeline);
+    else if (request->csv)
+        print_csv(&timeline);
+    else
+        print_drawing(&timeline, request->no_color);
+    return arguments_finish(COMMAND);
+}
+
+int command_timeline(char **arguments)
+{
+    struct timeline_request request = {0};
+    int status = STATUS_WRONG_USAGE;
+    if (read_request(&request, arguments))
+        status =
+            request.help ? print_help() : arguments_show(COMMAND, request.file, show, &request);
+    free(request.pids);
+    return status;
+}

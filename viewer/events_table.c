@@ -1,0 +1,474 @@
+/*
+ * An eponymous virtual table over history_walk.
+ *
+ * A scan goes through the processes in order. For each it loads what its counters stand for, and,
+ * when lifetimes are asked for, the times at which its blocks were allocated: the marks of all
+ * chunks, which are few. The planner's choice is handed from best_index() to filter() as a string:
+ * two characters for each bound, its column and its comparison.
+ */
+#include "viewer/events_table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/counters.h"
+#include "viewer/grouping.h"
+#include "viewer/replay.h"
+#include "viewer/memory.h"
+#include "viewer/virtual_table.h"
+
+enum column {
+    COLUMN_SEQUENCE,
+    COLUMN_TIME,
+    COLUMN_PROCESS,
+    COLUMN_THREAD,
+    COLUMN_KIND,
+    COLUMN_BLOCK,
+    COLUMN_SIZE,
+    COLUMN_ALLOCATOR,
+    COLUMN_STACK,
+    COLUMN_LIFETIME,
+};
+
+static char declaration[] =
+    "CREATE TABLE events (sequence INTEGER, time REAL, process INTEGER, thread INTEGER, "
+    "kind TEXT, block INTEGER, size INTEGER, allocator TEXT, stack INTEGER, lifetime REAL)";
+
+/* What a counter's number stands for. */
+struct meaning {
+    uint32_t node, thread;
+    uint8_t allocator;
+};
+
+/* From this block on the clock showed this time. */
+struct block_time {
+    uint64_t block, time_us;
+};
+
+/* A process that is scanned. */
+struct source {
+    uint32_t id, counters;
+    uint64_t events;
+};
+
+struct bounds {
+    int64_t first, last; /* sequence */
+    double from, to;     /* time */
+    int64_t process;     /* -1: any */
+    int64_t stack;       /* -1: any */
+};
+
+struct cursor {
+    sqlite3_vtab_cursor base;
+    struct database database; /* borrows the connection */
+    struct bounds bounds;
+    bool needs_lifetime;
+    struct source *sources;
+    size_t source_count, source;
+    struct history_walk walk;
+    bool walking;
+    struct history_event event;
+    int64_t row;
+    bool at_end;
+    struct meaning *meanings;
+    bool *wanted;
+    struct block_time *times;
+    size_t time_count;
+};
+
+/* --- the process at hand --- */
+
+static void end_source(struct cursor *cursor)
+{
+    if (cursor->walking)
+        history_walk_deinit(&cursor->walk);
+    cursor->walking = false;
+    free(cursor->meanings);
+    free(cursor->wanted);
+    free(cursor->times);
+    cursor->meanings = NULL;
+    cursor->wanted = NULL;
+    cursor->times = NULL;
+    cursor->time_count = 0;
+}
+
+static bool take_meaning(void *context, uint32_t number, const struct counter_row *row)
+{
+    struct cursor *cursor = context;
+    if (number >= cursor->sources[cursor->source].counters)
+        return false;
+    cursor->meanings[number] = (struct meaning){row->node, row->thread, row->allocator};
+    if (cursor->wanted)
+        cursor->wanted[number] = row->node == cursor->bounds.stack;
+    return true;
+}
+
+static bool load_meanings(struct cursor *cursor, const struct source *source)
+{
+    cursor->meanings = memory_new(source->counters, sizeof *cursor->meanings);
+    if (cursor->bounds.stack >= 0)
+        cursor->wanted = memory_new(source->counters, sizeof *cursor->wanted);
+    return counters_read(&cursor->database, source->id, take_meaning, cursor);
+}
+
+/* One number from the chunks of a process; `otherwise` when there is none. */
+static bool ask(struct cursor *cursor, const char *query, uint32_t process, int64_t limit,
+                uint64_t otherwise, uint64_t *number)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &cursor->database, query))
+        return false;
+    sqlite3_bind_int64(rows.statement, 1, process);
+    sqlite3_bind_int64(rows.statement, 2, limit);
+    *number = otherwise;
+    enum rows_step step = rows_next(&rows);
+    return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, number));
+}
+
+static int64_t microseconds(double seconds)
+{
+    return seconds < 0 ? -1 : seconds > 1e12 ? INT64_MAX : (int64_t)(seconds * 1e6);
+}
+
+/* The span of events that the bounds leave, in whole chunks where times are meant. */
+static bool find_span(struct cursor *cursor, const struct source *source, uint64_t *first,
+                      uint64_t *end)
+{
+    const struct bounds *bounds = &cursor->bounds;
+    uint64_t from = 0, to = source->events;
+    /* A microsecond more on either side: times are rounded down. */
+    if (bounds->from > 0 &&
+        !ask(cursor,
+             "SELECT first_event FROM history_chunk WHERE process = ?1 AND ended_us >= ?2 "
+             "ORDER BY first_event LIMIT 1",
+             source->id, microseconds(bounds->from) - 1, source->events, &from))
+        return false;
+    if (bounds->to < INFINITY &&
+        !ask(cursor,
+             "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us > ?2 "
+             "ORDER BY first_event LIMIT 1",
+             source->id, microseconds(bounds->to) + 1, source->events, &to))
+        return false;
+    *first = bounds->first > 0 && (uint64_t)bounds->first > from ? (uint64_t)bounds->first : from;
+    *end = bounds->last < 0                          ? 0
+           : (uint64_t)bounds->last < source->events ? (uint64_t)bounds->last + 1
+                                                     : source->events;
+    if (*end > to)
+        *end = to;
+    return true;
+}
+
+static void add_times(struct cursor *cursor, const struct history_reader *reader, size_t *capacity)
+{
+    size_t count = cursor->time_count + reader->mark_count;
+    if (count > *capacity) {
+        *capacity = count * 2;
+        cursor->times = memory_resize(cursor->times, *capacity, sizeof *cursor->times);
+    }
+    for (uint32_t i = 0; i < reader->mark_count; i++)
+        cursor->times[cursor->time_count++] = (struct block_time){
+            reader->span.first_block + reader->marks[i].block, reader->marks[i].time_us};
+}
+
+/* The marks of all chunks up to `end`. */
+static bool load_times(struct cursor *cursor, const struct source *source, uint64_t end)
+{
+    CLEANUP(history_walk_deinit) struct history_walk walk;
+    size_t capacity = 0;
+    if (!history_walk_init(&walk, &cursor->database, source->id, source->counters, 0, end))
+        return false;
+    enum rows_step step;
+    while ((step = history_walk_chunk(&walk)) == ROWS_ROW)
+        add_times(cursor, &walk.reader, &capacity);
+    return step == ROWS_END;
+}
+
+static bool begin_source(struct cursor *cursor)
+{
+    const struct source *source = &cursor->sources[cursor->source];
+    uint64_t first, end;
+    if (!load_meanings(cursor, source) || !find_span(cursor, source, &first, &end) ||
+        (cursor->needs_lifetime && !load_times(cursor, source, end)))
+        return false;
+    cursor->walking = true;
+    bool good = history_walk_init(&cursor->walk, &cursor->database, source->id, source->counters,
+                                  first, end);
+    cursor->walk.wanted = cursor->wanted;
+    return good;
+}
+
+/* --- scanning --- */
+
+static int fail(const struct cursor *cursor)
+{
+    return virtual_table_fail(cursor->base.pVtab, &cursor->database);
+}
+
+static int next(sqlite3_vtab_cursor *base)
+{
+    struct cursor *cursor = (struct cursor *)base;
+    for (; cursor->source < cursor->source_count; cursor->source++) {
+        if (!cursor->walking && !begin_source(cursor))
+            return fail(cursor);
+        switch (history_walk_next(&cursor->walk, &cursor->event)) {
+        case ROWS_ROW:
+            cursor->row++;
+            return SQLITE_OK;
+        case ROWS_PROBLEM:
+            return fail(cursor);
+        case ROWS_END:
+            end_source(cursor);
+        }
+    }
+    cursor->at_end = true;
+    return SQLITE_OK;
+}
+
+static bool load_sources(struct cursor *cursor)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &cursor->database,
+                   "SELECT id, events, (SELECT coalesce(max(first + count), 0) FROM counter_chunk "
+                   "WHERE process = id) FROM process WHERE ?1 < 0 OR id = ?1 ORDER BY id"))
+        return false;
+    sqlite3_bind_int64(rows.statement, 1, cursor->bounds.process);
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW) {
+        cursor->sources =
+            memory_resize(cursor->sources, cursor->source_count + 1, sizeof *cursor->sources);
+        struct source *source = &cursor->sources[cursor->source_count++];
+        if (!rows_index(&rows, 0, &source->id) || !rows_count(&rows, 1, &source->events) ||
+            !rows_index(&rows, 2, &source->counters))
+            return false;
+    }
+    return step == ROWS_END;
+}
+
+/* --- bounds --- */
+
+/* Comparisons, as best_index() names them to filter(). */
+#define EQUAL    '='
+#define AT_LEAST '>'
+#define AT_MOST  '<'
+
+static char comparison_of(unsigned char operator)
+{
+    switch (operator) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+        return EQUAL;
+    case SQLITE_INDEX_CONSTRAINT_GE:
+    case SQLITE_INDEX_CONSTRAINT_GT:
+        return AT_LEAST;
+    case SQLITE_INDEX_CONSTRAINT_LE:
+    case SQLITE_INDEX_CONSTRAINT_LT:
+        return AT_MOST;
+    default:
+        return 0;
+    }
+}
+
+static bool is_useful(int column, char comparison)
+{
+    if (column == COLUMN_SEQUENCE || column == COLUMN_TIME)
+        return comparison;
+    return comparison == EQUAL && (column == COLUMN_PROCESS || column == COLUMN_STACK);
+}
+
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    (void)base;
+    char *plan = sqlite3_malloc(2 * info->nConstraint + 1), *out = plan;
+    if (!plan)
+        return SQLITE_NOMEM;
+    double rows = 1e9;
+    int arguments = 0;
+    for (int i = 0; i < info->nConstraint; i++) {
+        const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+        char comparison = comparison_of(constraint->op);
+        if (!constraint->usable || !is_useful(constraint->iColumn, comparison))
+            continue;
+        *out++ = (char)('a' + constraint->iColumn);
+        *out++ = comparison;
+        info->aConstraintUsage[i].argvIndex = ++arguments;
+        rows /= comparison == EQUAL ? 100 : 3;
+    }
+    *out = 0;
+    info->idxStr = plan;
+    info->needToFreeIdxStr = 1;
+    info->idxNum = (info->colUsed >> COLUMN_LIFETIME & 1) != 0;
+    info->estimatedCost = rows;
+    info->estimatedRows = (sqlite3_int64)rows;
+    return SQLITE_OK;
+}
+
+/* Narrows the bounds; SQLite itself checks every row once more, so they need not be tight. */
+static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_value *value)
+{
+    int type = sqlite3_value_numeric_type(value);
+    double number = sqlite3_value_double(value);
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+        return; /* compares with no number as one would think */
+    int64_t whole = number < -1e18 ? INT64_MIN : number > 1e18 ? INT64_MAX : (int64_t)number;
+    switch (column) {
+    case COLUMN_SEQUENCE:
+        if (comparison != AT_MOST && whole > bounds->first)
+            bounds->first = whole;
+        if (comparison != AT_LEAST && whole < bounds->last)
+            bounds->last = whole;
+        break;
+    case COLUMN_TIME:
+        if (comparison != AT_MOST)
+            bounds->from = fmax(bounds->from, number);
+        if (comparison != AT_LEAST)
+            bounds->to = fmin(bounds->to, number);
+        break;
+    case COLUMN_PROCESS:
+        bounds->process = whole < 0 ? UINT32_MAX : whole;
+        break;
+    default:
+        bounds->stack = whole < 0 ? UINT32_MAX : whole;
+    }
+}
+
+static void reset(struct cursor *cursor)
+{
+    end_source(cursor);
+    free(cursor->sources);
+    cursor->sources = NULL;
+    cursor->source_count = cursor->source = 0;
+    cursor->row = -1;
+    cursor->at_end = false;
+    cursor->bounds = (struct bounds){
+        .last = INT64_MAX, .from = -INFINITY, .to = INFINITY, .process = -1, .stack = -1};
+}
+
+static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
+                  sqlite3_value **values)
+{
+    struct cursor *cursor = (struct cursor *)base;
+    reset(cursor);
+    cursor->needs_lifetime = number;
+    for (int i = 0; i < count; i++)
+        narrow(&cursor->bounds, plan[2 * i] - 'a', plan[2 * i + 1], values[i]);
+    return load_sources(cursor) ? next(base) : fail(cursor);
+}
+
+/* --- columns --- */
+
+/* The time of a block's allocation: of the last mark that is not after it. */
+static double allocation_time(const struct cursor *cursor, uint64_t block)
+{
+    size_t low = 0, high = cursor->time_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (cursor->times[middle].block <= block)
+            low = middle;
+        else
+            high = middle;
+    }
+    return cursor->time_count ? (double)cursor->times[low].time_us / 1e6 : NAN;
+}
+
+static void put_lifetime(const struct cursor *cursor, sqlite3_context *context)
+{
+    const struct history_event *event = &cursor->event;
+    if (event->kind == HISTORY_FREE) /* SQLite takes NaN for null */
+        sqlite3_result_double(context,
+                              (double)event->time_us / 1e6 - allocation_time(cursor, event->block));
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
+{
+    static const char *const kinds[] = {
+        [HISTORY_ALLOCATION] = "allocation",
+        [HISTORY_FREE] = "free",
+        [HISTORY_RESTORE] = "restore",
+    };
+    const struct cursor *cursor = (const struct cursor *)base;
+    const struct history_event *event = &cursor->event;
+    const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
+    switch (number) {
+    case COLUMN_SEQUENCE:
+        sqlite3_result_int64(context, (sqlite3_int64)cursor->walk.next - 1);
+        break;
+    case COLUMN_TIME:
+        sqlite3_result_double(context, (double)event->time_us / 1e6);
+        break;
+    case COLUMN_PROCESS:
+        sqlite3_result_int64(context, cursor->walk.process);
+        break;
+    case COLUMN_THREAD:
+        sqlite3_result_int64(context, meaning->thread);
+        break;
+    case COLUMN_KIND:
+        sqlite3_result_text(context, kinds[event->kind], -1, SQLITE_STATIC);
+        break;
+    case COLUMN_BLOCK:
+        sqlite3_result_int64(context, (sqlite3_int64)event->block);
+        break;
+    case COLUMN_SIZE:
+        sqlite3_result_int64(context, (sqlite3_int64)event->pair->size);
+        break;
+    case COLUMN_ALLOCATOR:
+        sqlite3_result_text(context, allocator_names[meaning->allocator], -1, SQLITE_STATIC);
+        break;
+    case COLUMN_STACK:
+        sqlite3_result_int64(context, meaning->node);
+        break;
+    case COLUMN_LIFETIME:
+        put_lifetime(cursor, context);
+        break;
+    }
+    return SQLITE_OK;
+}
+
+/* --- the rest of the interface --- */
+
+static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **result)
+{
+    struct cursor *cursor = sqlite3_malloc(sizeof *cursor);
+    if (!cursor)
+        return SQLITE_NOMEM;
+    *cursor = (struct cursor){.database = virtual_table_database(base)};
+    *result = &cursor->base;
+    return SQLITE_OK;
+}
+
+static int close_cursor(sqlite3_vtab_cursor *base)
+{
+    reset((struct cursor *)base);
+    sqlite3_free(base);
+    return SQLITE_OK;
+}
+
+static int is_at_end(sqlite3_vtab_cursor *base)
+{
+    return ((struct cursor *)base)->at_end;
+}
+
+static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
+{
+    *number = ((struct cursor *)base)->row;
+    return SQLITE_OK;
+}
+
+int events_table_register(sqlite3 *connection)
+{
+    static const sqlite3_module module = {
+        .iVersion = 1,
+        .xConnect = virtual_table_connect,
+        .xBestIndex = best_index,
+        .xDisconnect = virtual_table_disconnect,
+        .xDestroy = virtual_table_disconnect,
+        .xOpen = open_cursor,
+        .xClose = close_cursor,
+        .xFilter = filter,
+        .xNext = next,
+        .xEof = is_at_end,
+        .xColumn = column,
+        .xRowid = row_number,
+    };
+    return sqlite3_create_module(connection, "events", &module, declaration);
+}

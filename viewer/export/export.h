@@ -1,0 +1,23 @@
+/*
+ * Files for other programs. Each format writes to a stream of the caller's, who checks it for
+ * errors; what a format needs it asks of the recording.
+ */
+#ifndef HEAPLINE_VIEWER_EXPORT_EXPORT_H
+#define HEAPLINE_VIEWER_EXPORT_EXPORT_H
+
+#include <stdio.h>
+
+#include "viewer/query.h"
+
+/* False, with a problem in the recording, when it is damaged or lacks what is needed. */
+typedef bool export_writer(FILE *stream, struct recording *recording, const struct query *query);
+
+/* A pickle that tracemalloc.Snapshot.load() opens, of CPython 3.9 and later: what was held at the
+ * query's moment. Counts and sums by stack are exact; blocks of one stack share its bytes evenly.
+ */
+bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query);
+
+/* What `mprof plot` draws: resident memory over time. The query's moment does not matter. */
+bool export_mprof(FILE *stream, struct recording *recording, const struct query *query);
+
+#endif

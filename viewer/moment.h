@@ -1,0 +1,46 @@
+/*
+ * Moments of a run, as users name them: peak, end, exit, 12.5s, 80%.
+ *
+ *   peak      when the process held most, the first time
+ *   end       when the program's own code had ended
+ *   exit      when its process had; what is left then has leaked
+ *   a time    from the run's start; 500ms, 12.5s (or 12.5), 3min, 2h, or a share of the whole run
+ */
+#ifndef HEAPLINE_VIEWER_MOMENT_H
+#define HEAPLINE_VIEWER_MOMENT_H
+
+#include <stdbool.h>
+
+#include "viewer/recording.h"
+
+enum moment_kind {
+    MOMENT_PEAK,
+    MOMENT_END,
+    MOMENT_EXIT,
+    MOMENT_TIME,
+};
+
+struct moment {
+    enum moment_kind kind;
+    double value;     /* of MOMENT_TIME: seconds, or per cent */
+    bool is_share;    /* per cent of the run */
+    const char *text; /* as the user wrote it, not owned; NULL: as the kind is called */
+};
+
+/* What the kinds with a name are called; NULL ends the list. */
+extern const char *const moment_names[];
+
+/* False when it is no moment. */
+bool moment_parse(const char *text, struct moment *moment);
+
+/* What the user calls it. */
+const char *moment_text(const struct moment *moment);
+
+/* The run's length in seconds; of one that is still being recorded as far as it is known. */
+double run_length(const struct recording *recording);
+
+/* The time of a MOMENT_TIME from the run's start. False, with a problem in the recording, when the
+ * run did not last so long. */
+bool moment_seconds(const struct moment *moment, struct recording *recording, double *seconds);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * Reading the table of samples.
+ */
+#include "viewer/samples.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/memory.h"
+
+static bool read_optional(struct rows *rows, int column, int64_t *number)
+{
+    *number = -1;
+    return rows_is_null(rows, column) || rows_whole(rows, column, 0, INT64_MAX, number);
+}
+
+static bool read_sample(struct rows *rows, struct sample *sample)
+{
+    if (!rows_seconds(rows, 0, &sample->time) ||
+        !rows_count(rows, 1, &sample->by_allocator[WIRE_ALLOCATOR_MALLOC]) ||
+        !rows_count(rows, 2, &sample->by_allocator[WIRE_ALLOCATOR_RAW]) ||
+        !rows_count(rows, 3, &sample->by_allocator[WIRE_ALLOCATOR_MEM]) ||
+        !rows_count(rows, 4, &sample->by_allocator[WIRE_ALLOCATOR_OBJECT]) ||
+        !rows_count(rows, 5, &sample->most))
+        return false;
+    return read_optional(rows, 6, &sample->resident) &&
+           read_optional(rows, 7, &sample->proportional) &&
+           read_optional(rows, 8, &sample->swapped);
+}
+
+bool samples_init(struct samples *samples, struct recording *recording, size_t process)
+{
+    *samples = (struct samples){0};
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT time, malloc, raw, mem, object, most_bytes, resident, proportional, "
+                   "swapped FROM sample WHERE process = ?1 ORDER BY time"))
+        return false;
+    sqlite3_bind_int64(rows.statement, 1, recording->processes[process].id);
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW) {
+        samples->list = memory_resize(samples->list, samples->count + 1, sizeof *samples->list);
+        struct sample *sample = &samples->list[samples->count++];
+        if (!read_sample(&rows, sample))
+            return false;
+        if (isnan(sample->time) || sample->time < 0 ||
+            sample->most > recording->processes[process].sums.peak_bytes)
+            return database_damaged(&recording->database, "in the samples of process %" PRId64,
+                                    recording->processes[process].pid);
+    }
+    return step == ROWS_END;
+}
+
+void samples_deinit(struct samples *samples)
+{
+    free(samples->list);
+}

@@ -1,0 +1,103 @@
+/*
+ * The check of a recording against itself: once every event is played from the first one on, and
+ * once each moment is rebuilt as reports do it, from checkpoints and whole chunks.
+ */
+#include "viewer/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/counters.h"
+#include "viewer/replay.h"
+#include "viewer/memory.h"
+
+/* What a counter must hold. */
+enum side {
+    SIDE_PEAK,
+    SIDE_END,
+    SIDE_EXIT,
+    SIDE_TEMPORARY,
+};
+
+struct comparison {
+    struct verification *verification;
+    const struct process *process;
+    const struct held *held;
+    enum side side;
+};
+
+static struct held held_by_row(const struct counter_row *row, enum side side)
+{
+    switch (side) {
+    case SIDE_PEAK:
+        return (struct held){row->peak_bytes, row->peak_blocks};
+    case SIDE_END:
+        return (struct held){row->end_bytes, row->end_blocks};
+    case SIDE_EXIT:
+        return (struct held){row->leaked_bytes, row->leaked_blocks};
+    default:
+        return (struct held){row->temporary_bytes, row->temporary_blocks};
+    }
+}
+
+static void compare_row(void *context, size_t process, uint32_t number,
+                        const struct counter_row *row)
+{
+    (void)process;
+    struct comparison *comparison = context;
+    static const char *const names[] = {"at the peak", "at the end", "at the exit", "temporary"};
+    const struct held *held = &comparison->held[number];
+    struct held expected = held_by_row(row, comparison->side);
+    char *difference = comparison->verification->difference;
+    if (*difference || (held->bytes == expected.bytes && held->blocks == expected.blocks))
+        return;
+    snprintf(difference, sizeof comparison->verification->difference,
+             "process %" PRId64 ", counter %" PRIu32 ": %s %" PRIu64 " bytes in %" PRIu64
+             " blocks by the history, %" PRIu64 " in %" PRIu64 " by the sums",
+             comparison->process->pid, number, names[comparison->side], held->bytes, held->blocks,
+             expected.bytes, expected.blocks);
+}
+
+static bool compare(struct recording *recording, size_t process, const struct held *held,
+                    enum side side, struct verification *verification)
+{
+    struct comparison comparison = {verification, &recording->processes[process], held, side};
+    return counters_visit(recording, process, compare_row, &comparison);
+}
+
+static bool verify_moment(struct recording *recording, size_t process, enum side side,
+                          uint64_t position, struct verification *verification)
+{
+    CLEANUP(cleanup_free) struct held *held = NULL;
+    return history_held_at(recording, process, position, &held) &&
+           compare(recording, process, held, side, verification);
+}
+
+static bool verify_process(struct recording *recording, size_t process,
+                           struct verification *verification)
+{
+    const struct process *of = &recording->processes[process];
+    CLEANUP(cleanup_free) struct held *held = NULL;
+    if (!history_play(recording, process, &held) ||
+        !compare(recording, process, held, SIDE_EXIT, verification))
+        return false;
+    verification->events += of->events;
+    CLEANUP(cleanup_free) struct held *temporary = NULL;
+    if (!history_temporary(recording, process, 1, &temporary) ||
+        !compare(recording, process, temporary, SIDE_TEMPORARY, verification))
+        return false;
+    return verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
+           verify_moment(recording, process, SIDE_END, of->end_events, verification) &&
+           verify_moment(recording, process, SIDE_EXIT, of->events, verification);
+}
+
+enum verdict verify(struct recording *recording, struct verification *verification)
+{
+    *verification = (struct verification){0};
+    for (size_t i = 0; i < recording->process_count; i++)
+        if (!verify_process(recording, i, verification))
+            return VERDICT_UNKNOWN;
+    return *verification->difference ? VERDICT_DIFFERS : VERDICT_AGREES;
+}

@@ -1,0 +1,27 @@
+/*
+ * Does a recording's history say what its sums say?
+ */
+#ifndef HEAPLINE_VIEWER_VERIFY_H
+#define HEAPLINE_VIEWER_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "viewer/recording.h"
+
+enum verdict {
+    VERDICT_AGREES,
+    VERDICT_DIFFERS, /* `difference` says where */
+    VERDICT_UNKNOWN, /* the recording has a problem */
+};
+
+struct verification {
+    uint64_t events;      /* played */
+    char difference[256]; /* empty: none */
+};
+
+/* Plays every event of every process, and compares what each counter held at the peak, at the end
+ * and at the exit with its row. Needs a recording with history. */
+enum verdict verify(struct recording *recording, struct verification *verification);
+
+#endif
