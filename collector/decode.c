@@ -147,18 +147,19 @@ static inline void note_latest(struct run *run, struct process *process, uint32_
         run->memory_short = true;
 }
 
-/* Takes a block out of the live heap and its counter; *temporary says whether it was one. */
+/* Takes a block out of the live heap and its counter. */
 static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block,
-                            bool *temporary)
+                            struct death *death)
 {
     struct process *process = cursor->process;
     if (!live_heap_remove(&process->heap, address, block))
         return false;
     struct counter *counter = counters_at(&process->counters, block->counter);
-    *temporary = is_latest(process, counter->thread, block);
+    death->temporary = is_latest(process, counter->thread, block);
     if (keeps_history(cursor))
-        history_free(&process->history.writer, block->number, block->counter, block->size);
-    counter_free(counter, &process->sums, block->size, *temporary);
+        death->lifetime = history_free(&process->history.writer, block->number, block->counter,
+                                       block->size, block_born(block));
+    counter_free(counter, &process->sums, block->size, death->temporary);
     return true;
 }
 
@@ -168,14 +169,17 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     struct run *run = cursor->run;
     struct process *process = cursor->process;
     struct block unseen;
-    bool temporary;
+    struct death death;
+    uint32_t born = process->history.writer.now_ms;
     /* A block whose free was never seen has made room. */
-    if (__builtin_expect(take_out(cursor, address, &unseen, &temporary), 0))
+    if (__builtin_expect(take_out(cursor, address, &unseen, &death), 0))
         process->damaged++;
     struct block block = {
         .address = address,
-        .size = size,
-        .number = process->sums.allocations,
+        .size = size & ((UINT64_C(1) << 48) - 1),
+        .born_low = born & 0xffff,
+        .number = process->sums.allocations & ((UINT64_C(1) << 48) - 1),
+        .born_high = born >> 16,
         .counter = counters_find(&process->counters, node, thread, allocator,
                                  (uint8_t)size_class_of(size)),
     };
@@ -226,8 +230,8 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
 static inline void on_free(struct cursor *cursor, uint64_t first)
 {
     struct block block;
-    bool temporary;
-    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block, &temporary))
+    struct death death;
+    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block, &death))
         cursor->process->unmatched_frees++;
 }
 
@@ -239,8 +243,7 @@ static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
 {
     struct pending_realloc *pending = pending_of(cursor, first);
-    pending->found =
-        take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->temporary);
+    pending->found = take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->death);
     pending->block.address = first & WIRE_ADDRESS_MASK;
     if (!pending->found)
         cursor->process->unmatched_frees++;
@@ -257,9 +260,10 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         process->unmatched_frees--;
     } else if (live_heap_add(&process->heap, block)) {
         if (keeps_history(cursor))
-            history_restore(&process->history.writer, block->number, block->counter, block->size);
+            history_restore(&process->history.writer, block->number, block->counter, block->size,
+                            pending->death.lifetime);
         counter_restore(counters_at(&process->counters, block->counter), &process->sums,
-                        block->size, pending->temporary);
+                        block->size, pending->death.temporary);
     } else {
         cursor->run->memory_short = true;
         process->damaged++;
@@ -427,7 +431,7 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         time = run_seconds(cursor->run, first & WIRE_TIME_MASK);
         if (time > process->now) {
             process->now = time;
-            process->history.writer.now_us = (uint64_t)(time * 1e6);
+            history_writer_set_time(&process->history.writer, (uint64_t)(time * 1e6));
         }
         return 1;
     case WIRE_MARK:

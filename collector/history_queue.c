@@ -13,11 +13,11 @@
 #define CHECKPOINT_EVENTS             (UINT64_C(1) << 21)
 #define CHECKPOINT_EVENTS_FOR_COUNTER 16u
 
-bool history_queue_init(struct history_queue *queue)
+bool history_queue_init(struct history_queue *queue, bool kept)
 {
-    *queue = (struct history_queue){.kept = true, .checkpoint_at = CHECKPOINT_EVENTS};
+    *queue = (struct history_queue){.kept = kept, .checkpoint_at = CHECKPOINT_EVENTS};
     queue->last = &queue->first;
-    return history_writer_init(&queue->writer);
+    return !kept || history_writer_init(&queue->writer);
 }
 
 void history_queue_deinit(struct history_queue *queue)
@@ -62,14 +62,13 @@ static bool append_chunk(struct history_queue *queue, struct packer *packer)
         free(part);
         return false;
     }
-    part->size = part->chunk->summary_size + part->chunk->events_size;
+    part->size = part->chunk->summary_size + part->chunk->events_size + part->chunk->lifetimes_size;
     append(queue, part);
     return true;
 }
 
-/* Packs the rows gathered so far as rows `first`... of the checkpoint before `event`. */
-static bool append_rows(struct history_queue *queue, struct chunk_writer *chunk, uint64_t event,
-                        uint32_t first)
+bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer *chunk,
+                               struct history_place *place)
 {
     uint32_t rows = chunk->rows;
     const uint8_t *data;
@@ -77,31 +76,28 @@ static bool append_rows(struct history_queue *queue, struct chunk_writer *chunk,
     struct history_part *part = size ? calloc(1, sizeof *part + size) : NULL;
     if (!part)
         return false;
-    part->event = event;
-    part->first = first;
+    part->place = *place;
     part->rows = rows;
     part->size = size;
     memcpy(part->data, data, size);
     append(queue, part);
+    place->first += rows;
     return true;
 }
 
 static bool make_checkpoint(struct chunk_writer *chunk, struct process *process)
 {
-    uint64_t event = process->sums.events;
-    uint32_t first = 0;
+    struct history_place place = {.kind = HISTORY_PART_CHECKPOINT, .event = process->sums.events};
     for (uint32_t i = 1; i < process->counters.count; i++) {
         const struct counter *counter = counters_at(&process->counters, i);
         if (counter->blocks)
             chunk_add_live(chunk, &(struct live_row){i, counter->blocks, counter->bytes});
-        if (chunk->rows < CHUNK_ROWS)
-            continue;
-        if (!append_rows(&process->history, chunk, event, first))
+        if (chunk->rows == CHUNK_ROWS &&
+            !history_queue_append_rows(&process->history, chunk, &place))
             return false;
-        first += CHUNK_ROWS;
     }
     /* The last part may be empty: it shows that the checkpoint is whole. */
-    return append_rows(&process->history, chunk, event, first);
+    return history_queue_append_rows(&process->history, chunk, &place);
 }
 
 void history_queue_finish_chunk(struct run *run, struct process *process)

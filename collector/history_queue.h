@@ -1,6 +1,7 @@
 /*
  * A process's history on its way into the recording: the chunk that is being filled, and the
- * finished chunks and checkpoints that wait for the next transaction.
+ * finished chunks and checkpoints that wait for the next transaction. Where no history is kept,
+ * slices (slices.h) wait here.
  *
  * A checkpoint says what every counter holds before a certain event, always the first of a chunk.
  * It is made when the events since the last one are many beside what it costs to write, so that
@@ -12,17 +13,31 @@
 #ifndef HEAPLINE_COLLECTOR_HISTORY_QUEUE_H
 #define HEAPLINE_COLLECTOR_HISTORY_QUEUE_H
 
+#include "chunk.h"
 #include "history_writer.h"
 
 struct run;
 struct process;
 
-/* A chunk of history, or rows of a checkpoint. */
+enum history_part_kind {
+    HISTORY_PART_CHUNK,
+    HISTORY_PART_CHECKPOINT,
+    HISTORY_PART_SLICE,
+};
+
+/* Where rows of a checkpoint or of a slice belong. */
+struct history_place {
+    enum history_part_kind kind;
+    uint64_t event; /* the checkpoint stands before it; the slice's end does */
+    double time;    /* of a slice */
+    uint32_t first; /* number of the first row */
+};
+
 struct history_part {
     struct history_part *next;
-    struct history_chunk *chunk; /* null: it is a checkpoint's: */
-    uint64_t event;              /* it stands before */
-    uint32_t first, rows;
+    struct history_chunk *chunk; /* of a HISTORY_PART_CHUNK; null: it is rows */
+    struct history_place place;
+    uint32_t rows;
     size_t size;
     uint8_t data[];
 };
@@ -35,12 +50,16 @@ struct history_queue {
     uint64_t checkpoint_at; /* number of events */
 };
 
-/* False: no memory. */
-bool history_queue_init(struct history_queue *queue);
+/* `kept`: with history. False: no memory. */
+bool history_queue_init(struct history_queue *queue, bool kept);
 void history_queue_deinit(struct history_queue *queue);
 
 /* Ends the chunk at hand, if it has events, and makes a checkpoint when it is time. */
 void history_queue_finish_chunk(struct run *run, struct process *process);
+
+/* Packs the rows gathered so far, and moves place->first behind them. False: no memory. */
+bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer *chunk,
+                               struct history_place *place);
 
 /* Takes out the first part that waits; the caller frees it with history_part_free(). Null: none. */
 struct history_part *history_queue_take(struct history_queue *queue);

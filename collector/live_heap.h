@@ -15,11 +15,19 @@
 
 struct block {
     uint64_t address;
-    uint64_t size;
-    uint64_t number;  /* the process's n-th allocation, from 0 */
+    uint64_t size : 48;
+    uint64_t born_low : 16; /* when it was allocated; see block_born() */
+    uint64_t number : 48;   /* the process's n-th allocation, from 0 */
+    uint64_t born_high : 16;
     uint32_t counter; /* what it is counted in */
     uint32_t next;    /* in its bucket, or among the free ones; 0: none */
 };
+
+/* When the block was allocated, by the history's clock in milliseconds. */
+static inline uint32_t block_born(const struct block *block)
+{
+    return (uint32_t)block->born_high << 16 | (uint32_t)block->born_low;
+}
 
 struct live_heap {
     struct vector blocks;  /* struct block; number 0 is not used */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "proc.h"
 #include "text.h"
 
@@ -106,7 +107,7 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
     process->exit_status = -1;
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process->pidfd < 0 || !live_heap_init(&process->heap) ||
-        (run->keeps_history && !history_queue_init(&process->history)) ||
+        !history_queue_init(&process->history, run->keeps_history) ||
         !make_ring(process, log2_words, ring_descriptor))
         return process_free(process);
     process->control->magic = RING_MAGIC;
@@ -117,11 +118,8 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
         close(*ring_descriptor);
         return process_free(process);
     }
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    process->started = process->now =
-        run_seconds(run, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-    process->history.writer.now_us = (uint64_t)(process->started * 1e6);
+    process->started = process->now = run_seconds(run, clock_now());
+    history_writer_set_time(&process->history.writer, (uint64_t)(process->started * 1e6));
     describe(process);
     return process;
 }
@@ -153,6 +151,7 @@ struct process *process_free(struct process *process)
     counters_deinit(&process->counters);
     history_queue_deinit(&process->history);
     samples_deinit(&process->samples);
+    slices_deinit(&process->slices);
     free(process->command);
     free(process->directory);
     free(process);
@@ -236,4 +235,5 @@ void process_note_end(struct run *run, struct process *process)
             (struct end_entry){i, counter->blocks, counter->bytes};
         process->end_count++;
     }
+    slices_end(run, process);
 }

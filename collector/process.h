@@ -19,6 +19,7 @@
 #include "live_heap.h"
 #include "ring.h"
 #include "samples.h"
+#include "slices.h"
 #include "stack_tree.h"
 #include "vector.h"
 #include "wire.h"
@@ -59,9 +60,16 @@ struct thread_mirror {
     struct mirror_level *levels;
 };
 
+/* What is known of a block when it is freed. */
+struct death {
+    bool temporary;
+    struct lifetime lifetime; /* where history is kept */
+};
+
 /* A block taken out at the start of a realloc that may yet fail. */
 struct pending_realloc {
-    bool found, temporary;
+    bool found;
+    struct death death;
     struct block block;
 };
 
@@ -113,6 +121,7 @@ struct process {
     struct heap_sums sums;
     struct history_queue history;
     struct samples samples;
+    struct slices slices;
     struct vector latest; /* uint64_t by thread.id: the thread's latest block's number + 1 */
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
 

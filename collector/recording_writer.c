@@ -29,8 +29,9 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_NODES] = "INSERT OR REPLACE INTO node_chunk VALUES (?, ?, ?)",
     [STORE_FORGET_COUNTERS] = "DELETE FROM counter_chunk WHERE process = ? AND first >= ?",
     [STORE_COUNTERS] = "INSERT OR REPLACE INTO counter_chunk VALUES (?, ?, ?, ?)",
-    [STORE_HISTORY] = "INSERT INTO history_chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_HISTORY] = "INSERT INTO history_chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_CHECKPOINT] = "INSERT INTO checkpoint_chunk VALUES (?, ?, ?, ?, ?)",
+    [STORE_SLICE] = "INSERT INTO slice_chunk VALUES (?, ?, ?, ?, ?, ?)",
     [STORE_FORGET_SAMPLES] = "DELETE FROM sample WHERE process = ?",
     [STORE_SAMPLE] = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -250,23 +251,38 @@ static bool put_chunk(struct recording_writer *writer, const struct process *pro
                       const struct history_chunk *chunk)
 {
     const struct history_span *span = &chunk->span;
-    return put(writer, STORE_HISTORY, "iiiiiibb", INTEGER(process->number),
+    const uint8_t *events = chunk->data + chunk->summary_size;
+    return put(writer, STORE_HISTORY, "iiiiiibbb", INTEGER(process->number),
                INTEGER(span->first_event), INTEGER(span->events), INTEGER(span->first_block),
                INTEGER(span->started_us), INTEGER(span->ended_us), chunk->data,
-               (sqlite3_uint64)chunk->summary_size, chunk->data + chunk->summary_size,
-               (sqlite3_uint64)chunk->events_size);
+               (sqlite3_uint64)chunk->summary_size, events, (sqlite3_uint64)chunk->events_size,
+               events + chunk->events_size, (sqlite3_uint64)chunk->lifetimes_size);
+}
+
+static bool put_part(struct recording_writer *writer, const struct process *process,
+                     const struct history_part *part)
+{
+    const struct history_place *place = &part->place;
+    switch (place->kind) {
+    case HISTORY_PART_CHUNK:
+        return put_chunk(writer, process, part->chunk);
+    case HISTORY_PART_CHECKPOINT:
+        return put(writer, STORE_CHECKPOINT, "iiiib", INTEGER(process->number),
+                   INTEGER(place->event), INTEGER(place->first), INTEGER(part->rows), part->data,
+                   (sqlite3_uint64)part->size);
+    case HISTORY_PART_SLICE:
+        return put(writer, STORE_SLICE, "iidiib", INTEGER(process->number), INTEGER(place->event),
+                   place->time, INTEGER(place->first), INTEGER(part->rows), part->data,
+                   (sqlite3_uint64)part->size);
+    }
+    return false;
 }
 
 static bool append_history(struct recording_writer *writer, struct process *process)
 {
     bool done = true;
     for (struct history_part *part; done && (part = history_queue_take(&process->history));) {
-        if (part->chunk)
-            done = put_chunk(writer, process, part->chunk);
-        else
-            done = put(writer, STORE_CHECKPOINT, "iiiib", INTEGER(process->number),
-                       INTEGER(part->event), INTEGER(part->first), INTEGER(part->rows), part->data,
-                       (sqlite3_uint64)part->size);
+        done = put_part(writer, process, part);
         history_part_free(part);
     }
     return done;

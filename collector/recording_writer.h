@@ -27,6 +27,7 @@ enum recording_statement {
     STORE_COUNTERS,
     STORE_HISTORY,
     STORE_CHECKPOINT,
+    STORE_SLICE,
     STORE_FORGET_SAMPLES,
     STORE_SAMPLE,
     STORE_LINE,

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "proc.h"
 
 #define COSTLY_EVERY_NS UINT64_C(100000000)
@@ -41,22 +41,14 @@ static uint64_t field(const char *text, const char *name)
                                                                         : SAMPLE_UNKNOWN;
 }
 
-/* What this thread has computed: where it is kept waiting for a core, that is no cost of asking. */
-static uint64_t computed_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 static void read_costly(struct samples *samples, pid_t pid, uint64_t now_ns)
 {
     char text[2048];
-    uint64_t before = computed_ns();
+    uint64_t before = clock_computed();
     bool known = proc_read(pid, "smaps_rollup", text, sizeof text);
     samples->proportional = known ? field(text, "\nPss:") : SAMPLE_UNKNOWN;
     samples->swapped = known ? field(text, "\nSwap:") : SAMPLE_UNKNOWN;
-    uint64_t cost = computed_ns() - before;
+    uint64_t cost = clock_computed() - before;
     samples->next_costly_ns =
         now_ns + (cost * COSTLY_SHARE > COSTLY_EVERY_NS ? cost * COSTLY_SHARE : COSTLY_EVERY_NS);
 }

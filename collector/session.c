@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 #include "decode.h"
 #include "futex.h"
@@ -89,13 +90,6 @@ static void note_termination(int number)
     terminated = 1;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void tell_run(struct session *session, uint32_t kind, const char *text)
 {
     struct control_message message = {.kind = kind};
@@ -123,10 +117,11 @@ static void finish_process(struct session *session, unsigned at)
     struct process *process = session->processes[at];
     while (decode_ring(&session->run, process, UINT64_MAX) || decode_skip_hole(process))
         ;
-    uint64_t now = now_ns();
+    uint64_t now = clock_now();
     process->ended = true;
     process->ended_time = run_seconds(&session->run, now);
     samples_take(&process->samples, &process->sums, process->pid, now, process->ended_time, true);
+    slices_end(&session->run, process);
     note_exit_status(session, process);
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     session->lost += process->damaged + atomic_load(&process->control->dropped);
@@ -200,7 +195,7 @@ static int admit(struct session *session, pid_t pid, uint32_t python_version)
     process->number = ++session->processes_seen;
     process->python_version = python_version;
     session->processes[session->process_count++] = process;
-    session->last_work_ns = now_ns();
+    session->last_work_ns = clock_now();
     return ring;
 }
 
@@ -339,13 +334,19 @@ static void take_samples(struct session *session, uint64_t now)
     }
 }
 
+static void take_slices(struct session *session, uint64_t now)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        slices_take(&session->run, session->processes[i], now);
+}
+
 static void take_snapshots(struct session *session, uint64_t now)
 {
     if (now < session->next_snapshot_ns)
         return;
     for (unsigned i = 0; i < session->process_count; i++)
         recording_snapshot(&session->writer, &session->run, session->processes[i], &session->about);
-    uint64_t after = now_ns(), pause = (after - now) * SNAPSHOT_SHARE;
+    uint64_t after = clock_now(), pause = (after - now) * SNAPSHOT_SHARE;
     session->next_snapshot_ns = after + (pause > SNAPSHOT_EVERY_NS ? pause : SNAPSHOT_EVERY_NS);
 }
 
@@ -366,12 +367,13 @@ static bool is_over(const struct session *session)
 static void record(struct session *session)
 {
     while (!is_over(session)) {
-        uint64_t now = now_ns();
+        uint64_t now = clock_now();
         uint64_t words = drain_all(session, now);
         if (words)
             session->last_work_ns = now;
         look_around(session, words < GATHER_WORDS ? wait_time(session, now) : 0);
         take_samples(session, now);
+        take_slices(session, now);
         write_waiting_history(session);
         take_snapshots(session, now);
     }
@@ -403,7 +405,8 @@ static void complete(struct session *session)
     while (session->process_count)
         close_process(session, session->process_count - 1);
     const char *trouble = describe_trouble(session, text, sizeof text);
-    recording_complete(&session->writer, run_seconds(&session->run, now_ns()), !trouble, trouble);
+    recording_complete(&session->writer, run_seconds(&session->run, clock_now()), !trouble,
+                       trouble);
     trouble = describe_trouble(session, text, sizeof text);
     recording_close(&session->writer);
     tell_run(session, CONTROL_DONE, trouble);
@@ -430,7 +433,7 @@ static bool begin(struct session *session)
     clock_gettime(CLOCK_REALTIME, &wall);
     if (!run_init(&session->run))
         return false;
-    session->run.started_ns = now_ns();
+    session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.frames_max = session->options->frames_max;
     session->run.keeps_history = session->options->keeps_history;

@@ -65,6 +65,19 @@ void chunk_add_live(struct chunk_writer *writer, const struct live_row *row)
     writer->rows++;
 }
 
+void chunk_add_change(struct chunk_writer *writer, const struct change_row *row)
+{
+    uint8_t *out = writer->plain + writer->used;
+    out = varint_put(out, row->counter - writer->previous);
+    out = varint_put(out, row->allocations);
+    out = varint_put(out, row->allocated_bytes);
+    out = varint_put(out, zigzag(row->blocks));
+    out = varint_put(out, zigzag(row->bytes));
+    writer->previous = row->counter;
+    writer->used = (size_t)(out - writer->plain);
+    writer->rows++;
+}
+
 size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data)
 {
     size_t size = packer_pack(&writer->packer, writer->plain, writer->used, data);
@@ -143,15 +156,35 @@ bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row)
     return true;
 }
 
-bool chunk_next_live(struct chunk_reader *reader, struct live_row *row)
+/* Counters rise. */
+static bool next_number(struct chunk_reader *reader, uint32_t *counter)
 {
     uint64_t step;
     if (!varint_get(&reader->at, reader->end, &step) || step < 1 ||
-        step > UINT32_MAX - reader->previous ||
-        !varint_get(&reader->at, reader->end, &row->blocks) || row->blocks < 1 ||
-        !varint_get(&reader->at, reader->end, &row->bytes))
+        step > UINT32_MAX - reader->previous)
         return false;
-    row->counter = reader->previous += (uint32_t)step;
+    *counter = reader->previous += (uint32_t)step;
+    return true;
+}
+
+bool chunk_next_live(struct chunk_reader *reader, struct live_row *row)
+{
+    return next_number(reader, &row->counter) &&
+           varint_get(&reader->at, reader->end, &row->blocks) && row->blocks >= 1 &&
+           varint_get(&reader->at, reader->end, &row->bytes);
+}
+
+bool chunk_next_change(struct chunk_reader *reader, struct change_row *row)
+{
+    uint64_t blocks, bytes;
+    if (!next_number(reader, &row->counter) ||
+        !varint_get(&reader->at, reader->end, &row->allocations) ||
+        !varint_get(&reader->at, reader->end, &row->allocated_bytes) ||
+        !varint_get(&reader->at, reader->end, &blocks) ||
+        !varint_get(&reader->at, reader->end, &bytes))
+        return false;
+    row->blocks = unzigzag(blocks);
+    row->bytes = unzigzag(bytes);
     return true;
 }
 

@@ -7,6 +7,8 @@
  *                   allocations; allocated bytes; peak blocks, bytes; end blocks, bytes;
  *                   leaked blocks, bytes; temporary blocks, bytes
  *   checkpoint_chunk  counter - counter of the row before (at least 1); blocks (at least 1); bytes
+ *   slice_chunk     counter - counter of the row before (at least 1); allocations; allocated bytes;
+ *                   zigzag(blocks), zigzag(bytes): by how much what it holds has changed
  * "The row before" the first one is all zeros.
  *
  * The size class of a block of s bytes is 0 for s = 0, else 1 + ceil(log2 s): class c holds the
@@ -50,6 +52,13 @@ struct live_row {
     uint64_t blocks, bytes;
 };
 
+/* What has happened to a counter in a slice of time; counters that have not changed have no row. */
+struct change_row {
+    uint32_t counter; /* as above */
+    uint64_t allocations, allocated_bytes;
+    int64_t blocks, bytes; /* by how much what it holds has changed */
+};
+
 static inline unsigned size_class_of(uint64_t size)
 {
     return size <= 1 ? (unsigned)size : 65u - (unsigned)__builtin_clzll(size - 1);
@@ -71,6 +80,7 @@ void chunk_writer_deinit(struct chunk_writer *writer);
 void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row);
 void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *row);
 void chunk_add_live(struct chunk_writer *writer, const struct live_row *row);
+void chunk_add_change(struct chunk_writer *writer, const struct change_row *row);
 /* Compresses; the bytes belong to the writer and stay valid until it is used again. Returns 0 when
  * zstd fails. */
 size_t chunk_writer_finish(struct chunk_writer *writer, const uint8_t **data);
@@ -91,6 +101,7 @@ bool chunk_reader_open(struct chunk_reader *reader, const void *data, size_t siz
 bool chunk_next_node(struct chunk_reader *reader, uint32_t node, struct node_row *row);
 bool chunk_next_counter(struct chunk_reader *reader, struct counter_row *row);
 bool chunk_next_live(struct chunk_reader *reader, struct live_row *row);
+bool chunk_next_change(struct chunk_reader *reader, struct change_row *row);
 /* True when all bytes have been used. */
 bool chunk_reader_at_end(const struct chunk_reader *reader);
 

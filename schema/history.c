@@ -136,6 +136,38 @@ bool history_reader_open(struct history_reader *reader, const struct history_spa
            reader->at == reader->end;
 }
 
+/* Of one measure; the blocks must be those that the pair frees. */
+static bool read_classes(struct history_reader *reader, unsigned mask,
+                         const struct history_pair *pair, int64_t *by_class)
+{
+    int64_t sum = 0;
+    for (unsigned decade = 0; decade < LIFETIME_CLASSES; decade++) {
+        uint64_t count;
+        if (!(mask >> decade & 1))
+            continue;
+        if (!get(reader, 2 * (uint64_t)reader->span.events, &count))
+            return false;
+        by_class[decade] += unzigzag(count);
+        sum += unzigzag(count);
+    }
+    return sum == pair->frees;
+}
+
+bool history_read_lifetimes(struct history_reader *reader, const void *data, size_t size,
+                            struct lifetimes *by_counter)
+{
+    bool sound = unpack(reader, data, size);
+    for (uint32_t i = 0; sound && i < reader->pair_count; i++) {
+        const struct history_pair *pair = &reader->pairs[i];
+        struct lifetimes *lifetimes = &by_counter[pair->counter - 1];
+        uint64_t mask;
+        sound = get(reader, (1u << 2 * LIFETIME_CLASSES) - 1, &mask) &&
+                read_classes(reader, (unsigned)mask, pair, lifetimes->by_age) &&
+                read_classes(reader, (unsigned)mask >> LIFETIME_CLASSES, pair, lifetimes->by_time);
+    }
+    return sound && reader->at == reader->end;
+}
+
 const struct history_pair *history_exception(const struct history_reader *reader, uint32_t number,
                                              uint64_t *block, bool *restored)
 {

@@ -4,9 +4,10 @@
  * The n-th allocation of a process is its block n (from 0); every block lives in one of the
  * process's counters (counter_row of chunk.h). A chunk covers at most HISTORY_EVENTS_MAX events.
  * Its row in the table says which: the number of the first event, how many there are, the number of
- * the first block allocated in it, and the times of its first and last event. Two frames
+ * the first block allocated in it, and the times of its first and last event. Three frames
  * (packing.h) of varints (varint.h) hold the rest, so that what a whole chunk has changed, and when
- * its blocks were allocated, is known from the first one alone.
+ * its blocks were allocated, is known from the first one alone, and how long blocks lived from the
+ * last one.
  *
  *   summary  number of pairs; number of exceptions; number of time marks; then
  *            each pair: zigzag(counter - counter of the pair before); size; blocks allocated in
@@ -19,6 +20,9 @@
  *            when a block allocated in this chunk is freed (1: the newest); 1 for the next
  *            exception: a block from before this chunk is freed, or a block is restored because
  *            the realloc that had freed it has failed
+ *   lifetimes  each pair: a mask of the classes (lifetime.h) that blocks freed in the chunk belong
+ *            to, by age from bit 0 on, by time from bit 8 on; then for each of them
+ *            zigzag(blocks freed - blocks restored)
  *
  * Pairs are numbered in order of appearance. Every chunk has a mark at event 0.
  *
@@ -31,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lifetime.h"
 #include "packing.h"
 
 #define HISTORY_EVENTS_MAX 65536u
@@ -103,6 +108,10 @@ bool history_reader_open(struct history_reader *reader, const struct history_spa
  * events. `number` is below exception_count. */
 const struct history_pair *history_exception(const struct history_reader *reader, uint32_t number,
                                              uint64_t *block, bool *restored);
+
+/* Adds how long the blocks lived that the open chunk frees, by counter from 0. False: damaged. */
+bool history_read_lifetimes(struct history_reader *reader, const void *data, size_t size,
+                            struct lifetimes *by_counter);
 
 /* Begins with the events of the open chunk. False: damaged or no memory. */
 bool history_reader_begin(struct history_reader *reader, const void *events, size_t size);

@@ -13,6 +13,8 @@
 #define EXCEPTION_BYTES_MAX (VARINT_BYTES_MAX + 3u)
 /* Counter's difference, size, two counts. */
 #define PAIR_BYTES_MAX (5u + 7u + 3u + 3u)
+/* Mask and counts. */
+#define LIFETIMES_BYTES_MAX (3u + 2u * LIFETIME_CLASSES * 3u)
 
 _Static_assert(HISTORY_EVENTS_MAX <= 1u << 16, "an event's varint has at most three bytes");
 
@@ -20,6 +22,7 @@ bool history_writer_init(struct history_writer *writer)
 {
     *writer = (struct history_writer){
         .pairs = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pairs),
+        .classes = malloc(HISTORY_EVENTS_MAX * sizeof *writer->classes),
         .pair_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pair_of),
         .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
         .slots = calloc(HISTORY_SLOTS, sizeof *writer->slots),
@@ -27,13 +30,14 @@ bool history_writer_init(struct history_writer *writer)
         .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
         .exceptions.data = malloc(HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX),
     };
-    return writer->pairs && writer->pair_of && writer->slot_of && writer->slots &&
-           writer->marks.data && writer->events.data && writer->exceptions.data;
+    return writer->pairs && writer->classes && writer->pair_of && writer->slot_of &&
+           writer->slots && writer->marks.data && writer->events.data && writer->exceptions.data;
 }
 
 void history_writer_deinit(struct history_writer *writer)
 {
     free(writer->pairs);
+    free(writer->classes);
     free(writer->pair_of);
     free(writer->slot_of);
     free(writer->slots);
@@ -74,19 +78,60 @@ static struct history_bytes encode_summary(const struct history_writer *writer)
     return bytes;
 }
 
-/* Packs behind what *chunk holds already; returns the size of the new frame, 0 when memory is
- * short. */
-static size_t pack_behind(struct history_chunk **chunk, size_t used,
+/* As above. */
+static struct history_bytes encode_lifetimes(const struct history_writer *writer)
+{
+    struct history_bytes bytes = {.data =
+                                      malloc((size_t)writer->pair_count * LIFETIMES_BYTES_MAX + 1)};
+    for (uint32_t i = 0; bytes.data && i < writer->pair_count; i++) {
+        const int32_t *counts = writer->classes[i].counts;
+        unsigned mask = 0;
+        for (unsigned decade = 0; decade < 2 * LIFETIME_CLASSES; decade++)
+            mask |= (unsigned)(counts[decade] != 0) << decade;
+        history_put(&bytes, mask);
+        for (unsigned decade = 0; decade < 2 * LIFETIME_CLASSES; decade++)
+            if (counts[decade])
+                history_put(&bytes, zigzag(counts[decade]));
+    }
+    return bytes;
+}
+
+/* Packs behind what *chunk, of *used bytes, holds already. Returns the size of the new frame, 0
+ * when memory is short. */
+static size_t pack_behind(struct history_chunk **chunk, size_t *used,
                           const struct history_bytes *plain, struct packer *packer)
 {
     const uint8_t *data;
     size_t size = plain->data ? packer_pack(packer, plain->data, plain->used, &data) : 0;
-    struct history_chunk *bigger = size ? realloc(*chunk, sizeof **chunk + used + size) : NULL;
+    struct history_chunk *bigger = size ? realloc(*chunk, sizeof **chunk + *used + size) : NULL;
     if (!bigger)
         return 0;
-    memcpy(bigger->data + used, data, size);
+    memcpy(bigger->data + *used, data, size);
+    *used += size;
     *chunk = bigger;
     return size;
+}
+
+/* The three frames; null when memory is short. */
+static struct history_chunk *pack_all(const struct history_writer *writer, struct packer *packer)
+{
+    struct history_chunk *chunk = NULL;
+    struct history_bytes summary = encode_summary(writer), lifetimes = encode_lifetimes(writer);
+    size_t used = 0, lifetimes_size = 0;
+    size_t summary_size = pack_behind(&chunk, &used, &summary, packer);
+    size_t events_size = summary_size ? pack_behind(&chunk, &used, &writer->events, packer) : 0;
+    if (events_size)
+        lifetimes_size = pack_behind(&chunk, &used, &lifetimes, packer);
+    free(summary.data);
+    free(lifetimes.data);
+    if (!lifetimes_size) {
+        free(chunk);
+        return NULL;
+    }
+    chunk->summary_size = summary_size;
+    chunk->events_size = events_size;
+    chunk->lifetimes_size = lifetimes_size;
+    return chunk;
 }
 
 /* Only the slots that were used: most chunks have few pairs. */
@@ -113,22 +158,11 @@ static void begin_next(struct history_writer *writer)
 
 struct history_chunk *history_writer_finish(struct history_writer *writer, struct packer *packer)
 {
-    struct history_chunk *chunk = NULL;
-    if (writer->span.events == 0)
+    struct history_chunk *chunk = writer->span.events ? pack_all(writer, packer) : NULL;
+    if (!chunk)
         return NULL;
-    struct history_bytes summary = encode_summary(writer);
-    size_t summary_size = pack_behind(&chunk, 0, &summary, packer);
-    free(summary.data);
-    size_t events_size =
-        summary_size ? pack_behind(&chunk, summary_size, &writer->events, packer) : 0;
-    if (!events_size) {
-        free(chunk);
-        return NULL;
-    }
     writer->span.ended_us = writer->marked_us;
     chunk->span = writer->span;
-    chunk->summary_size = summary_size;
-    chunk->events_size = events_size;
     begin_next(writer);
     return chunk;
 }

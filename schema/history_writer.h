@@ -1,7 +1,7 @@
 /*
  * Collecting a process's events into chunks of history (history.h).
  *
- * Memory: 2.6 MB at most, of which a program that repeats itself touches a tenth. When a chunk
+ * Memory: 6.8 MB at most, of which a program that repeats itself touches a tenth. When a chunk
  * is full (history_writer_is_full()) it must be finished before the next event. One thread.
  */
 #ifndef HEAPLINE_SCHEMA_HISTORY_WRITER_H
@@ -18,18 +18,25 @@ struct history_bytes {
     size_t used;
 };
 
+/* How many blocks of a pair lived how long: by age, then by time. */
+struct history_classes {
+    int32_t counts[2 * LIFETIME_CLASSES];
+};
+
 struct history_writer {
     struct history_span span;
-    uint64_t now_us; /* of the next event; set by whoever reads the clock */
+    uint64_t now_us; /* of the next event; see history_writer_set_time() */
+    uint32_t now_ms;
     uint32_t allocations;
     uint32_t pair_count, exception_count, mark_count;
     uint32_t marked_event, marked_block;
     uint64_t marked_us;
     int64_t exception_distance;
     struct history_pair *pairs;
-    uint32_t *pair_of; /* by block of the chunk */
-    uint32_t *slots;   /* hash table: pair + 1, 0: free */
-    uint32_t *slot_of; /* by pair */
+    struct history_classes *classes; /* by pair */
+    uint32_t *pair_of;               /* by block of the chunk */
+    uint32_t *slots;                 /* hash table: pair + 1, 0: free */
+    uint32_t *slot_of;               /* by pair */
     struct history_bytes marks, events, exceptions;
 };
 
@@ -40,8 +47,8 @@ void history_writer_deinit(struct history_writer *writer);
 /* A finished chunk, its frames one behind the other in memory that is the caller's to free. */
 struct history_chunk {
     struct history_span span;
-    size_t summary_size, events_size;
-    uint8_t data[]; /* summary, then events */
+    size_t summary_size, events_size, lifetimes_size;
+    uint8_t data[]; /* summary, events, lifetimes */
 };
 
 /* Compresses what has been collected and begins the next chunk. Null when memory is short or there
@@ -49,6 +56,13 @@ struct history_chunk {
 struct history_chunk *history_writer_finish(struct history_writer *writer, struct packer *packer);
 
 /* --- the hot part --- */
+
+/* What the clock shows from the next event on. */
+static inline void history_writer_set_time(struct history_writer *writer, uint64_t now_us)
+{
+    writer->now_us = now_us;
+    writer->now_ms = (uint32_t)(now_us / 1000);
+}
 
 static inline bool history_writer_is_full(const struct history_writer *writer)
 {
@@ -94,6 +108,7 @@ static inline uint32_t history_pair(struct history_writer *writer, uint32_t coun
     }
     number = writer->pair_count++;
     writer->pairs[number] = (struct history_pair){.size = size, .counter = counter};
+    writer->classes[number] = (struct history_classes){{0}};
     writer->slots[slot] = number + 1;
     writer->slot_of[number] = slot;
     return number;
@@ -121,27 +136,41 @@ static inline void history_except(struct history_writer *writer, uint64_t block,
     history_put(&writer->events, 1);
 }
 
-static inline void history_free(struct history_writer *writer, uint64_t block, uint32_t counter,
-                                uint64_t size)
+/* A block of the pair dies, or its death is taken back. */
+static inline void history_count_death(struct history_writer *writer, uint32_t pair,
+                                       struct lifetime lifetime, int32_t deaths)
 {
-    uint64_t place = block - writer->span.first_block; /* huge when it is older */
-    history_count_event(writer);
-    if (__builtin_expect(place < writer->allocations, 1)) {
-        writer->pairs[writer->pair_of[place]].frees++;
-        history_put(&writer->events, (writer->allocations - place) << 1 | 1);
-        return;
-    }
-    uint32_t pair = history_pair(writer, counter, size);
-    writer->pairs[pair].frees++;
-    history_except(writer, block, pair, false);
+    int32_t *counts = writer->classes[pair].counts;
+    writer->pairs[pair].frees += deaths;
+    counts[lifetime.age] += deaths;
+    counts[LIFETIME_CLASSES + lifetime.time] += deaths;
 }
 
-/* The block's free is taken back. */
+/* `born_ms`: the writer's now_ms when the block was allocated. Returns how long it lived. */
+static inline struct lifetime history_free(struct history_writer *writer, uint64_t block,
+                                           uint32_t counter, uint64_t size, uint32_t born_ms)
+{
+    uint64_t age = writer->span.first_block + writer->allocations - block;
+    struct lifetime lifetime = lifetime_of(age, born_ms, writer->now_ms);
+    history_count_event(writer);
+    if (__builtin_expect(age <= writer->allocations, 1)) {
+        uint32_t place = writer->allocations - (uint32_t)age;
+        history_count_death(writer, writer->pair_of[place], lifetime, 1);
+        history_put(&writer->events, age << 1 | 1);
+        return lifetime;
+    }
+    uint32_t pair = history_pair(writer, counter, size);
+    history_count_death(writer, pair, lifetime, 1);
+    history_except(writer, block, pair, false);
+    return lifetime;
+}
+
+/* The block's free is taken back; `lifetime` is what history_free() said. */
 static inline void history_restore(struct history_writer *writer, uint64_t block, uint32_t counter,
-                                   uint64_t size)
+                                   uint64_t size, struct lifetime lifetime)
 {
     uint32_t pair = history_pair(writer, counter, size);
-    writer->pairs[pair].frees--;
+    history_count_death(writer, pair, lifetime, -1);
     history_count_event(writer);
     history_except(writer, block, pair, true);
 }

@@ -105,6 +105,7 @@ CREATE TABLE history_chunk (
     ended_us    INTEGER NOT NULL,
     summary     BLOB NOT NULL,
     data        BLOB NOT NULL,
+    lifetimes   BLOB NOT NULL,
     PRIMARY KEY (process, first_event)
 ) STRICT, WITHOUT ROWID;
 
@@ -113,6 +114,18 @@ CREATE TABLE history_chunk (
 CREATE TABLE checkpoint_chunk (
     process INTEGER NOT NULL REFERENCES process,
     event   INTEGER NOT NULL,
+    first   INTEGER NOT NULL, -- row
+    count   INTEGER NOT NULL,
+    data    BLOB NOT NULL,
+    PRIMARY KEY (process, event, first)
+) STRICT, WITHOUT ROWID;
+
+-- Without history: what has happened to every counter in slices of time; see chunk.h. A slice may
+-- have several parts; the last one has less than 4096 rows.
+CREATE TABLE slice_chunk (
+    process INTEGER NOT NULL REFERENCES process,
+    event   INTEGER NOT NULL, -- events of the process up to the slice's end
+    time    REAL NOT NULL,    -- of its end
     first   INTEGER NOT NULL, -- row
     count   INTEGER NOT NULL,
     data    BLOB NOT NULL,

@@ -34,8 +34,8 @@
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
-    "'history_chunk', 'checkpoint_chunk', 'sample')"
-#define TABLES_COUNT 12
+    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample')"
+#define TABLES_COUNT 13
 #define SQLITE_MAGIC "SQLite format 3"
 
 bool database_refuse(struct database *database, const char *reason, ...)

@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/block_times.h"
 #include "viewer/cleanup.h"
 #include "viewer/counters.h"
 #include "viewer/grouping.h"
-#include "viewer/replay.h"
+#include "viewer/history_walk.h"
 #include "viewer/memory.h"
 #include "viewer/virtual_table.h"
 
@@ -40,11 +41,6 @@ static char declaration[] =
 struct meaning {
     uint32_t node, thread;
     uint8_t allocator;
-};
-
-/* From this block on the clock showed this time. */
-struct block_time {
-    uint64_t block, time_us;
 };
 
 /* A process that is scanned. */
@@ -74,8 +70,7 @@ struct cursor {
     bool at_end;
     struct meaning *meanings;
     bool *wanted;
-    struct block_time *times;
-    size_t time_count;
+    struct block_times times;
 };
 
 /* --- the process at hand --- */
@@ -87,11 +82,9 @@ static void end_source(struct cursor *cursor)
     cursor->walking = false;
     free(cursor->meanings);
     free(cursor->wanted);
-    free(cursor->times);
+    block_times_deinit(&cursor->times);
     cursor->meanings = NULL;
     cursor->wanted = NULL;
-    cursor->times = NULL;
-    cursor->time_count = 0;
 }
 
 static bool take_meaning(void *context, uint32_t number, const struct counter_row *row)
@@ -160,37 +153,13 @@ static bool find_span(struct cursor *cursor, const struct source *source, uint64
     return true;
 }
 
-static void add_times(struct cursor *cursor, const struct history_reader *reader, size_t *capacity)
-{
-    size_t count = cursor->time_count + reader->mark_count;
-    if (count > *capacity) {
-        *capacity = count * 2;
-        cursor->times = memory_resize(cursor->times, *capacity, sizeof *cursor->times);
-    }
-    for (uint32_t i = 0; i < reader->mark_count; i++)
-        cursor->times[cursor->time_count++] = (struct block_time){
-            reader->span.first_block + reader->marks[i].block, reader->marks[i].time_us};
-}
-
-/* The marks of all chunks up to `end`. */
-static bool load_times(struct cursor *cursor, const struct source *source, uint64_t end)
-{
-    CLEANUP(history_walk_deinit) struct history_walk walk;
-    size_t capacity = 0;
-    if (!history_walk_init(&walk, &cursor->database, source->id, source->counters, 0, end))
-        return false;
-    enum rows_step step;
-    while ((step = history_walk_chunk(&walk)) == ROWS_ROW)
-        add_times(cursor, &walk.reader, &capacity);
-    return step == ROWS_END;
-}
-
 static bool begin_source(struct cursor *cursor)
 {
     const struct source *source = &cursor->sources[cursor->source];
     uint64_t first, end;
     if (!load_meanings(cursor, source) || !find_span(cursor, source, &first, &end) ||
-        (cursor->needs_lifetime && !load_times(cursor, source, end)))
+        (cursor->needs_lifetime &&
+         !block_times_init(&cursor->times, &cursor->database, source->id, source->counters, end)))
         return false;
     cursor->walking = true;
     bool good = history_walk_init(&cursor->walk, &cursor->database, source->id, source->counters,
@@ -357,26 +326,13 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int c
 
 /* --- columns --- */
 
-/* The time of a block's allocation: of the last mark that is not after it. */
-static double allocation_time(const struct cursor *cursor, uint64_t block)
-{
-    size_t low = 0, high = cursor->time_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (cursor->times[middle].block <= block)
-            low = middle;
-        else
-            high = middle;
-    }
-    return cursor->time_count ? (double)cursor->times[low].time_us / 1e6 : NAN;
-}
-
 static void put_lifetime(const struct cursor *cursor, sqlite3_context *context)
 {
     const struct history_event *event = &cursor->event;
-    if (event->kind == HISTORY_FREE) /* SQLite takes NaN for null */
-        sqlite3_result_double(context,
-                              (double)event->time_us / 1e6 - allocation_time(cursor, event->block));
+    uint64_t born_us =
+        event->kind == HISTORY_FREE ? block_times_find(&cursor->times, event->block) : UINT64_MAX;
+    if (born_us != UINT64_MAX)
+        sqlite3_result_double(context, (double)event->time_us / 1e6 - (double)born_us / 1e6);
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)

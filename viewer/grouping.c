@@ -19,7 +19,11 @@
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
-#define NO_KEY UINT32_MAX
+#define NO_KEY GROUPING_NO_KEY
+
+/* How the names of the files of CPython's import system begin: <frozen importlib._bootstrap> and
+ * <frozen importlib._bootstrap_external>. */
+#define IMPORT_SYSTEM "<frozen importlib._bootstrap"
 
 const char *const allocator_names[] = {
     [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",  [WIRE_ALLOCATOR_MEM] = "mem",
@@ -160,7 +164,7 @@ static void grouping_init_stacks(struct grouping *grouping)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
     struct grouping lines;
-    grouping_init(&lines, grouping->recording, GROUP_BY_LINE, false);
+    grouping_init(&lines, grouping->recording, GROUP_BY_LINE, BLAME_NONE);
     grouping->line_keys = lines.keys;
     free(lines.members);
     grouping->key_count = (uint32_t)stacks->count;
@@ -204,8 +208,76 @@ static void find_blamed(struct grouping *grouping)
     }
 }
 
+/* --- what imports cost --- */
+
+/* What is known of each stack while imports are looked for; see find_imported(). */
+struct importing {
+    uint32_t *call;   /* the node of the import's outermost frame in the import system, 0: none */
+    uint32_t *module; /* location of the module's frame that the import has led to, 0: none yet */
+    uint32_t *loaded; /* by call: location of the first module's frame below it */
+};
+
+static bool is_import_system(const struct frame *frame)
+{
+    return frame->file && !strncmp(frame->file, IMPORT_SYSTEM, strlen(IMPORT_SYSTEM));
+}
+
+static bool is_module(const struct frame *frame)
+{
+    return frame->function && !strcmp(frame->function, "<module>");
+}
+
+/* A module of the program is no import's end: what counts is what it imports in turn. */
+static void look_for_import(const struct grouping *grouping, struct importing *importing,
+                            uint32_t node)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    const struct frame *frames = grouping->recording->symbols.frames;
+    uint32_t parent = stacks->parent[node], location = stacks->location[node];
+    const struct frame *frame = &frames[location];
+    bool below = parent && is_import_system(&frames[stacks->location[parent]]);
+    uint32_t module = importing->module[parent], call = importing->call[parent];
+    bool is_over = module && !is_package(&frames[module], "program");
+    if (!is_over && is_import_system(frame) && !below) {
+        call = node;
+        module = 0;
+    } else if (!is_over && below && is_module(frame)) {
+        module = location;
+        if (!importing->loaded[call])
+            importing->loaded[call] = location;
+    }
+    importing->call[node] = call;
+    importing->module[node] = module;
+}
+
+/* Finds which module's import each stack is part of. What the import system itself allocates,
+ * before the module's own frame is there, belongs to the module that it then runs; that of a module
+ * without frames (in C), to the import system. Stacks without an import are left out. */
+static void find_imported(struct grouping *grouping)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    struct importing importing = {
+        .call = memory_new(stacks->count, sizeof *importing.call),
+        .module = memory_new(stacks->count, sizeof *importing.module),
+        .loaded = memory_new(stacks->count, sizeof *importing.loaded),
+    };
+    for (uint32_t node = 1; node < stacks->count; node++)
+        look_for_import(grouping, &importing, node);
+    grouping->blamed = memory_new(stacks->count, sizeof *grouping->blamed);
+    grouping->blamed[0] = NO_KEY;
+    for (uint32_t node = 1; node < stacks->count; node++) {
+        uint32_t call = importing.call[node], module = importing.module[node];
+        if (!module)
+            module = importing.loaded[call] ? importing.loaded[call] : stacks->location[call];
+        grouping->blamed[node] = call ? module : NO_KEY;
+    }
+    free(importing.call);
+    free(importing.module);
+    free(importing.loaded);
+}
+
 void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
-                   bool blame)
+                   enum blame blame)
 {
     *grouping = (struct grouping){.recording = recording, .by = by};
     const struct symbols *symbols = &recording->symbols;
@@ -227,8 +299,10 @@ void grouping_init(struct grouping *grouping, const struct recording *recording,
         break;
     case GROUP_BY_PACKAGE:
         grouping_sort(grouping, symbols->frame_count, compare_packages);
-        if (blame)
+        if (blame == BLAME_CALLED)
             find_blamed(grouping);
+        else if (blame == BLAME_IMPORT)
+            find_imported(grouping);
         break;
     case GROUP_BY_THREAD:
         grouping_sort(grouping, symbols->thread_count, compare_threads);
@@ -253,6 +327,14 @@ void grouping_deinit(struct grouping *grouping)
     free(grouping->blamed);
 }
 
+static uint32_t key_of_package(const struct grouping *grouping, uint32_t node)
+{
+    if (!grouping->blamed)
+        return grouping->keys[grouping->recording->stacks.location[node]];
+    uint32_t location = grouping->blamed[node];
+    return location == NO_KEY ? GROUPING_NO_KEY : grouping->keys[location];
+}
+
 uint32_t grouping_key(const struct grouping *grouping, size_t process,
                       const struct counter_row *row)
 {
@@ -265,8 +347,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
     case GROUP_BY_STACK:
         return grouping->keys[row->node];
     case GROUP_BY_PACKAGE:
-        return grouping->keys[grouping->blamed ? grouping->blamed[row->node]
-                                               : grouping->recording->stacks.location[row->node]];
+        return key_of_package(grouping, row->node);
     case GROUP_BY_THREAD:
         return grouping->keys[row->thread];
     case GROUP_BY_ALLOCATOR:

@@ -23,6 +23,15 @@ enum group_by {
     GROUP_BY_SOURCE_LINE, /* by file and line alone; users do not name it */
 };
 
+/* Whom a block belongs to, by package. */
+enum blame {
+    BLAME_NONE,   /* the innermost frame's */
+    BLAME_CALLED, /* the one that the program called: of the frame next to the innermost one of the
+                   * program's; where no frame is, the outermost one beside the standard library */
+    BLAME_IMPORT, /* the one that was being imported, by the program or its modules; what was
+                   * allocated otherwise belongs to none */
+};
+
 /* One thread. The recording must outlive the grouping. */
 struct grouping {
     const struct recording *recording;
@@ -31,18 +40,18 @@ struct grouping {
     uint32_t *members; /* by key: one of the things that have it */
     uint32_t key_count;
     uint32_t *line_keys; /* by stack: what each location's key by line is */
-    uint32_t
-        *blamed; /* by package, when it is the one that the program called: a location, by node */
+    uint32_t *blamed;    /* by package with blame: a location, or GROUPING_NO_KEY, by node */
 };
 
-/* By package: that of the innermost frame, or with `blame` the one that the program called: of the
- * frame next to the innermost one of the program's; where no frame is, of the outermost one beside
- * the standard library. */
+/* `blame` counts by package only. */
 void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
-                   bool blame);
+                   enum blame blame);
 void grouping_deinit(struct grouping *grouping);
 
-/* The key of a counted row of the process with this index. */
+#define GROUPING_NO_KEY UINT32_MAX
+
+/* The key of a counted row of the process with this index; GROUPING_NO_KEY when it is not part of
+ * the answer. */
 uint32_t grouping_key(const struct grouping *grouping, size_t process,
                       const struct counter_row *row);
 

@@ -56,6 +56,7 @@ static bool ask(struct answer *answer, struct recording *recording, const struct
                             .value = times[moment]};
     at.between = false;
     at.limit = 0;
+    at.lifetimes = query->lifetimes && moment == GROWTH_MOMENTS;
     return answer_init(answer, recording, &at);
 }
 
@@ -106,6 +107,26 @@ static bool suspect(struct suspect *suspect, const double *times)
            is_rising(suspect->bytes, first) && is_rising(suspect->blocks, first);
 }
 
+/* Has a series stayed as it is at its end, and come to that at once? */
+static bool is_kept(const uint64_t *values, size_t first)
+{
+    size_t from = GROWTH_MOMENTS;
+    while (from > first && values[from - 1] == values[GROWTH_MOMENTS])
+        from--;
+    return values[GROWTH_MOMENTS] && from <= first + 2 &&
+           GROWTH_MOMENTS - from >= GROWTH_MOMENTS / 6;
+}
+
+static enum shape shape_of(struct suspect *row, const double *times)
+{
+    size_t first = 0;
+    if (suspect(row, times))
+        return SHAPE_GROWS;
+    while (first < GROWTH_MOMENTS && !row->blocks[first])
+        first++;
+    return is_kept(row->blocks, first) && is_kept(row->bytes, first) ? SHAPE_ONCE : SHAPE_OTHER;
+}
+
 static int compare_suspects(const void *a, const void *b)
 {
     const struct suspect *one = a, *other = b;
@@ -116,9 +137,11 @@ static int compare_suspects(const void *a, const void *b)
 
 static void pick(struct growth *growth, struct suspect *by_key, size_t keys)
 {
+    growth->shapes = memory_new(keys, sizeof *growth->shapes);
     for (uint32_t key = 0; key < keys; key++) {
         by_key[key].key = key;
-        if (!suspect(&by_key[key], growth->times))
+        growth->shapes[key] = (uint8_t)shape_of(&by_key[key], growth->times);
+        if (growth->shapes[key] != SHAPE_GROWS)
             continue;
         growth->suspects =
             memory_resize(growth->suspects, growth->count + 1, sizeof *growth->suspects);
@@ -150,5 +173,6 @@ bool growth_init(struct growth *growth, struct recording *recording, const struc
 void growth_deinit(struct growth *growth)
 {
     answer_deinit(&growth->last);
+    free(growth->shapes);
     free(growth->suspects);
 }

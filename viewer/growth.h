@@ -6,6 +6,9 @@
  * from what it held before, it is still rising in the last third as it was before, in bytes and in
  * blocks, and it has gained something worth naming. A cache that fills and levels off, a buffer
  * that is emptied again and again, and what was allocated once and kept are none.
+ *
+ * Allocated once and kept is another shape: what a row holds at the end came within two steps, and
+ * has stayed exactly the same for at least a sixth of the time.
  */
 #ifndef HEAPLINE_VIEWER_GROWTH_H
 #define HEAPLINE_VIEWER_GROWTH_H
@@ -13,6 +16,12 @@
 #include "viewer/query.h"
 
 #define GROWTH_MOMENTS 24u
+
+enum shape {
+    SHAPE_OTHER,
+    SHAPE_GROWS,
+    SHAPE_ONCE,
+};
 
 struct suspect {
     uint32_t key; /* of the grouping */
@@ -23,7 +32,8 @@ struct suspect {
 };
 
 struct growth {
-    struct answer last; /* at the last moment, with the grouping; its rows are not sorted out */
+    struct answer last; /* at the last moment, with the grouping; all rows, in no order */
+    uint8_t *shapes;    /* enum shape by key */
     double times[GROWTH_MOMENTS + 1];
     struct suspect *suspects; /* steepest first */
     size_t count;

@@ -20,8 +20,10 @@
 #include "viewer/counters.h"
 #include "viewer/cumulative.h"
 #include "viewer/memory.h"
+#include "viewer/play.h"
 #include "viewer/replay.h"
 #include "viewer/selection.h"
+#include "viewer/slices.h"
 
 #define LIMIT_DEFAULT 10u
 
@@ -95,6 +97,8 @@ struct count {
     /* Of the process at hand, by counter, when its rows do not say it themselves. */
     struct held *held;
     struct happened *happened;
+    struct lifetimes *lifetimes;
+    struct lifetimes *lifetimes_by_key; /* NULL: not asked for */
 };
 
 static struct row row_of_span(const struct happened *happened)
@@ -147,6 +151,14 @@ static struct row row_at(const struct count *count, uint32_t number,
     return row;
 }
 
+static void lifetimes_add(struct lifetimes *sum, const struct lifetimes *lifetimes)
+{
+    for (unsigned i = 0; i < LIFETIME_CLASSES; i++) {
+        sum->by_age[i] += lifetimes->by_age[i];
+        sum->by_time[i] += lifetimes->by_time[i];
+    }
+}
+
 static void count_row(void *context, size_t process, uint32_t number,
                       const struct counter_row *counter)
 {
@@ -158,10 +170,14 @@ static void count_row(void *context, size_t process, uint32_t number,
     if (count->wanted && !query->cumulative && !count->wanted[location])
         return;
     struct row row = row_at(count, number, counter);
+    uint32_t key =
+        query->cumulative ? counter->node : grouping_key(count->grouping, process, counter);
+    if (key == GROUPING_NO_KEY)
+        return;
     row_add(&count->view, &row);
-    row_add(&count->rows[query->cumulative ? counter->node
-                                           : grouping_key(count->grouping, process, counter)],
-            &row);
+    row_add(&count->rows[key], &row);
+    if (count->lifetimes_by_key)
+        lifetimes_add(&count->lifetimes_by_key[key], &count->lifetimes[number]);
 }
 
 /* Which locations are in files that are asked for. Neighbours are often in the same file. */
@@ -195,11 +211,21 @@ static void totals_add(struct totals *totals, const struct process *process)
     totals->lost_events += process->lost_events;
 }
 
-/* NaN where it is not known. */
-static double process_time(struct recording *recording, const struct process *process,
-                           const struct moment *moment)
+/* Does the question go beyond what the counters' rows say? */
+static bool needs_more(const struct query *query)
 {
+    return query->between || (!query->temporary && query->at.kind == MOMENT_TIME);
+}
+
+/* NaN where it is not known. */
+static double process_time(struct recording *recording, size_t number, const struct moment *moment,
+                           bool by_slices)
+{
+    const struct process *process = &recording->processes[number];
+    struct slice_end end;
     double seconds;
+    if (by_slices)
+        return slices_find(recording, number, moment, &end) ? end.time : NAN;
     switch (moment->kind) {
     case MOMENT_PEAK:
         return process->peak_time;
@@ -223,16 +249,25 @@ static void answer_choose_processes(struct answer *answer, struct recording *rec
         totals_add(&answer->totals, &recording->processes[i]);
     }
     answer->totals.peak_time = answer->time = answer->from_time = NAN;
+    const struct query *query = &answer->query;
+    answer->by_slices = needs_more(query) && !recording->run.history;
     if (answer->process_count == 1) {
-        const struct process *process = &recording->processes[answer->processes[0]];
-        const struct query *query = &answer->query;
-        answer->totals.peak_time = process->peak_time;
+        size_t process = answer->processes[0];
+        answer->totals.peak_time = recording->processes[process].peak_time;
         if (!query->temporary)
-            answer->time =
-                process_time(recording, process, query->between ? &query->to : &query->at);
+            answer->time = process_time(
+                recording, process, query->between ? &query->to : &query->at, answer->by_slices);
         if (query->between)
-            answer->from_time = process_time(recording, process, &query->from);
+            answer->from_time = process_time(recording, process, &query->from, answer->by_slices);
     }
+}
+
+static bool check_order(struct recording *recording, const struct query *query, uint64_t from,
+                        uint64_t to)
+{
+    return from <= to ||
+           database_refuse(&recording->database, "%s is after %s; give the earlier one first",
+                           moment_text(&query->from), moment_text(&query->to));
 }
 
 /* What happened to a process's counters between the moments. */
@@ -240,38 +275,55 @@ static bool load_span(struct recording *recording, size_t process, struct count 
 {
     const struct query *query = count->query;
     uint64_t from, to;
-    if (!history_position(recording, process, &query->from, &from) ||
-        !history_position(recording, process, &query->to, &to))
-        return false;
-    if (from > to)
-        return database_refuse(&recording->database, "%s is after %s; give the earlier one first",
-                               moment_text(&query->from), moment_text(&query->to));
-    return history_between(recording, process, from, to, &count->happened);
+    return history_position(recording, process, &query->from, &from) &&
+           history_position(recording, process, &query->to, &to) &&
+           check_order(recording, query, from, to) &&
+           history_between(recording, process, from, to, &count->happened);
 }
 
-/* Reads from the history what the counters' rows do not say. */
+/* The same from slices. */
+static bool load_slices(struct recording *recording, size_t process, struct count *count)
+{
+    const struct query *query = count->query;
+    struct slice_end from, to;
+    if (!query->between)
+        return slices_find(recording, process, &query->at, &to) &&
+               slices_held_at(recording, process, to.event, &count->held);
+    return slices_find(recording, process, &query->from, &from) &&
+           slices_find(recording, process, &query->to, &to) &&
+           check_order(recording, query, from.event, to.event) &&
+           slices_between(recording, process, from.event, to.event, &count->happened);
+}
+
+/* Reads what the counters' rows do not say. */
 static bool load_moment(struct recording *recording, size_t process, struct count *count)
 {
+    const struct query *query = count->query;
     uint64_t position;
-    if (count->query->temporary == 1)
+    if (query->temporary > 1)
+        return history_temporary(recording, process, query->temporary, &count->held);
+    if (!needs_more(query))
         return true;
-    if (count->query->between)
+    if (!recording->run.history)
+        return load_slices(recording, process, count);
+    if (query->between)
         return load_span(recording, process, count);
-    if (count->query->temporary > 1)
-        return history_temporary(recording, process, count->query->temporary, &count->held);
-    return count->query->at.kind != MOMENT_TIME ||
-           (history_position(recording, process, &count->query->at, &position) &&
-            history_held_at(recording, process, position, &count->held));
+    return history_position(recording, process, &query->at, &position) &&
+           history_held_at(recording, process, position, &count->held);
 }
 
 static bool count_process(struct recording *recording, size_t process, struct count *count)
 {
-    bool good = load_moment(recording, process, count) &&
-                counters_visit(recording, process, count_row, count);
+    bool good =
+        load_moment(recording, process, count) &&
+        (!count->query->lifetimes || history_lifetimes(recording, process, &count->lifetimes)) &&
+        counters_visit(recording, process, count_row, count);
     free(count->held);
     free(count->happened);
+    free(count->lifetimes);
     count->held = NULL;
     count->happened = NULL;
+    count->lifetimes = NULL;
     return good;
 }
 
@@ -293,7 +345,7 @@ static struct row *spread_nodes(struct row *nodes, const struct grouping *groupi
 }
 
 /* Drops the rows that count nothing or are not asked for. */
-static size_t answer_compact(struct answer *answer, const bool *wanted)
+static void answer_compact(struct answer *answer, const bool *wanted)
 {
     const struct grouping *grouping = &answer->grouping;
     size_t kept = 0;
@@ -307,11 +359,12 @@ static size_t answer_compact(struct answer *answer, const bool *wanted)
         row.key = key;
         answer->rows[kept++] = row;
     }
-    return kept;
+    answer->row_count = kept;
 }
 
-static void answer_arrange(struct answer *answer, size_t count)
+void answer_arrange(struct answer *answer)
 {
+    size_t count = answer->row_count;
     size_t limit = answer->query.limit && answer->query.limit < count ? answer->query.limit : count;
     rows_select(answer->rows, count, limit, answer->query.sort, &answer->grouping);
     answer->row_count = limit;
@@ -332,15 +385,19 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
         .grouping = &answer->grouping,
         .wanted = wanted,
         .rows = memory_new(count_rows, sizeof(struct row)),
+        .lifetimes_by_key =
+            query->lifetimes ? memory_new(count_rows, sizeof(struct lifetimes)) : NULL,
     };
     bool good = answer_count(answer, recording, &count);
     answer->view = count.view;
     answer->rows = count.rows;
+    answer->lifetimes = count.lifetimes_by_key;
     if (!good)
         return false;
     if (query->cumulative)
         answer->rows = spread_nodes(answer->rows, &answer->grouping);
-    answer_arrange(answer, answer_compact(answer, wanted));
+    answer_compact(answer, wanted);
+    answer_arrange(answer);
     return true;
 }
 
@@ -348,5 +405,6 @@ void answer_deinit(struct answer *answer)
 {
     free(answer->processes);
     free(answer->rows);
+    free(answer->lifetimes);
     grouping_deinit(&answer->grouping);
 }

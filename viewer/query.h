@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lifetime.h"
 #include "viewer/grouping.h"
 #include "viewer/moment.h"
 #include "viewer/recording.h"
@@ -45,7 +46,8 @@ struct query {
     enum group_by by;
     uint32_t temporary; /* not 0: the allocations freed before the thread's so manieth next one, of
                          * the whole run; `at` is not used then */
-    bool blame;         /* by package: the one that the program called */
+    enum blame blame;   /* by package */
+    bool lifetimes;     /* also asks how long blocks lived; not cumulative */
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
                       */
     enum sort sort;
@@ -88,10 +90,13 @@ struct answer {
     struct totals totals;
     double time;      /* of the moment; NaN: unknown, or of several processes */
     double from_time; /* the same of a span's start; `time` is then its end's */
+    bool by_slices; /* no history was kept: times are those of the slices' ends, and of a span only
+                     * net changes are known */
     struct row *rows; /* sorted, not more than the limit */
     size_t row_count;
     size_t rows_omitted;
-    struct row view;    /* what was asked for, summed over all rows (not cumulated) */
+    struct lifetimes *lifetimes; /* by key, when they were asked for: of the whole run */
+    struct row view;             /* what was asked for, summed over all rows (not cumulated) */
     struct row omitted; /* the same for the rows beyond the limit; cumulated ones overlap */
 };
 
@@ -99,5 +104,8 @@ struct answer {
  * Recording and query must outlive the answer. */
 bool answer_init(struct answer *answer, struct recording *recording, const struct query *query);
 void answer_deinit(struct answer *answer);
+
+/* Sorts and limits the rows of an answer that has had no limit so far, as its query now says. */
+void answer_arrange(struct answer *answer);
 
 #endif

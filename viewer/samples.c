@@ -57,3 +57,55 @@ void samples_deinit(struct samples *samples)
 {
     free(samples->list);
 }
+
+static uint64_t held(const struct sample *sample)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
+        bytes += sample->by_allocator[i];
+    return bytes;
+}
+
+/* What is not known of one is not known of the sum. */
+static void add_known(int64_t *sum, int64_t number)
+{
+    *sum = *sum < 0 || number < 0 ? -1 : *sum + number;
+}
+
+static void add_sample(struct sample *sum, const struct sample *sample)
+{
+    for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
+        sum->by_allocator[i] += sample->by_allocator[i];
+    sum->most += held(sample);
+    add_known(&sum->resident, sample->resident);
+    add_known(&sum->proportional, sample->proportional);
+    add_known(&sum->swapped, sample->swapped);
+}
+
+/* The time of the earliest sample that is still to come; INFINITY when none is. */
+static double next_time(const struct samples *processes, const size_t *taken, size_t count)
+{
+    double time = INFINITY;
+    for (size_t i = 0; i < count; i++)
+        if (taken[i] < processes[i].count)
+            time = fmin(time, processes[i].list[taken[i]].time);
+    return time;
+}
+
+void samples_sum(struct samples *sum, const struct samples *processes, size_t count)
+{
+    CLEANUP(cleanup_free) size_t *taken = memory_new(count, sizeof *taken);
+    *sum = (struct samples){0};
+    for (double time; isfinite(time = next_time(processes, taken, count));) {
+        struct sample all = {.time = time};
+        for (size_t i = 0; i < count; i++) {
+            const struct samples *of = &processes[i];
+            while (taken[i] < of->count && of->list[taken[i]].time <= time)
+                taken[i]++;
+            if (taken[i] && (taken[i] < of->count || of->list[taken[i] - 1].time == time))
+                add_sample(&all, &of->list[taken[i] - 1]);
+        }
+        sum->list = memory_resize(sum->list, sum->count + 1, sizeof *sum->list);
+        sum->list[sum->count++] = all;
+    }
+}

@@ -25,4 +25,8 @@ struct samples {
 bool samples_init(struct samples *samples, struct recording *recording, size_t process);
 void samples_deinit(struct samples *samples);
 
+/* The sum of several processes: a sample wherever one of them has one, of what each one held last;
+ * nothing after its end. `most` is that of the sum at these times. */
+void samples_sum(struct samples *sum, const struct samples *processes, size_t count);
+
 #endif

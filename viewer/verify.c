@@ -1,17 +1,21 @@
 /*
  * The check of a recording against itself: once every event is played from the first one on, and
- * once each moment is rebuilt as reports do it, from checkpoints and whole chunks.
+ * once each moment is rebuilt as reports do it, from checkpoints and whole chunks. Lifetimes are
+ * played too, against what the chunks say of them. Without history the slices are added up instead.
  */
 #include "viewer/verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/cleanup.h"
 #include "viewer/counters.h"
+#include "viewer/play.h"
 #include "viewer/replay.h"
 #include "viewer/memory.h"
+#include "viewer/slices.h"
 
 /* What a counter must hold. */
 enum side {
@@ -55,7 +59,7 @@ static void compare_row(void *context, size_t process, uint32_t number,
         return;
     snprintf(difference, sizeof comparison->verification->difference,
              "process %" PRId64 ", counter %" PRIu32 ": %s %" PRIu64 " bytes in %" PRIu64
-             " blocks by the history, %" PRIu64 " in %" PRIu64 " by the sums",
+             " blocks by the history or slices, %" PRIu64 " in %" PRIu64 " by the sums",
              comparison->process->pid, number, names[comparison->side], held->bytes, held->blocks,
              expected.bytes, expected.blocks);
 }
@@ -75,9 +79,43 @@ static bool verify_moment(struct recording *recording, size_t process, enum side
            compare(recording, process, held, side, verification);
 }
 
+/* What the chunks say of lifetimes against what playing says. */
+static bool verify_lifetimes(struct recording *recording, size_t process,
+                             struct verification *verification)
+{
+    const struct process *of = &recording->processes[process];
+    CLEANUP(cleanup_free) struct lifetimes *told = NULL;
+    CLEANUP(cleanup_free) struct lifetimes *played = NULL;
+    if (!history_lifetimes(recording, process, &told) ||
+        !history_play_lifetimes(recording, process, &played))
+        return false;
+    for (uint32_t i = 0; i < of->counter_count && !*verification->difference; i++)
+        if (memcmp(&told[i], &played[i], sizeof told[i]) != 0)
+            snprintf(verification->difference, sizeof verification->difference,
+                     "process %" PRId64 ", counter %" PRIu32
+                     ": its blocks lived otherwise than the chunks of the history say",
+                     of->pid, i);
+    return true;
+}
+
+/* Without history: all slices together against the rows, where the last one was written. */
+static bool verify_slices(struct recording *recording, size_t process,
+                          struct verification *verification)
+{
+    CLEANUP(cleanup_free) struct held *held = NULL;
+    struct slice_end last;
+    if (!slices_find(recording, process, &(struct moment){.kind = MOMENT_EXIT}, &last) ||
+        !slices_held_at(recording, process, last.event, &held))
+        return false;
+    return last.event < recording->processes[process].events ||
+           compare(recording, process, held, SIDE_EXIT, verification);
+}
+
 static bool verify_process(struct recording *recording, size_t process,
                            struct verification *verification)
 {
+    if (!recording->run.history)
+        return verify_slices(recording, process, verification);
     const struct process *of = &recording->processes[process];
     CLEANUP(cleanup_free) struct held *held = NULL;
     if (!history_play(recording, process, &held) ||
@@ -88,7 +126,8 @@ static bool verify_process(struct recording *recording, size_t process,
     if (!history_temporary(recording, process, 1, &temporary) ||
         !compare(recording, process, temporary, SIDE_TEMPORARY, verification))
         return false;
-    return verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
+    return verify_lifetimes(recording, process, verification) &&
+           verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
            verify_moment(recording, process, SIDE_END, of->end_events, verification) &&
            verify_moment(recording, process, SIDE_EXIT, of->events, verification);
 }

@@ -186,7 +186,7 @@ def _recorded(path):
             " FROM process ORDER BY allocations DESC LIMIT 1"
         ).fetchone()
         (stacks,) = connection.execute("SELECT total(count) FROM node_chunk").fetchone()
-        (chunks,) = connection.execute("SELECT total(length(summary) + length(data)) FROM history_chunk").fetchone()
+        (chunks,) = connection.execute("SELECT total(length(summary) + length(data) + length(lifetimes)) FROM history_chunk").fetchone()
         (checkpoints,) = connection.execute("SELECT total(length(data)) FROM checkpoint_chunk").fetchone()
     finally:
         connection.close()

@@ -1,6 +1,7 @@
 /*
  * The reader of history chunks against any bytes: the first two say how many events there are and
- * where the summary ends, and what comes is packed, as no mutation would survive the checksum.
+ * where the summary ends, and what comes (events, or lifetimes) is packed, as no mutation would
+ * survive the checksum.
  */
 #include <stdlib.h>
 
@@ -37,8 +38,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (open && history_reader_begin(&reader, packed, packed_size))
         for (; history_next(&reader, &event) == HISTORY_EVENT; count++)
             check_event(&reader, &event);
+    struct lifetimes lifetimes[COUNTERS] = {0};
     if (count > span.events)
         abort();
+    if (open)
+        history_read_lifetimes(&reader, packed, packed_size, lifetimes);
     packer_deinit(&packer);
     history_reader_deinit(&reader);
     return 0;

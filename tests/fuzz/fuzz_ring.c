@@ -27,7 +27,7 @@ static void check_sums(const struct stream *stream)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stream stream;
-    stream_init(&stream, RING_LOG2);
+    stream_init(&stream, RING_LOG2, true);
     for (size_t at = 0; at + 8 <= size; at += 8) {
         uint64_t word;
         memcpy(&word, data + at, sizeof word);

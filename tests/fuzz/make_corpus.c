@@ -9,7 +9,7 @@
 int main(int count, char **words)
 {
     struct stream stream;
-    stream_init(&stream, RING_LOG2_WORDS_MIN);
+    stream_init(&stream, RING_LOG2_WORDS_MIN, true);
     stream_put(&stream,
                wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PYTHON << WIRE_MARK_SHIFT | 0x030c01f0);
     stream_put(&stream, wire_first(WIRE_TIME) | 1000);

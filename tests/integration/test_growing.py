@@ -78,6 +78,4 @@ def test_wrong_usage(python, program, record):
     recording = record(python, source)
     for options in (["--at", "end"], ["--between", "0s", "1ms"], ["--cumulative"], ["--format", "tracemalloc"]):
         growing(recording.file, *options, check=2)
-    without = record(python, source, options=["--no-history"])
-    assert "--no-history" in growing(without.file, check=1).err
     assert growing(recording.file, "--json").json["rows"] is not None

@@ -112,3 +112,42 @@ def test_wrong_usage(python, program, record):
     run([*report, "--blame", "line", recording.file], check=2)
     run([*report, "--blame", "package", "--by", "line", recording.file], check=2)
     run([*report, "--by", "package", "--cumulative", recording.file], check=2)
+
+
+IMPORTS = """
+    import helper
+    later = bytes(2_000_000)
+
+    def lazily():
+        import coded
+        return coded
+
+    coded = lazily()
+"""
+
+IMPORTED = {
+    "heavy/__init__.py": "import heavy_part\nTABLE = bytes(9_000_000)\ndef make():\n    return bytes(4_000_000)\n",
+    "heavy_part.py": "TABLE = bytes(1_000_000)\n",
+    # Thirty thousand strings that come to be while it is compiled, before its own code runs.
+    "coded.py": "def words():\n    return [" + ", ".join(f"'a word {n}'" for n in range(30_000)) + "]\n",
+}
+
+
+def test_what_importing_costs(interpreter, program, record, tmp_path):
+    folder = tmp_path / "venv" / "site-packages"
+    for name, text in IMPORTED.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    program("import heavy\nOWN = bytes(600_000)\nMADE = heavy.make()\n", "helper.py")
+    recording = record(interpreter, program(IMPORTS), env=harness.environment(PYTHONPATH=folder))
+    assert_complete(recording)
+    imported = packages_of(recording, "--blame", "import")
+    assert imported["heavy"] == about(9 + 1) and "heavy_part" not in imported
+    assert imported["program"] == about(0.6 + 4)  # the module that imports it is the program's own
+    assert 30_000 * 50 < imported["coded"] < 30_000 * 200
+    report = harness.report(recording.file, "--at", "end", "-n", "0", "--blame", "import")
+    assert report["view"]["bytes"] == sum(imported.values())
+    everything = harness.report(recording.file, "--at", "end")["view"]["bytes"]
+    assert report["view"]["bytes"] <= everything - 2_000_000  # what was allocated later is no import's
+    text = run([BUILD / "heapline", "report", "--blame", "import", recording.file], check=0).out
+    assert "by package, for what was imported" in text

@@ -84,6 +84,35 @@ def test_every_stage_is_seen(python, program, tmp_path):
     assert 100_000_000 < max(s["proportional"] or 0 for s in samples) <= most + (1 << 20)
 
 
+HOLDS = """
+    import os, sys
+    held = bytearray(int(sys.argv[1]))
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_the_sum_of_two(python, program, tmp_path):
+    file, source = tmp_path / "run.heapline", program(HOLDS)
+    both = f"{python.path} {source} 20000000 <&0 & {python.path} {source} 30000000; wait"
+    process = harness.start(harness.heapline_run(["sh", "-c", both], file), cwd=tmp_path)
+    first, second = sorted(int(process.stdout.readline()) for _ in range(2))
+    await_sample(process, file, "object > 20000000 AND object < 30000000")
+    await_sample(process, file, "object > 30000000")
+    process.communicate("\n\n", timeout=harness.TIME_LIMIT)
+    told = timeline(file, "--json").json
+    assert sorted(p["pid"] for p in told["processes"]) == [first, second]
+    times = {s["time"] for p in told["processes"] for s in p["samples"]}
+    assert [s["time"] for s in told["sum"]] == sorted(times)
+    most = max(told["sum"], key=lambda sample: sample["object"])
+    assert 50_000_000 < most["object"] <= most["most_bytes"] < 60_000_000
+    alone = max(s["resident"] or 0 for p in told["processes"] for s in p["samples"])
+    assert max(s["resident"] or 0 for s in told["sum"]) > alone
+    alone = timeline(file, "--json", "--pid", first).json
+    for summed, sample in zip(alone["sum"], alone["processes"][0]["samples"]):
+        assert {**sample, "most_bytes": summed["most_bytes"]} == summed
+
+
 def test_csv_has_what_json_has(python, program, record):
     recording = record(python, program(STAGES))
     samples = samples_of(recording)

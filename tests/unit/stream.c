@@ -13,13 +13,13 @@
 /* Line table of 3.11+: 64 code units, each with a line of its own, one after the other. */
 #define TABLE_UNITS 64
 
-void stream_init(struct stream *stream, unsigned log2_words)
+void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
 {
     int ring;
     *stream = (struct stream){0};
     if (!run_init(&stream->run))
         abort();
-    stream->run.keeps_history = true;
+    stream->run.keeps_history = keeps_history;
     stream->process =
         process_new(&stream->run, getpid(), log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
     if (!stream->process)
@@ -56,6 +56,18 @@ static struct live_row *new_rows(const struct stream *stream)
     return rows ? rows : (abort(), NULL);
 }
 
+/* The lifetimes that the chunk tells of must be those of as many blocks as its pairs have freed. */
+static void check_lifetimes(struct history_reader *reader, const struct history_chunk *chunk,
+                            uint32_t counters)
+{
+    struct lifetimes *lifetimes = calloc(counters, sizeof *lifetimes);
+    if (!lifetimes ||
+        !history_read_lifetimes(reader, chunk->data + chunk->summary_size + chunk->events_size,
+                                chunk->lifetimes_size, lifetimes))
+        abort();
+    free(lifetimes);
+}
+
 /* Plays every event of a chunk; their sums must be those of its pairs. */
 static void play_chunk(struct live_row *live, struct history_reader *reader,
                        const struct history_chunk *chunk, uint32_t counters)
@@ -82,6 +94,7 @@ static void play_chunk(struct live_row *live, struct history_reader *reader,
     struct history_event none;
     if (history_next(reader, &none) != HISTORY_END || left != announced || allocations)
         abort();
+    check_lifetimes(reader, chunk, counters);
 }
 
 static void take_checkpoint(struct live_row *live, const struct history_part *part)

@@ -14,7 +14,7 @@ struct stream {
 };
 
 /* A ring of 2^log2_words words. Aborts when that cannot be had. */
-void stream_init(struct stream *stream, unsigned log2_words);
+void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history);
 void stream_deinit(struct stream *stream);
 
 /* Writes one word with the lap bit of its place. */

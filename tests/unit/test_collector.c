@@ -22,7 +22,7 @@ static struct stream *fresh(void **state)
 static int set_up(void **state)
 {
     struct stream *stream = malloc(sizeof *stream);
-    stream_init(stream, RING_LOG2);
+    stream_init(stream, RING_LOG2, true);
     *state = stream;
     return 0;
 }

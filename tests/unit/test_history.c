@@ -25,6 +25,8 @@ static void test_bytes(void **state)
         0,  0,    0xe8, 7,    /* event 0, block 0: 1000 us */
         3,  3,    1,          /* three of both later 1 us more */
     };
+    /* Block 0 died at the age of 3 (class 1), after 0 ms (class 0); none of the other pair. */
+    static const uint8_t lifetimes[] = {0x82, 2, 2, 2, 0};
     /* Blocks 0, 1, 2 of pairs 0, 1, 0; then block 0, the third from the end, is freed. */
     static const uint8_t events[] = {0, 2, 0, 7};
     static const uint8_t next_summary[] = {
@@ -35,36 +37,65 @@ static void test_bytes(void **state)
         0,  0,    0xe9, 7,
     };
     static const uint8_t next_events[] = {1, 1};
+    /* Block 2 at the age of 1 after 1 ms; block 0 of above lives again. */
+    static const uint8_t next_lifetimes[] = {0x83, 6, 2, 1, 1, 2};
     (void)state;
     struct history_writer writer;
     struct packer packer;
     assert_true(history_writer_init(&writer) && packer_init(&packer));
-    writer.now_us = 1000;
+    history_writer_set_time(&writer, 1000);
     history_allocate(&writer, 5, 256);
     history_allocate(&writer, 3, 7);
     history_allocate(&writer, 5, 256);
-    writer.now_us = 1001;
-    history_free(&writer, 0, 5, 256);
+    history_writer_set_time(&writer, 1001);
+    struct lifetime lifetime = history_free(&writer, 0, 5, 256, 1);
     struct history_chunk *chunk = history_writer_finish(&writer, &packer);
     assert_non_null(chunk);
     check_plain(chunk->data, chunk->summary_size, summary, sizeof summary);
     check_plain(chunk->data + chunk->summary_size, chunk->events_size, events, sizeof events);
+    check_plain(chunk->data + chunk->summary_size + chunk->events_size, chunk->lifetimes_size,
+                lifetimes, sizeof lifetimes);
     assert_int_equal(chunk->span.events, 4);
     assert_int_equal(chunk->span.started_us, 1000);
     assert_int_equal(chunk->span.ended_us, 1001);
     free(chunk);
-    history_free(&writer, 2, 5, 256);
-    history_restore(&writer, 0, 5, 256);
+    history_free(&writer, 2, 5, 256, 0);
+    history_restore(&writer, 0, 5, 256, lifetime);
     chunk = history_writer_finish(&writer, &packer);
     check_plain(chunk->data, chunk->summary_size, next_summary, sizeof next_summary);
     check_plain(chunk->data + chunk->summary_size, chunk->events_size, next_events,
                 sizeof next_events);
+    check_plain(chunk->data + chunk->summary_size + chunk->events_size, chunk->lifetimes_size,
+                next_lifetimes, sizeof next_lifetimes);
     assert_int_equal(chunk->span.first_event, 4);
     assert_int_equal(chunk->span.first_block, 3);
     free(chunk);
     assert_null(history_writer_finish(&writer, &packer));
     packer_deinit(&packer);
     history_writer_deinit(&writer);
+}
+
+static void test_classes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t age;
+        uint8_t decade;
+    } ages[] = {{1, 0},       {2, 1},       {10, 1},        {11, 2},     {100, 2},
+                {101, 3},     {1000, 3},    {10000, 4},     {100000, 5}, {100001, 6},
+                {1000000, 6}, {1000001, 7}, {UINT64_MAX, 7}};
+    for (size_t i = 0; i < sizeof ages / sizeof *ages; i++)
+        assert_int_equal(lifetime_of(ages[i].age, 0, 0).age, ages[i].decade);
+    static const struct {
+        uint32_t milliseconds;
+        uint8_t decade;
+    } times[] = {{0, 0},     {1, 1},      {9, 1},      {10, 2},      {99, 2},        {100, 3},
+                 {99999, 5}, {100000, 6}, {999999, 6}, {1000000, 7}, {UINT32_MAX, 7}};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        assert_int_equal(lifetime_of(1, 5, 5 + times[i].milliseconds).time, times[i].decade);
+        assert_int_equal(lifetime_of(1, UINT32_MAX, UINT32_MAX + times[i].milliseconds).time,
+                         times[i].decade);
+    }
 }
 
 /* --- a random program --- */
@@ -81,8 +112,9 @@ struct made_event {
 
 struct made_block {
     uint64_t number, size;
-    uint32_t counter;
+    uint32_t counter, born_ms;
     bool live;
+    struct lifetime lifetime;
 };
 
 struct maker {
@@ -91,6 +123,7 @@ struct maker {
     struct made_event *events; /* what is expected back */
     struct made_block blocks[BLOCKS];
     uint64_t state, allocations;
+    struct lifetimes expected[COUNTERS], found[COUNTERS];
 };
 
 static uint32_t below(struct maker *maker, uint32_t limit)
@@ -99,22 +132,34 @@ static uint32_t below(struct maker *maker, uint32_t limit)
     return (uint32_t)(maker->state >> 33) % limit;
 }
 
+static void expect_deaths(struct maker *maker, const struct made_block *block, int deaths)
+{
+    maker->expected[block->counter - 1].by_age[block->lifetime.age] += deaths;
+    maker->expected[block->counter - 1].by_time[block->lifetime.time] += deaths;
+}
+
 static enum history_kind make_event(struct maker *maker, struct made_block *block)
 {
     if (block->live) {
         block->live = false;
-        history_free(&maker->writer, block->number, block->counter, block->size);
+        block->lifetime = lifetime_of(maker->allocations - block->number, block->born_ms,
+                                      (uint32_t)(maker->writer.now_us / 1000));
+        expect_deaths(maker, block, 1);
+        history_free(&maker->writer, block->number, block->counter, block->size, block->born_ms);
         return HISTORY_FREE;
     }
     if (block->counter && below(maker, 50) == 0) {
         block->live = true;
-        history_restore(&maker->writer, block->number, block->counter, block->size);
+        expect_deaths(maker, block, -1);
+        history_restore(&maker->writer, block->number, block->counter, block->size,
+                        block->lifetime);
         return HISTORY_RESTORE;
     }
     *block = (struct made_block){
         .number = maker->allocations++,
         .size = below(maker, 20) ? below(maker, 64) : (uint64_t)below(maker, 1u << 30) << 17,
         .counter = 1 + below(maker, below(maker, 2) ? 10 : COUNTERS),
+        .born_ms = (uint32_t)(maker->writer.now_us / 1000),
         .live = true,
     };
     history_allocate(&maker->writer, block->counter, block->size);
@@ -143,6 +188,8 @@ static uint32_t check_chunk(struct maker *maker, struct history_reader *reader, 
         assert_int_equal(event.time_us, made->time_us);
     }
     assert_int_equal(history_next(reader, &event), HISTORY_END);
+    const uint8_t *lifetimes = chunk->data + chunk->summary_size + chunk->events_size;
+    assert_true(history_read_lifetimes(reader, lifetimes, chunk->lifetimes_size, maker->found));
     free(chunk);
     return events;
 }
@@ -160,7 +207,8 @@ static void test_round_trip(void **state)
     for (uint32_t i = 0; i < EVENTS; i++) {
         /* Once in a while the clock moves with nearly every event, or a chunk ends early. */
         if (below(maker, i / 50000 % 2 ? 2 : 1000) == 0)
-            maker->writer.now_us += 1 + below(maker, 100000);
+            history_writer_set_time(&maker->writer,
+                                    maker->writer.now_us + 1 + below(maker, 100000));
         if (history_writer_is_full(&maker->writer) || below(maker, 30000) == 0)
             checked += maker->writer.span.events ? check_chunk(maker, &reader, checked) : 0;
         struct made_block *block = &maker->blocks[below(maker, below(maker, 4) ? 5 : BLOCKS)];
@@ -173,6 +221,7 @@ static void test_round_trip(void **state)
     }
     checked += check_chunk(maker, &reader, checked);
     assert_int_equal(checked, EVENTS);
+    assert_memory_equal(maker->found, maker->expected, sizeof maker->found);
     history_reader_deinit(&reader);
     packer_deinit(&maker->packer);
     history_writer_deinit(&maker->writer);
@@ -256,13 +305,47 @@ static void test_events_that_cannot_be(void **state)
     history_reader_deinit(&reader);
 }
 
+static bool lives(struct history_reader *reader, struct packer *packer, const char *lifetimes,
+                  size_t size)
+{
+    struct lifetimes by_counter[9] = {0};
+    const uint8_t *data;
+    size_t packed = packer_pack(packer, lifetimes, size, &data);
+    return history_read_lifetimes(reader, data, packed, by_counter);
+}
+
+#define LIVES(bytes) lives(&reader, &packer, bytes, sizeof(bytes) - 1)
+
+static void test_lifetimes_that_cannot_be(void **state)
+{
+    (void)state;
+    struct history_reader reader;
+    struct packer packer;
+    assert_true(history_reader_init(&reader) && packer_init(&packer));
+    /* One pair that frees two blocks. */
+    assert_true(OPENS(3, "\1\0\1\2\4\1\4\0\0\7"));
+    assert_true(LIVES("\201\2\4\4"));
+    assert_true(LIVES("\201\6\4\2\2"));
+    assert_false(LIVES("\201\2\2\4"));         /* one too few by age */
+    assert_false(LIVES("\201\2\4\6"));         /* one too many by time */
+    assert_false(LIVES("\1\4"));               /* none by time */
+    assert_false(LIVES("\201\202\4\4\4"));     /* a class that does not exist */
+    assert_false(LIVES("\201\2\4\4\0"));       /* something left over */
+    assert_false(LIVES("\201\2\4"));           /* something missing */
+    assert_false(LIVES("\201\6\377\1\4\2\2")); /* more than there are events */
+    packer_deinit(&packer);
+    history_reader_deinit(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_classes),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_summaries_that_cannot_be),
         cmocka_unit_test(test_events_that_cannot_be),
+        cmocka_unit_test(test_lifetimes_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,11 @@ static int check_file(const char *file)
     }
     switch (verify(&recording, &verification)) {
     case VERDICT_AGREES:
-        snprintf(text, sizeof text, "%" PRIu64 " events agree with the sums", verification.events);
+        if (recording.run.history)
+            snprintf(text, sizeof text, "%" PRIu64 " events agree with the sums",
+                     verification.events);
+        else
+            snprintf(text, sizeof text, "its slices of time agree with the sums");
         return say(CHECK_GOOD, file, text);
     case VERDICT_DIFFERS:
         return say(CHECK_BAD, file, verification.difference);

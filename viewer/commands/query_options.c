@@ -63,12 +63,14 @@ static bool take_between(struct query *query, struct options *options)
 
 static bool take_blame(struct query *query, const struct options *options)
 {
-    if (strcmp(options->value, "package") != 0) {
-        options_wrong(options, "--blame is package, not '%s'", options->value);
+    static const char *const names[] = {
+        [BLAME_NONE] = "", [BLAME_CALLED] = "package", [BLAME_IMPORT] = "import", NULL};
+    int choice;
+    if (!take_choice(options, "blame", names, &choice))
         return false;
-    }
     query->by = GROUP_BY_PACKAGE;
-    return query->blame = true;
+    query->blame = (enum blame)choice;
+    return true;
 }
 
 static bool take_temporary(struct query *query, const struct options *options)

@@ -47,9 +47,9 @@ enum {
      "line (the default), file, function, stack, package,\n"                                       \
      "thread, allocator, size or process",                                                         \
      QUERY_OPTION_BY},                                                                             \
-    {0, "blame", "package",                                                                        \
+    {0, "blame", "package|import",                                                                 \
      "by package: the one that the program called, not the\n"                                      \
-     "one that allocated",                                                                         \
+     "one that allocated; or what importing each has cost",                                        \
      QUERY_OPTION_BLAME}
 #define QUERY_SPECS_FILTERS                                                                        \
     {0, "include", "GLOB", "only what files that match allocated (repeatable)",                    \

@@ -10,6 +10,7 @@
 #include "viewer/commands/command.h"
 #include "viewer/commands/query_options.h"
 #include "viewer/format/growth.h"
+#include "viewer/format/lives.h"
 #include "viewer/format/report.h"
 #include "viewer/format/terminal.h"
 #include "viewer/options.h"
@@ -23,6 +24,7 @@ enum {
     OPTION_CSV,
     OPTION_FORMAT,
     OPTION_GROWING,
+    OPTION_LIFETIMES,
     OPTION_NO_COLOR,
     OPTION_HELP,
 };
@@ -40,6 +42,10 @@ static const struct option_spec specs[] = {
      "what rises steadily through the whole run: suspects\n"
      "of a leak, the steepest first",
      OPTION_GROWING},
+    {0, "lifetimes", NULL,
+     "how long blocks live, how many a second are allocated,\n"
+     "what is kept",
+     OPTION_LIFETIMES},
     QUERY_SPECS_FILTERS,
     {0, "sort", "KEY",
      "bytes (the default), blocks, allocated, allocations\n"
@@ -60,7 +66,7 @@ static const struct option_spec specs[] = {
 struct report_request {
     struct query query;
     const char *file; /* NULL: the newest */
-    bool json, csv, tracemalloc, growing, no_color, help;
+    bool json, csv, tracemalloc, growing, lifetimes, sorted, no_color, help;
 };
 
 static int print_help(void)
@@ -91,10 +97,15 @@ static bool take_option(void *context, int option, struct options *options)
         return request->tracemalloc;
     case OPTION_GROWING:
         return request->growing = true;
+    case OPTION_LIFETIMES:
+        return request->lifetimes = true;
     case OPTION_NO_COLOR:
         return request->no_color = true;
     case OPTION_HELP:
         return request->help = true;
+    case QUERY_OPTION_SORT:
+        request->sorted = true;
+        return query_option_take(&request->query, option, options);
     default:
         return query_option_take(&request->query, option, options);
     }
@@ -122,12 +133,17 @@ static bool read_request(struct report_request *request, char **arguments)
         options_wrong(&options, "--format tracemalloc is by line, file or stack, at a moment");
         return false;
     }
-    if (request->growing && (query->between || query->at.text || query->temporary ||
-                             query->cumulative || request->tracemalloc)) {
-        options_wrong(&options, "--growing looks at the whole run, innermost frames, and prints a "
-                                "text, --json or --csv");
+    if ((request->growing || request->lifetimes) &&
+        (query->between || query->at.text || query->temporary || query->cumulative ||
+         request->tracemalloc || request->growing == request->lifetimes)) {
+        options_wrong(&options,
+                      "--%s looks at the whole run, innermost frames, and prints a "
+                      "text, --json or --csv",
+                      request->growing ? "growing" : "lifetimes");
         return false;
     }
+    if (request->lifetimes && !request->sorted)
+        request->query.sort = SORT_ALLOCATIONS;
     return query_options_check(query, &options);
 }
 
@@ -161,6 +177,21 @@ static int report_growing(const struct report_request *request, struct recording
     return arguments_finish(COMMAND);
 }
 
+static int report_lives(const struct report_request *request, struct recording *recording)
+{
+    CLEANUP(lives_deinit) struct lives lives;
+    if (!lives_init(&lives, recording, &request->query))
+        return arguments_fail(COMMAND, recording_problem(recording));
+    if (request->json)
+        lives_print_json(stdout, &lives);
+    else if (request->csv)
+        lives_print_csv(stdout, &lives);
+    else
+        lives_print_text(stdout, recording, &lives, terminal_columns(STDOUT_FILENO),
+                         colours_for(STDOUT_FILENO, request->no_color));
+    return arguments_finish(COMMAND);
+}
+
 static int report_file(void *context, const char *file)
 {
     const struct report_request *request = context;
@@ -169,6 +200,8 @@ static int report_file(void *context, const char *file)
         return arguments_fail(COMMAND, recording_problem(&recording));
     if (request->growing)
         return report_growing(request, &recording);
+    if (request->lifetimes)
+        return report_lives(request, &recording);
     struct query query = request->query;
     if (request->tracemalloc) /* it merges and sorts all rows itself */
         query.limit = 0;

@@ -50,8 +50,8 @@ static const struct option_spec specs[] = {
      OPTION_OVERFLOW},
     {0, "max-frames", "N", "keep the innermost N frames of a stack (all)", OPTION_FRAMES},
     {0, "no-history", NULL,
-     "keep sums alone and not every event: a smaller file, but\n"
-     "no moments other than peak, end and exit",
+     "keep sums alone and not every event: a smaller file, in\n"
+     "which moments other than peak, end and exit are coarse",
      OPTION_NO_HISTORY},
     {'h', "help", NULL, "print this", OPTION_HELP},
 };

@@ -170,24 +170,33 @@ static json_t *sample_to_json(const struct sample *sample)
     return object;
 }
 
+static json_t *samples_to_json(const struct samples *samples)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < samples->count; i++)
+        json_array_append_new(list, sample_to_json(&samples->list[i]));
+    return list;
+}
+
 static void print_json(const struct timeline *timeline)
 {
     json_t *processes = json_array();
+    CLEANUP(samples_deinit) struct samples sum;
+    samples_sum(&sum, timeline->samples, timeline->count);
     for (size_t i = 0; i < timeline->count; i++) {
         const struct process *process = process_at(timeline, i);
-        json_t *samples = json_array(), *object = json_object();
-        for (size_t j = 0; j < timeline->samples[i].count; j++)
-            json_array_append_new(samples, sample_to_json(&timeline->samples[i].list[j]));
+        json_t *object = json_object();
         json_object_set_new(object, "pid", json_integer(process->pid));
         json_object_set_new(object, "peak_bytes",
                             json_integer((json_int_t)process->sums.peak_bytes));
         json_object_set_new(object, "peak_time",
                             isnan(process->peak_time) ? json_null()
                                                       : json_real(process->peak_time));
-        json_object_set_new(object, "samples", samples);
+        json_object_set_new(object, "samples", samples_to_json(&timeline->samples[i]));
         json_array_append_new(processes, object);
     }
-    json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
+    json_t *all = json_pack("{s:o,s:o,s:o}", "heapline", json_about(), "processes", processes,
+                            "sum", samples_to_json(&sum));
     json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     putchar('\n');
     json_decref(all);

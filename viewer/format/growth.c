@@ -8,11 +8,10 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
 #include "viewer/format/row_key.h"
+#include "viewer/format/row_text.h"
 #include "viewer/format/size.h"
 #include "viewer/format/table.h"
-#include "viewer/format/utf8.h"
 #include "viewer/memory.h"
 #include "viewer/source.h"
 
@@ -105,39 +104,16 @@ static char *curve_of(const struct suspect *suspect)
     return curve;
 }
 
-static char *name_of_suspect(const struct recording *recording, const struct growth *growth,
-                             const struct suspect *suspect, size_t width)
+static void print_suspect(const struct table *table, struct sources *sources,
+                          const struct growth *growth, const struct suspect *suspect)
 {
     const struct grouping *grouping = &growth->last.grouping;
-    if (group_by_is_place(grouping->by))
-        return name_of_frame(recording, grouping_frame(grouping, suspect->key), grouping->by,
-                             width);
-    if (grouping->by != GROUP_BY_STACK)
-        return name_of_key(grouping, suspect->key);
-    uint32_t location = recording->stacks.location[suspect->key];
-    return name_of_frame(recording, &recording->symbols.frames[location], GROUP_BY_LINE, width);
-}
-
-static void print_suspect(const struct table *table, struct recording *recording,
-                          struct sources *sources, const struct growth *growth,
-                          const struct suspect *suspect)
-{
     struct table_cells cells = cells_of(suspect);
-    CLEANUP(cleanup_free)
-    char *name = name_of_suspect(recording, growth, suspect, table->text_width);
+    CLEANUP(cleanup_free) char *name = row_name(grouping, suspect->key, table->text_width);
     CLEANUP(cleanup_free) char *curve = curve_of(suspect);
-    table_print_row(table, &cells, name);
-    const struct grouping *grouping = &growth->last.grouping;
-    const struct frame *frame =
-        grouping->by == GROUP_BY_LINE ? grouping_frame(grouping, suspect->key) : NULL;
-    CLEANUP(cleanup_free)
-    char *line = frame && frame->file ? sources_line(sources, frame->file_id, frame->line) : NULL;
-    if (line && *line) {
-        CLEANUP(cleanup_free) char *escaped = utf8_escape(line);
-        CLEANUP(cleanup_free) char *indented = memory_print("  %s", escaped);
-        table_print_more(table, table->colours.faint, indented);
-    }
     CLEANUP(cleanup_free) char *indented = memory_print("  %s", curve);
+    table_print_row(table, &cells, name);
+    row_print_source(table, sources, grouping, suspect->key);
     table_print_more(table, table->colours.number, indented);
 }
 
@@ -169,7 +145,7 @@ void growth_print_text(FILE *stream, struct recording *recording, const struct g
     sources_init(&sources, recording);
     table_print_titles(&table, group_names[growth->last.query.by]);
     for (size_t i = 0; i < shown(growth, limit); i++)
-        print_suspect(&table, recording, &sources, growth, &growth->suspects[i]);
+        print_suspect(&table, &sources, growth, &growth->suspects[i]);
     if (growth->count > shown(growth, limit))
         fprintf(stream, "… %zu more (-n 0 shows all)\n", growth->count - shown(growth, limit));
 }

@@ -111,6 +111,7 @@ static json_t *view_to_json(const struct answer *answer)
         json_put_text(object, "to", moment_text(&query->to));
         put_freed(object, &answer->view);
     }
+    json_object_set_new(object, "exact", json_boolean(!answer->by_slices));
     json_put_text(object, "by", group_names[query->by]);
     json_object_set_new(object, "cumulative", json_boolean(query->cumulative));
     json_put_count(object, "bytes", answer->view.bytes);

@@ -134,6 +134,22 @@ static void page_note_process(const struct page *page, const struct process *pro
                       process->pid);
 }
 
+/* No history was kept. */
+static void page_note_slices(const struct page *page)
+{
+    const struct answer *answer = page->answer;
+    if (answer->query.between)
+        page_sentence(
+            page, "", 2,
+            "Recorded with --no-history: from the slice of time that ended after %s to the "
+            "one after %s, and net: what a line freed and allocated again is not seen.",
+            seconds_format(answer->from_time).text, seconds_format(answer->time).text);
+    else
+        page_sentence(page, "", 2,
+                      "Recorded with --no-history: as of the slice of time that ended after %s.",
+                      seconds_format(answer->time).text);
+}
+
 static void page_print_notes(const struct page *page)
 {
     const struct run *run = &page->recording->run;
@@ -153,6 +169,8 @@ static void page_print_notes(const struct page *page)
     } else if (!run->complete && !lost && !isnan(run->seconds)) {
         page_sentence(page, colour, 2, "! Not everything was recorded.");
     }
+    if (page->answer->by_slices)
+        page_note_slices(page);
     for (size_t i = 0; i < page->answer->process_count; i++)
         page_note_process(page, &page->recording->processes[page->answer->processes[i]]);
     if (totals->unmatched_frees > UNMATCHED_NORMAL + totals->frees / UNMATCHED_DIVISOR)
@@ -337,7 +355,10 @@ static void page_print_heading(const struct page *page)
         when = memory_print("%s %s", query->at.kind == MOMENT_TIME ? "After" : "At",
                             name_of_moment(page, &query->at).text);
     page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", when, group_names[query->by],
-                  query->cumulative ? ", with all that it called" : "",
+                  query->cumulative              ? ", with all that it called"
+                  : query->blame == BLAME_CALLED ? ", for what the program called"
+                  : query->blame == BLAME_IMPORT ? ", for what was imported"
+                                                 : "",
                   filtered ? " (filtered)" : "");
 }
 
