@@ -3,7 +3,7 @@
  *
  * A record is read once its first word carries the current lap bit; then its continuation words are
  * there too, unless the writer is hostile. The loop looks a few words ahead and fetches the bucket
- * of the block that it will meet there.
+ * of the block that it will meet there, and later the block: in a large heap both come from far.
  */
 #include "decode.h"
 
@@ -13,7 +13,8 @@
 #include "futex.h"
 
 /* Words to look ahead for addresses. */
-#define LOOK_AHEAD 24u
+#define LOOK_AHEAD_BUCKET 64u
+#define LOOK_AHEAD_BLOCK  32u
 /* How often the tail is published: a writer may wait for it. */
 #define TAIL_STEP 2048u
 
@@ -467,8 +468,12 @@ uint64_t decode_ring(struct run *run, struct process *process, uint64_t words)
         uint64_t first = load_word(process, cursor.position);
         if ((first ^ wire_lap_bit(cursor.position, process->log2_words)) & WIRE_LAP_BIT)
             break;
-        live_heap_prefetch(&process->heap,
-                           load_word(process, cursor.position + LOOK_AHEAD) & WIRE_ADDRESS_MASK);
+        live_heap_prefetch_bucket(&process->heap,
+                                  load_word(process, cursor.position + LOOK_AHEAD_BUCKET) &
+                                      WIRE_ADDRESS_MASK);
+        live_heap_prefetch_block(&process->heap,
+                                 load_word(process, cursor.position + LOOK_AHEAD_BLOCK) &
+                                     WIRE_ADDRESS_MASK);
         if (first & WIRE_FIRST_BIT) {
             cursor.position += handle(&cursor, first);
         } else {

@@ -53,9 +53,18 @@ static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t a
            heap->bucket_mask;
 }
 
-static inline void live_heap_prefetch(const struct live_heap *heap, uint64_t address)
+/* Fetches what finding a block will need: first its bucket, and when that has come the first block
+ * in it. */
+static inline void live_heap_prefetch_bucket(const struct live_heap *heap, uint64_t address)
 {
     __builtin_prefetch((const uint32_t *)heap->buckets.data + live_heap_bucket(heap, address));
+}
+
+static inline void live_heap_prefetch_block(const struct live_heap *heap, uint64_t address)
+{
+    const uint32_t *buckets = heap->buckets.data;
+    const struct block *blocks = heap->blocks.data;
+    __builtin_prefetch(&blocks[buckets[live_heap_bucket(heap, address)]]);
 }
 
 /* Takes the block at `address` out and copies it to *block. False: there is none. */
@@ -85,6 +94,7 @@ static inline bool live_heap_add(struct live_heap *heap, const struct block *blo
     struct block *blocks = heap->blocks.data;
     if (number) {
         heap->free_block = blocks[number].next;
+        __builtin_prefetch(&blocks[heap->free_block]); /* for the allocation after this one */
     } else {
         number = heap->blocks_used;
         if (!vector_reserve(&heap->blocks, (size_t)number + 1, sizeof *blocks))

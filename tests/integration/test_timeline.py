@@ -94,7 +94,7 @@ HOLDS = """
 
 def test_the_sum_of_two(python, program, tmp_path):
     file, source = tmp_path / "run.heapline", program(HOLDS)
-    both = f"{python.path} {source} 20000000 <&0 & {python.path} {source} 30000000; wait"
+    both = f"exec 3<&0; {python.path} {source} 20000000 <&3 & {python.path} {source} 30000000; wait"
     process = harness.start(harness.heapline_run(["sh", "-c", both], file), cwd=tmp_path)
     first, second = sorted(int(process.stdout.readline()) for _ in range(2))
     await_sample(process, file, "object > 20000000 AND object < 30000000")
