@@ -4,6 +4,9 @@
 #ifndef HEAPLINE_SCHEMA_STORE_H
 #define HEAPLINE_SCHEMA_STORE_H
 
+/* The format's number rises with every change that an older reader would misread. A newer one is
+ * refused; whoever raises it teaches the viewer to read the older ones, of which tests/data keeps
+ * one each. */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
 #define STORE_FORMAT         1
 
