@@ -255,8 +255,8 @@ static bool put_chunk(struct recording_writer *writer, const struct process *pro
     return put(writer, STORE_HISTORY, "iiiiiibbb", INTEGER(process->number),
                INTEGER(span->first_event), INTEGER(span->events), INTEGER(span->first_block),
                INTEGER(span->started_us), INTEGER(span->ended_us), chunk->data,
-               (sqlite3_uint64)chunk->summary_size, events, (sqlite3_uint64)chunk->events_size,
-               events + chunk->events_size, (sqlite3_uint64)chunk->lifetimes_size);
+               (sqlite3_uint64)chunk->summary_size, events + chunk->events_size,
+               (sqlite3_uint64)chunk->lifetimes_size, events, (sqlite3_uint64)chunk->events_size);
 }
 
 static bool put_part(struct recording_writer *writer, const struct process *process,

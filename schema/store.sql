@@ -104,10 +104,11 @@ CREATE TABLE history_chunk (
     started_us  INTEGER NOT NULL, -- microseconds from the run's start
     ended_us    INTEGER NOT NULL,
     summary     BLOB NOT NULL,
-    data        BLOB NOT NULL,
     lifetimes   BLOB NOT NULL,
+    data        BLOB NOT NULL,    -- last: what stands behind it would be read through it
     PRIMARY KEY (process, first_event)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX history_time ON history_chunk (process, started_us, first_event);
 
 -- What every counter of the process holds before an event that begins a chunk; see chunk.h. The
 -- last part of a checkpoint is the first with less than 4096 rows.

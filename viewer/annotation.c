@@ -56,6 +56,7 @@ static bool ask_temporary(struct annotation *annotation, struct recording *recor
 {
     struct query asked = question(query, false);
     asked.temporary = 1;
+    asked.between = false;
     CLEANUP(answer_deinit) struct answer answer;
     if (!answer_init(&answer, recording, &asked))
         return false;
@@ -71,6 +72,7 @@ bool annotation_init(struct annotation *annotation, struct recording *recording,
     struct query own = question(query, false), with_callees = question(query, true);
     struct query at_end = with_callees;
     at_end.at = (struct moment){.kind = MOMENT_END};
+    at_end.between = false;
     if (!answer_init(&annotation->answer, recording, &own))
         return false;
     annotation->count = annotation->answer.grouping.key_count;

@@ -11,7 +11,7 @@
 #include "viewer/query.h"
 
 struct line_figures {
-    struct row with_callees; /* at the moment, and allocated in all */
+    struct row with_callees; /* at the moment, or of the span, and allocated in all */
     struct row own;          /* the same without callees */
     struct row at_end;       /* with callees, at the end of the program */
     uint64_t temporary;      /* own bytes freed before the thread's next allocation */

@@ -134,14 +134,14 @@ static bool find_span(struct cursor *cursor, const struct source *source, uint64
     /* A microsecond more on either side: times are rounded down. */
     if (bounds->from > 0 &&
         !ask(cursor,
-             "SELECT first_event FROM history_chunk WHERE process = ?1 AND ended_us >= ?2 "
-             "ORDER BY first_event LIMIT 1",
-             source->id, microseconds(bounds->from) - 1, source->events, &from))
+             "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us < ?2 "
+             "ORDER BY started_us DESC, first_event DESC LIMIT 1",
+             source->id, microseconds(bounds->from) - 1, 0, &from))
         return false;
     if (bounds->to < INFINITY &&
         !ask(cursor,
              "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us > ?2 "
-             "ORDER BY first_event LIMIT 1",
+             "ORDER BY started_us, first_event LIMIT 1",
              source->id, microseconds(bounds->to) + 1, source->events, &to))
         return false;
     *first = bounds->first > 0 && (uint64_t)bounds->first > from ? (uint64_t)bounds->first : from;

@@ -79,7 +79,7 @@ static bool query_wants_file(const struct query *query, const char *file)
     return !globs_match(&query->exclude, file);
 }
 
-static bool query_wants_process(const struct query *query, const struct process *process)
+bool query_wants_process(const struct query *query, const struct process *process)
 {
     for (size_t i = 0; i < query->pid_count; i++)
         if (query->pids[i] == process->pid)

@@ -75,6 +75,9 @@ struct row {
     uint64_t freed_bytes, freed_blocks;    /* of a span: from before it */
 };
 
+/* Is the process one of those that are asked for? */
+bool query_wants_process(const struct query *query, const struct process *process);
+
 /* The sums of the chosen processes. */
 struct totals {
     struct sums sums;

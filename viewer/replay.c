@@ -126,7 +126,7 @@ static bool find_chunk(const struct replay *replay, uint64_t until_us, uint64_t 
     if (!rows_init(&rows, &replay->recording->database,
                    "SELECT first_event FROM history_chunk WHERE process = ?1 "
                    "AND started_us <= ?2 AND first_event + events <= ?3 "
-                   "ORDER BY first_event DESC LIMIT 1"))
+                   "ORDER BY started_us DESC, first_event DESC LIMIT 1"))
         return false;
     sqlite3_bind_int64(rows.statement, 1, replay->process->id);
     sqlite3_bind_int64(rows.statement, 2, (int64_t)until_us);

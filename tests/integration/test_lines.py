@@ -1,5 +1,8 @@
 """The source, line by line."""
 
+import csv
+import io
+
 import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
@@ -152,3 +155,29 @@ def test_wrong_usage(python, program, record, tmp_path):
     lines(recording.file, "--by", "line", check=2)
     assert "after the end" in lines(recording.file, "--at", "1h", check=1).err
     assert lines("--help").out
+
+
+def test_a_span_and_csv(python, program, record):
+    source = program(
+        """
+        import time
+        first = bytes(200_000)  #: first
+        time.sleep(0.05)
+        bytes(1_000_000)  # the peak lies between
+        time.sleep(0.05)
+        second = bytes(100_000)  #: second
+        """
+    )
+    recording = record(python, source)
+    report = lines("--json", "--between", "0s", "end", recording.file, source.path).json
+    assert (report["at"], report["from"], report["to"]) == (None, "0s", "end")
+    whole = {line["line"]: line for line in report["files"][0]["lines"]}
+    assert whole[source.lines["first"]]["own_bytes"] == near(200_000 + BYTES_HEADER)
+    late = lines("--csv", "--between", "peak", "end", recording.file, source.path).out
+    rows = {int(row["line"]): row for row in csv.DictReader(io.StringIO(late))}
+    second = rows[source.lines["second"]]
+    assert int(second["own_bytes"]) == near(100_000 + BYTES_HEADER) and second["file"] == str(source)
+    assert rows[source.lines["first"]]["own_bytes"] == "0"  # held at both
+    assert set(whole[source.lines["second"]]) | {"file"} == set(second)
+    lines("--csv", "--json", recording.file, check=2)
+    lines("--at", "end", "--between", "0s", "end", recording.file, check=2)

@@ -110,6 +110,22 @@ def test_mprof(python, program, record, tmp_path):
     started = recording.sql("SELECT started FROM run")[0][0]
     assert times == sorted(times) and started <= times[0] < started + 10
     assert max(float(memory) for _, memory, _ in samples) > 40
+    none = export(recording.file, file, "--pid", "999999999", format="mprof")
+    assert none.status == 0 and len(file.read_text().splitlines()) == 1
+    for options in (["--at", "end"], ["--between", "0s", "end"], ["--include", "x"], ["--allocator", "raw"]):
+        assert "only --pid" in export(recording.file, file, *options, format="mprof", check=2).err
+
+
+def test_a_span(python, program, record, load, tmp_path):
+    source = program(SOURCE)
+    recording = record(python, source)
+    file = tmp_path / "snapshot"
+    export(recording.file, file, "--between", "0s", "end", "--include", source.path.name)
+    span = file.read_bytes()
+    export(recording.file, file, "--at", "end", "--include", source.path.name)
+    assert span == file.read_bytes()  # from nothing
+    export(recording.file, file, "--between", "end", "end", "--include", source.path.name)
+    assert len(file.read_bytes()) < len(span)
 
 
 def test_wrong_usage(python, program, record, tmp_path):

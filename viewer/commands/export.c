@@ -28,6 +28,8 @@ static const struct option_spec specs[] = {
      OPTION_FORMAT},
     {'o', "output", "FILE", "where to, - for standard output", OPTION_OUTPUT},
     QUERY_SPEC_AT,
+    QUERY_SPEC_BETWEEN,
+    QUERY_SPEC_TEMPORARY,
     QUERY_SPECS_FILTERS,
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
@@ -100,7 +102,14 @@ static bool read_request(struct export_request *request, char **arguments)
     if (!request->output || !*request->output)
         return options_wrong(&options, "--output is needed: a file, or - for standard output"),
                false;
-    return true;
+    const struct query *query = &request->query;
+    bool is_part = query->at.text || query->between || query->temporary || query->allocators ||
+                   query->include.count || query->exclude.count;
+    if (request->writer == export_mprof && is_part)
+        return options_wrong(&options, "mprof's format has resident memory over the whole run: "
+                                       "only --pid chooses from it"),
+               false;
+    return query_options_check(query, &options);
 }
 
 static int fail(const char *what, const char *why)

@@ -17,6 +17,7 @@
 #include "viewer/commands/arguments.h"
 #include "viewer/commands/command.h"
 #include "viewer/commands/query_options.h"
+#include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
 #include "viewer/format/terminal.h"
@@ -40,15 +41,18 @@
 enum {
     OPTION_FULL = 1,
     OPTION_JSON,
+    OPTION_CSV,
     OPTION_NO_COLOR,
     OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
     QUERY_SPEC_AT,
+    QUERY_SPEC_BETWEEN,
     {0, "full", NULL, "every line of the files", OPTION_FULL},
     QUERY_SPECS_FILTERS,
     {0, "json", NULL, "print JSON", OPTION_JSON},
+    {0, "csv", NULL, "print the lines as CSV", OPTION_CSV},
     {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
@@ -59,7 +63,7 @@ struct lines_request {
     const char *file; /* NULL: the newest */
     const char **places;
     size_t place_count;
-    bool full, json, no_color, help;
+    bool full, json, csv, no_color, help;
 };
 
 /* A part of a file that is shown: keys of the annotation from `first` to before `end`. */
@@ -112,6 +116,8 @@ static bool take_option(void *context, int option, struct options *options)
         return request->full = true;
     case OPTION_JSON:
         return request->json = true;
+    case OPTION_CSV:
+        return request->csv = true;
     case OPTION_NO_COLOR:
         return request->no_color = true;
     case OPTION_HELP:
@@ -129,7 +135,11 @@ static bool read_request(struct lines_request *request, char **arguments)
         .spec_count = SPEC_COUNT,
         .arguments = arguments,
     };
-    return arguments_read(&options, take_option, request);
+    if (!arguments_read(&options, take_option, request))
+        return false;
+    if (request->json && request->csv)
+        return options_wrong(&options, "--json or --csv, not both"), false;
+    return query_options_check(&request->query, &options);
 }
 
 /* --- which files --- */
@@ -389,34 +399,56 @@ static void print_section(struct page *page, const struct section *section)
     }
 }
 
+/* What JSON and CSV say of a line. */
+static const struct line_value {
+    const char *name;
+    size_t place; /* in struct line_figures, a uint64_t */
+} line_values[] = {
+    {"bytes", offsetof(struct line_figures, with_callees.bytes)},
+    {"blocks", offsetof(struct line_figures, with_callees.blocks)},
+    {"own_bytes", offsetof(struct line_figures, own.bytes)},
+    {"own_blocks", offsetof(struct line_figures, own.blocks)},
+    {"end_bytes", offsetof(struct line_figures, at_end.bytes)},
+    {"end_blocks", offsetof(struct line_figures, at_end.blocks)},
+    {"allocated_bytes", offsetof(struct line_figures, with_callees.allocated_bytes)},
+    {"allocations", offsetof(struct line_figures, with_callees.allocations)},
+    {"own_allocated_bytes", offsetof(struct line_figures, own.allocated_bytes)},
+    {"own_allocations", offsetof(struct line_figures, own.allocations)},
+    {"temporary_bytes", offsetof(struct line_figures, temporary)},
+};
+#define LINE_VALUES (sizeof line_values / sizeof *line_values)
+
+static uint64_t value_of(const struct line_figures *line, const struct line_value *value)
+{
+    return *(const uint64_t *)(const void *)((const char *)line + value->place);
+}
+
+/* The number of a key's line; 0 when it is not part of the section. */
+static int32_t line_in(const struct page *page, const struct section *section, size_t key)
+{
+    int32_t line = annotation_frame(page->annotation, key)->line;
+    bool within =
+        !section->first_line || (line >= section->first_line && line <= section->last_line);
+    return within ? line : 0;
+}
+
 static json_t *line_to_json(const struct page *page, size_t key)
 {
-    const struct line_figures *line = &page->annotation->lines[key];
     json_t *object = json_object();
     json_object_set_new(object, "line",
                         json_integer(annotation_frame(page->annotation, key)->line));
-    json_put_count(object, "bytes", line->with_callees.bytes);
-    json_put_count(object, "blocks", line->with_callees.blocks);
-    json_put_count(object, "own_bytes", line->own.bytes);
-    json_put_count(object, "own_blocks", line->own.blocks);
-    json_put_count(object, "end_bytes", line->at_end.bytes);
-    json_put_count(object, "end_blocks", line->at_end.blocks);
-    json_put_count(object, "allocated_bytes", line->with_callees.allocated_bytes);
-    json_put_count(object, "allocations", line->with_callees.allocations);
-    json_put_count(object, "own_allocated_bytes", line->own.allocated_bytes);
-    json_put_count(object, "own_allocations", line->own.allocations);
-    json_put_count(object, "temporary_bytes", line->temporary);
+    for (size_t i = 0; i < LINE_VALUES; i++)
+        json_put_count(object, line_values[i].name,
+                       value_of(&page->annotation->lines[key], &line_values[i]));
     return object;
 }
 
 static json_t *section_to_json(struct page *page, const struct section *section)
 {
     json_t *lines = json_array(), *object = json_object();
-    for (size_t key = section->first; key < section->end; key++) {
-        int32_t line = annotation_frame(page->annotation, key)->line;
-        if (!section->first_line || (line >= section->first_line && line <= section->last_line))
+    for (size_t key = section->first; key < section->end; key++)
+        if (line_in(page, section, key))
             json_array_append_new(lines, line_to_json(page, key));
-    }
     json_put_text(object, "file", section->frame->file);
     json_object_set_new(object, "changed", json_boolean(has_changed(page, section)));
     json_object_set_new(object, "lines", lines);
@@ -425,14 +457,42 @@ static json_t *section_to_json(struct page *page, const struct section *section)
 
 static void print_json(struct page *page, const struct chosen *chosen)
 {
+    const struct query *query = &page->request->query;
     json_t *files = json_array();
     for (size_t i = 0; i < chosen->count; i++)
         json_array_append_new(files, section_to_json(page, &chosen->sections[i]));
-    json_t *all = json_pack("{s:o,s:s,s:o}", "heapline", json_about(), "at",
-                            moment_text(&page->request->query.at), "files", files);
+    json_t *all = json_object();
+    json_object_set_new(all, "heapline", json_about());
+    json_put_text(all, "at", query->between ? NULL : moment_text(&query->at));
+    if (query->between) {
+        json_put_text(all, "from", moment_text(&query->from));
+        json_put_text(all, "to", moment_text(&query->to));
+    }
+    json_object_set_new(all, "files", files);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
+}
+
+static void print_csv(const struct page *page, const struct chosen *chosen)
+{
+    fputs("file,line", stdout);
+    for (size_t i = 0; i < LINE_VALUES; i++)
+        printf(",%s", line_values[i].name);
+    putchar('\n');
+    for (size_t i = 0; i < chosen->count; i++) {
+        const struct section *section = &chosen->sections[i];
+        for (size_t key = section->first; key < section->end; key++) {
+            int32_t line = line_in(page, section, key);
+            if (!line)
+                continue;
+            csv_put(stdout, section->frame->file);
+            printf(",%" PRId32, line);
+            for (size_t j = 0; j < LINE_VALUES; j++)
+                printf(",%" PRIu64, value_of(&page->annotation->lines[key], &line_values[j]));
+            putchar('\n');
+        }
+    }
 }
 
 /* --- the command --- */
@@ -460,6 +520,8 @@ static int print(struct page *page, const struct chosen *chosen)
     sources_init(&page->sources, page->recording);
     if (page->request->json)
         print_json(page, chosen);
+    else if (page->request->csv)
+        print_csv(page, chosen);
     else
         for (size_t i = 0; i < chosen->count; i++) {
             if (i)

@@ -33,11 +33,11 @@ static bool write_process(FILE *stream, struct recording *recording, size_t proc
 
 bool export_mprof(FILE *stream, struct recording *recording, const struct query *query)
 {
-    (void)query;
     CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
     fprintf(stream, "CMDLINE %s\n", command);
     for (size_t i = 0; i < recording->process_count; i++)
-        if (!write_process(stream, recording, i))
+        if (query_wants_process(query, &recording->processes[i]) &&
+            !write_process(stream, recording, i))
             return false;
     return true;
 }
