@@ -30,6 +30,7 @@ struct counter {
     uint32_t next;   /* another counter of the node; 0: none */
     uint8_t allocator;
     uint8_t size_class;
+    bool inherited; /* its blocks came from the process's parent: not part of the sums */
 };
 
 struct counters {
@@ -113,19 +114,32 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
     }
 }
 
+/* A block that was there when the process began. */
+static inline void counter_inherit(struct counter *counter, struct heap_sums *sums, uint64_t size)
+{
+    counter_settle(counter, sums);
+    counter->bytes += size;
+    counter->blocks++;
+    counter->allocations++;
+    counter->allocated_bytes += size;
+    sums->events++;
+}
+
 static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size,
                                 bool temporary)
 {
     counter_settle(counter, sums);
     counter->bytes -= size;
     counter->blocks--;
+    sums->events++;
+    if (__builtin_expect(counter->inherited, 0))
+        return;
     counter->temporary_bytes += temporary ? size : 0;
     counter->temporary_blocks += temporary;
     sums->bytes -= size;
     sums->by_allocator[counter->allocator] -= size;
     sums->blocks--;
     sums->frees++;
-    sums->events++;
 }
 
 /* Takes back a free: the realloc that it belonged to has failed. */
@@ -135,13 +149,15 @@ static inline void counter_restore(struct counter *counter, struct heap_sums *su
     counter_settle(counter, sums);
     counter->bytes += size;
     counter->blocks++;
+    sums->events++;
+    if (__builtin_expect(counter->inherited, 0))
+        return;
     counter->temporary_bytes -= temporary ? size : 0;
     counter->temporary_blocks -= temporary;
     sums->bytes += size;
     sums->by_allocator[counter->allocator] += size;
     sums->blocks++;
     sums->frees--;
-    sums->events++;
 }
 
 #endif

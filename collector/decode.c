@@ -11,6 +11,7 @@
 
 #include "chunk.h"
 #include "futex.h"
+#include "inheritance.h"
 
 /* Words to look ahead for addresses. */
 #define LOOK_AHEAD_BUCKET 64u
@@ -121,15 +122,6 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
     return true;
 }
 
-/* Before an event is counted: makes sure that the history has room for it. */
-static inline bool keeps_history(struct cursor *cursor)
-{
-    struct history_queue *history = &cursor->process->history;
-    if (__builtin_expect(history->kept && history_writer_is_full(&history->writer), 0))
-        history_queue_finish_chunk(cursor->run, cursor->process);
-    return history->kept;
-}
-
 /* Has the thread that allocated the block allocated nothing since? */
 static inline bool is_latest(const struct process *process, uint32_t thread,
                              const struct block *block)
@@ -157,7 +149,7 @@ static inline bool take_out(struct cursor *cursor, uint64_t address, struct bloc
         return false;
     struct counter *counter = counters_at(&process->counters, block->counter);
     death->temporary = is_latest(process, counter->thread, block);
-    if (keeps_history(cursor))
+    if (process_keeps_history(cursor->run, process))
         death->lifetime = history_free(&process->history.writer, block->number, block->counter,
                                        block->size, block_born(block));
     counter_free(counter, &process->sums, block->size, death->temporary);
@@ -171,26 +163,24 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     struct process *process = cursor->process;
     struct block unseen;
     struct death death;
-    uint32_t born = process->history.writer.now_ms;
     /* A block whose free was never seen has made room. */
     if (__builtin_expect(take_out(cursor, address, &unseen, &death), 0))
         process->damaged++;
     struct block block = {
         .address = address,
         .size = size & ((UINT64_C(1) << 48) - 1),
-        .born_low = born & 0xffff,
-        .number = process->sums.allocations & ((UINT64_C(1) << 48) - 1),
-        .born_high = born >> 16,
         .counter = counters_find(&process->counters, node, thread, allocator,
                                  (uint8_t)size_class_of(size)),
     };
+    process_number_block(process, &block);
     if (!block.counter || !live_heap_add(&process->heap, &block)) {
         run->memory_short = true;
         process->damaged++;
         return;
     }
+    process->blocks_made++;
     note_latest(run, process, thread, block.number);
-    if (keeps_history(cursor))
+    if (process_keeps_history(run, process))
         history_allocate(&process->history.writer, block.counter, size);
     counter_allocate(counters_at(&process->counters, block.counter), &process->sums, size,
                      process->now);
@@ -260,7 +250,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
     } else if (!pending->found) {
         process->unmatched_frees--;
     } else if (live_heap_add(&process->heap, block)) {
-        if (keeps_history(cursor))
+        if (process_keeps_history(cursor->run, process))
             history_restore(&process->history.writer, block->number, block->counter, block->size,
                             pending->death.lifetime);
         counter_restore(counters_at(&process->counters, block->counter), &process->sums,
@@ -399,6 +389,9 @@ static void on_mark(struct cursor *cursor, uint64_t first)
     case WIRE_MARK_PROGRAM_END:
         process_note_end(cursor->run, process);
         break;
+    case WIRE_MARK_FORK:
+        inheritance_note(cursor->run, process, value);
+        break;
     default:
         process->damaged++;
     }
@@ -507,7 +500,6 @@ uint64_t decode_skip_hole(struct process *process)
         position++;
     }
     process->position = position;
-    process->damaged++;
     publish_tail(process, true);
     return position - start;
 }

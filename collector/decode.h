@@ -16,7 +16,8 @@
 uint64_t decode_ring(struct run *run, struct process *process, uint64_t words);
 
 /* Skips words that were reserved and never published, up to the next record. For a process that
- * cannot publish them any more. Returns how many words were skipped. */
+ * cannot publish them any more. Returns how many words were skipped; whether something is missing
+ * there the caller must know: a process that died while it wrote a record had not published it. */
 uint64_t decode_skip_hole(struct process *process);
 
 #endif

@@ -57,3 +57,13 @@ bool live_heap_grow(struct live_heap *heap)
     }
     return true;
 }
+
+void live_heap_visit(const struct live_heap *heap,
+                     void (*visit)(void *context, const struct block *block), void *context)
+{
+    const struct block *blocks = heap->blocks.data;
+    const uint32_t *buckets = heap->buckets.data;
+    for (uint64_t bucket = 0; bucket <= heap->bucket_mask; bucket++)
+        for (uint32_t number = buckets[bucket]; number; number = blocks[number].next)
+            visit(context, &blocks[number]);
+}

@@ -42,6 +42,10 @@ struct live_heap {
 bool live_heap_init(struct live_heap *heap);
 void live_heap_deinit(struct live_heap *heap);
 
+/* Visits all live blocks, in no order. */
+void live_heap_visit(const struct live_heap *heap,
+                     void (*visit)(void *context, const struct block *block), void *context);
+
 /* Doubles the buckets; false: no memory. */
 bool live_heap_grow(struct live_heap *heap);
 

@@ -24,6 +24,7 @@ static const char usage[] =
     "  --overflow block|drop       what a program does that finds no room: wait (default) or drop\n"
     "  --max-frames N              keep the innermost N frames of a stack\n"
     "  --no-history                keep sums, not every event\n"
+    "  --no-children               only COMMAND's own process, none that it starts\n"
     "  --help, --version\n"
     "\n"
     "HEAPLINE_PATIENCE: milliseconds that a program waits for a silent collector (5000).\n";
@@ -35,6 +36,7 @@ enum {
     OPTION_OVERFLOW,
     OPTION_FRAMES,
     OPTION_NO_HISTORY,
+    OPTION_NO_CHILDREN,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -46,6 +48,7 @@ static const struct option long_options[] = {
     {"overflow", required_argument, NULL, OPTION_OVERFLOW},
     {"max-frames", required_argument, NULL, OPTION_FRAMES},
     {"no-history", no_argument, NULL, OPTION_NO_HISTORY},
+    {"no-children", no_argument, NULL, OPTION_NO_CHILDREN},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {0},
@@ -119,6 +122,9 @@ static int read_options(int count, char **words, struct session_options *options
             break;
         case OPTION_NO_HISTORY:
             options->keeps_history = false;
+            break;
+        case OPTION_NO_CHILDREN:
+            options->no_children = true;
             break;
         case OPTION_HELP:
             fputs(usage, stdout);

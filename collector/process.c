@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "inheritance.h"
 #include "proc.h"
 #include "text.h"
 
@@ -28,6 +29,7 @@ void run_deinit(struct run *run)
     codes_deinit(&run->codes);
     stack_tree_deinit(&run->tree);
     chunk_writer_deinit(&run->chunk);
+    inheritance_free_all(run);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)

@@ -33,7 +33,9 @@ struct run {
     uint32_t truncated;    /* location for the outer frames of a truncated stack; 0: not yet made */
     struct codes codes;
     struct stack_tree tree;
-    struct chunk_writer chunk; /* for checkpoints and history */
+    struct chunk_writer chunk;        /* for checkpoints and history */
+    struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
+    uint64_t inherited_blocks;        /* in all of them */
     bool keeps_history;
     bool history_short; /* some process's history ends early for want of memory */
     bool memory_short;  /* something was not counted for want of memory */
@@ -117,6 +119,7 @@ struct process {
     size_t description_bytes;
 
     struct live_heap heap;
+    uint64_t blocks_made; /* so far: the number of the next block */
     struct counters counters;
     struct heap_sums sums;
     struct history_queue history;
@@ -150,6 +153,25 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
                             uint64_t patience_ns, int *ring_descriptor);
 /* Closes everything; accepts and returns null. */
 struct process *process_free(struct process *process);
+
+/* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
+ * counts it in blocks_made. */
+static inline void process_number_block(const struct process *process, struct block *block)
+{
+    uint32_t born = process->history.writer.now_ms;
+    block->number = process->blocks_made & ((UINT64_C(1) << 48) - 1);
+    block->born_low = born & 0xffff;
+    block->born_high = born >> 16;
+}
+
+/* Before an event is counted: makes sure that the history, if there is one, has room for it. */
+static inline bool process_keeps_history(struct run *run, struct process *process)
+{
+    struct history_queue *history = &process->history;
+    if (__builtin_expect(history->kept && history_writer_is_full(&history->writer), 0))
+        history_queue_finish_chunk(run, process);
+    return history->kept;
+}
 
 /* The thread in a slot, made when it was never announced; null when memory is short. */
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);

@@ -417,7 +417,7 @@ static bool write_counter(struct counter_pass *pass, uint32_t number)
                               .temporary_bytes = counter->temporary_bytes};
     fill_end(pass, number, &row);
     chunk_add_counter(&pass->writer->chunk, &row);
-    return add_to_line(pass, &row) &&
+    return (counter->inherited || add_to_line(pass, &row)) &&
            (pass->writer->chunk.rows < CHUNK_ROWS || flush_counters(pass));
 }
 

@@ -28,6 +28,7 @@
 #include "decode.h"
 #include "futex.h"
 #include "handshake.h"
+#include "inheritance.h"
 #include "process.h"
 #include "recording_writer.h"
 #include "text.h"
@@ -111,11 +112,20 @@ static void note_exit_status(struct session *session, struct process *process)
         process->signal = WTERMSIG(session->wait_status);
 }
 
-/* Reads a process's ring to its very end, writes its rows and forgets it. */
-static void finish_process(struct session *session, unsigned at)
+static bool has_ended(const struct process *process)
+{
+    struct pollfd watched = {.fd = process->pidfd, .events = POLLIN};
+    return poll(&watched, 1, 0) > 0;
+}
+
+/* Reads a process's ring to its very end, writes its rows and forgets it. A hole there is a record
+ * that it was writing when it was killed; or, when it lives on (the recording ends before it), that
+ * it is just writing. */
+static void finish_process(struct session *session, unsigned at, bool lives_on)
 {
     struct process *process = session->processes[at];
-    while (decode_ring(&session->run, process, UINT64_MAX) || decode_skip_hole(process))
+    while (decode_ring(&session->run, process, UINT64_MAX) ||
+           (!lives_on && decode_skip_hole(process)))
         ;
     uint64_t now = clock_now();
     process->ended = true;
@@ -134,7 +144,7 @@ static void finish_process(struct session *session, unsigned at)
 static void close_process(struct session *session, unsigned at)
 {
     atomic_store(&session->processes[at]->control->state, RING_CLOSED);
-    finish_process(session, at);
+    finish_process(session, at, !has_ended(session->processes[at]));
 }
 
 /* A connection from a process that is already known: it has executed another program. */
@@ -142,7 +152,7 @@ static void finish_predecessor(struct session *session, pid_t pid)
 {
     for (unsigned i = 0; i < session->process_count; i++)
         if (session->processes[i]->pid == pid) {
-            finish_process(session, i);
+            finish_process(session, i, false);
             return;
         }
 }
@@ -180,12 +190,50 @@ static bool receive_hello(int connection, struct ucred *peer, struct hello *hell
            hello->magic == HANDSHAKE_MAGIC && hello->wire_version == WIRE_VERSION;
 }
 
-/* Takes a process in; returns the descriptor of its ring, -1 when it cannot be traced. */
-static int admit(struct session *session, pid_t pid, uint32_t python_version)
+/* Reads a parent's ring up to the mark that it sent before it forked. */
+static void read_up_to_fork(struct session *session, struct process *parent, struct process *child,
+                            uint32_t token)
+{
+    struct inheritance *found;
+    while (!(found = inheritance_take(&session->run, parent->pid, token)) &&
+           decode_ring(&session->run, parent, ROUND_WORDS))
+        ;
+    if (!found)
+        return;
+    /* What the child's rows refer to is the parent's and must be in the recording before. */
+    recording_append(&session->writer, &session->run, parent);
+    inheritance_apply(&session->run, child, found);
+    inheritance_free(found);
+}
+
+/* A forked child: gives it what was live in its parent. */
+static void inherit(struct session *session, struct process *child, const struct hello *hello)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        if (session->processes[i]->pid == (pid_t)hello->parent) {
+            read_up_to_fork(session, session->processes[i], child, hello->fork_token);
+            return;
+        }
+    /* The parent has ended meanwhile. */
+    struct inheritance *found =
+        inheritance_take(&session->run, (pid_t)hello->parent, hello->fork_token);
+    if (found)
+        inheritance_apply(&session->run, child, found);
+    inheritance_free(found);
+}
+
+static bool is_wanted(const struct session *session, pid_t pid)
+{
+    return session->process_count < PROCESSES_MAX && !session->finishing &&
+           (!session->options->no_children || pid == session->about.main_pid);
+}
+
+/* Takes a process in; returns the descriptor of its ring, -1 when it is not to be traced. */
+static int admit(struct session *session, pid_t pid, const struct hello *hello)
 {
     int ring = -1;
     finish_predecessor(session, pid);
-    if (session->process_count == PROCESSES_MAX || session->finishing)
+    if (!is_wanted(session, pid))
         return -1;
     struct process *process =
         process_new(&session->run, pid, RING_LOG2_WORDS, session->options->overflow,
@@ -193,7 +241,9 @@ static int admit(struct session *session, pid_t pid, uint32_t python_version)
     if (!process)
         return -1;
     process->number = ++session->processes_seen;
-    process->python_version = python_version;
+    process->python_version = hello->python_version;
+    if (hello->fork_token)
+        inherit(session, process, hello);
     session->processes[session->process_count++] = process;
     session->last_work_ns = clock_now();
     return ring;
@@ -207,7 +257,7 @@ static void accept_process(struct session *session)
     if (connection < 0)
         return;
     if (receive_hello(connection, &peer, &hello)) {
-        int ring = admit(session, peer.pid, hello.python_version);
+        int ring = admit(session, peer.pid, &hello);
         send_welcome(connection, ring);
         if (ring >= 0)
             close(ring);
@@ -229,7 +279,7 @@ static void look_for_hole(struct process *process, uint64_t now)
         process->stuck_since_ns = now;
         process->stuck_head = head;
     } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
-        decode_skip_hole(process);
+        process->damaged += decode_skip_hole(process) != 0;
         process->stuck_since_ns = 0;
     }
 }
@@ -317,7 +367,7 @@ static void look_around(struct session *session, int timeout_ms)
         handle_control(session);
     for (unsigned i = count; i-- > 0;)
         if (watched[i].revents)
-            finish_process(session, i);
+            finish_process(session, i, false);
     if (watched[count].revents)
         accept_process(session);
 }

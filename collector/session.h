@@ -15,6 +15,7 @@ struct session_options {
     uint32_t overflow;   /* enum ring_overflow */
     uint32_t frames_max; /* 0: all */
     bool keeps_history;
+    bool no_children;     /* only the command's own process */
     uint64_t patience_ns; /* how long writers wait for a reader that does not move */
     char *const *command; /* null-terminated */
 };

@@ -17,7 +17,9 @@
 #include "ring_writer.h"
 #include "wire.h"
 
-#define HANDSHAKE_SECONDS 10
+/* A forked child waits no longer than a writer would that finds no room. */
+#define HANDSHAKE_NS UINT64_C(10000000000)
+static uint64_t handshake_ns = HANDSHAKE_NS;
 
 static bool make_address(const char *text, struct sockaddr_un *address, socklen_t *length)
 {
@@ -42,7 +44,8 @@ static int connect_to(const char *text)
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -1;
-    struct timeval limit = {.tv_sec = HANDSHAKE_SECONDS};
+    struct timeval limit = {.tv_sec = (time_t)(handshake_ns / 1000000000),
+                            .tv_usec = (suseconds_t)(handshake_ns % 1000000000 / 1000)};
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (connect(descriptor, (struct sockaddr *)&address, length) == 0)
@@ -83,20 +86,23 @@ static bool map_ring(int descriptor)
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED)
         return false;
-    if (ring_writer_init(memory, bytes))
+    /* A forked child gets a ring of its own. */
+    madvise(memory, bytes, MADV_DONTFORK);
+    if (ring_writer_init(memory, bytes)) {
+        uint64_t patience = ring_writer.control->patience_ns;
+        handshake_ns = patience && patience < HANDSHAKE_NS ? patience : HANDSHAKE_NS;
         return true;
+    }
     munmap(memory, bytes);
     return false;
 }
 
 /* Null: attached. Empty: declined. Else what went wrong. */
-static const char *shake_hands(int connection, uint32_t python_version)
+static const char *shake_hands(int connection, const struct hello *hello)
 {
-    struct hello hello = {
-        .magic = HANDSHAKE_MAGIC, .wire_version = WIRE_VERSION, .python_version = python_version};
     struct welcome welcome;
     int ring;
-    if (send(connection, &hello, sizeof hello, MSG_NOSIGNAL) != (ssize_t)sizeof hello ||
+    if (send(connection, hello, sizeof *hello, MSG_NOSIGNAL) != (ssize_t)sizeof *hello ||
         !receive_welcome(connection, &welcome, &ring))
         return "the collector does not answer; this process runs untraced";
     if (!welcome.accepted)
@@ -107,14 +113,19 @@ static const char *shake_hands(int connection, uint32_t python_version)
     return mapped ? NULL : "cannot share memory with the collector; this process runs untraced";
 }
 
-bool attach(const char *address, uint32_t python_version)
+bool attach(const char *address, uint32_t python_version, pid_t parent, uint32_t fork_token)
 {
+    const struct hello hello = {.magic = HANDSHAKE_MAGIC,
+                                .wire_version = WIRE_VERSION,
+                                .python_version = python_version,
+                                .fork_token = fork_token,
+                                .parent = (uint32_t)parent};
     int connection = connect_to(address);
     if (connection < 0) {
         complain("cannot reach the collector; this process runs untraced");
         return false;
     }
-    const char *trouble = shake_hands(connection, python_version);
+    const char *trouble = shake_hands(connection, &hello);
     close(connection);
     if (trouble && *trouble)
         complain(trouble);

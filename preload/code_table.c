@@ -172,3 +172,22 @@ void code_table_forget(uintptr_t code)
     }
     lock_release(&table_lock);
 }
+
+void code_table_lock(void)
+{
+    lock_take(&table_lock);
+}
+
+void code_table_unlock(void)
+{
+    lock_release(&table_lock);
+}
+
+/* The parent's table stays mapped: its pages are shared until somebody writes. */
+bool code_table_reset(void)
+{
+    numbers_used = WIRE_CODE_FIRST;
+    free_count = 0;
+    atomic_fetch_add_explicit(&code_epoch, 1, memory_order_relaxed);
+    return code_table_init();
+}

@@ -25,4 +25,11 @@ uint32_t code_table_number(uintptr_t code);
 /* A block of the object domain that looks like a code object is about to be freed. */
 void code_table_forget(uintptr_t code);
 
+/* Held over a fork, so that the child finds the table whole. */
+void code_table_lock(void);
+void code_table_unlock(void);
+
+/* In a forked child: no code has been announced in its stream yet. False: no memory. */
+bool code_table_reset(void);
+
 #endif

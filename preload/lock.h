@@ -2,8 +2,7 @@
  * A lock for the shim's rare paths: one futex word, no allocation, no spinning beyond a glance.
  *
  * Held only over a few memory operations and mmap, never over a call into libc's allocator, the
- * loader or the interpreter; never taken in a signal handler. A forked child never takes one: its
- * gate is shut.
+ * loader or the interpreter; never taken in a signal handler. All are held over fork() (fork.h).
  */
 #ifndef HEAPLINE_PRELOAD_LOCK_H
 #define HEAPLINE_PRELOAD_LOCK_H

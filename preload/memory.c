@@ -50,3 +50,13 @@ void *memory_carve(size_t bytes)
     lock_release(&carve_lock);
     return piece;
 }
+
+void memory_lock(void)
+{
+    lock_take(&carve_lock);
+}
+
+void memory_unlock(void)
+{
+    lock_release(&carve_lock);
+}

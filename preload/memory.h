@@ -14,4 +14,8 @@ void memory_unmap(void *memory, size_t bytes);
 /* A small piece of a shared page, aligned to 64 bytes; at most 64 KiB. Never given back. */
 void *memory_carve(size_t bytes);
 
+/* Held over a fork, so that the child finds everything whole. */
+void memory_lock(void);
+void memory_unlock(void);
+
 #endif

@@ -16,6 +16,8 @@
 #include "attach.h"
 #include "code_table.h"
 #include "complaint.h"
+#include "environment.h"
+#include "fork.h"
 #include "pymem_hooks.h"
 #include "python_layout.h"
 #include "ring_writer.h"
@@ -24,44 +26,63 @@
 
 _Atomic uint32_t arrival_watch;
 
-static char collector_address[ATTACH_ADDRESS_MAX + 1];
+static const char *collector_address;
+static enum python_support support;
 
 static void send_mark(enum wire_mark mark, uint64_t value)
 {
     ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT | value);
 }
 
+/* Attaches; `parent` and `token` are those of a forked child's hello. */
+static bool begin(pid_t parent, uint32_t token)
+{
+    if (attach(collector_address, python_layout.version, parent, token))
+        return true;
+    environment_forget();
+    return false;
+}
+
+static void open_gate(void)
+{
+    atomic_store(&shim_gate.open, 1);
+    send_mark(WIRE_MARK_PYTHON, python_layout.version);
+    if (support == PYTHON_UNKNOWN)
+        send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
+}
+
 /* CPython's symbols can be had from `handle`: attach, wrap, record. */
 static bool python_arrived(void *handle)
 {
-    enum python_support support = python_layout_init(dlsym, handle);
-    if (!attach(collector_address, python_layout.version))
+    support = python_layout_init(dlsym, handle);
+    if (!begin(0, 0))
         return false;
-    if (!code_table_init() || !thread_state_init()) {
+    if (!code_table_init() || !thread_state_init() || !fork_init()) {
         complain("no memory to trace this process; it runs untraced");
         return false;
     }
-    atomic_store(&shim_gate.open, 1);
-    send_mark(WIRE_MARK_PYTHON, python_layout.version);
-    if (support == PYTHON_UNKNOWN) {
-        send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
+    open_gate();
+    if (support == PYTHON_UNKNOWN)
         complain("this version or build of Python is not known: allocations are recorded without "
                  "Python stacks");
-    }
     if (pymem_hooks_install(dlsym, handle))
         atomic_store(&arrival_watch, WATCH_START_UP);
     return true;
 }
 
-bool python_arrival_init(const char *address)
+void python_arrival_init(const char *address)
 {
-    if (strlen(address) > ATTACH_ADDRESS_MAX)
-        return false;
-    strcpy(collector_address, address);
+    collector_address = address;
     if (dlsym(RTLD_DEFAULT, "PyMem_SetAllocator"))
-        return python_arrived(RTLD_DEFAULT);
-    atomic_store(&arrival_watch, WATCH_LIBRARY);
-    return false;
+        python_arrived(RTLD_DEFAULT);
+    else
+        atomic_store(&arrival_watch, WATCH_LIBRARY);
+}
+
+void python_arrival_in_child(pid_t parent, uint32_t token)
+{
+    if (token && begin(parent, token))
+        open_gate();
 }
 
 static bool is_libpython(const char *path)

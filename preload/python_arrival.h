@@ -5,6 +5,8 @@
 #ifndef HEAPLINE_PRELOAD_PYTHON_ARRIVAL_H
 #define HEAPLINE_PRELOAD_PYTHON_ARRIVAL_H
 
+#include <sys/types.h>
+
 #include "shim.h"
 
 /* What the malloc hooks are to look out for. */
@@ -26,8 +28,11 @@ static inline bool python_arrival_look(const void *caller)
            python_arrival_act(caller);
 }
 
-/* At start, with the collector's address: attaches when CPython is here, else waits for it. True
- * when it has attached. */
-bool python_arrival_init(const char *address);
+/* At start, with the collector's address, which must stay: attaches when CPython is here, else
+ * waits for it. */
+void python_arrival_init(const char *address);
+
+/* In the child of a fork that `parent` has announced with `token`: attaches. */
+void python_arrival_in_child(pid_t parent, uint32_t token);
 
 #endif

@@ -6,8 +6,9 @@
  * reader sleeps for a few milliseconds at most, so that is rare; a program in a sandbox may be
  * killed for a system call that it did not announce. When there is no room the writer waits on the
  * futex `progress` in short spells. It gives up at once when the collector has died (the kernel
- * marks the robust mutex that it held) or has closed the ring, and after `patience_ns` without any
- * progress of the reader: the gate shuts for the whole process and one line on stderr says so.
+ * marks the robust mutex that it held), and after `patience_ns` without any progress of the reader:
+ * the gate shuts for the whole process and one line on stderr says so. When the collector has
+ * closed the ring, because the recording is over, it shuts without a word.
  */
 #include "ring_writer.h"
 
@@ -15,6 +16,7 @@
 #include <time.h>
 
 #include "complaint.h"
+#include "environment.h"
 #include "futex.h"
 
 struct ring_writer ring_writer;
@@ -45,10 +47,13 @@ bool ring_writer_init(struct ring_control *control, size_t bytes)
     return true;
 }
 
-/* Shuts the gate once, and says why. */
+/* Shuts the gate once, and says why, unless that is no trouble. */
 static void ring_give_up(const char *reason)
 {
-    if (atomic_exchange(&shim_gate.open, 0))
+    if (!atomic_exchange(&shim_gate.open, 0))
+        return;
+    environment_forget();
+    if (reason)
         complain(reason);
 }
 
@@ -60,7 +65,7 @@ static bool collector_is_gone(const struct ring_control *control)
         return true;
     }
     if (atomic_load_explicit(&control->state, memory_order_acquire) != RING_OPEN) {
-        ring_give_up("the collector has stopped recording; the program goes on untraced");
+        ring_give_up(NULL); /* the command has ended, and this process has not */
         return true;
     }
     return false;

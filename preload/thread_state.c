@@ -101,17 +101,39 @@ static struct thread_state *take_state(void)
     return thread;
 }
 
-struct thread_state *thread_state_acquire(void)
+/* The reader knows nothing of what the state says. */
+static void forget_told(struct thread_state *thread)
 {
-    struct thread_state *thread = take_state();
-    if (!thread)
-        return NULL;
     thread->depth = 0;
     thread->used = 0;
     thread->sent = 0;
     thread->bottom = 0;
     thread->resend = true;
+}
+
+struct thread_state *thread_state_acquire(void)
+{
+    struct thread_state *thread = take_state();
+    if (!thread)
+        return NULL;
+    forget_told(thread);
     shim_thread.state = thread;
     pthread_setspecific(key, thread);
     return thread;
+}
+
+void thread_state_lock(void)
+{
+    lock_take(&states_lock);
+}
+
+void thread_state_unlock(void)
+{
+    lock_release(&states_lock);
+}
+
+void thread_state_reset(void)
+{
+    if (shim_thread.state)
+        forget_told(shim_thread.state);
 }

@@ -53,4 +53,11 @@ struct thread_state *thread_state_acquire(void);
 /* Doubles the arrays, up to WIRE_LEVELS_MAX. False: not possible. */
 bool thread_state_grow(struct thread_state *thread);
 
+/* Held over a fork, so that the child finds everything whole. */
+void thread_state_lock(void);
+void thread_state_unlock(void);
+
+/* In a forked child, whose one thread this is: its reader knows nothing of it. */
+void thread_state_reset(void);
+
 #endif

@@ -20,9 +20,11 @@ struct hello {
     uint32_t magic;
     uint32_t wire_version;
     uint32_t python_version; /* PY_VERSION_HEX, 0 when not known yet */
+    uint32_t fork_token;     /* of the mark that the parent sent before it forked; 0: not forked */
+    uint32_t parent;         /* the process that forked it, 0: not forked */
     uint32_t reserved;
 };
-_Static_assert(sizeof(struct hello) == 16, "struct hello has no padding");
+_Static_assert(sizeof(struct hello) == 24, "struct hello has no padding");
 
 struct welcome {
     uint32_t magic;

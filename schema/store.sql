@@ -86,7 +86,8 @@ CREATE TABLE node_chunk (
     data  BLOB NOT NULL        -- see chunk.h
 ) STRICT;
 
--- What was counted, by (process, node, thread, allocator, size class).
+-- What was counted, by (process, node, thread, allocator, size class). Where the thread is another
+-- process's, it is what this one inherited when it was forked, and no part of its sums.
 CREATE TABLE counter_chunk (
     process INTEGER NOT NULL REFERENCES process,
     first   INTEGER NOT NULL,

@@ -172,6 +172,7 @@ enum wire_mark {
     WIRE_MARK_PYTHON = 1,         /* value: PY_VERSION_HEX */
     WIRE_MARK_PROGRAM_END = 2,    /* the program's own code has ended, teardown begins */
     WIRE_MARK_UNKNOWN_PYTHON = 3, /* value: PY_VERSION_HEX; Python stacks cannot be read */
+    WIRE_MARK_FORK = 4,           /* value: the token that the child's hello will name */
 };
 
 static inline unsigned wire_kind(uint64_t word)

@@ -79,20 +79,18 @@ static bool sums_add(struct sums *sums, const struct counter_row *row)
     return !overflow;
 }
 
-static bool pass_has_thread(const struct pass *pass, uint32_t thread)
-{
-    const struct symbols *symbols = &pass->recording->symbols;
-    return thread < symbols->thread_count && symbols->threads[thread].name &&
-           symbols->threads[thread].process == pass->recording->processes[pass->process].id;
-}
-
 static bool pass_take(void *context, uint32_t number, const struct counter_row *row)
 {
     struct pass *pass = context;
-    if (row->node >= pass->recording->stacks.count || !pass_has_thread(pass, row->thread) ||
-        !sums_add(&pass->sums, row))
+    const struct symbols *symbols = &pass->recording->symbols;
+    if (row->node >= pass->recording->stacks.count || row->thread >= symbols->thread_count ||
+        !symbols->threads[row->thread].name)
         return false;
-    pass->visitor(pass->context, pass->process, number, row);
+    bool inherited =
+        symbols->threads[row->thread].process != pass->recording->processes[pass->process].id;
+    if (!inherited && !sums_add(&pass->sums, row))
+        return false;
+    pass->visitor(pass->context, pass->process, number, row, inherited);
     return true;
 }
 

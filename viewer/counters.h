@@ -18,12 +18,12 @@ bool counters_read(struct database *database, uint32_t process, counters_taker *
                    void *context);
 
 /* Takes one row, the `number`-th from 0, of the process with this index. Its node, thread and
- * allocator exist. */
+ * allocator exist. `inherited`: it tells of blocks that the process was forked with. */
 typedef void counters_visitor(void *context, size_t process, uint32_t number,
-                              const struct counter_row *row);
+                              const struct counter_row *row, bool inherited);
 
-/* Visits all rows of one process, and then compares their sums with the process's own. False, with
- * a problem in the recording, when anything is wrong: what was visited then means nothing. */
+/* Visits all rows of one process, and then compares the sums of its own with the process's. False,
+ * with a problem in the recording, when anything is wrong: what was visited then means nothing. */
 bool counters_visit(struct recording *recording, size_t process, counters_visitor *visitor,
                     void *context);
 

@@ -41,6 +41,7 @@ static char declaration[] =
 struct meaning {
     uint32_t node, thread;
     uint8_t allocator;
+    bool inherited; /* from the process's parent: its thread is another process's */
 };
 
 /* A process that is scanned. */
@@ -69,6 +70,8 @@ struct cursor {
     int64_t row;
     bool at_end;
     struct meaning *meanings;
+    uint32_t *threads; /* of the process, by thread.id in order */
+    size_t thread_count;
     bool *wanted;
     struct block_times times;
 };
@@ -81,10 +84,19 @@ static void end_source(struct cursor *cursor)
         history_walk_deinit(&cursor->walk);
     cursor->walking = false;
     free(cursor->meanings);
+    free(cursor->threads);
     free(cursor->wanted);
     block_times_deinit(&cursor->times);
     cursor->meanings = NULL;
+    cursor->threads = NULL;
+    cursor->thread_count = 0;
     cursor->wanted = NULL;
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    return (one > other) - (one < other);
 }
 
 static bool take_meaning(void *context, uint32_t number, const struct counter_row *row)
@@ -92,14 +104,36 @@ static bool take_meaning(void *context, uint32_t number, const struct counter_ro
     struct cursor *cursor = context;
     if (number >= cursor->sources[cursor->source].counters)
         return false;
-    cursor->meanings[number] = (struct meaning){row->node, row->thread, row->allocator};
+    bool own = bsearch(&row->thread, cursor->threads, cursor->thread_count, sizeof *cursor->threads,
+                       compare_threads);
+    cursor->meanings[number] = (struct meaning){row->node, row->thread, row->allocator, !own};
     if (cursor->wanted)
         cursor->wanted[number] = row->node == cursor->bounds.stack;
     return true;
 }
 
+/* Which threads are the process's. */
+static bool load_threads(struct cursor *cursor, const struct source *source)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &cursor->database,
+                   "SELECT id FROM thread WHERE process = ?1 ORDER BY id"))
+        return false;
+    sqlite3_bind_int64(rows.statement, 1, source->id);
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW) {
+        cursor->threads =
+            memory_resize(cursor->threads, cursor->thread_count + 1, sizeof *cursor->threads);
+        if (!rows_index(&rows, 0, &cursor->threads[cursor->thread_count++]))
+            return false;
+    }
+    return step == ROWS_END;
+}
+
 static bool load_meanings(struct cursor *cursor, const struct source *source)
 {
+    if (!load_threads(cursor, source))
+        return false;
     cursor->meanings = memory_new(source->counters, sizeof *cursor->meanings);
     if (cursor->bounds.stack >= 0)
         cursor->wanted = memory_new(source->counters, sizeof *cursor->wanted);
@@ -335,13 +369,19 @@ static void put_lifetime(const struct cursor *cursor, sqlite3_context *context)
         sqlite3_result_double(context, (double)event->time_us / 1e6 - (double)born_us / 1e6);
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
+static const char *kind_of(const struct history_event *event, const struct meaning *meaning)
 {
     static const char *const kinds[] = {
         [HISTORY_ALLOCATION] = "allocation",
         [HISTORY_FREE] = "free",
         [HISTORY_RESTORE] = "restore",
     };
+    bool is_allocation = event->kind == HISTORY_ALLOCATION;
+    return is_allocation && meaning->inherited ? "inherited" : kinds[event->kind];
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
+{
     const struct cursor *cursor = (const struct cursor *)base;
     const struct history_event *event = &cursor->event;
     const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
@@ -359,7 +399,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
         sqlite3_result_int64(context, meaning->thread);
         break;
     case COLUMN_KIND:
-        sqlite3_result_text(context, kinds[event->kind], -1, SQLITE_STATIC);
+        sqlite3_result_text(context, kind_of(event, meaning), -1, SQLITE_STATIC);
         break;
     case COLUMN_BLOCK:
         sqlite3_result_int64(context, (sqlite3_int64)event->block);

@@ -144,9 +144,13 @@ struct latest {
 /* The ring holds some more than count as the latest: a free may be taken back a little later. */
 #define RING_SPARE 16u
 
+#define NO_THREAD UINT32_MAX
+
 struct temporary_count {
     uint32_t n;
-    uint32_t *thread_of;    /* by counter */
+    uint32_t *thread_of; /* by counter; NO_THREAD: its blocks are inherited */
+    const struct thread *threads_of_run;
+    uint32_t process;       /* id */
     struct latest *threads; /* by thread */
     uint32_t thread_count, counter_count;
     struct held *temporary;
@@ -157,7 +161,8 @@ static bool take_thread(void *context, uint32_t number, const struct counter_row
     struct temporary_count *count = context;
     if (number >= count->counter_count || row->thread >= count->thread_count)
         return false;
-    count->thread_of[number] = row->thread;
+    bool inherited = count->threads_of_run[row->thread].process != count->process;
+    count->thread_of[number] = inherited ? NO_THREAD : row->thread;
     return true;
 }
 
@@ -183,7 +188,10 @@ static void add_temporary(struct temporary_count *count, const struct history_pa
 
 static void count_temporary(struct temporary_count *count, const struct history_event *event)
 {
-    struct latest *thread = &count->threads[count->thread_of[event->pair->counter - 1]];
+    uint32_t number = count->thread_of[event->pair->counter - 1];
+    if (number == NO_THREAD)
+        return;
+    struct latest *thread = &count->threads[number];
     uint32_t size = count->n + RING_SPARE;
     struct recent *recent;
     switch (event->kind) {
@@ -235,6 +243,8 @@ bool history_temporary(struct recording *recording, size_t process, uint32_t n,
         .threads = memory_new(recording->symbols.thread_count, sizeof *count.threads),
         .thread_count = (uint32_t)recording->symbols.thread_count,
         .counter_count = of->counter_count,
+        .threads_of_run = recording->symbols.threads,
+        .process = of->id,
         .temporary = *temporary,
     };
     bool good = counters_read(&recording->database, of->id, take_thread, &count) &&

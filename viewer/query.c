@@ -160,16 +160,20 @@ static void lifetimes_add(struct lifetimes *sum, const struct lifetimes *lifetim
 }
 
 static void count_row(void *context, size_t process, uint32_t number,
-                      const struct counter_row *counter)
+                      const struct counter_row *counter, bool inherited)
 {
     struct count *count = context;
     const struct query *query = count->query;
+    if (inherited && !query->inherited)
+        return;
     if (query->allocators && !(query->allocators >> counter->allocator & 1))
         return;
     uint32_t location = count->grouping->recording->stacks.location[counter->node];
     if (count->wanted && !query->cumulative && !count->wanted[location])
         return;
     struct row row = row_at(count, number, counter);
+    if (inherited) /* allocated elsewhere */
+        row.allocations = row.allocated_bytes = 0;
     uint32_t key =
         query->cumulative ? counter->node : grouping_key(count->grouping, process, counter);
     if (key == GROUPING_NO_KEY)

@@ -48,6 +48,7 @@ struct query {
                          * the whole run; `at` is not used then */
     enum blame blame;   /* by package */
     bool lifetimes;     /* also asks how long blocks lived; not cumulative */
+    bool inherited;     /* also what forked children were forked with */
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
                       */
     enum sort sort;

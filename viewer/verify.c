@@ -47,9 +47,10 @@ static struct held held_by_row(const struct counter_row *row, enum side side)
 }
 
 static void compare_row(void *context, size_t process, uint32_t number,
-                        const struct counter_row *row)
+                        const struct counter_row *row, bool inherited)
 {
     (void)process;
+    (void)inherited;
     struct comparison *comparison = context;
     static const char *const names[] = {"at the peak", "at the end", "at the exit", "temporary"};
     const struct held *held = &comparison->held[number];

@@ -146,8 +146,9 @@ struct slow_count {
 };
 
 static void count_slowly(void *context, size_t process, uint32_t number,
-                         const struct counter_row *counter)
+                         const struct counter_row *counter, bool inherited)
 {
+    (void)inherited;
     (void)process, (void)number;
     struct slow_count *count = context;
     const struct stacks *stacks = &count->grouping->recording->stacks;

@@ -18,6 +18,10 @@
 /* The shim's gate and complaints, which the ring's writer needs. */
 struct shim_gate shim_gate = {.open = 1};
 static const char *complaint;
+void environment_forget(void);
+void environment_forget(void)
+{
+}
 void complain(const char *reason);
 void complain(const char *reason)
 {
@@ -88,10 +92,14 @@ static void test_record_bytes(void **state)
 static void test_handshake_bytes(void **state)
 {
     static const unsigned char hello_golden[] = {0x48, 0x4c, 0x50, 0x48, 1, 0, 0, 0,
-                                                 0xf0, 0x01, 0x0c, 0x03, 0, 0, 0, 0};
+                                                 0xf0, 0x01, 0x0c, 0x03, 2, 0, 0, 0,
+                                                 0x39, 0x30, 0,    0,    0, 0, 0, 0};
     (void)state;
-    struct hello hello = {
-        .magic = HANDSHAKE_MAGIC, .wire_version = 1, .python_version = 0x030c01f0};
+    struct hello hello = {.magic = HANDSHAKE_MAGIC,
+                          .wire_version = 1,
+                          .python_version = 0x030c01f0,
+                          .fork_token = 2,
+                          .parent = 12345};
     assert_memory_equal(&hello, hello_golden, sizeof hello_golden);
     assert_int_equal(sizeof(struct welcome), 16);
     assert_int_equal(sizeof(struct control_message), 488);

@@ -130,6 +130,8 @@ bool query_option_take(struct query *query, int option, struct options *options)
         return true;
     case QUERY_OPTION_PID:
         return arguments_pid(options, &query->pids, &query->pid_count);
+    case QUERY_OPTION_INHERITED:
+        return query->inherited = true;
     case QUERY_OPTION_LIMIT:
         return take_limit(options, &query->limit);
     default:

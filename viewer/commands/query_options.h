@@ -20,6 +20,7 @@ enum {
     QUERY_OPTION_EXCLUDE,
     QUERY_OPTION_ALLOCATOR,
     QUERY_OPTION_PID,
+    QUERY_OPTION_INHERITED,
     QUERY_OPTION_SORT,
     QUERY_OPTION_LIMIT,
 };
@@ -58,7 +59,8 @@ enum {
      QUERY_OPTION_EXCLUDE},                                                                        \
     {0, "allocator", "NAME", "only of object, mem, raw or malloc (repeatable)",                    \
      QUERY_OPTION_ALLOCATOR},                                                                      \
-    {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID}
+    {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},                      \
+    {0, "inherited", NULL, "also what forked children were forked with", QUERY_OPTION_INHERITED}
 #define QUERY_SPEC_LIMIT                                                                           \
     {'n', "limit", "N", "so many rows, 0 for all (10)", QUERY_OPTION_LIMIT}
 /* clang-format on */

@@ -37,6 +37,7 @@ enum {
     OPTION_OVERFLOW,
     OPTION_FRAMES,
     OPTION_NO_HISTORY,
+    OPTION_NO_CHILDREN,
     OPTION_HELP,
 };
 
@@ -49,6 +50,7 @@ static const struct option_spec specs[] = {
      "wait for it (the default), or drop and count events",
      OPTION_OVERFLOW},
     {0, "max-frames", "N", "keep the innermost N frames of a stack (all)", OPTION_FRAMES},
+    {0, "no-children", NULL, "record the command's own process alone", OPTION_NO_CHILDREN},
     {0, "no-history", NULL,
      "keep sums alone and not every event: a smaller file, in\n"
      "which moments other than peak, end and exit are coarse",
@@ -63,7 +65,7 @@ struct run_request {
     const char *output; /* NULL: made up */
     const char *overflow;
     const char *frames_max;
-    bool force, quiet, no_history, help;
+    bool force, quiet, no_history, no_children, help;
     char **command;
 };
 
@@ -106,6 +108,8 @@ static bool take_option(struct run_request *request, int option, const struct op
                false;
     case OPTION_NO_HISTORY:
         return request->no_history = true;
+    case OPTION_NO_CHILDREN:
+        return request->no_children = true;
     case OPTION_HELP:
         return request->help = true;
     default:
@@ -180,6 +184,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .overflow = request->overflow,
         .frames_max = request->frames_max,
         .no_history = request->no_history,
+        .no_children = request->no_children,
         .command = request->command,
     };
     if (request->output && collector_start(&run->collector, &collector_plan))

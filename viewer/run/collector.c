@@ -130,6 +130,8 @@ static const char **collector_words(const struct collector_plan *plan)
         *out++ = "--max-frames";
         *out++ = plan->frames_max;
     }
+    if (plan->no_children)
+        *out++ = "--no-children";
     if (plan->no_history)
         *out++ = "--no-history";
     *out++ = "--";

@@ -25,6 +25,7 @@ struct collector_plan {
     const char *overflow;   /* NULL: the collector's default */
     const char *frames_max; /* NULL: the collector's default */
     bool no_history;
+    bool no_children;
     char *const *command;
 };
 

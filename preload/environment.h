@@ -1,0 +1,34 @@
+/*
+ * The shim's two variables in the environment: LD_PRELOAD, where it stands first, and the
+ * collector's address. The program is not to see them, and the programs that it executes are to
+ * have them.
+ *
+ * environment_take() runs once, before the program's main; the rest may be called from any thread,
+ * in a vfork child and in a signal handler: it allocates nothing and takes no lock.
+ */
+#ifndef HEAPLINE_PRELOAD_ENVIRONMENT_H
+#define HEAPLINE_PRELOAD_ENVIRONMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Takes both out of the environment and keeps them. Returns the collector's address; null when
+ * there is none, or it is too long: then the environment is left as it is. */
+const char *environment_take(void);
+
+/* No further program is to be traced. */
+void environment_forget(void);
+
+/* Room for an environment with the variables in it. */
+struct environment_room {
+    size_t entries; /* pointers, the final null included; 0: nothing is to be added */
+    size_t bytes;   /* for the value of LD_PRELOAD */
+};
+
+/* What environment_fill() will need for `environment` (may be null). */
+struct environment_room environment_measure(char *const *environment);
+
+/* Writes the environment with the variables into room of that size. */
+void environment_fill(char *const *environment, char **entries, char *text);
+
+#endif

@@ -1,0 +1,275 @@
+/*
+ * Interposed: exec* and posix_spawn*, and system(), which would call glibc's own behind our back.
+ *
+ * The new environment lies on the stack of the caller, for a vfork child shares its parent's heap
+ * and must leave nothing there. All forms come down to one that takes an environment.
+ */
+#include "exec_hooks.h"
+
+#include <alloca.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "environment.h"
+#include "shim.h"
+
+static struct {
+    int (*execve)(const char *, char *const[], char *const[]);
+    int (*execvpe)(const char *, char *const[], char *const[]);
+    int (*fexecve)(int, char *const[], char *const[]);
+    int (*execveat)(int, const char *, char *const[], char *const[], int);
+    int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                       const posix_spawnattr_t *, char *const[], char *const[]);
+    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const[], char *const[]);
+} real;
+
+static void look_up(void *function, const char *name)
+{
+    *(void **)function = dlsym(RTLD_NEXT, name);
+}
+
+void exec_hooks_resolve(void)
+{
+    look_up(&real.execve, "execve");
+    look_up(&real.execvpe, "execvpe");
+    look_up(&real.fexecve, "fexecve");
+    look_up(&real.execveat, "execveat");
+    look_up(&real.posix_spawn, "posix_spawn");
+    look_up(&real.posix_spawnp, "posix_spawnp");
+}
+
+/* Another library's constructor may come before ours. */
+static void resolve_now(void)
+{
+    if (SHIM_UNLIKELY(!real.execve))
+        exec_hooks_resolve();
+}
+
+enum call_kind {
+    CALL_EXECVE,
+    CALL_EXECVPE,
+    CALL_FEXECVE,
+    CALL_EXECVEAT,
+    CALL_SPAWN,
+    CALL_SPAWNP,
+};
+
+/* A call of one of them without its environment. */
+struct call {
+    enum call_kind kind;
+    int descriptor, flags;
+    const char *path;
+    char *const *arguments;
+    pid_t *pid;
+    const posix_spawn_file_actions_t *actions;
+    const posix_spawnattr_t *attributes;
+};
+
+static int call_real(const struct call *call, char *const *environment)
+{
+    switch (call->kind) {
+    case CALL_EXECVE:
+        return real.execve(call->path, call->arguments, environment);
+    case CALL_EXECVPE:
+        return real.execvpe(call->path, call->arguments, environment);
+    case CALL_FEXECVE:
+        return real.fexecve(call->descriptor, call->arguments, environment);
+    case CALL_EXECVEAT:
+        return real.execveat(call->descriptor, call->path, call->arguments, environment,
+                             call->flags);
+    case CALL_SPAWN:
+        return real.posix_spawn(call->pid, call->path, call->actions, call->attributes,
+                                call->arguments, environment);
+    case CALL_SPAWNP:
+        return real.posix_spawnp(call->pid, call->path, call->actions, call->attributes,
+                                 call->arguments, environment);
+    }
+    return -1;
+}
+
+static int call_with(const struct call *call, char *const *environment)
+{
+    resolve_now();
+    struct environment_room room = environment_measure(environment);
+    if (!room.entries)
+        return call_real(call, environment);
+    char **entries = alloca(room.entries * sizeof *entries);
+    char *text = alloca(room.bytes);
+    environment_fill(environment, entries, text);
+    return call_real(call, entries);
+}
+
+/* --- with an array of arguments --- */
+
+SHIM_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
+{
+    return call_with(&(struct call){.kind = CALL_EXECVE, .path = path, .arguments = arguments},
+                     environment);
+}
+
+SHIM_EXPORT int execv(const char *path, char *const arguments[])
+{
+    return execve(path, arguments, environ);
+}
+
+SHIM_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
+{
+    return call_with(&(struct call){.kind = CALL_EXECVPE, .path = file, .arguments = arguments},
+                     environment);
+}
+
+SHIM_EXPORT int execvp(const char *file, char *const arguments[])
+{
+    return execvpe(file, arguments, environ);
+}
+
+SHIM_EXPORT int fexecve(int descriptor, char *const arguments[], char *const environment[])
+{
+    return call_with(
+        &(struct call){.kind = CALL_FEXECVE, .descriptor = descriptor, .arguments = arguments},
+        environment);
+}
+
+SHIM_EXPORT int execveat(int descriptor, const char *path, char *const arguments[],
+                         char *const environment[], int flags)
+{
+    return call_with(&(struct call){.kind = CALL_EXECVEAT,
+                                    .descriptor = descriptor,
+                                    .flags = flags,
+                                    .path = path,
+                                    .arguments = arguments},
+                     environment);
+}
+
+SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                            const posix_spawnattr_t *attributes, char *const arguments[],
+                            char *const environment[])
+{
+    return call_with(&(struct call){.kind = CALL_SPAWN,
+                                    .path = path,
+                                    .arguments = arguments,
+                                    .pid = pid,
+                                    .actions = actions,
+                                    .attributes = attributes},
+                     environment);
+}
+
+SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attributes, char *const arguments[],
+                             char *const environment[])
+{
+    return call_with(&(struct call){.kind = CALL_SPAWNP,
+                                    .path = file,
+                                    .arguments = arguments,
+                                    .pid = pid,
+                                    .actions = actions,
+                                    .attributes = attributes},
+                     environment);
+}
+
+/* --- with a list of arguments --- */
+
+/* Counts a list's arguments behind the first one, without the null at its end. */
+static size_t count_list(va_list *list)
+{
+    size_t count = 0;
+    while (va_arg(*list, char *))
+        count++;
+    return count;
+}
+
+static void fill_list(char **arguments, const char *first, va_list *list)
+{
+    *arguments++ = (char *)(uintptr_t)first;
+    while ((*arguments++ = va_arg(*list, char *)))
+        ;
+}
+
+/* Behind it va_arg() gives what follows the list's null. */
+#define LIST_TO_ARRAY(first, array)                                                                \
+    va_list list;                                                                                  \
+    va_start(list, first);                                                                         \
+    char **array = alloca((count_list(&list) + 2) * sizeof *array);                                \
+    va_end(list);                                                                                  \
+    va_start(list, first);                                                                         \
+    fill_list(array, first, &list)
+
+SHIM_EXPORT int execl(const char *path, const char *first, ...)
+{
+    LIST_TO_ARRAY(first, arguments);
+    va_end(list);
+    return execve(path, arguments, environ);
+}
+
+SHIM_EXPORT int execlp(const char *file, const char *first, ...)
+{
+    LIST_TO_ARRAY(first, arguments);
+    va_end(list);
+    return execvpe(file, arguments, environ);
+}
+
+SHIM_EXPORT int execle(const char *path, const char *first, ...)
+{
+    LIST_TO_ARRAY(first, arguments);
+    char *const *environment = va_arg(list, char *const *);
+    va_end(list);
+    return execve(path, arguments, environment);
+}
+
+/* --- system() --- */
+
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return status;
+}
+
+/* As POSIX has it: while the command runs SIGINT and SIGQUIT are ignored and SIGCHLD is blocked. */
+static int run_shell(const char *command)
+{
+    char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)(uintptr_t)command, NULL};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
+    sigset_t child, mask, defaults;
+    posix_spawnattr_t attributes;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigemptyset(&defaults);
+    sigaction(SIGINT, &ignore, &interrupt);
+    sigaction(SIGQUIT, &ignore, &quit);
+    sigprocmask(SIG_BLOCK, &child, &mask);
+    if (interrupt.sa_handler != SIG_IGN)
+        sigaddset(&defaults, SIGINT);
+    if (quit.sa_handler != SIG_IGN)
+        sigaddset(&defaults, SIGQUIT);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &mask);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    pid_t pid;
+    int problem = posix_spawn(&pid, "/bin/sh", NULL, &attributes, arguments, environ);
+    int status = problem ? W_EXITCODE(127, 0) : wait_for(pid);
+    posix_spawnattr_destroy(&attributes);
+    int saved = problem ? problem : errno;
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGQUIT, &quit, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    errno = saved;
+    return status;
+}
+
+SHIM_EXPORT int system(const char *command)
+{
+    /* Is there a shell? */
+    return command ? run_shell(command) : run_shell("exit 0") == 0;
+}
