@@ -67,9 +67,11 @@ static void in_child(void)
     int saved = errno;
     if (forking) {
         release();
-        code_table_reset();
         thread_state_reset();
-        python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
+        if (fork_at_hand.token && code_table_reset())
+            python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
+        else
+            environment_forget();
         shim_guard_set(0);
         forking = false;
     } else {

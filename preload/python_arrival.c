@@ -81,7 +81,7 @@ void python_arrival_init(const char *address)
 
 void python_arrival_in_child(pid_t parent, uint32_t token)
 {
-    if (token && begin(parent, token))
+    if (begin(parent, token))
         open_gate();
 }
 

@@ -71,6 +71,24 @@ double run_length(const struct recording *recording)
     return isnan(seconds) ? 0 : seconds;
 }
 
+bool moment_events(const struct moment *moment, const struct process *process, uint64_t *events)
+{
+    switch (moment->kind) {
+    case MOMENT_PEAK:
+        *events = process->peak_events;
+        return true;
+    case MOMENT_END:
+        *events = process->end_events;
+        return true;
+    case MOMENT_EXIT:
+        *events = process->events;
+        return true;
+    case MOMENT_TIME:
+        break;
+    }
+    return false;
+}
+
 bool moment_seconds(const struct moment *moment, struct recording *recording, double *seconds)
 {
     double length = run_length(recording);

@@ -39,6 +39,9 @@ const char *moment_text(const struct moment *moment);
 /* The run's length in seconds; of one that is still being recorded as far as it is known. */
 double run_length(const struct recording *recording);
 
+/* How many events a process had had at a moment that has a name; false for a MOMENT_TIME. */
+bool moment_events(const struct moment *moment, const struct process *process, uint64_t *events);
+
 /* The time of a MOMENT_TIME from the run's start. False, with a problem in the recording, when the
  * run did not last so long. */
 bool moment_seconds(const struct moment *moment, struct recording *recording, double *seconds);

@@ -155,19 +155,8 @@ bool history_position(struct recording *recording, size_t process, const struct 
 {
     const struct process *of = &recording->processes[process];
     double seconds;
-    switch (moment->kind) {
-    case MOMENT_PEAK:
-        *position = of->peak_events;
+    if (moment_events(moment, of, position))
         return true;
-    case MOMENT_END:
-        *position = of->end_events;
-        return true;
-    case MOMENT_EXIT:
-        *position = of->events;
-        return true;
-    case MOMENT_TIME:
-        break;
-    }
     if (!moment_seconds(moment, recording, &seconds))
         return false;
     struct replay replay = {recording, of};

@@ -23,18 +23,8 @@ static bool limit_of(struct recording *recording, const struct process *process,
 {
     *event = process->events;
     *seconds = INFINITY;
-    switch (moment->kind) {
-    case MOMENT_PEAK:
-        *event = process->peak_events;
+    if (moment_events(moment, process, event))
         return true;
-    case MOMENT_END:
-        *event = process->end_events;
-        return true;
-    case MOMENT_EXIT:
-        return true;
-    case MOMENT_TIME:
-        break;
-    }
     return moment_seconds(moment, recording, seconds);
 }
 
