@@ -269,3 +269,24 @@ def test_ended_by_signals(python, program, record):
     assert_complete(recording)
     found = [lines_of(recording, source, row["pid"], "--at", "exit") for row in processes(recording)]
     assert len(found) == 4 and "held" not in found[0] and all(holds(f, "held", 500_000) for f in found[1:])
+
+
+def test_without_history(python, program, record):
+    source = program(
+        """
+        import os
+        kept = bytes(1_000_000)  #: kept
+        if os.fork() == 0:
+            own = bytes(3_000_000)  #: own
+            del kept
+            os._exit(0)
+        os.wait()
+        """
+    )
+    recording = record(python, source, options=["--no-history"])
+    assert_complete(recording)
+    parent, child = processes(recording)
+    found = lines_of(recording, source, child["pid"], "--at", "exit", "--inherited")
+    assert holds(found, "own", 3_000_000) and not holds(found, "kept", 1_000_000)
+    whole = harness.report(recording.file, "--between", "0s", "exit", "--pid", child["pid"])["view"]
+    assert whole["bytes"] == child["leaked_bytes"] and whole["exact"] is False
