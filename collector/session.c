@@ -210,7 +210,7 @@ static void read_up_to_fork(struct session *session, struct process *parent, str
 static void inherit(struct session *session, struct process *child, const struct hello *hello)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->pid == (pid_t)hello->parent) {
+        if (session->processes[i]->pid == (pid_t)hello->parent && session->processes[i] != child) {
             read_up_to_fork(session, session->processes[i], child, hello->fork_token);
             return;
         }
@@ -242,8 +242,6 @@ static int admit(struct session *session, pid_t pid, const struct hello *hello)
         return -1;
     process->number = ++session->processes_seen;
     process->python_version = hello->python_version;
-    if (hello->fork_token)
-        inherit(session, process, hello);
     session->processes[session->process_count++] = process;
     session->last_work_ns = clock_now();
     return ring;
@@ -261,6 +259,9 @@ static void accept_process(struct session *session)
         send_welcome(connection, ring);
         if (ring >= 0)
             close(ring);
+        /* Before its ring is read, but the child need not wait for it. */
+        if (ring >= 0 && hello.fork_token)
+            inherit(session, session->processes[session->process_count - 1], &hello);
     }
     close(connection);
 }
