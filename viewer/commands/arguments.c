@@ -25,6 +25,29 @@ const char *arguments_recording(const char *command, const char *given, char **n
     return *newest;
 }
 
+bool form_option_take(struct form *form, int option)
+{
+    switch (option) {
+    case FORM_OPTION_JSON:
+        return form->json = true;
+    case FORM_OPTION_CSV:
+        return form->csv = true;
+    case FORM_OPTION_NO_COLOR:
+        return form->no_color = true;
+    case FORM_OPTION_HELP:
+        return form->help = true;
+    default:
+        return false;
+    }
+}
+
+bool form_check(const struct form *form, const struct options *options)
+{
+    if (form->json && form->csv)
+        return options_wrong(options, "--json or --csv, not both"), false;
+    return true;
+}
+
 bool arguments_read(struct options *options, arguments_taker *take, void *request)
 {
     for (int option; (option = options_next(options)) != OPTIONS_END;)

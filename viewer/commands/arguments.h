@@ -14,6 +14,43 @@
  * stderr and into *newest, the caller's to free. NULL, with a message, when there is none. */
 const char *arguments_recording(const char *command, const char *given, char **newest);
 
+/* How an answer is printed: what the commands that print one have in common. */
+struct form {
+    bool json, csv, no_color, help;
+};
+
+/* The ids of its options; a command's own are below. */
+enum {
+    FORM_OPTION_JSON = 2000,
+    FORM_OPTION_CSV,
+    FORM_OPTION_NO_COLOR,
+    FORM_OPTION_HELP,
+};
+
+/* Rows of a command's table of options. */
+#define FORM_SPEC_JSON(text)                                                                       \
+    {                                                                                              \
+        0, "json", NULL, text, FORM_OPTION_JSON                                                    \
+    }
+#define FORM_SPEC_CSV(text)                                                                        \
+    {                                                                                              \
+        0, "csv", NULL, text, FORM_OPTION_CSV                                                      \
+    }
+#define FORM_SPEC_NO_COLOR                                                                         \
+    {                                                                                              \
+        0, "no-color", NULL, "no colour on a terminal either", FORM_OPTION_NO_COLOR                \
+    }
+#define FORM_SPEC_HELP                                                                             \
+    {                                                                                              \
+        'h', "help", NULL, "print this", FORM_OPTION_HELP                                          \
+    }
+
+/* Takes one of these options; false when it is none of them. */
+bool form_option_take(struct form *form, int option);
+
+/* JSON or CSV, not both? False, with a message, when not. After the last option. */
+bool form_check(const struct form *form, const struct options *options);
+
 /* Takes one option or operand into a command's request. False: it was wrong, and that has been
  * said. */
 typedef bool arguments_taker(void *request, int option, struct options *options);

@@ -21,9 +21,6 @@
 
 enum {
     OPTION_AT = 1,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -34,9 +31,9 @@ static const struct option_spec specs[] = {
     QUERY_SPECS_BY,
     QUERY_SPECS_FILTERS,
     QUERY_SPEC_LIMIT,
-    {0, "json", NULL, "print JSON", OPTION_JSON},
-    {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_JSON("print JSON"),
+    FORM_SPEC_CSV("print the rows as CSV"),
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
@@ -46,7 +43,7 @@ struct diff_request {
     size_t file_count;
     struct moment moments[2];
     size_t moment_count;
-    bool json, csv, help;
+    struct form form;
 };
 
 static int print_help(void)
@@ -83,14 +80,9 @@ static bool take_option(void *context, int option, struct options *options)
         return true;
     case OPTION_AT:
         return take_at(request, options);
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
-    case OPTION_HELP:
-        return request->help = true;
     default:
-        return query_option_take(&request->query, option, options);
+        return form_option_take(&request->form, option) ||
+               query_option_take(&request->query, option, options);
     }
 }
 
@@ -104,10 +96,10 @@ static bool read_request(struct diff_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->help)
+    if (request->form.help)
         return true;
-    if (request->json && request->csv)
-        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (!form_check(&request->form, &options))
+        return false;
     if (request->file_count == 2 && request->moment_count == 2)
         return options_wrong(&options, "two recordings or two moments, not both"), false;
     if (request->file_count < 2 && request->moment_count < 2)
@@ -177,9 +169,9 @@ static int fail(const struct recording *recording)
 static int print(const struct diff_request *request, const struct difference *difference)
 {
     size_t limit = request->query.limit ? request->query.limit : SIZE_MAX;
-    if (request->json)
+    if (request->form.json)
         print_json(difference, limit);
-    else if (request->csv)
+    else if (request->form.csv)
         print_csv(difference, limit);
     else
         difference_print_text(stdout, difference, limit);
@@ -233,7 +225,7 @@ static int compare_moments(void *context, const char *file)
 
 static int answer_request(struct diff_request *request)
 {
-    if (request->help)
+    if (request->form.help)
         return print_help();
     if (request->file_count == 2)
         return compare_files(request);

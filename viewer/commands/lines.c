@@ -40,10 +40,6 @@
 
 enum {
     OPTION_FULL = 1,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_NO_COLOR,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -51,10 +47,10 @@ static const struct option_spec specs[] = {
     QUERY_SPEC_BETWEEN,
     {0, "full", NULL, "every line of the files", OPTION_FULL},
     QUERY_SPECS_FILTERS,
-    {0, "json", NULL, "print JSON", OPTION_JSON},
-    {0, "csv", NULL, "print the lines as CSV", OPTION_CSV},
-    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_JSON("print JSON"),
+    FORM_SPEC_CSV("print the lines as CSV"),
+    FORM_SPEC_NO_COLOR,
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
@@ -63,7 +59,8 @@ struct lines_request {
     const char *file; /* NULL: the newest */
     const char **places;
     size_t place_count;
-    bool full, json, csv, no_color, help;
+    struct form form;
+    bool full;
 };
 
 /* A part of a file that is shown: keys of the annotation from `first` to before `end`. */
@@ -114,16 +111,9 @@ static bool take_option(void *context, int option, struct options *options)
         return true;
     case OPTION_FULL:
         return request->full = true;
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
-    case OPTION_NO_COLOR:
-        return request->no_color = true;
-    case OPTION_HELP:
-        return request->help = true;
     default:
-        return query_option_take(&request->query, option, options);
+        return form_option_take(&request->form, option) ||
+               query_option_take(&request->query, option, options);
     }
 }
 
@@ -137,8 +127,8 @@ static bool read_request(struct lines_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->json && request->csv)
-        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (!form_check(&request->form, &options))
+        return false;
     return query_options_check(&request->query, &options);
 }
 
@@ -346,7 +336,7 @@ static void set_up_table(struct page *page, const struct section *section,
     struct table *table = &page->table;
     *table = (struct table){.stream = stdout,
                             .width = terminal_columns(STDOUT_FILENO),
-                            .colours = colours_for(STDOUT_FILENO, page->request->no_color),
+                            .colours = colours_for(STDOUT_FILENO, page->request->form.no_color),
                             .text_least = TEXT_COLUMNS,
                             .column_count = sizeof columns / sizeof *columns};
     memcpy(table->columns, columns, sizeof columns);
@@ -518,9 +508,9 @@ static bool choose(struct chosen *chosen, const struct lines_request *request,
 static int print(struct page *page, const struct chosen *chosen)
 {
     sources_init(&page->sources, page->recording);
-    if (page->request->json)
+    if (page->request->form.json)
         print_json(page, chosen);
-    else if (page->request->csv)
+    else if (page->request->form.csv)
         print_csv(page, chosen);
     else
         for (size_t i = 0; i < chosen->count; i++) {
@@ -557,8 +547,8 @@ int command_lines(char **arguments)
     int status = STATUS_WRONG_USAGE;
     query_init(&request.query);
     if (read_request(&request, arguments))
-        status =
-            request.help ? print_help() : arguments_show(COMMAND, request.file, ask_file, &request);
+        status = request.form.help ? print_help()
+                                   : arguments_show(COMMAND, request.file, ask_file, &request);
     query_deinit(&request.query);
     free(request.places);
     return status;

@@ -20,13 +20,9 @@
 #define COMMAND "heapline report"
 
 enum {
-    OPTION_JSON = 1,
-    OPTION_CSV,
-    OPTION_FORMAT,
+    OPTION_FORMAT = 1,
     OPTION_GROWING,
     OPTION_LIFETIMES,
-    OPTION_NO_COLOR,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -52,21 +48,22 @@ static const struct option_spec specs[] = {
      "or name",
      QUERY_OPTION_SORT},
     QUERY_SPEC_LIMIT,
-    {0, "json", NULL, "print JSON", OPTION_JSON},
-    {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
+    FORM_SPEC_JSON("print JSON"),
+    FORM_SPEC_CSV("print the rows as CSV"),
     {0, "format", "tracemalloc",
      "print the lines that tracemalloc's statistics print; by\n"
      "line, file or stack",
      OPTION_FORMAT},
-    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_NO_COLOR,
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
 struct report_request {
     struct query query;
     const char *file; /* NULL: the newest */
-    bool json, csv, tracemalloc, growing, lifetimes, sorted, no_color, help;
+    struct form form;
+    bool tracemalloc, growing, lifetimes, sorted;
 };
 
 static int print_help(void)
@@ -86,10 +83,6 @@ static bool take_option(void *context, int option, struct options *options)
     switch (option) {
     case OPTIONS_OPERAND:
         return arguments_operand(options, &request->file);
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
     case OPTION_FORMAT:
         request->tracemalloc = !strcmp(options->value, "tracemalloc");
         if (!request->tracemalloc)
@@ -99,15 +92,12 @@ static bool take_option(void *context, int option, struct options *options)
         return request->growing = true;
     case OPTION_LIFETIMES:
         return request->lifetimes = true;
-    case OPTION_NO_COLOR:
-        return request->no_color = true;
-    case OPTION_HELP:
-        return request->help = true;
     case QUERY_OPTION_SORT:
         request->sorted = true;
         return query_option_take(&request->query, option, options);
     default:
-        return query_option_take(&request->query, option, options);
+        return form_option_take(&request->form, option) ||
+               query_option_take(&request->query, option, options);
     }
 }
 
@@ -121,7 +111,7 @@ static bool read_request(struct report_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->json + request->csv + request->tracemalloc > 1) {
+    if (request->form.json + request->form.csv + request->tracemalloc > 1) {
         options_wrong(&options, "only one of --json, --csv and --format");
         return false;
     }
@@ -150,15 +140,15 @@ static bool read_request(struct report_request *request, char **arguments)
 static void print_answer(const struct report_request *request, struct recording *recording,
                          const struct answer *answer)
 {
-    if (request->json)
+    if (request->form.json)
         report_print_json(stdout, answer);
-    else if (request->csv)
+    else if (request->form.csv)
         report_print_csv(stdout, answer);
     else if (request->tracemalloc)
         report_print_tracemalloc(stdout, answer, request->query.limit);
     else
         report_print_text(stdout, recording, answer, terminal_columns(STDOUT_FILENO),
-                          colours_for(STDOUT_FILENO, request->no_color));
+                          colours_for(STDOUT_FILENO, request->form.no_color));
 }
 
 static int report_growing(const struct report_request *request, struct recording *recording)
@@ -167,13 +157,13 @@ static int report_growing(const struct report_request *request, struct recording
     size_t limit = request->query.limit;
     if (!growth_init(&growth, recording, &request->query))
         return arguments_fail(COMMAND, recording_problem(recording));
-    if (request->json)
+    if (request->form.json)
         growth_print_json(stdout, &growth, limit);
-    else if (request->csv)
+    else if (request->form.csv)
         growth_print_csv(stdout, &growth, limit);
     else
         growth_print_text(stdout, recording, &growth, limit, terminal_columns(STDOUT_FILENO),
-                          colours_for(STDOUT_FILENO, request->no_color));
+                          colours_for(STDOUT_FILENO, request->form.no_color));
     return arguments_finish(COMMAND);
 }
 
@@ -182,13 +172,13 @@ static int report_lives(const struct report_request *request, struct recording *
     CLEANUP(lives_deinit) struct lives lives;
     if (!lives_init(&lives, recording, &request->query))
         return arguments_fail(COMMAND, recording_problem(recording));
-    if (request->json)
+    if (request->form.json)
         lives_print_json(stdout, &lives);
-    else if (request->csv)
+    else if (request->form.csv)
         lives_print_csv(stdout, &lives);
     else
         lives_print_text(stdout, recording, &lives, terminal_columns(STDOUT_FILENO),
-                         colours_for(STDOUT_FILENO, request->no_color));
+                         colours_for(STDOUT_FILENO, request->form.no_color));
     return arguments_finish(COMMAND);
 }
 
@@ -221,8 +211,8 @@ int command_report(char **arguments)
     int status = STATUS_WRONG_USAGE;
     query_init(&request.query);
     if (read_request(&request, arguments))
-        status = request.help ? print_help()
-                              : arguments_show(COMMAND, request.file, report_file, &request);
+        status = request.form.help ? print_help()
+                                   : arguments_show(COMMAND, request.file, report_file, &request);
     query_deinit(&request.query);
     return status;
 }

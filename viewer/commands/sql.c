@@ -27,23 +27,17 @@
 #define COLUMN_MAX  80u
 #define JSON_DIGITS 15
 
-enum {
-    OPTION_JSON = 1,
-    OPTION_CSV,
-    OPTION_HELP,
-};
-
 static const struct option_spec specs[] = {
-    {0, "json", NULL, "print a JSON array with an object for each row", OPTION_JSON},
-    {0, "csv", NULL, "print the rows as CSV", OPTION_CSV},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_JSON("print a JSON array with an object for each row"),
+    FORM_SPEC_CSV("print the rows as CSV"),
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
 struct sql_request {
     const char *words[2]; /* RUN and QUERY, or QUERY alone */
     size_t word_count;
-    bool json, csv, help;
+    struct form form;
 };
 
 static void print_help(void)
@@ -60,19 +54,12 @@ static void print_help(void)
 static bool take_option(void *context, int option, struct options *options)
 {
     struct sql_request *request = context;
-    switch (option) {
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
-    case OPTION_HELP:
-        return request->help = true;
-    default:
-        if (request->word_count == 2)
-            return options_wrong(options, "one recording and one query"), false;
-        request->words[request->word_count++] = options->value;
+    if (form_option_take(&request->form, option))
         return true;
-    }
+    if (request->word_count == 2)
+        return options_wrong(options, "one recording and one query"), false;
+    request->words[request->word_count++] = options->value;
+    return true;
 }
 
 static bool read_request(struct sql_request *request, char **arguments)
@@ -85,9 +72,9 @@ static bool read_request(struct sql_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->json && request->csv)
-        return options_wrong(&options, "--json or --csv, not both"), false;
-    if (!request->word_count && !request->help)
+    if (!form_check(&request->form, &options))
+        return false;
+    if (!request->word_count && !request->form.help)
         return options_wrong(&options, "there is no query"), false;
     return true;
 }
@@ -219,23 +206,23 @@ static int print_rows(const struct sql_request *request, sqlite3_stmt *statement
         .kept = memory_new((size_t)columns * ROWS_KEPT, sizeof *lines.kept),
     };
     bool first = true;
-    if (request->json)
+    if (request->form.json)
         fputs("[", stdout);
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (first && request->csv)
+        if (first && request->form.csv)
             print_csv_row(statement, true);
-        else if (first && !request->json)
+        else if (first && !request->form.json)
             lines_add(&lines, statement, true);
-        if (request->csv)
+        if (request->form.csv)
             print_csv_row(statement, false);
-        else if (request->json)
+        else if (request->form.json)
             print_json_row(statement, first);
         else
             lines_add(&lines, statement, false);
         first = false;
     }
     lines_flush(&lines);
-    if (request->json)
+    if (request->form.json)
         fputs("]\n", stdout);
     free(lines.widths);
     free(lines.kept);
@@ -271,7 +258,7 @@ int command_sql(char **arguments)
     struct sql_request request = {0};
     if (!read_request(&request, arguments))
         return STATUS_WRONG_USAGE;
-    if (request.help) {
+    if (request.form.help) {
         print_help();
         return STATUS_GOOD;
     }

@@ -29,18 +29,14 @@
 
 enum {
     OPTION_PID = 1,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_NO_COLOR,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
     {0, "pid", "PID", "only of this process (repeatable)", OPTION_PID},
-    {0, "json", NULL, "print the samples as JSON", OPTION_JSON},
-    {0, "csv", NULL, "print the samples as CSV", OPTION_CSV},
-    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_JSON("print the samples as JSON"),
+    FORM_SPEC_CSV("print the samples as CSV"),
+    FORM_SPEC_NO_COLOR,
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
@@ -48,7 +44,7 @@ struct timeline_request {
     const char *file; /* NULL: the newest */
     int64_t *pids;    /* owned; none: all */
     size_t pid_count;
-    bool json, csv, no_color, help;
+    struct form form;
 };
 
 /* The chosen processes and their samples. */
@@ -77,14 +73,8 @@ static bool take_option(void *context, int option, struct options *options)
         return arguments_operand(options, &request->file);
     case OPTION_PID:
         return arguments_pid(options, &request->pids, &request->pid_count);
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
-    case OPTION_NO_COLOR:
-        return request->no_color = true;
     default:
-        return request->help = true;
+        return form_option_take(&request->form, option);
     }
 }
 
@@ -98,8 +88,8 @@ static bool read_request(struct timeline_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->json && request->csv)
-        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (!form_check(&request->form, &options))
+        return false;
     return true;
 }
 
@@ -302,12 +292,12 @@ static int show(void *context, const char *file)
     CLEANUP(timeline_deinit) struct timeline timeline;
     if (!timeline_init(&timeline, request, file))
         return arguments_fail(COMMAND, recording_problem(&timeline.recording));
-    if (request->json)
+    if (request->form.json)
         print_json(&timeline);
-    else if (request->csv)
+    else if (request->form.csv)
         print_csv(&timeline);
     else
-        print_drawing(&timeline, request->no_color);
+        print_drawing(&timeline, request->form.no_color);
     return arguments_finish(COMMAND);
 }
 
@@ -316,8 +306,8 @@ int command_timeline(char **arguments)
     struct timeline_request request = {0};
     int status = STATUS_WRONG_USAGE;
     if (read_request(&request, arguments))
-        status =
-            request.help ? print_help() : arguments_show(COMMAND, request.file, show, &request);
+        status = request.form.help ? print_help()
+                                   : arguments_show(COMMAND, request.file, show, &request);
     free(request.pids);
     return status;
 }

@@ -32,10 +32,6 @@ enum {
     OPTION_INVERTED = 1,
     OPTION_FUNCTION,
     OPTION_MIN,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_NO_COLOR,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -46,10 +42,10 @@ static const struct option_spec specs[] = {
     {0, "function", "NAME", "the callers of a function, and what it called", OPTION_FUNCTION},
     {0, "min", "SHARE", "fold branches of less than this share (1%)", OPTION_MIN},
     QUERY_SPECS_FILTERS,
-    {0, "json", NULL, "print JSON", OPTION_JSON},
-    {0, "csv", NULL, "print the branches as CSV", OPTION_CSV},
-    {0, "no-color", NULL, "no colour on a terminal either", OPTION_NO_COLOR},
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_JSON("print JSON"),
+    FORM_SPEC_CSV("print the branches as CSV"),
+    FORM_SPEC_NO_COLOR,
+    FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
@@ -58,7 +54,8 @@ struct tree_request {
     const char *file; /* NULL: the newest */
     const char *function;
     double least;
-    bool inverted, json, csv, no_color, help;
+    struct form form;
+    bool inverted;
 };
 
 static int print_help(void)
@@ -98,16 +95,9 @@ static bool take_option(void *context, int option, struct options *options)
         return true;
     case OPTION_MIN:
         return take_least(request, options);
-    case OPTION_JSON:
-        return request->json = true;
-    case OPTION_CSV:
-        return request->csv = true;
-    case OPTION_NO_COLOR:
-        return request->no_color = true;
-    case OPTION_HELP:
-        return request->help = true;
     default:
-        return query_option_take(&request->query, option, options);
+        return form_option_take(&request->form, option) ||
+               query_option_take(&request->query, option, options);
     }
 }
 
@@ -121,8 +111,8 @@ static bool read_request(struct tree_request *request, char **arguments)
     };
     if (!arguments_read(&options, take_option, request))
         return false;
-    if (request->json && request->csv)
-        return options_wrong(&options, "--json or --csv, not both"), false;
+    if (!form_check(&request->form, &options))
+        return false;
     if (request->inverted && request->function)
         return options_wrong(&options, "--function shows both directions; without --inverted"),
                false;
@@ -319,13 +309,13 @@ static int show(const struct tree_request *request, const struct recording *reco
         tree_init(&trees[i], answer, direction, request->function, request->least);
     }
     const char *const *names = request->function ? both : one;
-    if (request->json)
+    if (request->form.json)
         print_json(trees, count, names);
-    else if (request->csv)
+    else if (request->form.csv)
         print_csv(trees, count, names);
     else
         for (size_t i = 0; i < count; i++)
-            print_text(recording, &trees[i], names[i], request->no_color);
+            print_text(recording, &trees[i], names[i], request->form.no_color);
     bool found = trees[0].root.total.blocks;
     for (size_t i = 0; i < count; i++)
         tree_deinit(&trees[i]);
@@ -355,8 +345,8 @@ int command_tree(char **arguments)
     int status = STATUS_WRONG_USAGE;
     query_init(&request.query);
     if (read_request(&request, arguments))
-        status =
-            request.help ? print_help() : arguments_show(COMMAND, request.file, ask_file, &request);
+        status = request.form.help ? print_help()
+                                   : arguments_show(COMMAND, request.file, ask_file, &request);
     query_deinit(&request.query);
     return status;
 }
