@@ -52,6 +52,11 @@ struct heap_sums {
     uint64_t by_allocator[WIRE_ALLOCATOR_COUNT]; /* live bytes */
     uint64_t most;                               /* live bytes, the most since it was set */
     uint64_t epoch;                              /* moves with every new peak */
+    /* Live bytes beyond which the run is at a new peak (run_peak.h), raised with each one that a
+     * batch makes; and what the process held at the latest of these. */
+    uint64_t share, share_blocks;
+    uint64_t share_events; /* up to it; 0: the batch has made none */
+    double share_time;
 };
 
 static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
@@ -76,6 +81,17 @@ static inline uint32_t counters_find(struct counters *counters, uint32_t node, u
             return number;
     }
     return counters_add(counters, node, thread, allocator, size_class);
+}
+
+/* Is the run at a new peak? Of two equal ones the first one stays. */
+static inline void heap_sums_note_share(struct heap_sums *sums, double now)
+{
+    if (sums->bytes <= sums->share)
+        return;
+    sums->share = sums->bytes;
+    sums->share_blocks = sums->blocks;
+    sums->share_events = sums->events;
+    sums->share_time = now;
 }
 
 /* Makes the counter's peak values those of the heap's latest peak. */
@@ -112,6 +128,7 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
         sums->peak_events = sums->events;
         sums->epoch++;
     }
+    heap_sums_note_share(sums, now);
 }
 
 /* A block that was there when the process began. */

@@ -24,6 +24,8 @@ struct cursor {
     struct run *run;
     struct process *process;
     uint64_t position; /* of the record's first word */
+    uint64_t end;      /* where to stop */
+    uint64_t until_ns; /* later times are left alone */
 };
 
 static inline uint64_t load_word(const struct process *process, uint64_t position)
@@ -397,11 +399,25 @@ static void on_mark(struct cursor *cursor, uint64_t first)
     }
 }
 
+static unsigned on_time(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint64_t time_ns = first & WIRE_TIME_MASK;
+    if (time_ns > cursor->until_ns) {
+        cursor->end = cursor->position;
+        return 0;
+    }
+    if (time_ns > process->now_ns) {
+        process->now_ns = time_ns;
+        process->now = run_seconds(cursor->run, time_ns);
+        history_writer_set_time(&process->history.writer, (uint64_t)(process->now * 1e6));
+    }
+    return 1;
+}
+
 /* Handles the record that begins with `first`; returns its words. */
 static inline unsigned handle(struct cursor *cursor, uint64_t first)
 {
-    struct process *process = cursor->process;
-    double time;
     switch (wire_kind(first)) {
     case WIRE_ALLOCATION:
         return on_allocation(cursor, first);
@@ -422,17 +438,12 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         on_thread(cursor, first);
         return 1;
     case WIRE_TIME:
-        time = run_seconds(cursor->run, first & WIRE_TIME_MASK);
-        if (time > process->now) {
-            process->now = time;
-            history_writer_set_time(&process->history.writer, (uint64_t)(time * 1e6));
-        }
-        return 1;
+        return on_time(cursor, first);
     case WIRE_MARK:
         on_mark(cursor, first);
         return 1;
     default:
-        process->damaged++;
+        cursor->process->damaged++;
         return 1;
     }
 }
@@ -453,35 +464,65 @@ static void publish_tail(struct process *process, bool drained)
     futex_wake(&control->progress, INT32_MAX);
 }
 
-uint64_t decode_ring(struct run *run, struct process *process, uint64_t words)
+static inline bool is_published(const struct process *process, uint64_t position, uint64_t word)
 {
-    struct cursor cursor = {run, process, process->position};
-    uint64_t start = process->position, publish_at = start + TAIL_STEP;
-    while (cursor.position - start < words) {
-        uint64_t first = load_word(process, cursor.position);
-        if ((first ^ wire_lap_bit(cursor.position, process->log2_words)) & WIRE_LAP_BIT)
-            break;
+    return !((word ^ wire_lap_bit(position, process->log2_words)) & WIRE_LAP_BIT);
+}
+
+/* Reads records up to cursor->end; false when there were not so many. */
+static bool read_records(struct cursor *cursor)
+{
+    struct process *process = cursor->process;
+    uint64_t publish_at = cursor->position + TAIL_STEP;
+    while (cursor->position < cursor->end) {
+        uint64_t first = load_word(process, cursor->position);
+        if (!is_published(process, cursor->position, first))
+            return false;
         live_heap_prefetch_bucket(&process->heap,
-                                  load_word(process, cursor.position + LOOK_AHEAD_BUCKET) &
+                                  load_word(process, cursor->position + LOOK_AHEAD_BUCKET) &
                                       WIRE_ADDRESS_MASK);
         live_heap_prefetch_block(&process->heap,
-                                 load_word(process, cursor.position + LOOK_AHEAD_BLOCK) &
+                                 load_word(process, cursor->position + LOOK_AHEAD_BLOCK) &
                                      WIRE_ADDRESS_MASK);
         if (first & WIRE_FIRST_BIT) {
-            cursor.position += handle(&cursor, first);
+            cursor->position += handle(cursor, first);
         } else {
             process->damaged++;
-            cursor.position++;
+            cursor->position++;
         }
-        if (cursor.position >= publish_at) {
-            process->position = cursor.position;
+        if (cursor->position >= publish_at) {
+            process->position = cursor->position;
             publish_tail(process, false);
-            publish_at = cursor.position + TAIL_STEP;
+            publish_at = cursor->position + TAIL_STEP;
         }
     }
+    return true;
+}
+
+uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, uint64_t until_ns)
+{
+    uint64_t start = process->position, end;
+    struct cursor cursor = {run, process, start, UINT64_MAX, until_ns};
+    if (!__builtin_add_overflow(start, words, &end))
+        cursor.end = end;
+    run_peak_begin(run, process);
+    bool drained = !read_records(&cursor);
+    run_peak_end(run, process);
     process->position = cursor.position;
-    publish_tail(process, true);
+    publish_tail(process, drained);
     return cursor.position - start;
+}
+
+bool decode_next_time(const struct process *process, uint64_t *time_ns)
+{
+    uint64_t first = load_word(process, process->position);
+    if (!is_published(process, process->position, first))
+        return false;
+    *time_ns = process->now_ns;
+    if ((first & WIRE_FIRST_BIT) && wire_kind(first) == WIRE_TIME &&
+        (first & WIRE_TIME_MASK) > process->now_ns)
+        *time_ns = first & WIRE_TIME_MASK;
+    return true;
 }
 
 uint64_t decode_skip_hole(struct process *process)

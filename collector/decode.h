@@ -8,12 +8,19 @@
 #ifndef HEAPLINE_COLLECTOR_DECODE_H
 #define HEAPLINE_COLLECTOR_DECODE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "process.h"
 
-/* Reads at most `words` words that have been published. Returns how many were read. */
-uint64_t decode_ring(struct run *run, struct process *process, uint64_t words);
+#define DECODE_ALL UINT64_MAX
+
+/* Reads at most `words` words that have been published, and stops before a TIME record that is
+ * later than `until_ns`. Returns how many were read. */
+uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, uint64_t until_ns);
+
+/* The time of the next record; false when none has been published. */
+bool decode_next_time(const struct process *process, uint64_t *time_ns);
 
 /* Skips words that were reserved and never published, up to the next record. For a process that
  * cannot publish them any more. Returns how many words were skipped; whether something is missing

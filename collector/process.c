@@ -30,6 +30,7 @@ void run_deinit(struct run *run)
     stack_tree_deinit(&run->tree);
     chunk_writer_deinit(&run->chunk);
     inheritance_free_all(run);
+    run_peak_deinit(&run->peak);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)
@@ -120,7 +121,9 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
         close(*ring_descriptor);
         return process_free(process);
     }
-    process->started = process->now = run_seconds(run, clock_now());
+    process->now_ns = clock_now();
+    process->started = process->now = run_seconds(run, process->now_ns);
+    run_peak_join(run, process);
     history_writer_set_time(&process->history.writer, (uint64_t)(process->started * 1e6));
     describe(process);
     return process;

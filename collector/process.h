@@ -18,6 +18,7 @@
 #include "history_queue.h"
 #include "live_heap.h"
 #include "ring.h"
+#include "run_peak.h"
 #include "samples.h"
 #include "slices.h"
 #include "stack_tree.h"
@@ -36,6 +37,7 @@ struct run {
     struct chunk_writer chunk;        /* for checkpoints and history */
     struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
     uint64_t inherited_blocks;        /* in all of them */
+    struct run_peak peak;
     bool keeps_history;
     bool history_short; /* some process's history ends early for want of memory */
     bool memory_short;  /* something was not counted for want of memory */
@@ -104,6 +106,7 @@ struct process {
     size_t ring_size;
     unsigned log2_words;
     uint64_t position; /* words read */
+    uint64_t cut;      /* where the latest cut through all streams goes (drain.h) */
     uint64_t woken_at; /* position when waiting writers were woken last */
     uint64_t
         stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
@@ -128,7 +131,8 @@ struct process {
     struct vector latest; /* uint64_t by thread.id: the thread's latest block's number + 1 */
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
 
-    double now; /* of the latest TIME record */
+    uint64_t now_ns; /* of the latest TIME record, CLOCK_MONOTONIC */
+    double now;      /* the same in seconds from the run's start */
     uint64_t unmatched_frees;
     uint64_t
         damaged; /* words and records that made no sense, holes, blocks that could not be kept */
@@ -140,6 +144,10 @@ struct process {
     uint64_t end_bytes, end_blocks, end_events;
     struct vector end; /* struct end_entry */
     uint32_t end_count;
+
+    struct peak_position position_at_peak;
+    bool is_dead;  /* its pidfd has said so: no word will come any more */
+    bool has_left; /* it is no part of the run's sum any more */
 
     bool ended;
     double ended_time;

@@ -38,6 +38,9 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
+    [STORE_PEAK] = "INSERT OR REPLACE INTO run_peak VALUES (1, ?, ?, ?)",
+    [STORE_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
+    [STORE_POSITION] = "INSERT INTO run_peak_process VALUES (?, ?, ?, ?)",
 };
 
 __attribute__((format(printf, 2, 3))) static bool fail(struct recording_writer *writer,
@@ -540,6 +543,48 @@ bool recording_append(struct recording_writer *writer, struct run *run, struct p
         return false;
     }
     return end_transaction(writer, run, process, append_all(writer, run, process));
+}
+
+static bool put_position(struct recording_writer *writer, const struct peak_position *position)
+{
+    return !position->lived ||
+           put(writer, STORE_POSITION, "iiii", INTEGER(position->process),
+               INTEGER(position->events), INTEGER(position->bytes), INTEGER(position->blocks));
+}
+
+static bool write_peak(struct recording_writer *writer, const struct run *run,
+                       struct process *const *processes, unsigned count)
+{
+    const struct run_peak *peak = &run->peak;
+    const struct peak_position *left = peak->left.data;
+    if (!put(writer, STORE_FORGET_POSITIONS, "") ||
+        !put(writer, STORE_PEAK, "iid", INTEGER(peak->bytes), INTEGER(peak->blocks), peak->time))
+        return false;
+    for (uint32_t i = 0; i < peak->left_count; i++)
+        if (!put_position(writer, &left[i]))
+            return false;
+    for (unsigned i = 0; i < count; i++) {
+        run_peak_settle(run, processes[i]);
+        if (!processes[i]->has_left && !put_position(writer, &processes[i]->position_at_peak))
+            return false;
+    }
+    return true;
+}
+
+bool recording_peak(struct recording_writer *writer, const struct run *run,
+                    struct process *const *processes, unsigned count)
+{
+    if (writer->has_peak && writer->peak_epoch == run->peak.epoch)
+        return true;
+    if (writer->trouble[0] || !execute(writer, "BEGIN"))
+        return false;
+    if (!write_peak(writer, run, processes, count) || !execute(writer, "COMMIT")) {
+        sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+        return false;
+    }
+    writer->has_peak = true;
+    writer->peak_epoch = run->peak.epoch;
+    return true;
 }
 
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

@@ -33,6 +33,9 @@ enum recording_statement {
     STORE_LINE,
     STORE_PROCESS,
     STORE_RUN,
+    STORE_PEAK,
+    STORE_FORGET_POSITIONS,
+    STORE_POSITION,
     STORE_STATEMENTS,
 };
 
@@ -44,6 +47,8 @@ struct recording_writer {
     char trouble[256]; /* empty: all well */
     /* Written so far. */
     uint32_t files, codes, locations, nodes;
+    uint64_t peak_epoch;
+    bool has_peak;
 };
 
 struct recorded_run {
@@ -66,6 +71,11 @@ bool recording_snapshot(struct recording_writer *writer, struct run *run, struct
 
 /* Writes only what grows: codes, nodes, threads and the history that waits. */
 bool recording_append(struct recording_writer *writer, struct run *run, struct process *process);
+
+/* Brings the run's peak up to date. Right after snapshots of all its processes: where they stood
+ * must be in the file. */
+bool recording_peak(struct recording_writer *writer, const struct run *run,
+                    struct process *const *processes, unsigned count);
 
 /* The last word on the run. `trouble` may be null. */
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

@@ -25,7 +25,7 @@
 
 #include "clock.h"
 #include "control.h"
-#include "decode.h"
+#include "drain.h"
 #include "futex.h"
 #include "handshake.h"
 #include "inheritance.h"
@@ -35,8 +35,6 @@
 
 /* 2 MiB: big enough to ride out a commit, small enough for the caches. */
 #define RING_LOG2_WORDS 18u
-/* Words read from one ring before the others and the sockets have their turn. */
-#define ROUND_WORDS (UINT64_C(1) << 16)
 
 /* Less than this in all rings is left to gather: reading right behind a writer would take its cache
  * lines away from it. */
@@ -46,7 +44,6 @@
 #define SLEEP_IDLE_NS   UINT64_C(3000000)
 /* Idle is who has had nothing to read for so long. */
 #define IDLE_AFTER_NS UINT64_C(200000000)
-#define CLOCK_STEP_NS UINT64_C(1000000)
 
 /* History that may wait in memory for the next snapshot. */
 #define HISTORY_WAITING_MAX (4u << 20)
@@ -57,15 +54,14 @@
 /* A snapshot may take this part of the time. */
 #define SNAPSHOT_SHARE 40u
 
-/* How long words that were reserved may stay unpublished in a process that lives. */
-#define HOLE_PATIENCE_NS  UINT64_C(2000000000)
 #define HELLO_PATIENCE_US 50000
 
-#define PROCESSES_MAX 1000u
+#define PROCESSES_MAX DRAIN_PROCESSES_MAX
 
 struct session {
     const struct session_options *options;
     struct run run;
+    struct drain drain;
     struct recording_writer writer;
     struct recorded_run about;
     struct process *processes[PROCESSES_MAX];
@@ -78,7 +74,6 @@ struct session {
     bool has_wait_status;
     uint64_t lost;
     bool abandoned; /* a process went on untraced because nobody read its ring */
-    uint64_t clock_ns;
     uint64_t last_work_ns;
     uint64_t next_snapshot_ns;
 };
@@ -118,15 +113,14 @@ static bool has_ended(const struct process *process)
     return poll(&watched, 1, 0) > 0;
 }
 
-/* Reads a process's ring to its very end, writes its rows and forgets it. A hole there is a record
- * that it was writing when it was killed; or, when it lives on (the recording ends before it), that
- * it is just writing. */
+/* Reads a process's ring to its very end, the others' so far as they come before, writes its rows
+ * and forgets it. */
 static void finish_process(struct session *session, unsigned at, bool lives_on)
 {
     struct process *process = session->processes[at];
-    while (decode_ring(&session->run, process, UINT64_MAX) ||
-           (!lives_on && decode_skip_hole(process)))
-        ;
+    process->is_dead |= !lives_on;
+    drain_to_now(&session->drain, session->processes, session->process_count);
+    drain_to_end(&session->drain, process, lives_on);
     uint64_t now = clock_now();
     process->ended = true;
     process->ended_time = run_seconds(&session->run, now);
@@ -140,11 +134,15 @@ static void finish_process(struct session *session, unsigned at, bool lives_on)
     session->processes[at] = session->processes[--session->process_count];
 }
 
-/* Tells a process that nothing more will be read, then finishes it. */
-static void close_process(struct session *session, unsigned at)
+/* Tells all processes that nothing more will be read, then finishes them. */
+static void close_processes(struct session *session)
 {
-    atomic_store(&session->processes[at]->control->state, RING_CLOSED);
-    finish_process(session, at, !has_ended(session->processes[at]));
+    for (unsigned i = 0; i < session->process_count; i++)
+        atomic_store(&session->processes[i]->control->state, RING_CLOSED);
+    while (session->process_count) {
+        unsigned last = session->process_count - 1;
+        finish_process(session, last, !has_ended(session->processes[last]));
+    }
 }
 
 /* A connection from a process that is already known: it has executed another program. */
@@ -190,14 +188,16 @@ static bool receive_hello(int connection, struct ucred *peer, struct hello *hell
            hello->magic == HANDSHAKE_MAGIC && hello->wire_version == WIRE_VERSION;
 }
 
-/* Reads a parent's ring up to the mark that it sent before it forked. */
+/* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
+ * they come before, but not the child's: it is the last process. */
 static void read_up_to_fork(struct session *session, struct process *parent, struct process *child,
                             uint32_t token)
 {
-    struct inheritance *found;
-    while (!(found = inheritance_take(&session->run, parent->pid, token)) &&
-           decode_ring(&session->run, parent, ROUND_WORDS))
-        ;
+    struct inheritance *found = inheritance_take(&session->run, parent->pid, token);
+    if (!found) {
+        drain_to_now(&session->drain, session->processes, session->process_count - 1);
+        found = inheritance_take(&session->run, parent->pid, token);
+    }
     if (!found)
         return;
     /* What the child's rows refer to is the parent's and must be in the recording before. */
@@ -268,42 +268,6 @@ static void accept_process(struct session *session)
 
 /* --- one round ---------------------------------------------------------------------------------
  */
-
-/* Words that were reserved and are never published must not stop everything behind them. As long as
- * nobody reserves more there is no hurry, and the process may be stopped. */
-static void look_for_hole(struct process *process, uint64_t now)
-{
-    uint64_t head = atomic_load(&process->control->head);
-    if (head == process->position) {
-        process->stuck_since_ns = 0;
-    } else if (!process->stuck_since_ns) {
-        process->stuck_since_ns = now;
-        process->stuck_head = head;
-    } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
-        process->damaged += decode_skip_hole(process) != 0;
-        process->stuck_since_ns = 0;
-    }
-}
-
-static uint64_t drain_all(struct session *session, uint64_t now)
-{
-    uint64_t words = 0;
-    bool tick = now - session->clock_ns >= CLOCK_STEP_NS;
-    if (tick)
-        session->clock_ns = now;
-    for (unsigned i = 0; i < session->process_count; i++) {
-        struct process *process = session->processes[i];
-        if (tick)
-            atomic_fetch_add_explicit(&process->control->clock, 1, memory_order_relaxed);
-        uint64_t read = decode_ring(&session->run, process, ROUND_WORDS);
-        if (read)
-            process->stuck_since_ns = 0;
-        else
-            look_for_hole(process, now);
-        words += read;
-    }
-    return words;
-}
 
 /* Sleeps, but not on when the only process's writers have filled half of its ring. */
 static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns)
@@ -397,6 +361,7 @@ static void take_snapshots(struct session *session, uint64_t now)
         return;
     for (unsigned i = 0; i < session->process_count; i++)
         recording_snapshot(&session->writer, &session->run, session->processes[i], &session->about);
+    recording_peak(&session->writer, &session->run, session->processes, session->process_count);
     uint64_t after = clock_now(), pause = (after - now) * SNAPSHOT_SHARE;
     session->next_snapshot_ns = after + (pause > SNAPSHOT_EVERY_NS ? pause : SNAPSHOT_EVERY_NS);
 }
@@ -419,7 +384,8 @@ static void record(struct session *session)
 {
     while (!is_over(session)) {
         uint64_t now = clock_now();
-        uint64_t words = drain_all(session, now);
+        uint64_t words =
+            drain_round(&session->drain, session->processes, session->process_count, now);
         if (words)
             session->last_work_ns = now;
         look_around(session, words < GATHER_WORDS ? wait_time(session, now) : 0);
@@ -453,8 +419,8 @@ static const char *describe_trouble(const struct session *session, char *text, s
 static void complete(struct session *session)
 {
     char text[64];
-    while (session->process_count)
-        close_process(session, session->process_count - 1);
+    close_processes(session);
+    recording_peak(&session->writer, &session->run, session->processes, 0);
     const char *trouble = describe_trouble(session, text, sizeof text);
     recording_complete(&session->writer, run_seconds(&session->run, clock_now()), !trouble,
                        trouble);
@@ -484,6 +450,7 @@ static bool begin(struct session *session)
     clock_gettime(CLOCK_REALTIME, &wall);
     if (!run_init(&session->run))
         return false;
+    session->drain.run = &session->run;
     session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.frames_max = session->options->frames_max;

@@ -149,6 +149,22 @@ CREATE TABLE sample (
     PRIMARY KEY (process, time)
 ) STRICT, WITHOUT ROWID;
 
+-- The most that all processes held together, the first time: the maximum over time of the sum.
+-- Written with the processes' rows about once a second and at the end; recordings of older versions
+-- do not have these two tables.
+CREATE TABLE run_peak (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    bytes  INTEGER NOT NULL, blocks INTEGER NOT NULL,
+    time   REAL NOT NULL
+) STRICT;
+
+-- Where the processes that lived then stood: the sums of what they held are the peak.
+CREATE TABLE run_peak_process (
+    process INTEGER PRIMARY KEY REFERENCES process,
+    events  INTEGER NOT NULL, -- events of its history up to then
+    bytes   INTEGER NOT NULL, blocks INTEGER NOT NULL
+) STRICT;
+
 -- The same sums by innermost location and allocator, for people and for SQL.
 CREATE TABLE line_total (
     process         INTEGER NOT NULL REFERENCES process,

@@ -13,19 +13,30 @@
 /* Line table of 3.11+: 64 code units, each with a line of its own, one after the other. */
 #define TABLE_UNITS 64
 
-void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
+static struct process *new_process(struct run *run, uint32_t number, pid_t pid, unsigned log2_words)
 {
     int ring;
+    struct process *process = process_new(run, pid, log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
+    if (!process)
+        abort();
+    process->number = number;
+    close(ring);
+    return process;
+}
+
+void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
+{
     *stream = (struct stream){0};
     if (!run_init(&stream->run))
         abort();
     stream->run.keeps_history = keeps_history;
-    stream->process =
-        process_new(&stream->run, getpid(), log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
-    if (!stream->process)
-        abort();
-    stream->process->number = 1;
-    close(ring);
+    stream->process = new_process(&stream->run, 1, getpid(), log2_words);
+}
+
+void stream_init_beside(struct stream *stream, struct stream *first, pid_t pid)
+{
+    *stream = (struct stream){0};
+    stream->process = new_process(&first->run, 2, pid, first->process->log2_words);
 }
 
 void stream_deinit(struct stream *stream)
@@ -43,10 +54,15 @@ void stream_put(struct stream *stream, uint64_t word)
     stream->position++;
 }
 
-void stream_decode(struct stream *stream)
+void stream_publish(struct stream *stream)
 {
     atomic_store(&stream->process->control->head, stream->position);
-    while (decode_ring(&stream->run, stream->process, UINT64_MAX))
+}
+
+void stream_decode(struct stream *stream)
+{
+    stream_publish(stream);
+    while (decode_ring(&stream->run, stream->process, UINT64_MAX, DECODE_ALL))
         ;
 }
 
@@ -166,6 +182,11 @@ void stream_allocation(struct stream *stream, unsigned thread, uint64_t address,
 void stream_bare_allocation(struct stream *stream, uint64_t address, uint64_t size)
 {
     put_allocation(stream, WIRE_NO_STACK_BIT, address, size);
+}
+
+void stream_time(struct stream *stream, uint64_t time_ns)
+{
+    stream_put(stream, wire_first(WIRE_TIME) | time_ns);
 }
 
 void stream_free(struct stream *stream, uint64_t address)

@@ -17,8 +17,14 @@ struct stream {
 void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history);
 void stream_deinit(struct stream *stream);
 
+/* Another process of the first one's run: the process with this number, which must exist. Its own
+ * run is not used. Needs stream_deinit(), before the first one. */
+void stream_init_beside(struct stream *stream, struct stream *first, pid_t pid);
+
 /* Writes one word with the lap bit of its place. */
 void stream_put(struct stream *stream, uint64_t word);
+/* Lets the collector see all that has been written. */
+void stream_publish(struct stream *stream);
 /* Decodes all that has been written. */
 void stream_decode(struct stream *stream);
 
@@ -33,6 +39,8 @@ void stream_code(struct stream *stream, uint32_t number, const char *file, const
                  int first_line);
 /* Level 0 of the thread becomes (code, instruction), its depth 1. */
 void stream_frame(struct stream *stream, unsigned thread, uint32_t code, uint32_t instruction);
+/* What follows happened at this time or later (CLOCK_MONOTONIC). */
+void stream_time(struct stream *stream, uint64_t time_ns);
 /* An allocation without a stack. */
 void stream_bare_allocation(struct stream *stream, uint64_t address, uint64_t size);
 

@@ -1,0 +1,238 @@
+/*
+ * Merging the streams.
+ *
+ * With one process there is nothing to merge: a round reads what there is. With several, a round
+ * goes up to a cut, and a new cut is made when all is read up to the last one. A cut also sees what
+ * the times cannot tell, because the clock has not moved: what was published before it came before
+ * what will be published after it.
+ *
+ * Right after a cut the pidfds are asked, so that whoever lives then held its memory during all
+ * that lies before the cut. Who has died has left the run's sum once its last word is read. It may
+ * have held its memory for a moment longer; but those who wait for its end and then allocate do not
+ * have theirs beside it.
+ *
+ * A stream with a hole (words reserved, not yet published) holds nobody back: its later words come
+ * out of order. So does a stream whose writer lies about the time.
+ */
+#include "drain.h"
+
+#include <poll.h>
+
+#include "clock.h"
+#include "decode.h"
+
+/* Words read from one ring before the others and the sockets have their turn. */
+#define ROUND_WORDS (UINT64_C(1) << 16)
+/* Words read from one of several before the clock is looked at. */
+#define STEP_WORDS    (UINT64_C(1) << 14)
+#define CLOCK_STEP_NS UINT64_C(1000000)
+/* How long words that were reserved may stay unpublished in a process that lives. */
+#define HOLE_PATIENCE_NS UINT64_C(2000000000)
+
+/* A stream that has not been read up to the cut. */
+struct source {
+    struct process *process;
+    uint64_t time_ns; /* of its next record */
+};
+
+struct merge {
+    struct source sources[DRAIN_PROCESSES_MAX];
+    unsigned count;
+};
+
+/* Moves the writers' clocks. */
+static void tick(struct drain *drain, struct process *const *processes, unsigned count,
+                 uint64_t now)
+{
+    if (now - drain->clock_ns < CLOCK_STEP_NS)
+        return;
+    drain->clock_ns = now;
+    for (unsigned i = 0; i < count; i++)
+        atomic_fetch_add_explicit(&processes[i]->control->clock, 1, memory_order_relaxed);
+}
+
+/* Words that were reserved and are never published must not stop everything behind them. As long as
+ * nobody reserves more there is no hurry, and the process may be stopped. */
+static void look_for_hole(struct process *process, uint64_t now)
+{
+    uint64_t head = atomic_load(&process->control->head);
+    if (head == process->position) {
+        process->stuck_since_ns = 0;
+    } else if (!process->stuck_since_ns) {
+        process->stuck_since_ns = now;
+        process->stuck_head = head;
+    } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
+        process->damaged += decode_skip_hole(process) != 0;
+        process->stuck_since_ns = 0;
+    }
+}
+
+/* --- cuts --------------------------------------------------------------------------------------
+ */
+
+/* Cuts a stream where it stands; a head that cannot be is taken for a full ring's. */
+static void cut(struct process *process)
+{
+    uint64_t capacity = UINT64_C(1) << process->log2_words;
+    uint64_t head = atomic_load(&process->control->head);
+    process->cut = process->position + capacity;
+    if (head - process->position <= capacity)
+        process->cut = head;
+}
+
+/* Notes who has died since the last cut; what they wrote until then is all there will be. */
+static void note_deaths(struct process *const *processes, unsigned count)
+{
+    struct pollfd watched[DRAIN_PROCESSES_MAX];
+    for (unsigned i = 0; i < count; i++)
+        watched[i] = (struct pollfd){.fd = processes[i]->is_dead ? -1 : processes[i]->pidfd,
+                                     .events = POLLIN};
+    if (poll(watched, count, 0) <= 0)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        if (watched[i].revents) {
+            processes[i]->is_dead = true;
+            cut(processes[i]);
+        }
+}
+
+static void make_cut(struct process *const *processes, unsigned count)
+{
+    bool is_news = false;
+    for (unsigned i = 0; i < count; i++) {
+        cut(processes[i]);
+        is_news |= processes[i]->cut != processes[i]->position;
+    }
+    if (is_news)
+        note_deaths(processes, count);
+}
+
+/* --- merging -----------------------------------------------------------------------------------
+ */
+
+/* Looks at a source's next record; false when there is none before the cut. */
+static bool source_look(struct source *source)
+{
+    struct process *process = source->process;
+    while (process->position < process->cut) {
+        if (decode_next_time(process, &source->time_ns))
+            return true;
+        if (!process->is_dead || !decode_skip_hole(process))
+            break;
+    }
+    return false;
+}
+
+/* Adds a process to the sources when there is something to read; takes a dead one out of the sum
+ * when there is not. */
+static void merge_add(struct merge *merge, struct run *run, struct process *process)
+{
+    struct source *source = &merge->sources[merge->count];
+    *source = (struct source){.process = process};
+    if (source_look(source))
+        merge->count++;
+    else if (process->is_dead)
+        run_peak_leave(run, process);
+}
+
+static void merge_init(struct merge *merge, struct run *run, struct process *const *processes,
+                       unsigned count)
+{
+    merge->count = 0;
+    for (unsigned i = 0; i < count; i++)
+        merge_add(merge, run, processes[i]);
+}
+
+/* Takes out the source whose time is the earliest; *next_ns: the earliest of the others. */
+static struct process *merge_take(struct merge *merge, uint64_t *next_ns)
+{
+    unsigned first = 0;
+    *next_ns = UINT64_MAX;
+    for (unsigned i = 1; i < merge->count; i++) {
+        uint64_t time_ns = merge->sources[i].time_ns, earliest = merge->sources[first].time_ns;
+        uint64_t later = time_ns < earliest ? earliest : time_ns;
+        *next_ns = later < *next_ns ? later : *next_ns;
+        first = time_ns < earliest ? i : first;
+    }
+    struct process *process = merge->sources[first].process;
+    merge->sources[first] = merge->sources[--merge->count];
+    return process;
+}
+
+/* Reads the earliest source up to where another one is earlier. */
+static uint64_t merge_step(struct merge *merge, struct run *run)
+{
+    uint64_t next_ns;
+    struct process *process = merge_take(merge, &next_ns);
+    uint64_t left = process->cut - process->position;
+    uint64_t words = decode_ring(run, process, left < STEP_WORDS ? left : STEP_WORDS, next_ns);
+    process->stuck_since_ns = 0;
+    merge_add(merge, run, process);
+    return words;
+}
+
+/* Reads up to the cut, but not much more than `words` words; returns how many. */
+static uint64_t read_to_cut(struct drain *drain, struct process *const *processes, unsigned count,
+                            struct merge *merge, uint64_t words)
+{
+    uint64_t read = 0;
+    while (merge->count && read < words) {
+        read += merge_step(merge, drain->run);
+        tick(drain, processes, count, clock_now());
+    }
+    return read;
+}
+
+/* --- what the session asks for -----------------------------------------------------------------
+ */
+
+static uint64_t round_of_one(struct drain *drain, struct process *process, uint64_t now)
+{
+    uint64_t read = decode_ring(drain->run, process, ROUND_WORDS, DECODE_ALL);
+    if (read)
+        process->stuck_since_ns = 0;
+    else
+        look_for_hole(process, now);
+    return read;
+}
+
+static uint64_t round_of_several(struct drain *drain, struct process *const *processes,
+                                 unsigned count, uint64_t now)
+{
+    struct merge merge;
+    merge_init(&merge, drain->run, processes, count);
+    if (!merge.count) {
+        make_cut(processes, count);
+        merge_init(&merge, drain->run, processes, count);
+    }
+    uint64_t read = read_to_cut(drain, processes, count, &merge, ROUND_WORDS * count);
+    for (unsigned i = 0; i < count; i++)
+        look_for_hole(processes[i], now);
+    return read;
+}
+
+uint64_t drain_round(struct drain *drain, struct process *const *processes, unsigned count,
+                     uint64_t now)
+{
+    tick(drain, processes, count, now);
+    if (count == 0)
+        return 0;
+    return count == 1 ? round_of_one(drain, processes[0], now)
+                      : round_of_several(drain, processes, count, now);
+}
+
+void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
+{
+    struct merge merge;
+    make_cut(processes, count);
+    merge_init(&merge, drain->run, processes, count);
+    read_to_cut(drain, processes, count, &merge, UINT64_MAX);
+}
+
+void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
+{
+    while (decode_ring(drain->run, process, UINT64_MAX, DECODE_ALL) ||
+           (!lives_on && decode_skip_hole(process)))
+        ;
+    run_peak_leave(drain->run, process);
+}
