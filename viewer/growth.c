@@ -56,6 +56,7 @@ static bool ask(struct answer *answer, struct recording *recording, const struct
                             .value = times[moment]};
     at.between = false;
     at.limit = 0;
+    at.no_peak = true;
     at.lifetimes = query->lifetimes && moment == GROWTH_MOMENTS;
     return answer_init(answer, recording, &at);
 }

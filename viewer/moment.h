@@ -1,7 +1,7 @@
 /*
  * Moments of a run, as users name them: peak, end, exit, 12.5s, 80%.
  *
- *   peak      when the process held most, the first time
+ *   peak      when the process, or all together, held most, the first time (peak.h)
  *   end       when the program's own code had ended
  *   exit      when its process had; what is left then has leaked
  *   a time    from the run's start; 500ms, 12.5s (or 12.5), 3min, 2h, or a share of the whole run
@@ -39,7 +39,8 @@ const char *moment_text(const struct moment *moment);
 /* The run's length in seconds; of one that is still being recorded as far as it is known. */
 double run_length(const struct recording *recording);
 
-/* How many events a process had had at a moment that has a name; false for a MOMENT_TIME. */
+/* How many events a process had had at a moment that has a name, the peak being its own; false for
+ * a MOMENT_TIME. */
 bool moment_events(const struct moment *moment, const struct process *process, uint64_t *events);
 
 /* The time of a MOMENT_TIME from the run's start. False, with a problem in the recording, when the

@@ -11,20 +11,20 @@
 #include "viewer/history_walk.h"
 #include "viewer/memory.h"
 
-bool history_play(struct recording *recording, size_t process, struct held **held)
+bool history_play(struct recording *recording, size_t process, uint64_t events, struct held **held)
 {
     const struct process *of = &recording->processes[process];
     *held = memory_new(of->counter_count, sizeof **held);
     if (!history_is_kept(recording))
         return false;
     CLEANUP(history_walk_deinit) struct history_walk walk;
-    if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events))
+    if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, events))
         return false;
     struct history_event event;
     enum rows_step step;
     while ((step = history_walk_next(&walk, &event)) == ROWS_ROW)
         held_change(*held, &event);
-    if (step == ROWS_END && walk.next < of->events)
+    if (step == ROWS_END && walk.next < events)
         return history_walk_damaged(&walk);
     return step == ROWS_END;
 }

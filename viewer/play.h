@@ -21,8 +21,8 @@ bool history_lifetimes(struct recording *recording, size_t process, struct lifet
 bool history_play_lifetimes(struct recording *recording, size_t process,
                             struct lifetimes **lifetimes);
 
-/* What every counter holds after the last event, by playing each one. */
-bool history_play(struct recording *recording, size_t process, struct held **held);
+/* What every counter holds after so many events, by playing each one. */
+bool history_play(struct recording *recording, size_t process, uint64_t events, struct held **held);
 
 /* The allocations that were freed before the n-th next one of the same thread (n at least 1): bytes
  * and blocks by counter. Plays every event. */

@@ -12,6 +12,7 @@
 #include "viewer/query.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,12 +92,16 @@ bool query_wants_process(const struct query *query, const struct process *proces
 struct count {
     const struct query *query;
     const struct grouping *grouping;
+    const struct peak *peak;
+    bool in_order;    /* the span's moments are, of some process */
     bool *wanted;     /* by location; NULL: all */
     struct row *rows; /* by key or by node */
     struct row view;
     /* Of the process at hand, by counter, when its rows do not say it themselves. */
     struct held *held;
     struct happened *happened;
+    const struct peak_position *expected; /* what `own` must come to; NULL: anything */
+    struct held own;                      /* held, but for what was inherited */
     struct lifetimes *lifetimes;
     struct lifetimes *lifetimes_by_key; /* NULL: not asked for */
 };
@@ -164,6 +169,10 @@ static void count_row(void *context, size_t process, uint32_t number,
 {
     struct count *count = context;
     const struct query *query = count->query;
+    if (count->expected && !inherited) {
+        count->own.bytes += count->held[number].bytes;
+        count->own.blocks += count->held[number].blocks;
+    }
     if (inherited && !query->inherited)
         return;
     if (query->allocators && !(query->allocators >> counter->allocator & 1))
@@ -204,8 +213,6 @@ static void totals_add(struct totals *totals, const struct process *process)
     struct sums *sums = &totals->sums;
     sums->allocations += from->allocations;
     sums->allocated_bytes += from->allocated_bytes;
-    sums->peak_blocks += from->peak_blocks;
-    sums->peak_bytes += from->peak_bytes;
     sums->end_blocks += from->end_blocks;
     sums->end_bytes += from->end_bytes;
     sums->leaked_blocks += from->leaked_blocks;
@@ -243,6 +250,15 @@ static double process_time(struct recording *recording, size_t number, const str
     return moment_seconds(moment, recording, &seconds) ? seconds : NAN;
 }
 
+/* The time of a moment, where it is the same of all processes. */
+static double answer_time(const struct answer *answer, struct recording *recording,
+                          const struct moment *moment)
+{
+    if (answer->process_count == 1)
+        return process_time(recording, answer->processes[0], moment, answer->by_slices);
+    return moment->kind == MOMENT_PEAK ? answer->peak.time : NAN;
+}
+
 static void answer_choose_processes(struct answer *answer, struct recording *recording)
 {
     answer->processes = memory_new(recording->process_count, sizeof *answer->processes);
@@ -252,26 +268,88 @@ static void answer_choose_processes(struct answer *answer, struct recording *rec
         answer->processes[answer->process_count++] = i;
         totals_add(&answer->totals, &recording->processes[i]);
     }
-    answer->totals.peak_time = answer->time = answer->from_time = NAN;
-    const struct query *query = &answer->query;
-    answer->by_slices = needs_more(query) && !recording->run.history;
-    if (answer->process_count == 1) {
-        size_t process = answer->processes[0];
-        answer->totals.peak_time = recording->processes[process].peak_time;
-        if (!query->temporary)
-            answer->time = process_time(
-                recording, process, query->between ? &query->to : &query->at, answer->by_slices);
-        if (query->between)
-            answer->from_time = process_time(recording, process, &query->from, answer->by_slices);
-    }
 }
 
-static bool check_order(struct recording *recording, const struct query *query, uint64_t from,
-                        uint64_t to)
+static bool answer_find_peak(struct answer *answer, struct recording *recording)
 {
-    return from <= to ||
-           database_refuse(&recording->database, "%s is after %s; give the earlier one first",
-                           moment_text(&query->from), moment_text(&query->to));
+    struct peak *peak = &answer->peak;
+    struct totals *totals = &answer->totals;
+    peak->time = NAN;
+    if (!answer->query.no_peak &&
+        !peak_init(peak, recording, answer->processes, answer->process_count))
+        return false;
+    totals->sums.peak_bytes = peak->bytes;
+    totals->sums.peak_blocks = peak->blocks;
+    totals->peak_time = peak->time;
+    return true;
+}
+
+/* Is the question what was held at the peak? */
+static bool asks_for_peak(const struct query *query)
+{
+    return !query->between && !query->temporary && query->at.kind == MOMENT_PEAK;
+}
+
+/* Where a process stands at the peak: do its counters' rows say what it holds there? */
+static bool rows_have_peak(const struct process *process, const struct peak_position *position)
+{
+    return position->lived && position->events == process->peak_events;
+}
+
+/* Does it hold anything that is asked for? */
+static bool holds_anything(const struct query *query, const struct peak_position *position)
+{
+    return position->blocks || (position->lived && query->inherited);
+}
+
+/* Without history: do slices stand in for what is not known exactly? */
+static bool needs_slices(const struct answer *answer, const struct recording *recording)
+{
+    bool needs = needs_more(&answer->query);
+    for (size_t i = 0; asks_for_peak(&answer->query) && i < answer->process_count; i++) {
+        size_t process = answer->processes[i];
+        const struct peak_position *position = &answer->peak.positions[process];
+        needs |= holds_anything(&answer->query, position) &&
+                 !rows_have_peak(&recording->processes[process], position);
+    }
+    return needs && !recording->run.history;
+}
+
+static void answer_find_times(struct answer *answer, struct recording *recording)
+{
+    const struct query *query = &answer->query;
+    answer->time = answer->from_time = NAN;
+    answer->by_slices = needs_slices(answer, recording);
+    if (!query->temporary)
+        answer->time = answer_time(answer, recording, query->between ? &query->to : &query->at);
+    if (query->between)
+        answer->from_time = answer_time(answer, recording, &query->from);
+}
+
+/* A process's events up to a moment. */
+static bool find_position(const struct count *count, struct recording *recording, size_t process,
+                          const struct moment *moment, uint64_t *position)
+{
+    if (moment->kind != MOMENT_PEAK)
+        return history_position(recording, process, moment, position);
+    *position = count->peak->positions[process].events;
+    return true;
+}
+
+static bool find_slice(const struct count *count, struct recording *recording, size_t process,
+                       const struct moment *moment, struct slice_end *end)
+{
+    if (moment->kind != MOMENT_PEAK)
+        return slices_find(recording, process, moment, end);
+    return slices_find_event(recording, process, count->peak->positions[process].events, end);
+}
+
+/* A span that ends before it begins is empty: one of several processes may have ended before. */
+static void put_in_order(struct count *count, uint64_t from, uint64_t *to)
+{
+    count->in_order |= from <= *to;
+    if (*to < from)
+        *to = from;
 }
 
 /* What happened to a process's counters between the moments. */
@@ -279,10 +357,11 @@ static bool load_span(struct recording *recording, size_t process, struct count 
 {
     const struct query *query = count->query;
     uint64_t from, to;
-    return history_position(recording, process, &query->from, &from) &&
-           history_position(recording, process, &query->to, &to) &&
-           check_order(recording, query, from, to) &&
-           history_between(recording, process, from, to, &count->happened);
+    if (!find_position(count, recording, process, &query->from, &from) ||
+        !find_position(count, recording, process, &query->to, &to))
+        return false;
+    put_in_order(count, from, &to);
+    return history_between(recording, process, from, to, &count->happened);
 }
 
 /* The same from slices. */
@@ -293,10 +372,30 @@ static bool load_slices(struct recording *recording, size_t process, struct coun
     if (!query->between)
         return slices_find(recording, process, &query->at, &to) &&
                slices_held_at(recording, process, to.event, &count->held);
-    return slices_find(recording, process, &query->from, &from) &&
-           slices_find(recording, process, &query->to, &to) &&
-           check_order(recording, query, from.event, to.event) &&
-           slices_between(recording, process, from.event, to.event, &count->happened);
+    if (!find_slice(count, recording, process, &query->from, &from) ||
+        !find_slice(count, recording, process, &query->to, &to))
+        return false;
+    put_in_order(count, from.event, &to.event);
+    return slices_between(recording, process, from.event, to.event, &count->happened);
+}
+
+/* What a process held at the peak of all that are asked for. */
+static bool load_peak(struct recording *recording, size_t process, struct count *count)
+{
+    const struct process *of = &recording->processes[process];
+    const struct peak_position *position = &count->peak->positions[process];
+    struct slice_end end;
+    if (rows_have_peak(of, position))
+        return true;
+    if (!holds_anything(count->query, position)) {
+        count->held = memory_new(of->counter_count, sizeof *count->held);
+        return true;
+    }
+    if (!recording->run.history)
+        return slices_find_event(recording, process, position->events, &end) &&
+               slices_held_at(recording, process, end.event, &count->held);
+    count->expected = position;
+    return history_held_at(recording, process, position->events, &count->held);
 }
 
 /* Reads what the counters' rows do not say. */
@@ -306,6 +405,8 @@ static bool load_moment(struct recording *recording, size_t process, struct coun
     uint64_t position;
     if (query->temporary > 1)
         return history_temporary(recording, process, query->temporary, &count->held);
+    if (asks_for_peak(query))
+        return load_peak(recording, process, count);
     if (!needs_more(query))
         return true;
     if (!recording->run.history)
@@ -316,18 +417,32 @@ static bool load_moment(struct recording *recording, size_t process, struct coun
            history_held_at(recording, process, position, &count->held);
 }
 
+/* Does the history hold at the peak what the collector says? */
+static bool check_expected(struct recording *recording, size_t process, const struct count *count)
+{
+    return !count->expected ||
+           (count->own.bytes == count->expected->bytes &&
+            count->own.blocks == count->expected->blocks) ||
+           database_damaged(&recording->database,
+                            "process %" PRId64 " does not hold its part of the peak",
+                            recording->processes[process].pid);
+}
+
 static bool count_process(struct recording *recording, size_t process, struct count *count)
 {
     bool good =
         load_moment(recording, process, count) &&
         (!count->query->lifetimes || history_lifetimes(recording, process, &count->lifetimes)) &&
-        counters_visit(recording, process, count_row, count);
+        counters_visit(recording, process, count_row, count) &&
+        check_expected(recording, process, count);
     free(count->held);
     free(count->happened);
     free(count->lifetimes);
     count->held = NULL;
     count->happened = NULL;
     count->lifetimes = NULL;
+    count->expected = NULL;
+    count->own = (struct held){0};
     return good;
 }
 
@@ -336,7 +451,10 @@ static bool answer_count(struct answer *answer, struct recording *recording, str
     for (size_t i = 0; i < answer->process_count; i++)
         if (!count_process(recording, answer->processes[i], count))
             return false;
-    return true;
+    const struct query *query = &answer->query;
+    return !query->between || count->in_order || !answer->process_count ||
+           database_refuse(&recording->database, "%s is after %s; give the earlier one first",
+                           moment_text(&query->from), moment_text(&query->to));
 }
 
 /* Makes rows by key of rows by node. */
@@ -381,12 +499,16 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
 {
     *answer = (struct answer){.query = *query};
     answer_choose_processes(answer, recording);
+    if (!answer_find_peak(answer, recording))
+        return false;
+    answer_find_times(answer, recording);
     grouping_init(&answer->grouping, recording, query->by, query->blame);
     CLEANUP(cleanup_free) bool *wanted = wanted_locations(query, &recording->symbols);
     size_t count_rows = query->cumulative ? recording->stacks.count : answer->grouping.key_count;
     struct count count = {
         .query = &answer->query,
         .grouping = &answer->grouping,
+        .peak = &answer->peak,
         .wanted = wanted,
         .rows = memory_new(count_rows, sizeof(struct row)),
         .lifetimes_by_key =
@@ -407,6 +529,7 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
 
 void answer_deinit(struct answer *answer)
 {
+    peak_deinit(&answer->peak);
     free(answer->processes);
     free(answer->rows);
     free(answer->lifetimes);

@@ -19,6 +19,7 @@
 #include "lifetime.h"
 #include "viewer/grouping.h"
 #include "viewer/moment.h"
+#include "viewer/peak.h"
 #include "viewer/recording.h"
 
 enum sort {
@@ -49,6 +50,7 @@ struct query {
     enum blame blame;   /* by package */
     bool lifetimes;     /* also asks how long blocks lived; not cumulative */
     bool inherited;     /* also what forked children were forked with */
+    bool no_peak;       /* the totals' peak is not needed, nor any moment called so */
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
                       */
     enum sort sort;
@@ -79,11 +81,11 @@ struct row {
 /* Is the process one of those that are asked for? */
 bool query_wants_process(const struct query *query, const struct process *process);
 
-/* The sums of the chosen processes. */
+/* The sums of the chosen processes, and the peak of their sum. */
 struct totals {
     struct sums sums;
     uint64_t frees, unmatched_frees, lost_events;
-    double peak_time; /* NaN: unknown, or of several processes */
+    double peak_time; /* NaN: unknown */
 };
 
 struct answer {
@@ -91,11 +93,12 @@ struct answer {
     struct grouping grouping;
     size_t *processes; /* indices of the chosen processes */
     size_t process_count;
+    struct peak peak; /* of their sum; where it is not known the moment is each one's own peak */
     struct totals totals;
-    double time;      /* of the moment; NaN: unknown, or of several processes */
+    double time;      /* of the moment; NaN: unknown, or not the same of several processes */
     double from_time; /* the same of a span's start; `time` is then its end's */
-    bool by_slices; /* no history was kept: times are those of the slices' ends, and of a span only
-                     * net changes are known */
+    bool by_slices; /* no history was kept: of one process, times are those of the slices' ends, and
+                     * of a span only net changes are known */
     struct row *rows; /* sorted, not more than the limit */
     size_t row_count;
     size_t rows_omitted;

@@ -8,6 +8,7 @@
  */
 #include "viewer/recording.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "chunk.h"
@@ -182,12 +183,113 @@ static bool check_totals(struct recording *recording)
     return true;
 }
 
+/* --- the peak of the run ---------------------------------------------------------------------
+ */
+
+/* Recordings have both tables or none. A view of such a name is none, and not asked. */
+static bool find_peak_tables(struct recording *recording, bool *found)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    int64_t count;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
+                   "AND name IN ('run_peak', 'run_peak_process')"))
+        return false;
+    if (rows_next(&rows) != ROWS_ROW || !rows_whole(&rows, 0, 0, 2, &count))
+        return database_damaged(&recording->database, "its tables cannot be read");
+    *found = count == 2;
+    return count != 1 || database_damaged(&recording->database, "a table is missing");
+}
+
+static bool read_peak(struct rows *rows, struct run_peak *peak)
+{
+    return rows_count(rows, 0, &peak->bytes) && rows_count(rows, 1, &peak->blocks) &&
+           rows_seconds(rows, 2, &peak->time) &&
+           (peak->time >= 0 || database_damaged(rows->database, "a wrong value in time"));
+}
+
+/* A run that goes on, or was cut short, may not have come to it. */
+static bool load_peak_row(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database, "SELECT bytes, blocks, time FROM run_peak"))
+        return false;
+    enum rows_step step = rows_next(&rows);
+    recording->peak.is_known = step == ROWS_ROW;
+    if (step == ROWS_ROW)
+        return read_peak(&rows, &recording->peak);
+    return step == ROWS_END &&
+           (isnan(recording->run.seconds) ||
+            database_damaged(&recording->database, "the peak of the run is missing"));
+}
+
+/* What a process holds cannot be more than at its own peak, and is that at its own peak. */
+static bool is_possible(const struct process *process, const struct peak_position *position)
+{
+    const struct sums *sums = &process->sums;
+    return position->events <= process->events && position->bytes <= sums->peak_bytes &&
+           (position->events != process->peak_events ||
+            (position->bytes == sums->peak_bytes && position->blocks == sums->peak_blocks));
+}
+
+static bool read_position(struct recording *recording, struct rows *rows)
+{
+    uint32_t id;
+    struct peak_position position = {.lived = true};
+    if (!rows_index(rows, 0, &id) || !rows_count(rows, 1, &position.events) ||
+        !rows_count(rows, 2, &position.bytes) || !rows_count(rows, 3, &position.blocks))
+        return false;
+    struct process *process = process_by_id(recording, id);
+    if (!process || process->at_run_peak.lived || !is_possible(process, &position))
+        return database_damaged(&recording->database, "in the peak of the run");
+    process->at_run_peak = position;
+    return true;
+}
+
+/* The processes' parts must add up to the whole, which is at least each one's own peak. */
+static bool check_peak(struct recording *recording)
+{
+    struct run_peak *peak = &recording->peak;
+    uint64_t bytes = 0, blocks = 0, most = 0;
+    for (size_t i = 0; i < recording->process_count; i++) {
+        const struct process *process = &recording->processes[i];
+        bytes += process->at_run_peak.bytes;
+        if (__builtin_add_overflow(blocks, process->at_run_peak.blocks, &blocks))
+            return database_damaged(&recording->database, "sums beyond any memory");
+        most = process->sums.peak_bytes > most ? process->sums.peak_bytes : most;
+    }
+    if (peak->is_known && (bytes != peak->bytes || blocks != peak->blocks))
+        return database_damaged(&recording->database, "the peak of the run does not add up");
+    peak->is_known &= peak->bytes >= most;
+    return true;
+}
+
+static bool load_positions(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT process, events, bytes, blocks FROM run_peak_process ORDER BY process"))
+        return false;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!read_position(recording, &rows))
+            return false;
+    return step == ROWS_END && check_peak(recording);
+}
+
+static bool load_peak(struct recording *recording)
+{
+    bool found;
+    return find_peak_tables(recording, &found) &&
+           (!found || (load_peak_row(recording) && load_positions(recording)));
+}
+
 bool recording_init(struct recording *recording, const char *path)
 {
     *recording = (struct recording){0};
     return database_init(&recording->database, path) && load_run(recording) &&
-           load_processes(recording) && check_totals(recording) && count_counters(recording) &&
-           symbols_init(&recording->symbols, &recording->database) &&
+           load_processes(recording) && check_totals(recording) && load_peak(recording) &&
+           count_counters(recording) && symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }
 

@@ -26,6 +26,13 @@ struct sums {
     uint64_t leaked_blocks, leaked_bytes;
 };
 
+/* Where a process stands at a peak of several. */
+struct peak_position {
+    bool lived; /* false: it holds nothing, it had not begun or had ended */
+    uint64_t events;
+    uint64_t bytes, blocks; /* what it holds */
+};
+
 struct process {
     uint32_t id;
     int64_t pid;
@@ -41,6 +48,14 @@ struct process {
     uint64_t frees, unmatched_frees, lost_events;
     uint64_t events, peak_events, end_events; /* in all, up to the peak, up to the end */
     uint32_t counter_count;
+    struct peak_position at_run_peak; /* when that is known */
+};
+
+/* The maximum over time of the sum over all processes. */
+struct run_peak {
+    bool is_known; /* older recordings do not have it; of a run that goes on it may be outdated */
+    uint64_t bytes, blocks;
+    double time;
 };
 
 struct run {
@@ -58,6 +73,7 @@ struct recording {
     struct run run;
     struct process *processes;
     size_t process_count;
+    struct run_peak peak;
     struct symbols symbols;
     struct stacks stacks;
 };

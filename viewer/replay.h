@@ -18,7 +18,7 @@
 /* Does the recording have a history at all? */
 bool history_is_kept(struct recording *recording);
 
-/* How many events a process had had at a moment. */
+/* How many events a process had had at a moment; the peak is its own. */
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
                       uint64_t *position);
 

@@ -92,7 +92,7 @@ static double next_time(const struct samples *processes, const size_t *taken, si
     return time;
 }
 
-void samples_sum(struct samples *sum, const struct samples *processes, size_t count)
+void samples_sum(struct samples *sum, const struct samples *processes, size_t count, uint64_t peak)
 {
     CLEANUP(cleanup_free) size_t *taken = memory_new(count, sizeof *taken);
     *sum = (struct samples){0};
@@ -105,6 +105,7 @@ void samples_sum(struct samples *sum, const struct samples *processes, size_t co
             if (taken[i] && (taken[i] < of->count || of->list[taken[i] - 1].time == time))
                 add_sample(&all, &of->list[taken[i] - 1]);
         }
+        all.most = all.most < peak ? all.most : peak;
         sum->list = memory_resize(sum->list, sum->count + 1, sizeof *sum->list);
         sum->list[sum->count++] = all;
     }

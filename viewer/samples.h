@@ -26,7 +26,8 @@ bool samples_init(struct samples *samples, struct recording *recording, size_t p
 void samples_deinit(struct samples *samples);
 
 /* The sum of several processes: a sample wherever one of them has one, of what each one held last;
- * nothing after its end. `most` is that of the sum at these times. */
-void samples_sum(struct samples *sum, const struct samples *processes, size_t count);
+ * nothing after its end. `most` is that of the sum at these times, as far as these samples, which
+ * were not taken at one time, tell; it is not above the peak of the sum. */
+void samples_sum(struct samples *sum, const struct samples *processes, size_t count, uint64_t peak);
 
 #endif

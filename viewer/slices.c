@@ -28,15 +28,12 @@ static bool limit_of(struct recording *recording, const struct process *process,
     return moment_seconds(moment, recording, seconds);
 }
 
-bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
-                 struct slice_end *end)
+/* The end of the last slice up to an event and a time. */
+static bool find(struct recording *recording, const struct process *of, uint64_t event,
+                 double seconds, struct slice_end *end)
 {
-    const struct process *of = &recording->processes[process];
-    double seconds;
-    uint64_t event;
     CLEANUP(rows_deinit) struct rows rows;
-    if (!limit_of(recording, of, moment, &event, &seconds) ||
-        !rows_init(&rows, &recording->database,
+    if (!rows_init(&rows, &recording->database,
                    "SELECT event, time FROM slice_chunk WHERE process = ?1 AND event <= ?2 "
                    "AND time <= ?3 ORDER BY event DESC LIMIT 1"))
         return false;
@@ -47,6 +44,22 @@ bool slices_find(struct recording *recording, size_t process, const struct momen
     enum rows_step step = rows_next(&rows);
     return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, &end->event) &&
                                 rows_seconds(&rows, 1, &end->time));
+}
+
+bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
+                 struct slice_end *end)
+{
+    const struct process *of = &recording->processes[process];
+    double seconds;
+    uint64_t event;
+    return limit_of(recording, of, moment, &event, &seconds) &&
+           find(recording, of, event, seconds, end);
+}
+
+bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
+                       struct slice_end *end)
+{
+    return find(recording, &recording->processes[process], event, INFINITY, end);
 }
 
 /* Adds one part's changes, modulo 2^64; whether they make sense is seen at the end. */

@@ -21,6 +21,10 @@ struct slice_end {
 bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
                  struct slice_end *end);
 
+/* The same up to a number of events. */
+bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
+                       struct slice_end *end);
+
 /* What every counter held at the end of a slice; as history_held_at(). */
 bool slices_held_at(struct recording *recording, size_t process, uint64_t event,
                     struct held **held);

@@ -1,11 +1,13 @@
 /*
  * The check of a recording against itself: once every event is played from the first one on, and
  * once each moment is rebuilt as reports do it, from checkpoints and whole chunks. Lifetimes are
- * played too, against what the chunks say of them. Without history the slices are added up instead.
+ * played too, against what the chunks say of them. The peak of the run is played to where each
+ * process stood then. Without history the slices are added up instead.
  */
 #include "viewer/verify.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +121,7 @@ static bool verify_process(struct recording *recording, size_t process,
         return verify_slices(recording, process, verification);
     const struct process *of = &recording->processes[process];
     CLEANUP(cleanup_free) struct held *held = NULL;
-    if (!history_play(recording, process, &held) ||
+    if (!history_play(recording, process, of->events, &held) ||
         !compare(recording, process, held, SIDE_EXIT, verification))
         return false;
     verification->events += of->events;
@@ -133,11 +135,66 @@ static bool verify_process(struct recording *recording, size_t process,
            verify_moment(recording, process, SIDE_EXIT, of->events, verification);
 }
 
+/* What a process holds by playing, without what it inherited. */
+struct own_part {
+    const struct held *held;
+    struct held sum;
+};
+
+static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
+                    bool inherited)
+{
+    (void)process, (void)row;
+    struct own_part *part = context;
+    part->sum.bytes += inherited ? 0 : part->held[number].bytes;
+    part->sum.blocks += inherited ? 0 : part->held[number].blocks;
+}
+
+/* A process's part of the run's peak. */
+static bool verify_part(struct recording *recording, size_t process,
+                        struct verification *verification)
+{
+    const struct process *of = &recording->processes[process];
+    const struct peak_position *position = &of->at_run_peak;
+    CLEANUP(cleanup_free) struct held *held = NULL;
+    if (!position->lived)
+        return true;
+    if (!history_play(recording, process, position->events, &held))
+        return false;
+    struct own_part part = {.held = held};
+    if (!counters_visit(recording, process, add_own, &part))
+        return false;
+    if (!*verification->difference &&
+        (part.sum.bytes != position->bytes || part.sum.blocks != position->blocks))
+        snprintf(verification->difference, sizeof verification->difference,
+                 "process %" PRId64 ": at the peak of the run %" PRIu64 " bytes in %" PRIu64
+                 " blocks by the history, %" PRIu64 " in %" PRIu64 " by the sums",
+                 of->pid, part.sum.bytes, part.sum.blocks, position->bytes, position->blocks);
+    return true;
+}
+
+/* That the parts add up to the peak has been seen when the recording was read; and that it is not
+ * below a process's own, unless the run goes on. */
+static bool verify_run_peak(struct recording *recording, struct verification *verification)
+{
+    const struct run_peak *peak = &recording->peak;
+    if (!peak->is_known && peak->bytes && !isnan(recording->run.seconds) &&
+        !*verification->difference)
+        snprintf(verification->difference, sizeof verification->difference,
+                 "the peak of the run is below that of a process");
+    for (size_t i = 0; recording->run.history && i < recording->process_count; i++)
+        if (!verify_part(recording, i, verification))
+            return false;
+    return true;
+}
+
 enum verdict verify(struct recording *recording, struct verification *verification)
 {
     *verification = (struct verification){0};
     for (size_t i = 0; i < recording->process_count; i++)
         if (!verify_process(recording, i, verification))
             return VERDICT_UNKNOWN;
+    if (!verify_run_peak(recording, verification))
+        return VERDICT_UNKNOWN;
     return *verification->difference ? VERDICT_DIFFERS : VERDICT_AGREES;
 }

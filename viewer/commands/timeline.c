@@ -2,7 +2,8 @@
  * heapline timeline: memory over time.
  *
  * A column of the drawing is the most in its time: the heap's by the recording's own marks,
- * resident memory by the samples. Several processes are added up column by column.
+ * resident memory by the samples. Several processes are added up column by column; what each one
+ * held most need not have been at one time, so no sum is more than the peak of all.
  */
 #include <jansson.h>
 #include <math.h>
@@ -22,6 +23,7 @@
 #include "viewer/grouping.h"
 #include "viewer/memory.h"
 #include "viewer/moment.h"
+#include "viewer/peak.h"
 #include "viewer/samples.h"
 
 #define COMMAND "heapline timeline"
@@ -53,6 +55,7 @@ struct timeline {
     size_t *processes;
     struct samples *samples;
     size_t count;
+    struct peak peak; /* of their sum */
 };
 
 static int print_help(void)
@@ -119,16 +122,17 @@ static bool timeline_init(struct timeline *timeline, const struct timeline_reque
         if (!samples_init(&timeline->samples[timeline->count++], recording, i))
             return false;
     }
-    return timeline->count || database_refuse(&recording->database,
-                                              "%s has no process to show; see heapline report "
-                                              "--by process",
-                                              file);
+    if (!timeline->count)
+        return database_refuse(&recording->database,
+                               "%s has no process to show; see heapline report --by process", file);
+    return peak_init(&timeline->peak, recording, timeline->processes, timeline->count);
 }
 
 static void timeline_deinit(struct timeline *timeline)
 {
     for (size_t i = 0; i < timeline->count; i++)
         samples_deinit(&timeline->samples[i]);
+    peak_deinit(&timeline->peak);
     free(timeline->samples);
     free(timeline->processes);
     recording_deinit(&timeline->recording);
@@ -168,25 +172,28 @@ static json_t *samples_to_json(const struct samples *samples)
     return list;
 }
 
+static void put_peak(json_t *object, uint64_t bytes, double time)
+{
+    json_object_set_new(object, "peak_bytes", json_integer((json_int_t)bytes));
+    json_object_set_new(object, "peak_time", isnan(time) ? json_null() : json_real(time));
+}
+
 static void print_json(const struct timeline *timeline)
 {
     json_t *processes = json_array();
     CLEANUP(samples_deinit) struct samples sum;
-    samples_sum(&sum, timeline->samples, timeline->count);
+    samples_sum(&sum, timeline->samples, timeline->count, timeline->peak.bytes);
     for (size_t i = 0; i < timeline->count; i++) {
         const struct process *process = process_at(timeline, i);
         json_t *object = json_object();
         json_object_set_new(object, "pid", json_integer(process->pid));
-        json_object_set_new(object, "peak_bytes",
-                            json_integer((json_int_t)process->sums.peak_bytes));
-        json_object_set_new(object, "peak_time",
-                            isnan(process->peak_time) ? json_null()
-                                                      : json_real(process->peak_time));
+        put_peak(object, process->sums.peak_bytes, process->peak_time);
         json_object_set_new(object, "samples", samples_to_json(&timeline->samples[i]));
         json_array_append_new(processes, object);
     }
-    json_t *all = json_pack("{s:o,s:o,s:o}", "heapline", json_about(), "processes", processes,
-                            "sum", samples_to_json(&sum));
+    json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
+    put_peak(all, timeline->peak.bytes, timeline->peak.time);
+    json_object_set_new(all, "sum", samples_to_json(&sum));
     json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     putchar('\n');
     json_decref(all);
@@ -255,6 +262,18 @@ static void draw_process(const struct process *process, const struct samples *sa
     }
 }
 
+static void print_legend(const struct timeline *timeline, struct colours colours)
+{
+    printf("  %s█%s heap, %s─%s resident memory", colours.number, colours.plain, colours.warning,
+           colours.plain);
+    if (timeline->count > 1)
+        printf(" of %zu processes, added up", timeline->count);
+    if (timeline->peak.is_known)
+        printf(", ▲ peak: %s after %s", size_format(timeline->peak.bytes).text,
+               seconds_format(timeline->peak.time).text);
+    putchar('\n');
+}
+
 static void print_drawing(const struct timeline *timeline, bool no_color)
 {
     const struct recording *recording = &timeline->recording;
@@ -263,25 +282,19 @@ static void print_drawing(const struct timeline *timeline, bool no_color)
     struct drawing drawing = {
         .columns = drawing_columns(width),
         .seconds = run_length(recording),
-        .peak_time = timeline->count == 1 ? process_at(timeline, 0)->peak_time : NAN,
+        .peak_time = timeline->peak.time,
     };
     drawing.heap = memory_new(drawing.columns, sizeof *drawing.heap);
     drawing.resident = memory_new(drawing.columns, sizeof *drawing.resident);
     CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
     print_cut(stdout, width, command);
-    uint64_t peak = 0;
-    for (size_t i = 0; i < timeline->count; i++) {
+    for (size_t i = 0; i < timeline->count; i++)
         draw_process(process_at(timeline, i), &timeline->samples[i], &drawing);
-        peak += process_at(timeline, i)->sums.peak_bytes;
-    }
+    for (size_t i = 0; i < drawing.columns; i++)
+        if (drawing.heap[i] > timeline->peak.bytes)
+            drawing.heap[i] = timeline->peak.bytes;
     drawing_print(stdout, &drawing, colours);
-    if (timeline->count == 1)
-        printf("  %s█%s heap, %s─%s resident memory, ▲ peak: %s after %s\n", colours.number,
-               colours.plain, colours.warning, colours.plain, size_format(peak).text,
-               seconds_format(drawing.peak_time).text);
-    else
-        printf("  %s█%s heap, %s─%s resident memory of %zu processes, added up\n", colours.number,
-               colours.plain, colours.warning, colours.plain, timeline->count);
+    print_legend(timeline, colours);
     free(drawing.heap);
     free(drawing.resident);
 }

@@ -80,7 +80,10 @@ static void page_print_run(const struct page *page)
     if (answer->process_count == 1)
         page_print_process(page, &page->recording->processes[answer->processes[0]]);
     else if (answer->process_count)
-        page_sentence(page, "", 0, "%zu processes; each one's own peak, added up",
+        page_sentence(page, "", 0,
+                      answer->peak.is_known ? "%zu processes, added up"
+                                            : "%zu processes; each one's own peak, added up: that "
+                                              "of the sum is not known",
                       answer->process_count);
 }
 
@@ -138,7 +141,12 @@ static void page_note_process(const struct page *page, const struct process *pro
 static void page_note_slices(const struct page *page)
 {
     const struct answer *answer = page->answer;
-    if (answer->query.between)
+    if (answer->process_count > 1)
+        page_sentence(page, "", 2,
+                      "Recorded with --no-history: of each process as of its last slice of time "
+                      "before that%s.",
+                      answer->query.between ? ", and net" : "");
+    else if (answer->query.between)
         page_sentence(
             page, "", 2,
             "Recorded with --no-history: from the slice of time that ended after %s to the "

@@ -27,13 +27,14 @@
 static void print_sizes(const struct answer *answer)
 {
     const struct sums *sums = &answer->totals.sums;
-    char when[64] = "";
-    if (answer->process_count > 1)
-        snprintf(when, sizeof when, " (%zu processes, each one's own)", answer->process_count);
-    else if (!isnan(answer->totals.peak_time))
+    char when[64] = "", whose[64] = "";
+    if (!isnan(answer->totals.peak_time))
         snprintf(when, sizeof when, " after %s", seconds_format(answer->totals.peak_time).text);
-    run_say("peak %s%s, held at end %s, leaked %s", size_format(sums->peak_bytes).text, when,
-            size_format(sums->end_bytes).text, size_format(sums->leaked_bytes).text);
+    if (answer->process_count > 1)
+        snprintf(whose, sizeof whose, " (%zu processes%s)", answer->process_count,
+                 answer->peak.is_known ? "" : ", each one's own peak");
+    run_say("peak %s%s, held at end %s, leaked %s%s", size_format(sums->peak_bytes).text, when,
+            size_format(sums->end_bytes).text, size_format(sums->leaked_bytes).text, whose);
 }
 
 static void print_top_line(struct recording *recording, const struct answer *answer)
