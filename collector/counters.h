@@ -83,15 +83,25 @@ static inline uint32_t counters_find(struct counters *counters, uint32_t node, u
     return counters_add(counters, node, thread, allocator, size_class);
 }
 
-/* Is the run at a new peak? Of two equal ones the first one stays. */
-static inline void heap_sums_note_share(struct heap_sums *sums, double now)
+/* After an event that has added to the heap: is it, or the run, at a new peak? Of two equal peaks
+ * the first one stays. */
+static inline void heap_sums_note_peak(struct heap_sums *sums, double now)
 {
-    if (sums->bytes <= sums->share)
-        return;
-    sums->share = sums->bytes;
-    sums->share_blocks = sums->blocks;
-    sums->share_events = sums->events;
-    sums->share_time = now;
+    if (sums->bytes > sums->most)
+        sums->most = sums->bytes;
+    if (sums->bytes > sums->peak_bytes) {
+        sums->peak_bytes = sums->bytes;
+        sums->peak_blocks = sums->blocks;
+        sums->peak_time = now;
+        sums->peak_events = sums->events;
+        sums->epoch++;
+    }
+    if (sums->bytes > sums->share) {
+        sums->share = sums->bytes;
+        sums->share_blocks = sums->blocks;
+        sums->share_events = sums->events;
+        sums->share_time = now;
+    }
 }
 
 /* Makes the counter's peak values those of the heap's latest peak. */
@@ -118,17 +128,7 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
     sums->allocated_bytes += size;
     sums->events++;
     sums->by_allocator[counter->allocator] += size;
-    if (sums->bytes > sums->most)
-        sums->most = sums->bytes;
-    /* Of two equal peaks the first one stays. */
-    if (sums->bytes > sums->peak_bytes) {
-        sums->peak_bytes = sums->bytes;
-        sums->peak_blocks = sums->blocks;
-        sums->peak_time = now;
-        sums->peak_events = sums->events;
-        sums->epoch++;
-    }
-    heap_sums_note_share(sums, now);
+    heap_sums_note_peak(sums, now);
 }
 
 /* A block that was there when the process began. */
@@ -159,9 +159,10 @@ static inline void counter_free(struct counter *counter, struct heap_sums *sums,
     sums->frees++;
 }
 
-/* Takes back a free: the realloc that it belonged to has failed. */
+/* Takes back a free: the realloc that it belonged to has failed. What others have allocated since
+ * then is beside the block. */
 static inline void counter_restore(struct counter *counter, struct heap_sums *sums, uint64_t size,
-                                   bool temporary)
+                                   bool temporary, double now)
 {
     counter_settle(counter, sums);
     counter->bytes += size;
@@ -175,6 +176,7 @@ static inline void counter_restore(struct counter *counter, struct heap_sums *su
     sums->by_allocator[counter->allocator] += size;
     sums->blocks++;
     sums->frees--;
+    heap_sums_note_peak(sums, now);
 }
 
 #endif

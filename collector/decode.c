@@ -256,7 +256,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
             history_restore(&process->history.writer, block->number, block->counter, block->size,
                             pending->death.lifetime);
         counter_restore(counters_at(&process->counters, block->counter), &process->sums,
-                        block->size, pending->death.temporary);
+                        block->size, pending->death.temporary, process->now);
     } else {
         cursor->run->memory_short = true;
         process->damaged++;

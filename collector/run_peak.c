@@ -1,8 +1,7 @@
 /*
  * Keeping the run's peak.
  *
- * The sum is never above the peak between batches, so a share is never negative. A failed realloc
- * brings back what had made room without being an allocation: the end of the batch sees that.
+ * The sum is never above the peak between batches, so a share is never negative.
  */
 #include "run_peak.h"
 
@@ -68,7 +67,6 @@ void run_peak_end(struct run *run, struct process *process)
     struct heap_sums *sums = &process->sums;
     if (process->has_left)
         return;
-    heap_sums_note_share(sums, process->now);
     if (sums->share_events)
         note_peak(peak, process);
     peak->live_bytes += sums->bytes;

@@ -22,6 +22,11 @@ static void check_sums(const struct stream *stream)
     const struct heap_sums *sums = &stream->process->sums;
     if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
         abort();
+    /* Of a single process the run's peak is its own. */
+    const struct run_peak *peak = &stream->run.peak;
+    if (peak->live_bytes != bytes || peak->live_blocks != blocks ||
+        peak->bytes != sums->peak_bytes || peak->blocks != sums->peak_blocks)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

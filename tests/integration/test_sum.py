@@ -3,6 +3,8 @@
 The programs take turns through pipes. Before its turn ends each waits until the collector's clock has
 moved, so that what one does after another has a later time, and all of this is exact."""
 
+import os
+import signal
 import sqlite3
 
 import harness
@@ -217,6 +219,49 @@ def test_a_backlog(interpreter, program, record, options):
     recording = record(interpreter, source, options=options)
     assert_complete(recording)
     assert_peak(recording, source, {"parent": 64})
+
+
+LATE = (
+    TURNS
+    + """
+    turn = Turn()
+    pid = os.fork()
+    if pid == 0:
+        held = bytes(64_000_000)  #: child
+        while open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[0] != "S":
+            os.sched_yield()  # until the parent waits
+        collector_clock.wait()
+        os.write(1, b"ready\\n")
+        os.read(0, 1)
+        del held
+        os.write(turn.write, b"x")
+        os._exit(0)
+    turn.take()
+    own = bytes(48_000_000)  #: parent
+    os.write(1, b"done\\n")
+    os.waitpid(pid, 0)
+    """
+)
+
+
+def test_a_collector_that_comes_late(python, program, tmp_path, options):
+    """It is stopped while they take turns: the times alone tell it what came first. The process that is
+    first in its list is the one that comes second."""
+    source, file = program(LATE), tmp_path / "run.heapline"
+    process = harness.start(harness.heapline_run([python.path, source], file, options), cwd=tmp_path)
+    assert process.stdout.readline() == "ready\n"
+    collector = harness.collector_of(process.pid)
+    os.kill(collector, signal.SIGSTOP)
+    process.stdin.write("x")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+    os.kill(collector, signal.SIGCONT)
+    process.communicate(timeout=harness.TIME_LIMIT)
+    assert process.returncode == 0
+    recording = harness.Recording(file)
+    assert_complete(recording)
+    assert_peak(recording, source, {"child": 64})
+    run([BUILD / "heapline", "check", "--verify", file], check=0)
 
 
 SEVERAL = (

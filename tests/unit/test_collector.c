@@ -125,6 +125,24 @@ static void test_failed_realloc_changes_nothing(void **state)
     assert_int_equal(stream->process->damaged, 1);
 }
 
+/* Nor what another thread allocates meanwhile: the block was there beside it. */
+static void test_failed_realloc_at_the_peak(void **state)
+{
+    struct stream *stream = fresh(state);
+    const struct heap_sums *sums = &stream->process->sums;
+    stream_bare_allocation(stream, 0x1000, 10);
+    send_realloc(stream, WIRE_REALLOC_FREE, 0x1000);
+    stream_bare_allocation(stream, 0x2000, 7);
+    send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
+    stream_decode(stream);
+    assert_int_equal(sums->peak_bytes, 17);
+    assert_int_equal(sums->peak_blocks, 2);
+    assert_int_equal(sums->peak_events, 4);
+    assert_int_equal(sums->most, 17);
+    assert_int_equal(peak_at_line(stream, 0), 17);
+    assert_int_equal(stream->run.peak.bytes, 17);
+}
+
 /* A model beside the collector: random allocations and frees, peak by line. */
 static void test_random_against_model(void **state)
 {
@@ -383,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_first_of_two_equal_peaks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_peak_at_last_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failed_realloc_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_realloc_at_the_peak, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_against_model, set_up, tear_down),
         cmocka_unit_test(test_live_heap_grows_and_empties),
         cmocka_unit_test(test_tree_finds_what_it_made),
