@@ -169,10 +169,19 @@ static void finish(struct long_run *run)
     samples_take(&process->samples, &process->sums, process->pid, 0, process->ended_time, true);
     slices_end(&run->stream.run, process);
     if (!recording_snapshot(&run->writer, &run->stream.run, process, &run->about) ||
+        !recording_peak(&run->writer, &run->stream.run, &process, 1) ||
         !recording_complete(&run->writer, process->ended_time, true, NULL))
         exit(1);
     recording_close(&run->writer);
     stream_deinit(&run->stream);
+}
+
+/* The process begins with the run. */
+static void begin(struct stream *stream)
+{
+    stream->run.started_ns = clock_now();
+    stream->process->started = stream->process->now = 0;
+    history_writer_set_time(&stream->process->history.writer, 0);
 }
 
 int main(int count, char **words)
@@ -192,8 +201,7 @@ int main(int count, char **words)
                                        .started = (double)clock_read(CLOCK_REALTIME) / 1e9,
                                        .keeps_history = !strcmp(words[3], "history")};
     stream_init(&run->stream, LOG2_WORDS, run->about.keeps_history);
-    run->stream.run.started_ns = clock_now();
-    run->stream.process->started = 0;
+    begin(&run->stream);
     if (!recording_create(&run->writer, run->path, true, &run->about)) {
         fprintf(stderr, "long_run: %s\n", run->writer.trouble);
         return 1;
