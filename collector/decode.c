@@ -376,10 +376,18 @@ static void on_thread(struct cursor *cursor, uint64_t first)
                          (uint32_t)(first & WIRE_THREAD_ID_MASK));
 }
 
+static void on_refused(struct process *process, uint64_t bytes)
+{
+    process->refused++;
+    if (bytes > process->most_refused)
+        process->most_refused = bytes;
+}
+
 static void on_mark(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
-    uint32_t value = (uint32_t)(first & WIRE_MARK_VALUE_MASK);
+    uint64_t whole = first & WIRE_MARK_VALUE_MASK;
+    uint32_t value = (uint32_t)whole;
     switch (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) {
     case WIRE_MARK_PYTHON:
         process->python_version = value;
@@ -393,6 +401,13 @@ static void on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_FORK:
         inheritance_note(cursor->run, process, value);
+        break;
+    case WIRE_MARK_CHILD_ENDED:
+        endings_tell(&cursor->run->endings, process->pid, (pid_t)(whole >> WIRE_CHILD_PID_SHIFT),
+                     (int)(whole & WIRE_CHILD_STATUS_MASK));
+        break;
+    case WIRE_MARK_REFUSED:
+        on_refused(process, whole);
         break;
     default:
         process->damaged++;

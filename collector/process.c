@@ -31,6 +31,7 @@ void run_deinit(struct run *run)
     chunk_writer_deinit(&run->chunk);
     inheritance_free_all(run);
     run_peak_deinit(&run->peak);
+    endings_deinit(&run->endings);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)
@@ -107,7 +108,7 @@ struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uin
         return NULL;
     process->pid = pid;
     process->root = -1;
-    process->exit_status = -1;
+    process->ending = ENDING_UNKNOWN;
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process->pidfd < 0 || !live_heap_init(&process->heap) ||
         !history_queue_init(&process->history, run->keeps_history) ||

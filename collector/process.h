@@ -15,6 +15,7 @@
 #include "chunk.h"
 #include "codes.h"
 #include "counters.h"
+#include "ending.h"
 #include "history_queue.h"
 #include "live_heap.h"
 #include "ring.h"
@@ -38,6 +39,7 @@ struct run {
     struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
     uint64_t inherited_blocks;        /* in all of them */
     struct run_peak peak;
+    struct endings endings;
     bool keeps_history;
     bool history_short; /* some process's history ends early for want of memory */
     bool memory_short;  /* something was not counted for want of memory */
@@ -149,10 +151,11 @@ struct process {
     bool is_dead;  /* its pidfd has said so: no word will come any more */
     bool has_left; /* it is no part of the run's sum any more */
 
-    bool ended;
+    uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
+
+    bool ended; /* also: another program has taken its place */
     double ended_time;
-    int exit_status; /* -1: unknown */
-    int signal;      /* 0: none */
+    struct ending ending;
 };
 
 /* Makes a process with a fresh ring; *ring_descriptor is the caller's to close. Null when memory or

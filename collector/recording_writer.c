@@ -37,6 +37,10 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?)",
+    [STORE_LATE_STATUS] = "UPDATE process SET exit_status = ?2, signal = ?3 WHERE id = ?1",
+    [STORE_LATE_ENDING] = "UPDATE ending SET core_dumped = ?2, out_of_memory = ?3 "
+                          "WHERE process = ?1",
     [STORE_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
     [STORE_PEAK] = "INSERT OR REPLACE INTO run_peak VALUES (1, ?, ?, ?)",
     [STORE_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
@@ -475,7 +479,7 @@ static bool write_process(struct recording_writer *writer, const struct process 
 {
     const struct heap_sums *sums = &process->sums;
     bool is_main = process->pid == about->main_pid, seen = process->end_seen;
-    bool has_status = process->ended && process->exit_status >= 0;
+    const struct ending *ending = &process->ending;
     char python[32];
     version_text(process->python_version, python, sizeof python);
     uint64_t lost = process->damaged + atomic_load(&process->control->dropped);
@@ -483,8 +487,8 @@ static bool write_process(struct recording_writer *writer, const struct process 
                INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
                process->command, process->directory, process->python_version ? python : NULL,
                INTEGER(!process->stacks_unreadable), process->started, (int)process->ended,
-               process->ended_time, (int)has_status, INTEGER(process->exit_status),
-               (int)(process->signal != 0), INTEGER(process->signal), INTEGER(sums->peak_bytes),
+               process->ended_time, (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
+               (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
                INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
                INTEGER(seen ? process->end_bytes : sums->bytes),
                INTEGER(seen ? process->end_blocks : sums->blocks),
@@ -493,6 +497,14 @@ static bool write_process(struct recording_writer *writer, const struct process 
                INTEGER(sums->bytes), INTEGER(sums->blocks), INTEGER(sums->allocations),
                INTEGER(sums->frees), INTEGER(sums->allocated_bytes), INTEGER(sums->events),
                INTEGER(process->unmatched_frees), INTEGER(lost));
+}
+
+static bool write_ending(struct recording_writer *writer, const struct process *process)
+{
+    const struct ending *ending = &process->ending;
+    return put(writer, STORE_ENDING, "iiiii", INTEGER(process->number),
+               INTEGER(ending->core_dumped), INTEGER(ending->out_of_memory),
+               INTEGER(process->refused), INTEGER(process->most_refused));
 }
 
 /* Remembers what a committed snapshot has brought into the file. */
@@ -530,10 +542,10 @@ bool recording_snapshot(struct recording_writer *writer, struct run *run, struct
         history_queue_deinit(&process->history);
         return false;
     }
-    return end_transaction(writer, run, process,
-                           append_all(writer, run, process) &&
-                               write_process(writer, process, about) &&
-                               write_counters(writer, run, process));
+    return end_transaction(
+        writer, run, process,
+        append_all(writer, run, process) && write_process(writer, process, about) &&
+            write_ending(writer, process) && write_counters(writer, run, process));
 }
 
 bool recording_append(struct recording_writer *writer, struct run *run, struct process *process)
@@ -585,6 +597,23 @@ bool recording_peak(struct recording_writer *writer, const struct run *run,
     writer->has_peak = true;
     writer->peak_epoch = run->peak.epoch;
     return true;
+}
+
+static bool put_late_ending(struct recording_writer *writer, uint32_t process,
+                            const struct ending *ending)
+{
+    return put(writer, STORE_LATE_STATUS, "iII", INTEGER(process), (int)(ending->exit_status >= 0),
+               INTEGER(ending->exit_status), (int)(ending->signal != 0), INTEGER(ending->signal)) &&
+           put(writer, STORE_LATE_ENDING, "iii", INTEGER(process), INTEGER(ending->core_dumped),
+               INTEGER(ending->out_of_memory));
+}
+
+void recording_put_late_endings(struct recording_writer *writer, struct endings *endings)
+{
+    struct ending ending;
+    for (uint32_t process; endings_take_late(endings, &process, &ending);)
+        if (!writer->trouble[0])
+            put_late_ending(writer, process, &ending);
 }
 
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

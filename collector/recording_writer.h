@@ -32,6 +32,9 @@ enum recording_statement {
     STORE_SAMPLE,
     STORE_LINE,
     STORE_PROCESS,
+    STORE_ENDING,
+    STORE_LATE_STATUS,
+    STORE_LATE_ENDING,
     STORE_RUN,
     STORE_PEAK,
     STORE_FORGET_POSITIONS,
@@ -76,6 +79,9 @@ bool recording_append(struct recording_writer *writer, struct run *run, struct p
  * must be in the file. */
 bool recording_peak(struct recording_writer *writer, const struct run *run,
                     struct process *const *processes, unsigned count);
+
+/* Brings the rows of processes up to date whose ending has become known after they were written. */
+void recording_put_late_endings(struct recording_writer *writer, struct endings *endings);
 
 /* The last word on the run. `trouble` may be null. */
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

@@ -97,14 +97,11 @@ static void tell_run(struct session *session, uint32_t kind, const char *text)
 /* --- processes ---------------------------------------------------------------------------------
  */
 
-static void note_exit_status(struct session *session, struct process *process)
+/* What `heapline run` has told of the process, if it is the command's own. */
+static const int *known_status(const struct session *session, const struct process *process)
 {
-    if (!session->has_wait_status || process->pid != session->about.main_pid)
-        return;
-    if (WIFEXITED(session->wait_status))
-        process->exit_status = WEXITSTATUS(session->wait_status);
-    else if (WIFSIGNALED(session->wait_status))
-        process->signal = WTERMSIG(session->wait_status);
+    bool is_main = process->pid == session->about.main_pid;
+    return session->has_wait_status && is_main ? &session->wait_status : NULL;
 }
 
 static bool has_ended(const struct process *process)
@@ -122,11 +119,11 @@ static void finish_process(struct session *session, unsigned at, bool lives_on)
     drain_to_now(&session->drain, session->processes, session->process_count);
     drain_to_end(&session->drain, process, lives_on);
     uint64_t now = clock_now();
-    process->ended = true;
+    process->ended = !lives_on;
     process->ended_time = run_seconds(&session->run, now);
     samples_take(&process->samples, &process->sums, process->pid, now, process->ended_time, true);
     slices_end(&session->run, process);
-    note_exit_status(session, process);
+    endings_settle(&session->run.endings, process, known_status(session, process));
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     session->lost += process->damaged + atomic_load(&process->control->dropped);
     session->abandoned |= atomic_load(&process->control->abandoned) != 0;
@@ -259,7 +256,9 @@ static void accept_process(struct session *session)
         send_welcome(connection, ring);
         if (ring >= 0)
             close(ring);
-        /* Before its ring is read, but the child need not wait for it. */
+        /* Before any ring is read, but the process need not wait for it. */
+        if (ring >= 0)
+            endings_watch(&session->run.endings, session->processes[session->process_count - 1]);
         if (ring >= 0 && hello.fork_token)
             inherit(session, session->processes[session->process_count - 1], &hello);
     }
@@ -392,6 +391,7 @@ static void record(struct session *session)
         take_samples(session, now);
         take_slices(session, now);
         write_waiting_history(session);
+        recording_put_late_endings(&session->writer, &session->run.endings);
         take_snapshots(session, now);
     }
 }
@@ -421,6 +421,7 @@ static void complete(struct session *session)
     char text[64];
     close_processes(session);
     recording_peak(&session->writer, &session->run, session->processes, 0);
+    recording_put_late_endings(&session->writer, &session->run.endings);
     const char *trouble = describe_trouble(session, text, sizeof text);
     recording_complete(&session->writer, run_seconds(&session->run, clock_now()), !trouble,
                        trouble);

@@ -31,6 +31,8 @@ static inline void *finish(struct hook_call *call, void *block, size_t size)
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
         record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting);
+    else
+        record_refusal(size);
     hook_leave(call);
     return block;
 }
@@ -76,10 +78,13 @@ static void *move_out_of_pool(void *block, size_t size)
 static void *finish_realloc(struct hook_call *call, void *old, void *block, size_t size)
 {
     hook_record(call);
-    if (block)
+    if (SHIM_LIKELY(block != NULL)) {
         record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting);
-    else if (old && size != 0)
-        record_realloc_failed(old);
+    } else if (size != 0) {
+        if (old)
+            record_realloc_failed(old);
+        record_refusal(size);
+    }
     hook_leave(call);
     return block;
 }

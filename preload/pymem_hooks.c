@@ -57,6 +57,8 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
         record_allocation(block, size, domain->allocator, call->interrupting);
+    else
+        record_refusal(size);
     hook_leave(call);
     return block;
 }
@@ -96,6 +98,7 @@ static void *hook_realloc(void *context, void *old, size_t size)
     if (SHIM_UNLIKELY(!block && old)) {
         hook_record(&call);
         record_realloc_failed(old);
+        record_refusal(size);
         hook_leave(&call);
         return NULL;
     }

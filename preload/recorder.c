@@ -5,6 +5,8 @@
  */
 #include "recorder.h"
 
+#include <errno.h>
+
 #include "python_layout.h"
 #include "python_walk.h"
 #include "ring_writer.h"
@@ -113,4 +115,13 @@ void record_realloc_free(const void *block, bool interrupting)
 void record_realloc_failed(const void *block)
 {
     send_realloc(WIRE_REALLOC_FAILED, block);
+}
+
+__attribute__((cold)) void record_refusal(size_t size)
+{
+    if (size == 0 || errno != ENOMEM)
+        return;
+    uint64_t value = size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK;
+    ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | value);
+    errno = ENOMEM;
 }

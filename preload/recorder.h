@@ -25,4 +25,7 @@ void record_free(const void *block);
 void record_realloc_free(const void *block, bool interrupting);
 void record_realloc_failed(const void *block);
 
+/* After the real allocator has given nothing: counted when that was for want of memory (ENOMEM). */
+void record_refusal(size_t size);
+
 #endif

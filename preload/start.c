@@ -13,6 +13,7 @@
 #include "python_arrival.h"
 #include "real_malloc.h"
 #include "shim.h"
+#include "wait_hooks.h"
 
 struct shim_gate shim_gate;
 
@@ -20,6 +21,7 @@ __attribute__((constructor)) static void start(void)
 {
     real_malloc_resolve();
     exec_hooks_resolve();
+    wait_hooks_resolve();
     const char *address = environment_take();
     if (!address)
         return;

@@ -28,9 +28,9 @@ CREATE TABLE process (
     python          TEXT,             -- '3.12.1', null while unknown
     python_stacks   INTEGER NOT NULL, -- 0: this Python's stacks cannot be read
     started         REAL NOT NULL,
-    ended           REAL,
+    ended           REAL,             -- null when it lived on, or the recording was cut short
     exit_status     INTEGER,          -- null when unknown or killed by a signal
-    signal          INTEGER,
+    signal          INTEGER,          -- null when none or unknown
     peak_bytes      INTEGER NOT NULL, peak_blocks   INTEGER NOT NULL, peak_time REAL,
     peak_events     INTEGER NOT NULL, -- events of the history up to the peak
     end_bytes       INTEGER NOT NULL, end_blocks    INTEGER NOT NULL, end_time  REAL,
@@ -43,6 +43,16 @@ CREATE TABLE process (
     events          INTEGER NOT NULL, -- in all
     unmatched_frees INTEGER NOT NULL, -- of blocks allocated before the recording began
     lost_events     INTEGER NOT NULL  -- dropped, damaged or refused
+) STRICT;
+
+-- What more is known of how a process ended, and what memory it was refused. Recordings from before
+-- there was this table know nothing of it.
+CREATE TABLE ending (
+    process            INTEGER PRIMARY KEY REFERENCES process,
+    core_dumped        INTEGER NOT NULL, -- 1: the signal that killed it left a core
+    out_of_memory      INTEGER NOT NULL, -- 1: that signal came from the kernel's OOM killer
+    refused            INTEGER NOT NULL, -- allocations that failed
+    most_refused_bytes INTEGER NOT NULL  -- the largest of them
 ) STRICT;
 
 CREATE TABLE thread (

@@ -173,7 +173,14 @@ enum wire_mark {
     WIRE_MARK_PROGRAM_END = 2,    /* the program's own code has ended, teardown begins */
     WIRE_MARK_UNKNOWN_PYTHON = 3, /* value: PY_VERSION_HEX; Python stacks cannot be read */
     WIRE_MARK_FORK = 4,           /* value: the token that the child's hello will name */
+    WIRE_MARK_CHILD_ENDED = 5,    /* the process has waited for a child that ended; value: below */
+    WIRE_MARK_REFUSED = 6,        /* the allocator gave nothing; value: the size asked for, or
+                                   * WIRE_MARK_VALUE_MASK when it was more */
 };
+
+/* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */
+#define WIRE_CHILD_PID_SHIFT   16
+#define WIRE_CHILD_STATUS_MASK UINT64_C(0xffff)
 
 static inline unsigned wire_kind(uint64_t word)
 {

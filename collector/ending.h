@@ -1,0 +1,60 @@
+/*
+ * How processes end: with what status, by which signal, for want of memory.
+ *
+ * Every traced process is watched from its admission on. When it ends the kernel is asked first;
+ * where it cannot say, what a traced parent tells is taken, which may come before the process's end
+ * has been noticed here or after. What comes after is *late*: the process's row stands in the
+ * recording already and is to be brought up to date. What is known is never replaced.
+ *
+ * A process that lives on, or whose place another program has taken by exec, has no ending. One
+ * thread.
+ */
+#ifndef HEAPLINE_COLLECTOR_ENDING_H
+#define HEAPLINE_COLLECTOR_ENDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vector.h"
+
+struct process;
+
+struct ending {
+    int exit_status;    /* -1: unknown, or killed by a signal */
+    int signal;         /* 0: none */
+    bool core_dumped;   /* false also when unknown */
+    bool out_of_memory; /* the kernel's OOM killer sent the signal; false also when unknown */
+};
+#define ENDING_UNKNOWN ((struct ending){.exit_status = -1})
+
+static inline bool ending_is_known(const struct ending *ending)
+{
+    return ending->exit_status >= 0 || ending->signal != 0;
+}
+
+/* What a wait status says; unknown when it is not that of an end. */
+struct ending ending_from_status(int wait_status);
+
+struct endings {
+    struct vector watched; /* struct watched_ending */
+    uint32_t count;
+    uint32_t late; /* of them: told after the process's row was written */
+};
+void endings_deinit(struct endings *endings);
+
+/* From now on a parent may tell how this process ends. One with the same id that was watched before
+ * is not any more. When memory is short it is not watched. */
+void endings_watch(struct endings *endings, const struct process *process);
+
+/* The process `parent` tells that its child `pid` has ended. One that is not known is ignored. */
+void endings_tell(struct endings *endings, pid_t parent, pid_t pid, int wait_status);
+
+/* When a process is about to be written for the last time: sets process->ending. `wait_status` is
+ * what its parent knows for certain, null when it has said nothing. */
+void endings_settle(struct endings *endings, struct process *process, const int *wait_status);
+
+/* Takes out one that is late: the number of the process's row. False: there is none. */
+bool endings_take_late(struct endings *endings, uint32_t *process, struct ending *ending);
+
+#endif
