@@ -19,7 +19,7 @@ static const struct command {
     {"tree", "by call path, callers above callees or inverted", command_tree},
     {"timeline", "memory over time, drawn in the terminal", command_timeline},
     {"diff", "what changed between two runs, or two moments of one", command_diff},
-    {"processes", NULL, NULL},
+    {"processes", "which process started which, how each ended", command_processes},
     {"html", NULL, NULL},
     {"export", "files for other programs", command_export},
     {"live", NULL, NULL},

@@ -130,12 +130,17 @@ static bool load_processes(struct recording *recording)
     return step == ROWS_END;
 }
 
-static struct process *process_by_id(struct recording *recording, uint32_t id)
+static int compare_ids(const void *id, const void *process)
 {
-    for (size_t i = 0; i < recording->process_count; i++)
-        if (recording->processes[i].id == id)
-            return &recording->processes[i];
-    return NULL;
+    uint32_t wanted = *(const uint32_t *)id, there = ((const struct process *)process)->id;
+    return (wanted > there) - (wanted < there);
+}
+
+struct process *recording_process(struct recording *recording, uint32_t id)
+{
+    return recording->process_count ? bsearch(&id, recording->processes, recording->process_count,
+                                              sizeof *recording->processes, compare_ids)
+                                    : NULL;
 }
 
 /* Counts each process's counters. One without a process would be missing from all sums. */
@@ -152,7 +157,7 @@ static bool count_counters(struct recording *recording)
         if (!rows_index(&rows, 0, &id) || !rows_index(&rows, 1, &count) ||
             !rows_index(&rows, 2, &chunks))
             return false;
-        struct process *process = process_by_id(recording, id);
+        struct process *process = recording_process(recording, id);
         if (!process || count > (uint64_t)chunks * CHUNK_ROWS)
             return database_damaged(&recording->database, "counters of no process");
         process->counter_count = count;
@@ -239,7 +244,7 @@ static bool read_position(struct recording *recording, struct rows *rows)
     if (!rows_index(rows, 0, &id) || !rows_count(rows, 1, &position.events) ||
         !rows_count(rows, 2, &position.bytes) || !rows_count(rows, 3, &position.blocks))
         return false;
-    struct process *process = process_by_id(recording, id);
+    struct process *process = recording_process(recording, id);
     if (!process || process->at_run_peak.lived || !is_possible(process, &position))
         return database_damaged(&recording->database, "in the peak of the run");
     process->at_run_peak = position;
@@ -288,8 +293,9 @@ bool recording_init(struct recording *recording, const char *path)
 {
     *recording = (struct recording){0};
     return database_init(&recording->database, path) && load_run(recording) &&
-           load_processes(recording) && check_totals(recording) && load_peak(recording) &&
-           count_counters(recording) && symbols_init(&recording->symbols, &recording->database) &&
+           load_processes(recording) && endings_load(recording) && check_totals(recording) &&
+           load_peak(recording) && count_counters(recording) &&
+           symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "viewer/database.h"
+#include "viewer/endings.h"
 #include "viewer/stacks.h"
 #include "viewer/symbols.h"
 
@@ -44,6 +45,7 @@ struct process {
     double started, ended, peak_time, end_time; /* NaN: unknown */
     int64_t exit_status;                        /* -1: unknown */
     int64_t signal;                             /* 0: none */
+    struct ending ending;
     struct sums sums;
     uint64_t frees, unmatched_frees, lost_events;
     uint64_t events, peak_events, end_events; /* in all, up to the peak, up to the end */
@@ -83,6 +85,9 @@ struct recording {
 bool recording_init(struct recording *recording, const char *path);
 void recording_deinit(struct recording *recording);
 const char *recording_problem(const struct recording *recording);
+
+/* The process with this id; NULL when there is none. */
+struct process *recording_process(struct recording *recording, uint32_t id);
 
 /* Events that were not recorded, over all processes. */
 uint64_t recording_lost_events(const struct recording *recording);

@@ -88,6 +88,17 @@ bool arguments_pid(const struct options *options, int64_t **pids, size_t *count)
     return true;
 }
 
+bool arguments_limit(const struct options *options, size_t *limit)
+{
+    int64_t number;
+    if (!options_number(options->value, 0, INT32_MAX, &number)) {
+        options_wrong(options, "--limit needs a number, not '%s'", options->value);
+        return false;
+    }
+    *limit = (size_t)number;
+    return true;
+}
+
 bool arguments_operand(const struct options *options, const char **file)
 {
     if (*file) {

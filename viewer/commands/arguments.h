@@ -74,6 +74,9 @@ int arguments_finish(const char *command);
  * when it is none. */
 bool arguments_pid(const struct options *options, int64_t **pids, size_t *count);
 
+/* Takes the option's value as a number of rows. False, with a message, when it is none. */
+bool arguments_limit(const struct options *options, size_t *limit);
+
 /* Takes the operand just returned as the recording, of which there may be one. */
 bool arguments_operand(const struct options *options, const char **file);
 

@@ -13,6 +13,7 @@ enum {
 };
 
 int command_run(char **arguments);
+int command_processes(char **arguments);
 int command_report(char **arguments);
 int command_lines(char **arguments);
 int command_diff(char **arguments);

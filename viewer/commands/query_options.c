@@ -21,17 +21,6 @@ static bool take_choice(const struct options *options, const char *name, const c
     return false;
 }
 
-static bool take_limit(const struct options *options, size_t *limit)
-{
-    int64_t number;
-    if (!options_number(options->value, 0, INT32_MAX, &number)) {
-        options_wrong(options, "--limit needs a number, not '%s'", options->value);
-        return false;
-    }
-    *limit = (size_t)number;
-    return true;
-}
-
 static void take_glob(struct globs *globs, const char *pattern)
 {
     globs->patterns = memory_resize(globs->patterns, globs->count + 1, sizeof *globs->patterns);
@@ -133,7 +122,7 @@ bool query_option_take(struct query *query, int option, struct options *options)
     case QUERY_OPTION_INHERITED:
         return query->inherited = true;
     case QUERY_OPTION_LIMIT:
-        return take_limit(options, &query->limit);
+        return arguments_limit(options, &query->limit);
     default:
         return take_word(query, option, options);
     }

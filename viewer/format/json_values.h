@@ -5,7 +5,12 @@
 #define HEAPLINE_VIEWER_FORMAT_JSON_VALUES_H
 
 #include <jansson.h>
+#include <math.h>
 #include <stdint.h>
+
+/* For JSON_REAL_PRECISION(): microseconds after a month of running, and no noise of binary
+ * fractions. */
+#define JSON_SECONDS_DIGITS 13
 
 /* NULL gives null. */
 static inline void json_put_text(json_t *object, const char *key, const char *text)
@@ -16,6 +21,12 @@ static inline void json_put_text(json_t *object, const char *key, const char *te
 static inline void json_put_count(json_t *object, const char *key, uint64_t count)
 {
     json_object_set_new(object, key, json_integer((json_int_t)count));
+}
+
+/* NaN gives null. */
+static inline void json_put_seconds(json_t *object, const char *key, double seconds)
+{
+    json_object_set_new(object, key, isnan(seconds) ? json_null() : json_real(seconds));
 }
 
 /* What every JSON output begins with: {"format", "version"}. */

@@ -52,18 +52,6 @@ char *name_of_command(const json_t *command)
     return line;
 }
 
-char *name_of_ending(const struct process *process)
-{
-    if (process->signal) {
-        const char *name = sigabbrev_np((int)process->signal);
-        return name ? memory_print("was killed by SIG%s", name)
-                    : memory_print("was killed by signal %" PRId64, process->signal);
-    }
-    if (process->exit_status >= 0)
-        return memory_print("ended with status %" PRId64, process->exit_status);
-    return memory_copy("ended in an unknown way");
-}
-
 static const char *path_below(const char *path, const char *folder)
 {
     size_t length = strlen(folder);

@@ -15,9 +15,6 @@ char *name_of_word(const char *word);
 /* A command line as a shell would need it. */
 char *name_of_command(const json_t *command);
 
-/* How a process came to its end: "ended with status 0", "was killed by SIGTERM", … */
-char *name_of_ending(const struct process *process);
-
 /* A place in the source in at most `width` columns: path:line function, without the parts that the
  * grouping leaves out, the path relative to the run's folder where it is below that. */
 char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "viewer/cleanup.h"
+#include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
 #include "viewer/format/report.h"
 #include "viewer/format/table.h"
@@ -23,6 +24,8 @@
 /* Frees of unknown blocks are normal (a few at start and shutdown) up to a part of all frees. */
 #define UNMATCHED_NORMAL  1000u
 #define UNMATCHED_DIVISOR 20u
+/* So many processes that did not end as usual are named. */
+#define ENDINGS_MAX 5u
 
 /* The layout of the figures above the table. */
 #define FIGURE_NAME    "12"
@@ -58,12 +61,12 @@ static void page_sentence(const struct page *page, const char *colour, size_t in
 
 static void page_print_process(const struct page *page, const struct process *process)
 {
-    CLEANUP(cleanup_free) char *ending = name_of_ending(process);
+    CLEANUP(cleanup_free) char *ending = ending_text(page->recording, process);
     CLEANUP(cleanup_free) char *python = process->python ? utf8_escape(process->python) : NULL;
     const char *name = python ? "Python " : "no Python seen";
     if (isnan(process->ended))
-        page_sentence(page, "", 0, "%s%s, process %" PRId64 ", still running when last recorded",
-                      name, python ? python : "", process->pid);
+        page_sentence(page, "", 0, "%s%s, process %" PRId64 ", %s", name, python ? python : "",
+                      process->pid, ending);
     else
         page_sentence(page, "", 0, "%s%s, process %" PRId64 ", %s after %s", name,
                       python ? python : "", process->pid, ending,
@@ -137,6 +140,41 @@ static void page_note_process(const struct page *page, const struct process *pro
                       process->pid);
 }
 
+static bool ended_as_usual(const struct page *page, const struct process *process)
+{
+    if (process->ending.refused)
+        return false;
+    /* Of a single process the heading says it. */
+    return page->answer->process_count == 1 ? process->ending.kind != ENDING_KILLED
+                                            : !ending_is_remarkable(process);
+}
+
+static void page_note_ending(const struct page *page, const struct process *process)
+{
+    CLEANUP(cleanup_free) char *note = ending_note(page->recording, process, "Process");
+    CLEANUP(cleanup_free) char *command = ending_command(page->recording, process);
+    if (command && page->answer->query.at.kind != MOMENT_EXIT)
+        page_sentence(page, page->colours.warning, 2, "! %s. What that was: %s", note, command);
+    else
+        page_sentence(page, page->colours.warning, 2, "! %s.", note);
+}
+
+static void page_note_endings(const struct page *page)
+{
+    const struct answer *answer = page->answer;
+    size_t count = 0;
+    for (size_t i = 0; i < answer->process_count; i++) {
+        const struct process *process = &page->recording->processes[answer->processes[i]];
+        if (!ended_as_usual(page, process) && count++ < ENDINGS_MAX)
+            page_note_ending(page, process);
+    }
+    if (count > ENDINGS_MAX)
+        page_sentence(
+            page, page->colours.warning, 2,
+            "! %zu more processes did not end with status 0; heapline processes shows all.",
+            count - ENDINGS_MAX);
+}
+
 /* No history was kept. */
 static void page_note_slices(const struct page *page)
 {
@@ -181,6 +219,7 @@ static void page_print_notes(const struct page *page)
         page_note_slices(page);
     for (size_t i = 0; i < page->answer->process_count; i++)
         page_note_process(page, &page->recording->processes[page->answer->processes[i]]);
+    page_note_endings(page);
     if (totals->unmatched_frees > UNMATCHED_NORMAL + totals->frees / UNMATCHED_DIVISOR)
         page_sentence(page, colour, 2,
                       "! %" PRIu64 " frees were of blocks from before the recording began.",

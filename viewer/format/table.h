@@ -12,7 +12,7 @@
 #include "viewer/format/colour.h"
 #include "viewer/format/size.h"
 
-#define TABLE_COLUMNS_MAX 8u
+#define TABLE_COLUMNS_MAX 9u
 
 struct table_column {
     const char *title;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "viewer/cleanup.h"
+#include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
 #include "viewer/format/size.h"
 #include "viewer/format/terminal.h"
@@ -23,6 +24,8 @@
 /* What "heapline: " and the words around a name take of a line. */
 #define PREFIX_COLUMNS 12u
 #define TOP_COLUMNS    46u
+/* So many processes that did not end as usual are named. */
+#define ENDINGS_MAX 3u
 
 static void print_sizes(const struct answer *answer)
 {
@@ -59,6 +62,29 @@ static void print_top_line(struct recording *recording, const struct answer *ans
     CLEANUP(cleanup_free) char *escaped = utf8_escape(line);
     CLEANUP(cleanup_free) char *cut = utf8_cut_end(escaped, width - PREFIX_COLUMNS);
     run_say("  %s", cut);
+}
+
+static void print_ending(const struct recording *recording, const struct process *process,
+                         const char *note)
+{
+    run_say("%s", note);
+    CLEANUP(cleanup_free) char *command = ending_command(recording, process);
+    if (command)
+        run_say("  what that was: %s", command);
+}
+
+static void print_endings(const struct recording *recording)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < recording->process_count; i++) {
+        const struct process *process = &recording->processes[i];
+        CLEANUP(cleanup_free) char *note = ending_note(recording, process, "process");
+        if (note && count++ < ENDINGS_MAX)
+            print_ending(recording, process, note);
+    }
+    if (count > ENDINGS_MAX)
+        run_say("%zu more processes did not end with status 0; heapline processes shows all",
+                count - ENDINGS_MAX);
 }
 
 static void print_losses(const struct recording *recording, const char *trouble)
@@ -106,6 +132,7 @@ static void print_recording(const char *file, const char *trouble)
     }
     print_sizes(&answer);
     print_top_line(&recording, &answer);
+    print_endings(&recording);
     print_losses(&recording, trouble);
     CLEANUP(cleanup_free) char *name = name_of_word(file);
     run_say("recorded in %s; next: heapline report %s", name, name);

@@ -1,0 +1,120 @@
+/*
+ * Reading and deriving endings.
+ */
+#include "viewer/endings.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/memory.h"
+#include "viewer/recording.h"
+
+const char *const ending_names[] = {
+    [ENDING_UNKNOWN] = "unknown", [ENDING_EXITED] = "exited",   [ENDING_KILLED] = "killed",
+    [ENDING_EXECUTED] = "exec",   [ENDING_RUNNING] = "running",
+};
+
+/* --- the table --- */
+
+static bool has_table(struct recording *recording, bool *has)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    return rows_init(&rows, &recording->database,
+                     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND "
+                     "name = 'ending'") &&
+           rows_next(&rows) == ROWS_ROW && rows_flag(&rows, 0, has);
+}
+
+static bool read_row(struct rows *rows, struct recording *recording)
+{
+    uint32_t id;
+    if (!rows_index(rows, 0, &id))
+        return false;
+    struct process *process = recording_process(recording, id);
+    if (!process)
+        return database_damaged(&recording->database, "the ending of no process");
+    struct ending *ending = &process->ending;
+    ending->is_told = true;
+    return rows_flag(rows, 1, &ending->core_dumped) && rows_flag(rows, 2, &ending->out_of_memory) &&
+           rows_count(rows, 3, &ending->refused) && rows_count(rows, 4, &ending->most_refused);
+}
+
+static bool load_table(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes "
+                   "FROM ending ORDER BY process"))
+        return false;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!read_row(&rows, recording))
+            return false;
+    return step == ROWS_END;
+}
+
+/* --- kinds --- */
+
+/* What is known without other rows. */
+static enum ending_kind kind_alone(const struct process *process)
+{
+    if (process->signal)
+        return ENDING_KILLED;
+    if (process->exit_status >= 0)
+        return ENDING_EXITED;
+    return isnan(process->ended) ? ENDING_RUNNING : ENDING_UNKNOWN;
+}
+
+static int compare_by_pid(const void *a, const void *b)
+{
+    const struct process *one = *(struct process *const *)a, *other = *(struct process *const *)b;
+    if (one->pid != other->pid)
+        return one->pid < other->pid ? -1 : 1;
+    return one->id < other->id ? -1 : 1;
+}
+
+/* Of two rows of one process id the first one's program has made place for the second one's, unless
+ * its end is known. */
+static void find_executed(struct process *const *by_pid, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++) {
+        struct process *process = by_pid[i];
+        const struct process *next = by_pid[i + 1];
+        if (process->ending.kind == ENDING_UNKNOWN && next->pid == process->pid &&
+            next->started >= process->ended)
+            process->ending.kind = ENDING_EXECUTED;
+    }
+}
+
+static void find_kinds(struct recording *recording)
+{
+    size_t count = recording->process_count;
+    CLEANUP(cleanup_free) struct process **by_pid = memory_new(count, sizeof *by_pid);
+    for (size_t i = 0; i < count; i++) {
+        by_pid[i] = &recording->processes[i];
+        by_pid[i]->ending.kind = kind_alone(by_pid[i]);
+    }
+    qsort(by_pid, count, sizeof *by_pid, compare_by_pid);
+    find_executed(by_pid, count);
+}
+
+bool endings_load(struct recording *recording)
+{
+    bool has;
+    find_kinds(recording);
+    return has_table(recording, &has) && (!has || load_table(recording));
+}
+
+bool ending_is_remarkable(const struct process *process)
+{
+    switch (process->ending.kind) {
+    case ENDING_EXITED:
+        return process->exit_status != 0;
+    case ENDING_KILLED:
+    case ENDING_RUNNING:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * How each process of a recording ended, as far as the recording says.
+ *
+ * A process that executed another program has a row for each program; the earlier one's ending is
+ * that, and is known by the row that follows. Recordings from before there was the table `ending`
+ * say nothing of what would stand in it.
+ */
+#ifndef HEAPLINE_VIEWER_ENDINGS_H
+#define HEAPLINE_VIEWER_ENDINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ending_kind {
+    ENDING_UNKNOWN,
+    ENDING_EXITED,   /* with process.exit_status */
+    ENDING_KILLED,   /* by process.signal */
+    ENDING_EXECUTED, /* another program took its place */
+    ENDING_RUNNING,  /* it lived on, or the recording was cut short before */
+};
+
+/* In JSON and CSV. */
+extern const char *const ending_names[];
+
+struct ending {
+    enum ending_kind kind;
+    bool is_told; /* the recording has a row for what follows */
+    bool core_dumped, out_of_memory;
+    uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
+};
+
+struct recording;
+struct process;
+
+/* Fills in every process's ending. False, with a problem, when they cannot be read. */
+bool endings_load(struct recording *recording);
+
+/* Is there something to say about it: not a plain exit, nor one that nothing is known of? */
+bool ending_is_remarkable(const struct process *process);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The objects "run" and those of "processes". Keys stand in the order in which they are documented.
+ */
+#include "viewer/format/process_json.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/format/json_values.h"
+#include "viewer/format/utf8.h"
+
+/* A number of which `absent` means that there is none. */
+static void put_optional(json_t *object, const char *key, int64_t number, int64_t absent)
+{
+    json_object_set_new(object, key, number == absent ? json_null() : json_integer(number));
+}
+
+/* What recordings say that know more of an ending. */
+static void put_ending(json_t *object, const struct ending *ending)
+{
+    bool known = ending->is_told;
+    json_put_text(object, "ending", ending_names[ending->kind]);
+    json_object_set_new(object, "core_dumped",
+                        known ? json_boolean(ending->core_dumped) : json_null());
+    json_object_set_new(object, "out_of_memory",
+                        known ? json_boolean(ending->out_of_memory) : json_null());
+    put_optional(object, "failed_allocations", known ? (int64_t)ending->refused : -1, -1);
+    put_optional(object, "largest_failed_bytes", known ? (int64_t)ending->most_refused : -1, -1);
+}
+
+json_t *process_to_json(const struct process *process)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "pid", json_integer(process->pid));
+    put_optional(object, "parent", process->parent, 0);
+    json_object_set(object, "command", process->command);
+    json_put_text(object, "python", process->python);
+    put_optional(object, "exit_status", process->exit_status, -1);
+    put_optional(object, "signal", process->signal, 0);
+    json_put_count(object, "peak_bytes", process->sums.peak_bytes);
+    json_put_count(object, "end_bytes", process->sums.end_bytes);
+    json_put_count(object, "leaked_bytes", process->sums.leaked_bytes);
+    json_put_count(object, "allocations", process->sums.allocations);
+    json_put_count(object, "frees", process->frees);
+    json_put_count(object, "allocated_bytes", process->sums.allocated_bytes);
+    json_put_seconds(object, "started", process->started);
+    json_put_seconds(object, "ended", process->ended);
+    json_put_seconds(object, "peak_time", process->peak_time);
+    put_ending(object, &process->ending);
+    return object;
+}
+
+json_t *run_to_json(const struct recording *recording)
+{
+    const struct run *run = &recording->run;
+    json_t *object = json_object();
+    char started[32] = "";
+    struct tm time;
+    time_t seconds = (time_t)floor(run->started);
+    if (gmtime_r(&seconds, &time))
+        strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &time);
+    CLEANUP(cleanup_free)
+    char *file = utf8_clean(recording->database.path, strlen(recording->database.path));
+    json_put_text(object, "file", file);
+    json_object_set(object, "command", run->command);
+    json_put_text(object, "started", started);
+    json_put_seconds(object, "seconds", run->seconds);
+    json_object_set_new(object, "complete", json_boolean(run->complete));
+    json_put_count(object, "lost_events", recording_lost_events(recording));
+    return object;
+}
