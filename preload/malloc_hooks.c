@@ -151,7 +151,8 @@ SHIM_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
     ENTER_OR_RETURN(&call, real_malloc.posix_memalign(block, alignment, size));
     hook_call_real(&call);
     int result = real_malloc.posix_memalign(block, alignment, size);
-    finish(&call, result == 0 ? *block : NULL, size);
+    /* Refused for its arguments: errno is none of its. */
+    finish(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
     return result;
 }
 

@@ -2,14 +2,19 @@
  * From words to counts: the live heap, the tree, the peak with its composition, and what the
  * decoder makes of words that no shim would send.
  */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "unit.h"
 
 #include "decode.h"
 #include "inheritance.h"
+#include "oom_kills.h"
+#include "recording_writer.h"
 #include "stream.h"
 
 #define RING_LOG2 14
@@ -394,6 +399,195 @@ static void test_forks_without_children(void **state)
     /* Those that nobody asks for go with the run. */
 }
 
+/* --- endings ---
+ *
+ * An eventfd that is readable stands for the pidfd of a process that has ended, on a kernel that
+ * says no more of it. */
+
+#define CHILD_PID 0x7ffffff1 /* beyond any process id */
+
+static void watch_child(struct stream *stream, struct process *child, uint32_t number)
+{
+    *child = (struct process){.number = number,
+                              .pid = CHILD_PID,
+                              .parent = stream->process->pid,
+                              .pidfd = eventfd(1, EFD_CLOEXEC),
+                              .ending = ENDING_UNKNOWN};
+    assert_true(child->pidfd >= 0);
+    endings_watch(&stream->run.endings, child);
+}
+
+static void tell_ending(struct stream *stream, pid_t pid, unsigned status)
+{
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_CHILD_ENDED << WIRE_MARK_SHIFT |
+                           (uint64_t)pid << WIRE_CHILD_PID_SHIFT | status);
+    stream_decode(stream);
+}
+
+static void settle_child(struct stream *stream, struct process *child, const int *wait_status)
+{
+    endings_settle(&stream->run.endings, child, wait_status);
+    close(child->pidfd);
+}
+
+static void test_told_before_its_end_is_seen(void **state)
+{
+    struct stream *stream = *state;
+    struct endings *endings = &stream->run.endings;
+    struct process child;
+    watch_child(stream, &child, 2);
+    tell_ending(stream, CHILD_PID - 1, 1 << 8); /* nobody that is known */
+    tell_ending(stream, CHILD_PID, 0x137f);     /* stopped */
+    tell_ending(stream, CHILD_PID, 0xffff);     /* continued */
+    tell_ending(stream, CHILD_PID, 7 << 8);
+    tell_ending(stream, CHILD_PID, 8 << 8); /* no process ends twice */
+    assert_int_equal(endings->late, 0);
+    settle_child(stream, &child, NULL);
+    assert_int_equal(child.ending.exit_status, 7);
+    assert_int_equal(child.ending.signal, 0);
+    assert_int_equal(endings->count, 0);
+    assert_int_equal(stream->process->damaged, 0);
+}
+
+static void test_told_after_its_end_is_seen(void **state)
+{
+    struct stream *stream = *state;
+    struct endings *endings = &stream->run.endings;
+    struct process child;
+    struct ending ending;
+    uint32_t number;
+    watch_child(stream, &child, 2);
+    settle_child(stream, &child, NULL);
+    assert_false(ending_is_known(&child.ending));
+    assert_false(endings_take_late(endings, &number, &ending));
+    tell_ending(stream, CHILD_PID, SIGSEGV | 0x80);
+    assert_int_equal(endings->late, 1);
+    assert_true(endings_take_late(endings, &number, &ending));
+    assert_int_equal(number, 2);
+    assert_int_equal(ending.exit_status, -1);
+    assert_int_equal(ending.signal, SIGSEGV);
+    assert_true(ending.core_dumped);
+    assert_false(ending.out_of_memory);
+    tell_ending(stream, CHILD_PID, 3 << 8);
+    assert_false(endings_take_late(endings, &number, &ending));
+    assert_int_equal(endings->count, 0);
+}
+
+/* What is certain is not replaced, another's child is not believed, and who has a process id now is
+ * not who had it before. */
+static void test_told_and_not_taken(void **state)
+{
+    struct stream *stream = *state;
+    struct endings *endings = &stream->run.endings;
+    struct process child;
+    const int certain = 5 << 8;
+    watch_child(stream, &child, 2);
+    tell_ending(stream, CHILD_PID, 7 << 8);
+    settle_child(stream, &child, &certain);
+    assert_int_equal(child.ending.exit_status, 5);
+    watch_child(stream, &child, 3);
+    settle_child(stream, &child, NULL);
+    endings_tell(endings, stream->process->pid + 1, CHILD_PID, 7 << 8);
+    assert_int_equal(endings->late, 0);
+    watch_child(stream, &child, 4);
+    tell_ending(stream, CHILD_PID, 9 << 8);
+    settle_child(stream, &child, NULL);
+    assert_int_equal(child.ending.exit_status, 9);
+    assert_int_equal(endings->count, 0);
+    assert_int_equal(endings->late, 0);
+}
+
+static void test_one_that_lives_on_has_no_ending(void **state)
+{
+    struct stream *stream = *state;
+    struct process child;
+    watch_child(stream, &child, 2);
+    uint64_t count;
+    assert_int_equal(read(child.pidfd, &count, sizeof count), sizeof count); /* it lives */
+    settle_child(stream, &child, NULL);
+    assert_false(ending_is_known(&child.ending));
+    assert_int_equal(stream->run.endings.count, 0);
+}
+
+/* The value of one column of the process with this number; -1 for null. */
+static int64_t recorded(sqlite3 *database, const char *query)
+{
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_prepare_v2(database, query, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value =
+        sqlite3_column_type(statement, 0) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* Its row stands in the file already. */
+static void test_a_late_ending_is_written(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    struct recording_writer writer;
+    const struct recorded_run about = {.command = "[]", .directory = "/", .keeps_history = true};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/heapline-test-%d.heapline", (int)getpid());
+    assert_true(recording_create(&writer, path, true, &about));
+    assert_int_equal(dup2(eventfd(1, EFD_CLOEXEC), process->pidfd), process->pidfd);
+    pid_t pid = process->pid;
+    process->pid = CHILD_PID;
+    process->parent = pid;
+    endings_watch(&stream->run.endings, process);
+    endings_settle(&stream->run.endings, process, NULL);
+    process->ended = true;
+    assert_true(recording_snapshot(&writer, &stream->run, process, &about));
+    const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
+    assert_int_equal(recorded(writer.database, status), -1);
+    endings_tell(&stream->run.endings, pid, CHILD_PID, SIGABRT | 0x80);
+    recording_put_late_endings(&writer, &stream->run.endings);
+    assert_int_equal(recorded(writer.database, status), -1);
+    assert_int_equal(recorded(writer.database, signal), SIGABRT);
+    assert_int_equal(recorded(writer.database, "SELECT core_dumped FROM ending"), 1);
+    assert_int_equal(stream->run.endings.late, 0);
+    recording_close(&writer);
+    unlink(path);
+}
+
+static void test_refused_allocations(void **state)
+{
+    struct stream *stream = *state;
+    const uint64_t sizes[] = {10, WIRE_MARK_VALUE_MASK, UINT64_C(1) << 40};
+    for (unsigned i = 0; i < 3; i++)
+        stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT |
+                               sizes[i]);
+    stream_decode(stream);
+    assert_int_equal(stream->process->refused, 3);
+    assert_int_equal(stream->process->most_refused, WIRE_MARK_VALUE_MASK);
+}
+
+/* As memory.events.local and as memory.oom_control have it. */
+static void test_oom_kills_are_read(void **state)
+{
+    (void)state;
+    char path[64];
+    uint64_t count;
+    snprintf(path, sizeof path, "/tmp/heapline-test-%d.events", (int)getpid());
+    const char *const texts[] = {
+        "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 0\n",
+        "oom_kill_disable 0\nunder_oom 1\noom_kill 4\n",
+        "low 0\n",
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(texts[i], file);
+        fclose(file);
+        assert_int_equal(oom_kills_read(path, &count), i < 2);
+        assert_int_equal(count, i < 2 ? 4 : 0);
+    }
+    unlink(path);
+    assert_false(oom_kills_read(path, &count));
+    assert_false(oom_kills_read(NULL, &count));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +607,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_child_inherits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forks_without_children, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_told_before_its_end_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_told_after_its_end_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_told_and_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_that_lives_on_has_no_ending, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
+        cmocka_unit_test(test_oom_kills_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,75 @@
+"""A stand-in for the collector: takes one traced process and keeps all that its shim sends.
+
+It speaks the handshake of schema/handshake.h, hands out a ring of schema/ring.h and never reads
+from it while the process runs, so that every word still stands there when it has ended.
+"""
+
+import mmap
+import os
+import socket
+import struct
+import threading
+
+import harness
+
+HELLO_MAGIC, RING_MAGIC, WIRE_VERSION = 0x48504C48, 0x48504C52, 1
+HELLO_BYTES, CONTROL_BYTES, LOG2_WORDS = 24, 4096, 20
+HEAD_OFFSET = 64
+FIRST_BIT, KIND_SHIFT, MARK, MARK_SHIFT = 1 << 62, 58, 9, 50
+
+
+def make_ring():
+    ring = os.memfd_create("stand-in")
+    os.ftruncate(ring, CONTROL_BYTES + 8 * (1 << LOG2_WORDS))
+    patience_ns = 10**9
+    os.pwrite(ring, struct.pack("IIIIQ", RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
+    return ring
+
+
+def welcome(connection, ring):
+    """With a ring the process is traced; with None it goes on untraced."""
+    hello = connection.recv(HELLO_BYTES, socket.MSG_WAITALL)
+    assert struct.unpack_from("II", hello) == (HELLO_MAGIC, WIRE_VERSION)
+    answer = struct.pack("IIII", HELLO_MAGIC, WIRE_VERSION, ring is not None, 0)
+    socket.send_fds(connection, [answer], [] if ring is None else [ring])
+
+
+def serve(listener, ring):
+    """The first process that comes gets the ring. Until the listener is closed."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            welcome(connection, ring)
+        ring = None
+
+
+def words_of(ring):
+    with mmap.mmap(ring, 0, prot=mmap.PROT_READ) as memory:
+        (head,) = struct.unpack_from("Q", memory, HEAD_OFFSET)
+        assert head <= 1 << LOG2_WORDS
+        return struct.unpack_from(f"{head}Q", memory, CONTROL_BYTES)
+
+
+def marks_of(command, mark, build=harness.BUILD, **options):
+    """Runs the command to its end, which must be good; what it has printed, and the values of all
+    records MARK with this mark that its first process has sent, in their order."""
+    address = f"heapline-stand-in-{os.getpid()}"
+    ring = make_ring()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{address}")
+        listener.listen()
+        server = threading.Thread(target=serve, args=(listener, ring))
+        server.start()
+        env = harness.environment(LD_PRELOAD=build / "libheapline.so", HEAPLINE_SOCKET=f"@{address}")
+        try:
+            out = harness.run(command, env=env, check=0, **options).out
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            server.join()
+    words = words_of(ring)
+    os.close(ring)
+    marks = [w for w in words if w & FIRST_BIT and w >> KIND_SHIFT & 15 == MARK]
+    return out, [w & ((1 << 48) - 1) for w in marks if w >> MARK_SHIFT & 255 == mark]
