@@ -217,7 +217,8 @@ void endings_settle(struct endings *endings, struct process *process, const int 
         *ending = ending_from_status(status);
     if (!watched)
         return;
-    bool killed = was_oom_kill(watched);
+    bool may_be_killed = ending->signal == SIGKILL || !ending_is_known(ending);
+    bool killed = ended && may_be_killed && was_oom_kill(watched);
     ending->out_of_memory = killed && ending->signal == SIGKILL;
     if (ending->out_of_memory)
         explain_oom_kill(endings, watched->oom_file);

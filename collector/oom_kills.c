@@ -17,23 +17,26 @@
 
 #include "proc.h"
 
-/* One of the two kinds of hierarchy. */
+/* One of the two kinds of hierarchy, and where it is mounted: that is looked for once. */
 struct hierarchy {
-    const char *controllers; /* in /proc/PID/cgroup, "ID:controllers:path" */
-    const char *type;        /* of the mounted file system */
-    const char *option;      /* that it was mounted with */
-    const char *counter;     /* name of the file */
+    const char *const controllers; /* in /proc/PID/cgroup, "ID:controllers:path" */
+    const char *const type;        /* of the mounted file system */
+    const char *const option;      /* that it was mounted with */
+    const char *const counter;     /* name of the file */
+    bool is_looked_for;
+    char *root, *point; /* null: not mounted */
 };
-static const struct hierarchy version_1 = {"memory", "cgroup", "memory", "memory.oom_control"};
-static const struct hierarchy version_2 = {"", "cgroup2", "", "memory.events.local"};
+static struct hierarchy version_1 = {
+    .controllers = "memory", .type = "cgroup", .option = "memory", .counter = "memory.oom_control"};
+static struct hierarchy version_2 = {
+    .controllers = "", .type = "cgroup2", .option = "", .counter = "memory.events.local"};
 
 /* Is `word` one of those in `list`, separated by commas? */
 static bool has_word(const char *list, const char *word)
 {
     size_t length = strlen(word);
-    for (; *list;
-         list += list[strcspn(list, ",")] == ',' ? strcspn(list, ",") + 1 : strcspn(list, ","))
-        if (strcspn(list, ",") == length && strncmp(list, word, length) == 0)
+    for (const char *at = list; at; at = (at = strchr(at, ',')) ? at + 1 : NULL)
+        if (strncmp(at, word, length) == 0 && (!at[length] || at[length] == ','))
             return true;
     return length == 0;
 }
@@ -65,24 +68,27 @@ static bool is_mount_of(const char *line, const struct hierarchy *hierarchy, cha
 {
     char type[32], options[256];
     const char *behind = strstr(line, " - ");
-    return behind && strlen(line) < PATH_MAX &&
-           sscanf(line, "%*s %*s %*s %s %s", root, point) == 2 &&
+    _Static_assert(PATH_MAX == 4096, "the widths below");
+    return behind && sscanf(line, "%*s %*s %*s %4095s %4095s", root, point) == 2 &&
            sscanf(behind, " - %31s %*s %255s", type, options) == 2 &&
            strcmp(type, hierarchy->type) == 0 && has_word(options, hierarchy->option);
 }
 
-static bool find_mount(const struct hierarchy *hierarchy, char root[PATH_MAX], char point[PATH_MAX])
+static bool find_mount(struct hierarchy *hierarchy)
 {
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL;
+    char root[PATH_MAX], point[PATH_MAX], *line = NULL;
     size_t size = 0;
-    bool found = false;
-    while (mounts && !found && getline(&line, &size, mounts) > 0)
-        found = is_mount_of(line, hierarchy, root, point);
+    FILE *mounts = hierarchy->is_looked_for ? NULL : fopen("/proc/self/mountinfo", "re");
+    while (mounts && !hierarchy->root && getline(&line, &size, mounts) > 0)
+        if (is_mount_of(line, hierarchy, root, point)) {
+            hierarchy->root = strdup(root);
+            hierarchy->point = strdup(point);
+        }
+    hierarchy->is_looked_for = true;
     free(line);
     if (mounts)
         fclose(mounts);
-    return found;
+    return hierarchy->root && hierarchy->point;
 }
 
 /* The counter of the cgroup `path` or of the nearest one above it that has one. */
@@ -100,16 +106,16 @@ static char *find_counter(const char *point, char *path, const char *counter)
     }
 }
 
-static char *find_file(pid_t pid, const struct hierarchy *hierarchy)
+static char *find_file(pid_t pid, struct hierarchy *hierarchy)
 {
-    char path[PATH_MAX], root[PATH_MAX], point[PATH_MAX];
-    if (!find_path(pid, hierarchy, path) || !find_mount(hierarchy, root, point))
+    char path[PATH_MAX];
+    if (!find_path(pid, hierarchy, path) || !find_mount(hierarchy))
         return NULL;
     /* What is mounted may be a part of the hierarchy. */
-    size_t above = root[1] ? strlen(root) : 0;
-    if (strncmp(path, root, above) != 0 || (path[above] && path[above] != '/'))
+    size_t above = hierarchy->root[1] ? strlen(hierarchy->root) : 0;
+    if (strncmp(path, hierarchy->root, above) != 0 || (path[above] && path[above] != '/'))
         return NULL;
-    return find_counter(point, path + above, hierarchy->counter);
+    return find_counter(hierarchy->point, path + above, hierarchy->counter);
 }
 
 char *oom_kills_file(pid_t pid)

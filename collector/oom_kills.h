@@ -1,5 +1,5 @@
 /*
- * How many processes of a cgroup the kernel's OOM killer has killed.
+ * How many processes of a cgroup the kernel's OOM killer has killed. One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_OOM_KILLS_H
 #define HEAPLINE_COLLECTOR_OOM_KILLS_H

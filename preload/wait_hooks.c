@@ -121,7 +121,7 @@ static void tell_information(const siginfo_t *found)
 
 SHIM_EXPORT int waitid(idtype_t kind, id_t which, siginfo_t *found, int options)
 {
-    siginfo_t own;
+    siginfo_t own = {0};
     siginfo_t *const into = found ? found : &own;
     resolve_now();
     int result = real.waitid(kind, which, into, options);

@@ -195,7 +195,8 @@ struct page {
 /* A time since the run's start, or a length; empty when it is not known. */
 static struct size_text seconds_or_nothing(double seconds)
 {
-    return isnan(seconds) ? (struct size_text){""} : seconds_format(seconds);
+    const struct size_text nothing = {""};
+    return isnan(seconds) ? nothing : seconds_format(seconds);
 }
 
 static struct table_cells cells_of(const struct page *page, const struct process *process)
