@@ -199,6 +199,17 @@ static struct size_text seconds_or_nothing(double seconds)
     return isnan(seconds) ? nothing : seconds_format(seconds);
 }
 
+/* Its Python; columns are of plain characters. */
+static struct size_text version_of(const struct process *process)
+{
+    struct size_text version;
+    snprintf(version.text, sizeof version.text, "%s", process->python ? process->python : "");
+    for (char *at = version.text; *at; at++)
+        if (*at <= ' ' || *at > '~')
+            *at = '?';
+    return version;
+}
+
 static struct table_cells cells_of(const struct page *page, const struct process *process)
 {
     const struct sums *sums = &process->sums;
@@ -208,9 +219,7 @@ static struct table_cells cells_of(const struct page *page, const struct process
                                  seconds_or_nothing(fmax(ended - process->started, 0)),
                                  size_format(sums->peak_bytes), size_format(sums->end_bytes),
                                  size_format(sums->leaked_bytes), count_format(sums->allocations)}};
-    CLEANUP(cleanup_free) char *python = utf8_escape(process->python ? process->python : "");
-    struct size_text *version = &cells.cells[8];
-    snprintf(version->text, sizeof version->text, "%s", python);
+    cells.cells[8] = version_of(process);
     return cells;
 }
 
