@@ -406,13 +406,13 @@ def test_a_zombie(python, program, text, ends, tmp_path):
         child = os.fork()
         if child == 0:
             {text}
+        print("ready", flush=True)
         sys.stdin.readline()
         """
     )
     file = tmp_path / "run.heapline"
     process = start(heapline_run([python.path, source], file), preexec_fn=as_on_an_older_kernel)
-    while not file.exists():
-        time.sleep(0.01)
+    assert process.stdout.readline() == "ready\n"
     rows = read_until(file, lambda row: row["depth"] == 1 and row["ended"] is not None)
     assert [status_of(row) for row in rows] == [None, ends]
     assert end(process, "\n").status == 0
