@@ -403,7 +403,7 @@ static void on_mark(struct cursor *cursor, uint64_t first)
         inheritance_note(cursor->run, process, value);
         break;
     case WIRE_MARK_CHILD_ENDED:
-        endings_tell(&cursor->run->endings, process->pid, (pid_t)(whole >> WIRE_CHILD_PID_SHIFT),
+        endings_tell(&cursor->run->endings, process, (pid_t)(whole >> WIRE_CHILD_PID_SHIFT),
                      (int)(whole & WIRE_CHILD_STATUS_MASK));
         break;
     case WIRE_MARK_REFUSED:
@@ -414,10 +414,16 @@ static void on_mark(struct cursor *cursor, uint64_t first)
     }
 }
 
+/* In this collector's CLOCK_MONOTONIC. */
+static inline uint64_t time_of(const struct process *process, uint64_t first)
+{
+    return (first & WIRE_TIME_MASK) + process->clock_offset;
+}
+
 static unsigned on_time(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
-    uint64_t time_ns = first & WIRE_TIME_MASK;
+    uint64_t time_ns = time_of(process, first);
     if (time_ns > cursor->until_ns) {
         cursor->end = cursor->position;
         return 0;
@@ -535,8 +541,8 @@ bool decode_next_time(const struct process *process, uint64_t *time_ns)
         return false;
     *time_ns = process->now_ns;
     if ((first & WIRE_FIRST_BIT) && wire_kind(first) == WIRE_TIME &&
-        (first & WIRE_TIME_MASK) > process->now_ns)
-        *time_ns = first & WIRE_TIME_MASK;
+        time_of(process, first) > process->now_ns)
+        *time_ns = time_of(process, first);
     return true;
 }
 

@@ -67,6 +67,13 @@ static void look_for_hole(struct process *process, uint64_t now)
     }
 }
 
+/* What has come over sockets goes into rings. */
+static void receive(struct process *const *processes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        process_receive(processes[i], ROUND_WORDS);
+}
+
 /* --- cuts --------------------------------------------------------------------------------------
  */
 
@@ -80,13 +87,15 @@ static void cut(struct process *process)
         process->cut = head;
 }
 
-/* Notes who has died since the last cut; what they wrote until then is all there will be. */
+/* Notes who has died since the last cut; what they wrote until then is all there will be. Of a
+ * stream more may be on its way. */
 static void note_deaths(struct process *const *processes, unsigned count)
 {
     struct pollfd watched[DRAIN_PROCESSES_MAX];
     for (unsigned i = 0; i < count; i++)
-        watched[i] = (struct pollfd){.fd = processes[i]->is_dead ? -1 : processes[i]->pidfd,
-                                     .events = POLLIN};
+        watched[i] = (struct pollfd){
+            .fd = processes[i]->is_dead || processes[i]->stream ? -1 : processes[i]->pidfd,
+            .events = POLLIN};
     if (poll(watched, count, 0) <= 0)
         return;
     for (unsigned i = 0; i < count; i++)
@@ -215,6 +224,7 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
                      uint64_t now)
 {
     tick(drain, processes, count, now);
+    receive(processes, count);
     if (count == 0)
         return 0;
     return count == 1 ? round_of_one(drain, processes[0], now)
@@ -224,6 +234,7 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
 void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
 {
     struct merge merge;
+    receive(processes, count);
     make_cut(processes, count);
     merge_init(&merge, drain->run, processes, count);
     read_to_cut(drain, processes, count, &merge, UINT64_MAX);
@@ -231,7 +242,8 @@ void drain_to_now(struct drain *drain, struct process *const *processes, unsigne
 
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
 {
-    while (decode_ring(drain->run, process, UINT64_MAX, DECODE_ALL) ||
+    while (process_receive(process, ROUND_WORDS) ||
+           decode_ring(drain->run, process, UINT64_MAX, DECODE_ALL) ||
            (!lives_on && decode_skip_hole(process)))
         ;
     run_peak_leave(drain->run, process);

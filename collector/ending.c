@@ -12,7 +12,6 @@
 #include "ending.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +42,7 @@ _Static_assert(sizeof(struct pidfd_information) == 64, "PIDFD_INFO_SIZE_VER0");
 
 struct watched_ending {
     uint32_t process; /* number of its row */
+    uint64_t place;   /* of both, see process.place */
     pid_t pid, parent;
     int status;         /* told by its parent */
     bool is_told;       /* status is set */
@@ -66,12 +66,6 @@ struct ending ending_from_status(int wait_status)
 
 /* --- what the kernel knows ---------------------------------------------------------------------
  */
-
-static bool has_ended(int pidfd)
-{
-    struct pollfd watched = {.fd = pidfd, .events = POLLIN};
-    return poll(&watched, 1, 0) > 0;
-}
 
 static bool status_of_reaped(int pidfd, int *status)
 {
@@ -108,7 +102,7 @@ static bool is_unreaped(int pidfd)
 static bool status_of_ended(const struct process *process, int *status)
 {
     return status_of_reaped(process->pidfd, status) ||
-           (status_of_zombie(process->pid, status) && is_unreaped(process->pidfd)) ||
+           (status_of_zombie(process->local, status) && is_unreaped(process->pidfd)) ||
            status_of_reaped(process->pidfd, status);
 }
 
@@ -126,10 +120,10 @@ static bool is_late(const struct watched_ending *watched)
 }
 
 /* The latest first: long-finished ones are seldom asked for. */
-static struct watched_ending *find(const struct endings *endings, pid_t pid)
+static struct watched_ending *find(const struct endings *endings, uint64_t place, pid_t pid)
 {
     for (uint32_t i = endings->count; i-- > 0;)
-        if (watched_at(endings, i)->pid == pid)
+        if (watched_at(endings, i)->pid == pid && watched_at(endings, i)->place == place)
             return watched_at(endings, i);
     return NULL;
 }
@@ -150,26 +144,27 @@ void endings_deinit(struct endings *endings)
 
 void endings_watch(struct endings *endings, const struct process *process)
 {
-    struct watched_ending *before = find(endings, process->pid);
+    struct watched_ending *before = find(endings, process->place, process->pid);
     if (before)
         forget(endings, before);
     if (!vector_reserve(&endings->watched, (size_t)endings->count + 1, sizeof *before))
         return;
     struct watched_ending watched = {
         .process = process->number,
+        .place = process->place,
         .pid = process->pid,
         .parent = process->parent,
-        .oom_file = oom_kills_file(process->pid),
+        .oom_file = oom_kills_file(process->local),
     };
     oom_kills_read(watched.oom_file, &watched.oom_kills);
     *watched_at(endings, endings->count++) = watched;
 }
 
-void endings_tell(struct endings *endings, pid_t parent, pid_t pid, int wait_status)
+void endings_tell(struct endings *endings, const struct process *parent, pid_t pid, int wait_status)
 {
-    struct watched_ending *watched = find(endings, pid);
+    struct watched_ending *watched = find(endings, parent->place, pid);
     struct ending ending = ending_from_status(wait_status);
-    if (!watched || watched->parent != parent || watched->is_told || !ending_is_known(&ending))
+    if (!watched || watched->parent != parent->pid || watched->is_told || !ending_is_known(&ending))
         return;
     watched->is_told = true;
     watched->status = wait_status;
@@ -208,9 +203,9 @@ static bool learn_status(const struct process *process, const struct watched_end
 
 void endings_settle(struct endings *endings, struct process *process, const int *wait_status)
 {
-    struct watched_ending *watched = find(endings, process->pid);
+    struct watched_ending *watched = find(endings, process->place, process->pid);
     struct ending *ending = &process->ending;
-    bool ended = has_ended(process->pidfd);
+    bool ended = process_has_ended(process);
     int status = wait_status ? *wait_status : 0;
     *ending = ENDING_UNKNOWN;
     if (wait_status || (ended && learn_status(process, watched, &status)))

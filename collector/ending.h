@@ -48,7 +48,8 @@ void endings_deinit(struct endings *endings);
 void endings_watch(struct endings *endings, const struct process *process);
 
 /* The process `parent` tells that its child `pid` has ended. One that is not known is ignored. */
-void endings_tell(struct endings *endings, pid_t parent, pid_t pid, int wait_status);
+void endings_tell(struct endings *endings, const struct process *parent, pid_t pid,
+                  int wait_status);
 
 /* When a process is about to be written for the last time: sets process->ending. `wait_status` is
  * what its parent knows for certain, null when it has said nothing. */

@@ -20,6 +20,7 @@ struct inherited_block {
 
 struct inheritance {
     struct inheritance *next; /* noted later */
+    uint64_t place;
     pid_t parent;
     uint32_t token;
     uint64_t count;
@@ -66,7 +67,8 @@ void inheritance_note(struct run *run, const struct process *parent, uint32_t to
         run->memory_short = true;
         return;
     }
-    *inheritance = (struct inheritance){.parent = parent->pid, .token = token};
+    *inheritance =
+        (struct inheritance){.place = parent->place, .parent = parent->pid, .token = token};
     live_heap_visit(&parent->heap, copy_block, &(struct copy){&parent->counters, inheritance});
     struct inheritance **last = &run->inheritances;
     while (*last)
@@ -75,11 +77,24 @@ void inheritance_note(struct run *run, const struct process *parent, uint32_t to
     run->inherited_blocks += inheritance->count;
 }
 
-struct inheritance *inheritance_take(struct run *run, pid_t parent, uint32_t token)
+static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent, uint32_t token)
+{
+    return noted->place == place && noted->parent == parent && noted->token == token;
+}
+
+bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, uint32_t token)
+{
+    for (const struct inheritance *at = run->inheritances; at; at = at->next)
+        if (is_of(at, place, parent, token))
+            return true;
+    return false;
+}
+
+struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token)
 {
     for (struct inheritance **at = &run->inheritances; *at; at = &(*at)->next) {
         struct inheritance *found = *at;
-        if (found->parent != parent || found->token != token)
+        if (!is_of(found, place, parent, token))
             continue;
         *at = found->next;
         run->inherited_blocks -= found->count;

@@ -23,8 +23,12 @@ struct inheritance;
 /* At the mark with this token. When memory is short nothing is noted, and run->memory_short set. */
 void inheritance_note(struct run *run, const struct process *parent, uint32_t token);
 
-/* Takes out what was noted; null when it was not. The caller frees it with inheritance_free(). */
-struct inheritance *inheritance_take(struct run *run, pid_t parent, uint32_t token);
+/* Is something noted of a process (see process.place)? */
+bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, uint32_t token);
+
+/* Takes out what was noted of it; null when nothing was. The caller frees it with
+ * inheritance_free(). */
+struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token);
 
 /* Gives the blocks to a child that has had no event yet. */
 void inheritance_apply(struct run *run, struct process *child, const struct inheritance *from);

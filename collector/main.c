@@ -1,25 +1,43 @@
 /*
- * heaplined: reads its options and runs one session.
+ * heaplined: reads its options and runs one private session, or the daemon.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon.h"
+#include "handshake.h"
 #include "ring.h"
+#include "runs.h"
 #include "session.h"
+#include "size.h"
+#include "text.h"
 
-#define PATIENCE_ENVIRONMENT "HEAPLINE_PATIENCE"
-#define PATIENCE_MS_DEFAULT  5000u
+#define PATIENCE_ENVIRONMENT  "HEAPLINE_PATIENCE"
+#define PATIENCE_MS_DEFAULT   5000u
+#define PROCESSES_MAX_DEFAULT 1000u
+#define TOKEN_BYTES_MIN       8u
 
 static const char usage[] =
-    "Usage: heaplined --private LISTENER CONTROL --output FILE [options] -- COMMAND [ARG...]\n"
+    "Usage: heaplined --listen ADDRESS... --output FOLDER [options]\n"
+    "       heaplined --private LISTENER CONTROL --output FILE [options] -- COMMAND [ARG...]\n"
     "\n"
-    "Collects what traced processes send and writes the recording FILE. heapline run starts it.\n"
+    "Collects what traced processes send and writes recordings. The second form is what heapline "
+    "run\n"
+    "starts.\n"
     "\n"
+    "  --listen ADDRESS            unix:PATH or tcp:HOST:PORT; may be given again\n"
+    "  --output FOLDER|FILE        where the recordings are put; the recording\n"
+    "  --token-file FILE           its first line is the secret that TCP peers must know (or the\n"
+    "                              variable HEAPLINE_TOKEN)\n"
+    "  --max-processes N           connected at a time (1000)\n"
+    "  --max-runs N                that go on at a time (256)\n"
+    "  --quota SIZE                what all recordings in FOLDER may take on disk\n"
+    "  --session-memory SIZE       address space that a run's collector may have\n"
     "  --private LISTENER CONTROL  descriptors of the listening socket and of the one to heapline "
     "run\n"
-    "  --output FILE               the recording\n"
     "  --force                     replace FILE when it exists\n"
     "  --overflow block|drop       what a program does that finds no room: wait (default) or drop\n"
     "  --max-frames N              keep the innermost N frames of a stack\n"
@@ -31,7 +49,13 @@ static const char usage[] =
 
 enum {
     OPTION_PRIVATE = 256,
+    OPTION_LISTEN,
     OPTION_OUTPUT,
+    OPTION_TOKEN_FILE,
+    OPTION_MAX_PROCESSES,
+    OPTION_MAX_RUNS,
+    OPTION_QUOTA,
+    OPTION_SESSION_MEMORY,
     OPTION_FORCE,
     OPTION_OVERFLOW,
     OPTION_FRAMES,
@@ -43,7 +67,13 @@ enum {
 
 static const struct option long_options[] = {
     {"private", required_argument, NULL, OPTION_PRIVATE},
+    {"listen", required_argument, NULL, OPTION_LISTEN},
     {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+    {"max-processes", required_argument, NULL, OPTION_MAX_PROCESSES},
+    {"max-runs", required_argument, NULL, OPTION_MAX_RUNS},
+    {"quota", required_argument, NULL, OPTION_QUOTA},
+    {"session-memory", required_argument, NULL, OPTION_SESSION_MEMORY},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"overflow", required_argument, NULL, OPTION_OVERFLOW},
     {"max-frames", required_argument, NULL, OPTION_FRAMES},
@@ -95,36 +125,103 @@ static void read_patience(struct session_options *options)
     options->patience_ns = milliseconds * 1000000u;
 }
 
-/* Fills the options. Returns -1 to go on, else the exit status. */
-static int read_options(int count, char **words, struct session_options *options)
+/* The first line of the file; null when it is no secret. */
+static const char *read_token(const char *path)
+{
+    static char token[HELLO_TOKEN_MAX + 2];
+    FILE *file = fopen(path, "re");
+    bool read = file && fgets(token, sizeof token, file);
+    if (file)
+        fclose(file);
+    if (!read)
+        return NULL;
+    token[strcspn(token, "\r\n")] = 0;
+    return token;
+}
+
+static int read_listen(struct daemon_options *options)
+{
+    if (options->listen_count == DAEMON_LISTENERS_MAX)
+        return fail("too many addresses to listen at: ", optarg);
+    options->listen[options->listen_count++] = optarg;
+    return -1;
+}
+
+/* Options of the daemon alone. */
+static int read_daemon_option(int option, struct daemon_options *options)
 {
     uint64_t number;
-    for (int option; (option = getopt_long(count, words, "+", long_options, NULL)) != -1;) {
+    switch (option) {
+    case OPTION_LISTEN:
+        return read_listen(options);
+    case OPTION_TOKEN_FILE:
+        options->token = read_token(optarg);
+        return options->token ? -1 : fail("cannot read a secret from ", optarg);
+    case OPTION_MAX_PROCESSES:
+    case OPTION_MAX_RUNS:
+        if (!read_number(optarg, option == OPTION_MAX_RUNS ? RUNS_MAX : UINT32_MAX, &number) ||
+            number == 0)
+            return fail("a limit needs a number from 1 on that is not too large, not ", optarg);
+        *(option == OPTION_MAX_RUNS ? &options->runs_max : &options->processes_max) =
+            (uint32_t)number;
+        return -1;
+    case OPTION_QUOTA:
+        return size_parse(optarg, &options->quota) ? -1
+                                                   : fail("--quota needs a size, not ", optarg);
+    default:
+        return size_parse(optarg, &options->session_memory)
+                   ? -1
+                   : fail("--session-memory needs a size, not ", optarg);
+    }
+}
+
+/* Options of a session, the daemon's too. */
+static int read_session_option(int option, struct session_options *options)
+{
+    uint64_t number;
+    switch (option) {
+    case OPTION_OUTPUT:
+        options->output = optarg;
+        return -1;
+    case OPTION_FORCE:
+        options->force = true;
+        return -1;
+    case OPTION_OVERFLOW:
+        return read_overflow(optarg, &options->overflow)
+                   ? -1
+                   : fail("--overflow is block or drop, not ", optarg);
+    case OPTION_FRAMES:
+        if (!read_number(optarg, UINT32_MAX, &number))
+            return fail("--max-frames needs a number, not ", optarg);
+        options->frames_max = (uint32_t)number;
+        return -1;
+    case OPTION_NO_HISTORY:
+        options->keeps_history = false;
+        return -1;
+    default:
+        options->no_children = true;
+        return -1;
+    }
+}
+
+/* Fills the options. Returns -1 to go on, else the exit status. */
+static int read_options(int count, char **words, struct daemon_options *options)
+{
+    int status = -1;
+    for (int option;
+         status < 0 && (option = getopt_long(count, words, "+", long_options, NULL)) != -1;) {
         switch (option) {
         case OPTION_PRIVATE:
-            if (!read_private(count, words, options))
+            if (!read_private(count, words, &options->session))
                 return fail("--private needs two descriptors", "");
             break;
         case OPTION_OUTPUT:
-            options->output = optarg;
-            break;
         case OPTION_FORCE:
-            options->force = true;
-            break;
         case OPTION_OVERFLOW:
-            if (!read_overflow(optarg, &options->overflow))
-                return fail("--overflow is block or drop, not ", optarg);
-            break;
         case OPTION_FRAMES:
-            if (!read_number(optarg, UINT32_MAX, &number))
-                return fail("--max-frames needs a number, not ", optarg);
-            options->frames_max = (uint32_t)number;
-            break;
         case OPTION_NO_HISTORY:
-            options->keeps_history = false;
-            break;
         case OPTION_NO_CHILDREN:
-            options->no_children = true;
+            status = read_session_option(option, &options->session);
             break;
         case OPTION_HELP:
             fputs(usage, stdout);
@@ -132,22 +229,63 @@ static int read_options(int count, char **words, struct session_options *options
         case OPTION_VERSION:
             puts("heaplined " HEAPLINE_VERSION);
             return 0;
-        default:
+        case '?':
             return 2; /* getopt has said what is wrong */
+        default:
+            status = read_daemon_option(option, options);
         }
     }
-    return -1;
+    return status;
+}
+
+/* The arguments behind the options, which the kernel has put one behind the other. */
+static int run_private(struct session_options *options, char **command)
+{
+    char **last = command, *list, *out;
+    size_t bytes = 1;
+    for (; *last; last++)
+        bytes += strlen(*last) + 1;
+    list = out = malloc(bytes);
+    for (last = command; list && *last; last++)
+        out = stpcpy(out, *last) + 1;
+    char *json = list ? text_list_to_json(list, bytes - 1) : NULL;
+    char *folder = getcwd(NULL, 0);
+    options->command = json;
+    options->directory = folder;
+    int status = json && folder ? session_run(options) : fail("no memory", "");
+    free(list);
+    free(json);
+    free(folder);
+    return status;
+}
+
+static int run_daemon(struct daemon_options *options)
+{
+    options->folder = realpath(options->session.output, NULL);
+    if (!options->folder)
+        return fail("no such folder: ", options->session.output);
+    if (!options->token)
+        options->token = getenv(ENVIRONMENT_TOKEN);
+    if (options->token &&
+        (strlen(options->token) < TOKEN_BYTES_MIN || strlen(options->token) > HELLO_TOKEN_MAX))
+        return fail("a secret has from 8 to 256 bytes", "");
+    return daemon_run(options);
 }
 
 int main(int count, char **words)
 {
-    struct session_options options = {.listener = -1, .control = -1, .keeps_history = true};
+    struct daemon_options options = {
+        .processes_max = PROCESSES_MAX_DEFAULT,
+        .runs_max = RUNS_MAX,
+        .session = {.listener = -1, .control = -1, .handover = -1, .keeps_history = true},
+    };
     int status = read_options(count, words, &options);
     if (status >= 0)
         return status;
-    if (options.listener < 0 || !options.output)
-        return fail("--private and --output are needed", "");
-    options.command = words + optind;
-    read_patience(&options);
-    return session_run(&options);
+    read_patience(&options.session);
+    if (options.session.output && options.session.listener >= 0 && !options.listen_count)
+        return run_private(&options.session, words + optind);
+    if (options.session.output && options.session.listener < 0)
+        return run_daemon(&options);
+    return fail("--output is needed, with --listen or with --private", "");
 }

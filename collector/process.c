@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 #include "clock.h"
 #include "inheritance.h"
 #include "proc.h"
-#include "text.h"
+#include "root_file.h"
+#include "whereabouts.h"
 
 bool run_init(struct run *run)
 {
@@ -49,18 +51,22 @@ static pid_t parent_of(pid_t pid)
     return after_name && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-static void describe(struct process *process)
+static bool describe(struct process *process, const struct arrival *arrival)
 {
-    char data[65536], path[64];
-    size_t bytes = proc_read(process->pid, "cmdline", data, sizeof data);
-    process->command = text_list_to_json(data, bytes);
-    snprintf(path, sizeof path, "/proc/%d/cwd", (int)process->pid);
-    ssize_t length = readlink(path, data, sizeof data - 1);
-    data[length > 0 ? length : 0] = 0;
-    process->directory = strdup(length > 0 ? data : "/");
-    snprintf(path, sizeof path, "/proc/%d/root", (int)process->pid);
-    process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    process->parent = parent_of(process->pid);
+    struct whereabouts whereabouts;
+    char path[64];
+    bool known = whereabouts_init(&whereabouts, arrival);
+    process->command = whereabouts.command;
+    process->directory = whereabouts.folder;
+    whereabouts.command = whereabouts.folder = NULL;
+    whereabouts_deinit(&whereabouts);
+    process->parent = (pid_t)arrival->hello.parent;
+    if (process->local) {
+        snprintf(path, sizeof path, "/proc/%d/root", (int)process->local);
+        process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        process->parent = parent_of(process->local);
+    }
+    return known;
 }
 
 /* Holds the mutex in the control page while this thread lives, so that the kernel tells the writers
@@ -100,34 +106,98 @@ static bool make_ring(struct process *process, unsigned log2_words, int *descrip
     return true;
 }
 
-struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uint32_t overflow,
-                            uint64_t patience_ns, int *ring_descriptor)
+/* A stream's ring is written by its reader. */
+static bool make_private_ring(struct process *process, unsigned log2_words)
+{
+    process->log2_words = log2_words;
+    process->ring_size = ring_bytes(log2_words);
+    void *memory =
+        mmap(NULL, process->ring_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    process->control = memory;
+    process->words = (_Atomic uint64_t *)((char *)memory + RING_CONTROL_BYTES);
+    return true;
+}
+
+/* What its writers are to know; those of a stream are told with the welcome. */
+static void prepare_ring(struct process *process, const struct process_plan *plan)
+{
+    process->control->magic = RING_MAGIC;
+    process->control->log2_words = plan->log2_words;
+    process->control->overflow = plan->overflow;
+    process->control->patience_ns = plan->patience_ns;
+}
+
+static bool open_ring(struct process *process, const struct process_plan *plan, int *descriptor)
+{
+    if (!make_ring(process, plan->log2_words, descriptor))
+        return false;
+    prepare_ring(process, plan);
+    if (hold_owner(process->control))
+        return true;
+    close(*descriptor);
+    *descriptor = -1;
+    return false;
+}
+
+static bool open_carrier(struct process *process, const struct arrival *arrival,
+                         const struct process_plan *plan, int *descriptor)
+{
+    *descriptor = -1;
+    if (arrival->hello.carrier == HELLO_RING)
+        return open_ring(process, plan, descriptor);
+    if (!make_private_ring(process, plan->log2_words))
+        return false;
+    prepare_ring(process, plan);
+    process->clock_offset = clock_now() - arrival->hello.clock_ns;
+    return (process->stream = stream_reader_new(arrival->connection)) != NULL;
+}
+
+static void identify(struct process *process, const struct arrival *arrival)
+{
+    process->place = arrival_place(arrival);
+    process->local = arrival->peer.pid;
+    process->pid = process->local ? process->local : (pid_t)arrival->hello.process;
+    process->python_version = arrival->hello.python_version;
+}
+
+struct process *process_new(struct run *run, const struct arrival *arrival,
+                            const struct process_plan *plan, int *ring_descriptor)
 {
     struct process *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
-    process->pid = pid;
-    process->root = -1;
+    identify(process, arrival);
+    process->pidfd = -1;
+    process->root = ROOT_NONE;
     process->ending = ENDING_UNKNOWN;
-    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (process->pidfd < 0 || !live_heap_init(&process->heap) ||
-        !history_queue_init(&process->history, run->keeps_history) ||
-        !make_ring(process, log2_words, ring_descriptor))
+    if (process->local)
+        process->pidfd = (int)syscall(SYS_pidfd_open, process->local, 0);
+    if ((process->local && process->pidfd < 0) || !live_heap_init(&process->heap) ||
+        !history_queue_init(&process->history, run->keeps_history) || !describe(process, arrival) ||
+        !open_carrier(process, arrival, plan, ring_descriptor))
         return process_free(process);
-    process->control->magic = RING_MAGIC;
-    process->control->log2_words = log2_words;
-    process->control->overflow = overflow;
-    process->control->patience_ns = patience_ns;
-    if (!hold_owner(process->control)) {
-        close(*ring_descriptor);
-        return process_free(process);
-    }
     process->now_ns = clock_now();
     process->started = process->now = run_seconds(run, process->now_ns);
     run_peak_join(run, process);
     history_writer_set_time(&process->history.writer, (uint64_t)(process->started * 1e6));
-    describe(process);
     return process;
+}
+
+bool process_has_ended(const struct process *process)
+{
+    struct pollfd watched = {.fd = process->pidfd, .events = POLLIN};
+    if (process->pidfd >= 0)
+        return poll(&watched, 1, 0) > 0;
+    return process->stream && process->stream->gone_ns;
+}
+
+uint64_t process_receive(struct process *process, uint64_t words)
+{
+    return process->stream ? stream_reader_fill(process->stream, process->control, process->words,
+                                                process->log2_words, process->position, words)
+                           : 0;
 }
 
 struct process *process_free(struct process *process)
@@ -138,11 +208,14 @@ struct process *process_free(struct process *process)
         close(process->pidfd);
     if (process->root >= 0)
         close(process->root);
-    if (process->control) {
-        atomic_store(&process->control->state, RING_CLOSED);
+    if (process->control && !process->stream) {
+        uint32_t open = RING_OPEN;
+        atomic_compare_exchange_strong(&process->control->state, &open, RING_CLOSED);
         pthread_mutex_unlock((pthread_mutex_t *)(void *)process->control->owner);
-        munmap(process->control, process->ring_size);
     }
+    if (process->control)
+        munmap(process->control, process->ring_size);
+    stream_reader_free(process->stream, process->farewell);
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++)
         if (process->mirrors[i]) {
             free(process->mirrors[i]->levels);
@@ -191,7 +264,7 @@ static void add_thread_row(struct process *process, uint32_t number, uint32_t ti
     snprintf(file, sizeof file, "task/%u/comm", tid);
     name[0] = 0;
     if (tid)
-        proc_read(process->pid, file, name, sizeof name);
+        proc_read(process->local, file, name, sizeof name);
     name[strcspn(name, "\n")] = 0;
     snprintf(row->name, sizeof row->name, "%.15s", tid ? name : "other threads");
     process->threads_count++;

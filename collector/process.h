@@ -1,8 +1,9 @@
 /*
  * One traced process: its ring, its threads' stacks, its live heap and sums.
  *
- * States: running; ended (its pidfd says so, or another program has taken its place by exec);
- * finished (drained to the last word, its rows written). One thread owns all processes.
+ * States: running; ended (its pidfd says so, or another program has taken its place by exec, or its
+ * stream has ended and nobody has gone on with it); finished (drained to the last word, its rows
+ * written). One thread owns all processes.
  */
 #ifndef HEAPLINE_COLLECTOR_PROCESS_H
 #define HEAPLINE_COLLECTOR_PROCESS_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arrival.h"
 #include "chunk.h"
 #include "codes.h"
 #include "counters.h"
@@ -23,6 +25,7 @@
 #include "samples.h"
 #include "slices.h"
 #include "stack_tree.h"
+#include "stream_reader.h"
 #include "vector.h"
 #include "wire.h"
 
@@ -94,15 +97,22 @@ struct thread_row {
 
 struct process {
     uint32_t number; /* process.id in the recording */
-    pid_t pid;
+    pid_t pid;       /* as shown */
     pid_t parent;
-    int pidfd;
-    int root;      /* descriptor of its root folder, -1: unknown */
-    char *command; /* JSON */
+    uint64_t place; /* what they belong to, see arrival_place() */
+    pid_t local;    /* what /proc knows it by; 0: it does not */
+    int pidfd;      /* -1 without */
+    int root;       /* descriptor of its root folder; ROOT_HOST, ROOT_NONE */
+    char *command;  /* JSON */
     char *directory;
     double started;
 
-    /* The ring. The control page is shared with a process that may write anything into it. */
+    struct stream_reader *stream;  /* fills the ring; null where the process does */
+    enum welcome_verdict farewell; /* what a stream is told at the end */
+    uint64_t clock_offset;         /* to be added to its clock, modulo 2^64 */
+
+    /* The ring. Without a stream the control page is shared with a process that may write anything
+     * into it. */
     struct ring_control *control;
     _Atomic uint64_t *words;
     size_t ring_size;
@@ -158,12 +168,25 @@ struct process {
     struct ending ending;
 };
 
-/* Makes a process with a fresh ring; *ring_descriptor is the caller's to close. Null when memory or
- * descriptors are short. */
-struct process *process_new(struct run *run, pid_t pid, unsigned log2_words, uint32_t overflow,
-                            uint64_t patience_ns, int *ring_descriptor);
+struct process_plan {
+    unsigned log2_words;
+    uint32_t overflow; /* enum ring_overflow */
+    uint64_t patience_ns;
+};
+
+/* Makes a process with a fresh ring; *ring_descriptor is the caller's to close. With a stream
+ * there is none (-1), and the arrival's connection is taken over. Null when memory or descriptors
+ * are short. */
+struct process *process_new(struct run *run, const struct arrival *arrival,
+                            const struct process_plan *plan, int *ring_descriptor);
 /* Closes everything; accepts and returns null. */
 struct process *process_free(struct process *process);
+
+/* Has it ended, or, where that cannot be seen, closed its stream? */
+bool process_has_ended(const struct process *process);
+
+/* Reads what the process's stream has, when it has one; words that are new in its ring. */
+uint64_t process_receive(struct process *process, uint64_t words);
 
 /* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
  * counts it in blocks_made. */

@@ -16,9 +16,9 @@ static int open_in_root(int root, const char *path, int flags)
 {
     struct open_how how = {.flags = (unsigned)(OPEN_FLAGS | flags),
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    if (*path != '/')
+    if (*path != '/' || root == ROOT_NONE)
         return -1;
-    if (root < 0)
+    if (root == ROOT_HOST)
         return open(path, OPEN_FLAGS | flags);
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }

@@ -24,17 +24,12 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "control.h"
 #include "drain.h"
 #include "futex.h"
-#include "handshake.h"
-#include "inheritance.h"
-#include "process.h"
-#include "recording_writer.h"
+#include "handover.h"
+#include "log.h"
+#include "session_state.h"
 #include "text.h"
-
-/* 2 MiB: big enough to ride out a commit, small enough for the caches. */
-#define RING_LOG2_WORDS 18u
 
 /* Less than this in all rings is left to gather: reading right behind a writer would take its cache
  * lines away from it. */
@@ -54,29 +49,10 @@
 /* A snapshot may take this part of the time. */
 #define SNAPSHOT_SHARE 40u
 
-#define HELLO_PATIENCE_US 50000
-
-#define PROCESSES_MAX DRAIN_PROCESSES_MAX
-
-struct session {
-    const struct session_options *options;
-    struct run run;
-    struct drain drain;
-    struct recording_writer writer;
-    struct recorded_run about;
-    struct process *processes[PROCESSES_MAX];
-    unsigned process_count;
-    unsigned sampled_last; /* index of the process that was looked at last */
-    uint32_t processes_seen;
-    int control; /* -1 once closed */
-    bool finishing;
-    int wait_status;
-    bool has_wait_status;
-    uint64_t lost;
-    bool abandoned; /* a process went on untraced because nobody read its ring */
-    uint64_t last_work_ns;
-    uint64_t next_snapshot_ns;
-};
+/* How long a stream whose connection has closed may take to come back. */
+#define STREAM_PATIENCE_NS UINT64_C(2000000000)
+/* How long a session of the daemon stays when nobody is there. */
+#define LINGER_NS UINT64_C(300000000)
 
 static volatile sig_atomic_t terminated;
 
@@ -104,15 +80,27 @@ static const int *known_status(const struct session *session, const struct proce
     return session->has_wait_status && is_main ? &session->wait_status : NULL;
 }
 
-static bool has_ended(const struct process *process)
+void session_count_processes(const struct session *session)
 {
-    struct pollfd watched = {.fd = process->pidfd, .events = POLLIN};
-    return poll(&watched, 1, 0) > 0;
+    if (session->options->counts)
+        atomic_store(&session->options->counts->both,
+                     (uint64_t)session->settled << 32 | session->process_count);
 }
 
-/* Reads a process's ring to its very end, the others' so far as they come before, writes its rows
- * and forgets it. */
-static void finish_process(struct session *session, unsigned at, bool lives_on)
+void session_log_process(const struct session *session, const struct process *process,
+                         const char *event)
+{
+    bool broken = process->stream && process->stream->problem;
+    log_begin(broken ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, event);
+    log_text("file", session->options->output);
+    log_number("pid", process->pid);
+    log_text("carrier", process->stream ? "stream" : "ring");
+    log_text("trouble", broken ? process->stream->problem : NULL);
+    log_end();
+}
+
+/* Reads a process's ring to its very end, the others' so far as they come before. */
+void session_finish_process(struct session *session, unsigned at, bool lives_on)
 {
     struct process *process = session->processes[at];
     process->is_dead |= !lives_on;
@@ -121,148 +109,35 @@ static void finish_process(struct session *session, unsigned at, bool lives_on)
     uint64_t now = clock_now();
     process->ended = !lives_on;
     process->ended_time = run_seconds(&session->run, now);
-    samples_take(&process->samples, &process->sums, process->pid, now, process->ended_time, true);
+    samples_take(&process->samples, &process->sums, process->local, now, process->ended_time, true);
     slices_end(&session->run, process);
     endings_settle(&session->run.endings, process, known_status(session, process));
+    if (process->stream && process->stream->problem) {
+        session->broken = process->stream->problem;
+        process->damaged++;
+    }
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     session->lost += process->damaged + atomic_load(&process->control->dropped);
     session->abandoned |= atomic_load(&process->control->abandoned) != 0;
+    session_log_process(session, process, "process_ends");
     process_free(process);
     session->processes[at] = session->processes[--session->process_count];
+    session_count_processes(session);
 }
 
 /* Tells all processes that nothing more will be read, then finishes them. */
 static void close_processes(struct session *session)
 {
-    for (unsigned i = 0; i < session->process_count; i++)
-        atomic_store(&session->processes[i]->control->state, RING_CLOSED);
+    bool stopped = session->stopped[0] != 0;
+    for (unsigned i = 0; i < session->process_count; i++) {
+        struct process *process = session->processes[i];
+        atomic_store(&process->control->state, stopped ? RING_STOPPED : RING_CLOSED);
+        process->farewell = stopped ? WELCOME_LIMIT : WELCOME_DECLINED;
+    }
     while (session->process_count) {
         unsigned last = session->process_count - 1;
-        finish_process(session, last, !has_ended(session->processes[last]));
+        session_finish_process(session, last, !process_has_ended(session->processes[last]));
     }
-}
-
-/* A connection from a process that is already known: it has executed another program. */
-static void finish_predecessor(struct session *session, pid_t pid)
-{
-    for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->pid == pid) {
-            finish_process(session, i, false);
-            return;
-        }
-}
-
-static void send_welcome(int connection, int ring)
-{
-    struct welcome welcome = {
-        .magic = HANDSHAKE_MAGIC, .wire_version = WIRE_VERSION, .accepted = ring >= 0};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = &welcome, .iov_len = sizeof welcome};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (ring >= 0) {
-        memset(&control, 0, sizeof control);
-        control.header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof ring), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &ring, sizeof ring);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-    }
-    sendmsg(connection, &message, MSG_NOSIGNAL);
-}
-
-/* Reads the hello; false when the peer is not one of ours, or another user's. */
-static bool receive_hello(int connection, struct ucred *peer, struct hello *hello)
-{
-    socklen_t size = sizeof *peer;
-    struct timeval patience = {.tv_usec = HELLO_PATIENCE_US};
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0 &&
-           (peer->uid == geteuid() || peer->uid == 0) &&
-           recv(connection, hello, sizeof *hello, MSG_WAITALL) == (ssize_t)sizeof *hello &&
-           hello->magic == HANDSHAKE_MAGIC && hello->wire_version == WIRE_VERSION;
-}
-
-/* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
- * they come before, but not the child's: it is the last process. */
-static void read_up_to_fork(struct session *session, struct process *parent, struct process *child,
-                            uint32_t token)
-{
-    struct inheritance *found = inheritance_take(&session->run, parent->pid, token);
-    if (!found) {
-        drain_to_now(&session->drain, session->processes, session->process_count - 1);
-        found = inheritance_take(&session->run, parent->pid, token);
-    }
-    if (!found)
-        return;
-    /* What the child's rows refer to is the parent's and must be in the recording before. */
-    recording_append(&session->writer, &session->run, parent);
-    inheritance_apply(&session->run, child, found);
-    inheritance_free(found);
-}
-
-/* A forked child: gives it what was live in its parent. */
-static void inherit(struct session *session, struct process *child, const struct hello *hello)
-{
-    for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->pid == (pid_t)hello->parent && session->processes[i] != child) {
-            read_up_to_fork(session, session->processes[i], child, hello->fork_token);
-            return;
-        }
-    /* The parent has ended meanwhile. */
-    struct inheritance *found =
-        inheritance_take(&session->run, (pid_t)hello->parent, hello->fork_token);
-    if (found)
-        inheritance_apply(&session->run, child, found);
-    inheritance_free(found);
-}
-
-static bool is_wanted(const struct session *session, pid_t pid)
-{
-    return session->process_count < PROCESSES_MAX && !session->finishing &&
-           (!session->options->no_children || pid == session->about.main_pid);
-}
-
-/* Takes a process in; returns the descriptor of its ring, -1 when it is not to be traced. */
-static int admit(struct session *session, pid_t pid, const struct hello *hello)
-{
-    int ring = -1;
-    finish_predecessor(session, pid);
-    if (!is_wanted(session, pid))
-        return -1;
-    struct process *process =
-        process_new(&session->run, pid, RING_LOG2_WORDS, session->options->overflow,
-                    session->options->patience_ns, &ring);
-    if (!process)
-        return -1;
-    process->number = ++session->processes_seen;
-    process->python_version = hello->python_version;
-    session->processes[session->process_count++] = process;
-    session->last_work_ns = clock_now();
-    return ring;
-}
-
-static void accept_process(struct session *session)
-{
-    struct ucred peer;
-    struct hello hello;
-    int connection = accept4(session->options->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (connection < 0)
-        return;
-    if (receive_hello(connection, &peer, &hello)) {
-        int ring = admit(session, peer.pid, &hello);
-        send_welcome(connection, ring);
-        if (ring >= 0)
-            close(ring);
-        /* Before any ring is read, but the process need not wait for it. */
-        if (ring >= 0)
-            endings_watch(&session->run.endings, session->processes[session->process_count - 1]);
-        if (ring >= 0 && hello.fork_token)
-            inherit(session, session->processes[session->process_count - 1], &hello);
-    }
-    close(connection);
 }
 
 /* --- one round ---------------------------------------------------------------------------------
@@ -277,34 +152,92 @@ static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns)
     atomic_store(&control->reader_sleeps, 0);
 }
 
+static bool is_deserted(const struct session *session)
+{
+    return session->control < 0 && session->process_count == 0 && !session->options->named &&
+           session->options->handover >= 0 && !session->leaving;
+}
+
 /* Waits for something to do; returns the time that poll() may wait, in ms. */
 static int wait_time(struct session *session, uint64_t now)
 {
     if (session->process_count == 0)
-        return -1;
+        return is_deserted(session) ? (int)(LINGER_NS / 1000000) : -1;
     uint64_t sleep_ns =
         now - session->last_work_ns > IDLE_AFTER_NS ? SLEEP_IDLE_NS : SLEEP_ACTIVE_NS;
-    if (session->process_count > 1)
+    if (session->process_count > 1 || session->processes[0]->stream)
         return (int)(sleep_ns / 1000000);
     sleep_on_ring(session->processes[0]->control, sleep_ns);
     return 0;
 }
 
-static void handle_control(struct session *session)
+/* Closes the connection to `heapline run`. */
+static void drop_control(struct session *session)
 {
-    struct control_message message;
-    ssize_t got = recv(session->control, &message, sizeof message, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got != (ssize_t)sizeof message) {
-        close(session->control);
-        session->control = -1;
-    } else if (message.kind == CONTROL_STARTED) {
-        session->about.main_pid = message.value;
-    } else if (message.kind == CONTROL_ENDED) {
-        session->wait_status = message.value;
+    close(session->control);
+    session->control = -1;
+}
+
+static void heed_control(struct session *session, const struct control_message *message)
+{
+    if (message->kind == CONTROL_STARTED) {
+        session->about.main_pid = message->value;
+    } else if (message->kind == CONTROL_ENDED) {
+        session->wait_status = message->value;
         session->has_wait_status = true;
         session->finishing = true;
+    } else if (message->kind == CONTROL_UNDO) {
+        session->finishing = session->undone = true;
+    }
+}
+
+/* A message may come in pieces when heapline run is on another host. */
+static void handle_control(struct session *session)
+{
+    ssize_t got = recv(session->control, (char *)&session->heard + session->heard_bytes,
+                       sizeof session->heard - session->heard_bytes, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        drop_control(session);
+        return;
+    }
+    session->heard_bytes += (size_t)got;
+    if (session->heard_bytes < sizeof session->heard)
+        return;
+    session->heard_bytes = 0;
+    heed_control(session, &session->heard);
+}
+
+/* The daemon hands something over. */
+static void handle_handover(struct session *session)
+{
+    struct handover handover;
+    switch (handover_receive(session->options->handover, &handover)) {
+    case HANDOVER_ARRIVAL:
+        session_admit(session, &handover.arrival);
+        session->settled++;
+        session_count_processes(session);
+        break;
+    case HANDOVER_CONTROL:
+        session->control = handover.arrival.connection;
+        tell_run(session, CONTROL_READY, session->options->output);
+        if (session->options->named) /* it goes on whatever becomes of one command */
+            drop_control(session);
+        break;
+    case HANDOVER_GOODBYE:
+        session->left = true;
+        break;
+    case HANDOVER_STOP:
+        snprintf(session->stopped, sizeof session->stopped, "%s", handover.text);
+        break;
+    case HANDOVER_END:
+        session->left = true;
+        session->handover_closed = true;
+        break;
+    case HANDOVER_LEAVE:
+    case HANDOVER_NOTHING:
+        break;
     }
 }
 
@@ -314,26 +247,49 @@ static bool awaits_status(const struct session *session, const struct process *p
     return session->control >= 0 && process->pid == session->about.main_pid;
 }
 
+/* Has a stream ended for good whose process cannot be watched? */
+static bool stream_is_over(const struct process *process, uint64_t now)
+{
+    const struct stream_reader *stream = process->stream;
+    return stream && stream->gone_ns &&
+           (stream->problem || (process->pidfd < 0 && now - stream->gone_ns > STREAM_PATIENCE_NS));
+}
+
+static void finish_ended(struct session *session, const struct pollfd *pidfds, unsigned count)
+{
+    uint64_t now = clock_now();
+    for (unsigned i = count; i-- > 0;)
+        if (pidfds[i].revents || (!awaits_status(session, session->processes[i]) &&
+                                  stream_is_over(session->processes[i], now)))
+            session_finish_process(session, i, false);
+}
+
 /* Looks at the sockets and at which processes have ended; waits at most `timeout_ms`. */
 static void look_around(struct session *session, int timeout_ms)
 {
-    struct pollfd watched[PROCESSES_MAX + 2];
+    struct pollfd watched[2 * PROCESSES_MAX + 3];
     unsigned count = session->process_count;
-    for (unsigned i = 0; i < count; i++)
-        watched[i] = (struct pollfd){
-            .fd = awaits_status(session, session->processes[i]) ? -1 : session->processes[i]->pidfd,
-            .events = POLLIN};
-    watched[count] = (struct pollfd){.fd = session->options->listener, .events = POLLIN};
-    watched[count + 1] = (struct pollfd){.fd = session->control, .events = POLLIN};
-    if (poll(watched, count + 2, timeout_ms) <= 0)
+    for (unsigned i = 0; i < count; i++) {
+        const struct process *process = session->processes[i];
+        int pidfd = awaits_status(session, process) ? -1 : process->pidfd;
+        watched[i] = (struct pollfd){.fd = pidfd, .events = POLLIN};
+        watched[count + i] = (struct pollfd){
+            .fd = process->stream ? process->stream->connection : -1, .events = POLLIN};
+    }
+    struct pollfd *sockets = watched + 2 * count;
+    sockets[0] = (struct pollfd){.fd = session->options->listener, .events = POLLIN};
+    sockets[1] = (struct pollfd){.fd = session->control, .events = POLLIN};
+    sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
+                                 .events = POLLIN};
+    if (poll(watched, 2 * count + 3, timeout_ms) < 0)
         return;
-    if (watched[count + 1].revents)
+    if (sockets[1].revents)
         handle_control(session);
-    for (unsigned i = count; i-- > 0;)
-        if (watched[i].revents)
-            finish_process(session, i, false);
-    if (watched[count].revents)
-        accept_process(session);
+    finish_ended(session, watched, count);
+    if (sockets[0].revents)
+        session_accept(session);
+    if (sockets[2].revents)
+        handle_handover(session);
 }
 
 /* In turn, and few at a time: asking the kernel costs more than reading a ring. */
@@ -343,7 +299,7 @@ static void take_samples(struct session *session, uint64_t now)
     for (unsigned i = 0; i < session->process_count && taken < SAMPLES_A_ROUND; i++) {
         session->sampled_last = (session->sampled_last + 1) % session->process_count;
         struct process *process = session->processes[session->sampled_last];
-        taken += samples_take(&process->samples, &process->sums, process->pid, now,
+        taken += samples_take(&process->samples, &process->sums, process->local, now,
                               run_seconds(&session->run, now), false);
     }
 }
@@ -375,8 +331,18 @@ static void write_waiting_history(struct session *session)
 
 static bool is_over(const struct session *session)
 {
-    return session->finishing || terminated ||
-           (session->control < 0 && session->process_count == 0);
+    if (session->finishing || terminated || session->stopped[0])
+        return true;
+    return session->control < 0 && session->process_count == 0 &&
+           (session->options->handover < 0 || session->left);
+}
+
+/* A session of the daemon that nobody is in any more tells it so: it must not hand over anybody who
+ * would find the door closed. */
+static void take_leave(struct session *session, uint64_t now)
+{
+    if (is_deserted(session) && now - session->last_work_ns > LINGER_NS)
+        session->leaving = handover_send(session->options->handover, HANDOVER_LEAVE, NULL);
 }
 
 static void record(struct session *session)
@@ -393,6 +359,7 @@ static void record(struct session *session)
         write_waiting_history(session);
         recording_put_late_endings(&session->writer, &session->run.endings);
         take_snapshots(session, now);
+        take_leave(session, now);
     }
 }
 
@@ -402,6 +369,8 @@ static void record(struct session *session)
 /* What was not recorded, in words; null when nothing. */
 static const char *describe_trouble(const struct session *session, char *text, size_t size)
 {
+    if (session->stopped[0])
+        return session->stopped;
     if (session->writer.trouble[0])
         return session->writer.trouble;
     if (session->run.memory_short)
@@ -410,15 +379,46 @@ static const char *describe_trouble(const struct session *session, char *text, s
         return "the collector ran out of memory; the history ends early";
     if (session->abandoned)
         return "the collector did not answer for too long; from then on nothing was recorded";
+    if (session->broken) {
+        snprintf(text, size, "a stream made no sense and was given up (%s)", session->broken);
+        return text;
+    }
     if (session->lost == 0)
         return NULL;
     snprintf(text, size, "%llu events were lost", (unsigned long long)session->lost);
     return text;
 }
 
+/* Those whom the daemon has handed over meanwhile. */
+static void turn_away(struct session *session)
+{
+    struct handover handover;
+    if (session->options->handover < 0)
+        return;
+    for (enum handover_kind kind = HANDOVER_GOODBYE;
+         kind != HANDOVER_NOTHING && kind != HANDOVER_END;) {
+        kind = handover_receive(session->options->handover, &handover);
+        if (kind == HANDOVER_ARRIVAL)
+            session_admit(session, &handover.arrival);
+    }
+}
+
+static void log_completion(const struct session *session, const char *trouble)
+{
+    if (!session->undone && access(session->options->output, F_OK) != 0)
+        trouble = "the recording has been removed";
+    log_begin(trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "run_ends");
+    log_text("file", session->options->output);
+    log_number("processes", session->processes_seen);
+    log_text("trouble", trouble);
+    log_end();
+}
+
 static void complete(struct session *session)
 {
-    char text[64];
+    char text[128];
+    session->finishing = true;
+    turn_away(session);
     close_processes(session);
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
@@ -427,22 +427,10 @@ static void complete(struct session *session)
                        trouble);
     trouble = describe_trouble(session, text, sizeof text);
     recording_close(&session->writer);
+    if (session->undone)
+        unlink(session->options->output);
+    log_completion(session, trouble);
     tell_run(session, CONTROL_DONE, trouble);
-}
-
-static char *command_json(char *const *command)
-{
-    char *list = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&list, &size);
-    if (!stream)
-        return NULL;
-    for (; *command; command++)
-        fwrite(*command, 1, strlen(*command) + 1, stream);
-    fclose(stream);
-    char *json = text_list_to_json(list, size);
-    free(list);
-    return json;
 }
 
 static bool begin(struct session *session)
@@ -458,16 +446,15 @@ static bool begin(struct session *session)
     session->run.keeps_history = session->options->keeps_history;
     session->about.keeps_history = session->options->keeps_history;
     session->next_snapshot_ns = session->run.started_ns + SNAPSHOT_EVERY_NS;
+    session->last_work_ns = session->run.started_ns;
     session->about.started = session->run.started;
-    session->about.command = command_json(session->options->command);
-    session->about.directory = getcwd(NULL, 0);
-    return session->about.command && session->about.directory;
+    session->about.command = session->options->command;
+    session->about.directory = session->options->directory;
+    return true;
 }
 
 static void end(struct session *session)
 {
-    free((char *)session->about.command);
-    free((char *)session->about.directory);
     run_deinit(&session->run);
     free(session);
 }
@@ -479,6 +466,19 @@ static void set_signals(void)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), not our end */
     signal(SIGHUP, SIG_IGN);
+}
+
+/* The recording cannot be made: whoever the session was made for is told. */
+static void refuse_first(struct session *session)
+{
+    struct handover handover;
+    if (session->options->handover < 0 ||
+        handover_receive(session->options->handover, &handover) == HANDOVER_NOTHING)
+        return;
+    if (handover.kind == HANDOVER_CONTROL)
+        session->control = handover.arrival.connection;
+    else if (handover.kind == HANDOVER_ARRIVAL)
+        arrival_refuse(&handover.arrival, WELCOME_LIMIT);
 }
 
 int session_run(const struct session_options *options)
@@ -494,6 +494,10 @@ int session_run(const struct session_options *options)
         tell_run(session, CONTROL_FAILED, "the collector has no memory");
     } else if (!recording_create(&session->writer, options->output, options->force,
                                  &session->about)) {
+        log_begin(LOG_LEVEL_ERROR, "cannot_record");
+        log_text("trouble", session->writer.trouble);
+        log_end();
+        refuse_first(session);
         tell_run(session, CONTROL_FAILED, session->writer.trouble);
     } else {
         tell_run(session, CONTROL_READY, NULL);

@@ -7,9 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct handover_counts;
+
 struct session_options {
-    int listener; /* Unix stream socket that listens */
-    int control;  /* to `heapline run`, see schema/control.h */
+    int listener;                   /* Unix stream socket that listens; -1: none */
+    int control;                    /* to `heapline run`, see schema/control.h; -1: none yet */
+    int handover;                   /* to the daemon, see handover.h; -1: none */
+    struct handover_counts *counts; /* shared with the daemon, or null */
+    bool named;                     /* goes on when nobody is there */
     const char *output;
     bool force;
     uint32_t overflow;   /* enum ring_overflow */
@@ -17,7 +22,8 @@ struct session_options {
     bool keeps_history;
     bool no_children;     /* only the command's own process */
     uint64_t patience_ns; /* how long writers wait for a reader that does not move */
-    char *const *command; /* null-terminated */
+    const char *command;  /* JSON array */
+    const char *directory;
 };
 
 /* Runs to the end. Returns the exit status. */

@@ -1,58 +1,127 @@
 /*
- * Attaching: one connection, one message each way, one descriptor received and mapped. All waits
- * are bounded.
+ * Attaching: one connection and one message each way; then a ring is mapped, or the connection
+ * becomes a stream. Where the kernel gives no ring through (a sandbox that lets no descriptor
+ * pass), a stream is asked for in a second attempt. All waits are bounded.
  */
 #include "attach.h"
 
-#include <stddef.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "complaint.h"
+#include "connection.h"
+#include "environment.h"
 #include "handshake.h"
 #include "ring_writer.h"
+#include "stream_writer.h"
 #include "wire.h"
+
+#define UNTRACED "; this process runs untraced"
 
 /* A forked child waits no longer than a writer would that finds no room. */
 #define HANDSHAKE_NS UINT64_C(10000000000)
 static uint64_t handshake_ns = HANDSHAKE_NS;
 
-static bool make_address(const char *text, struct sockaddr_un *address, socklen_t *length)
+/* Seconds. */
+#define WAIT_MAX 3600ul
+
+/* Too large for the stack. */
+static struct {
+    struct hello hello;
+    char details[HELLO_DETAILS_MAX];
+} message;
+static char scratch[4096];
+
+/* --- what is said --- */
+
+static void add_bytes(const char *bytes, size_t count)
 {
-    size_t size = strlen(text);
-    if (size == 0 || size > ATTACH_ADDRESS_MAX)
-        return false;
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(address->sun_path, text, size);
-    bool abstract = text[0] == '@';
-    if (abstract)
-        address->sun_path[0] = 0;
-    *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + !abstract);
-    return true;
+    memcpy(message.details + message.hello.details, bytes, count);
+    message.hello.details += (uint32_t)count;
 }
 
-static int connect_to(const char *text)
+/* Leaves out what there is no room for. */
+static void add_detail(const char *name, const char *value)
 {
-    struct sockaddr_un address;
-    socklen_t length;
-    if (!make_address(text, &address, &length))
-        return -1;
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
-        return -1;
-    struct timeval limit = {.tv_sec = (time_t)(handshake_ns / 1000000000),
-                            .tv_usec = (suseconds_t)(handshake_ns % 1000000000 / 1000)};
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(descriptor, (struct sockaddr *)&address, length) == 0)
-        return descriptor;
-    close(descriptor);
-    return -1;
+    if (!value || strlen(name) + strlen(value) + 2 > sizeof message.details - message.hello.details)
+        return;
+    add_bytes(name, strlen(name));
+    add_bytes("=", 1);
+    add_bytes(value, strlen(value) + 1);
 }
+
+/* The beginning of a file; bytes read. */
+static size_t read_file(const char *path, char *bytes, size_t size)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t got = file < 0 ? -1 : read(file, bytes, size);
+    if (file >= 0)
+        close(file);
+    return got > 0 ? (size_t)got : 0;
+}
+
+static void add_token(void)
+{
+    char token[HELLO_TOKEN_MAX + 1];
+    const char *file = environment_value(ENVIRONMENT_TOKEN_FILE);
+    if (!file || environment_value(ENVIRONMENT_TOKEN)) {
+        add_detail("token", environment_value(ENVIRONMENT_TOKEN));
+        return;
+    }
+    token[read_file(file, token, sizeof token - 1)] = 0;
+    token[strcspn(token, "\r\n")] = 0;
+    add_detail("token", token);
+}
+
+/* What the collector cannot see from another host. */
+static void add_whereabouts(void)
+{
+    char *text = scratch, space[64];
+    size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, 64);
+    text[bytes] = 0;
+    ssize_t length = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+    space[length > 0 ? length : 0] = 0;
+    char *end = text + strcspn(text, "\n");
+    *end++ = '/';
+    strcpy(end, space);
+    add_detail("machine", text);
+    if (getcwd(text, sizeof scratch))
+        add_detail("folder", text);
+    bytes = read_file("/proc/self/cmdline", text, sizeof scratch - 1);
+    text[bytes] = 0;
+    for (const char *word = text; word < text + bytes; word += strlen(word) + 1)
+        add_detail("argument", word);
+}
+
+static void compose(const struct attach_request *request, enum hello_carrier carrier)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    message.hello = (struct hello){
+        .magic = HANDSHAKE_MAGIC,
+        .wire_version = WIRE_VERSION,
+        .python_version = request->python_version,
+        .fork_token = request->fork_token,
+        .process = (uint32_t)getpid(),
+        .parent = (uint32_t)(request->parent ? request->parent : getppid()),
+        .carrier = carrier,
+        .clock_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+    };
+    add_token();
+    add_detail("session", environment_value(ENVIRONMENT_SESSION));
+    add_detail("run", environment_value(ENVIRONMENT_RUN));
+    if (carrier == HELLO_STREAM)
+        add_whereabouts();
+}
+
+/* --- what comes back --- */
 
 /* Receives the welcome and the ring's descriptor, -1 without one. */
 static bool receive_welcome(int connection, struct welcome *welcome, int *ring)
@@ -62,15 +131,15 @@ static bool receive_welcome(int connection, struct welcome *welcome, int *ring)
         char space[CMSG_SPACE(sizeof(int))];
     } control;
     struct iovec part = {.iov_base = welcome, .iov_len = sizeof *welcome};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
+    struct msghdr received = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof control};
     *ring = -1;
-    ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+    ssize_t got = recvmsg(connection, &received, MSG_CMSG_CLOEXEC | MSG_WAITALL);
     if (got < 0)
         return false;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&received);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
         header->cmsg_len == CMSG_LEN(sizeof(int)))
         memcpy(ring, CMSG_DATA(header), sizeof *ring);
@@ -97,37 +166,103 @@ static bool map_ring(int descriptor)
     return false;
 }
 
-/* Null: attached. Empty: declined. Else what went wrong. */
-static const char *shake_hands(int connection, const struct hello *hello)
+/* Null when it accepts. Empty: without a word. Else what went wrong. */
+static const char *read_verdict(const struct welcome *welcome)
+{
+    if (welcome->wire_version != WIRE_VERSION)
+        return "the collector is of another version of heapline than libheapline.so" UNTRACED;
+    switch (welcome->verdict) {
+    case WELCOME_ACCEPTED:
+        return NULL;
+    case WELCOME_DECLINED:
+        return "";
+    case WELCOME_TOKEN:
+        return "the daemon wants another token (" ENVIRONMENT_TOKEN ")" UNTRACED;
+    case WELCOME_LIMIT:
+        return "the daemon has reached a limit, its log says which" UNTRACED;
+    default:
+        return "the collector does not understand this process" UNTRACED;
+    }
+}
+
+#define NO_RING "cannot share memory with the collector" UNTRACED
+
+/* Says what is composed. Null: attached, and a stream has taken the connection over. Empty:
+ * declined. Else what went wrong. */
+static const char *shake_hands(int *connection)
 {
     struct welcome welcome;
     int ring;
-    if (send(connection, hello, sizeof *hello, MSG_NOSIGNAL) != (ssize_t)sizeof *hello ||
-        !receive_welcome(connection, &welcome, &ring))
-        return "the collector does not answer; this process runs untraced";
-    if (!welcome.accepted)
-        return "";
-    bool mapped = welcome.wire_version == WIRE_VERSION && ring >= 0 && map_ring(ring);
+    size_t size = sizeof message.hello + message.hello.details;
+    if (send(*connection, &message, size, MSG_NOSIGNAL) != (ssize_t)size ||
+        !receive_welcome(*connection, &welcome, &ring))
+        return "the collector does not answer" UNTRACED;
+    const char *trouble = read_verdict(&welcome);
+    if (!trouble && welcome.carrier == HELLO_STREAM) {
+        if (!stream_writer_init(*connection, &welcome))
+            trouble = "no memory to trace this process; it runs untraced";
+        *connection = -1;
+    } else if (!trouble && !(ring >= 0 && map_ring(ring))) {
+        trouble = NO_RING;
+    }
     if (ring >= 0)
         close(ring);
-    return mapped ? NULL : "cannot share memory with the collector; this process runs untraced";
+    return trouble;
 }
 
-bool attach(const char *address, uint32_t python_version, pid_t parent, uint32_t fork_token)
+static uint64_t patience_ns(void)
 {
-    const struct hello hello = {.magic = HANDSHAKE_MAGIC,
-                                .wire_version = WIRE_VERSION,
-                                .python_version = python_version,
-                                .fork_token = fork_token,
-                                .parent = (uint32_t)parent};
-    int connection = connect_to(address);
-    if (connection < 0) {
-        complain("cannot reach the collector; this process runs untraced");
+    const char *text = environment_value(ENVIRONMENT_WAIT);
+    unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
+    return (seconds < WAIT_MAX ? seconds : WAIT_MAX) * UINT64_C(1000000000);
+}
+
+static const char *try_carrier(const struct attach_request *request, const struct address *address,
+                               enum hello_carrier carrier)
+{
+    int connection = connection_open(address, handshake_ns, patience_ns());
+    if (connection < 0)
+        return "cannot reach the collector" UNTRACED;
+    compose(request, carrier);
+    const char *trouble = shake_hands(&connection);
+    if (connection >= 0)
+        close(connection);
+    return trouble;
+}
+
+bool attach(const struct attach_request *request)
+{
+    struct address address;
+    const char *trouble;
+    if (!address_parse(environment_value(ENVIRONMENT_DAEMON), &address)) {
+        complain(ENVIRONMENT_DAEMON " is no address (unix:PATH or tcp:HOST:PORT)" UNTRACED);
         return false;
     }
-    const char *trouble = shake_hands(connection, &hello);
-    close(connection);
+    bool local = address.kind == ADDRESS_UNIX;
+    trouble = try_carrier(request, &address, local ? HELLO_RING : HELLO_STREAM);
+    if (local && trouble && strcmp(trouble, NO_RING) == 0)
+        trouble = try_carrier(request, &address, HELLO_STREAM);
     if (trouble && *trouble)
         complain(trouble);
     return !trouble;
+}
+
+int attach_again(uint64_t stream, uint64_t position)
+{
+    struct address address;
+    struct welcome welcome;
+    int ring, connection = -1;
+    if (!address_parse(environment_value(ENVIRONMENT_DAEMON), &address) ||
+        (connection = connection_open(&address, handshake_ns, 0)) < 0)
+        return -1;
+    compose(&(struct attach_request){0}, HELLO_STREAM);
+    message.hello.stream = stream;
+    message.hello.position = position;
+    size_t size = sizeof message.hello + message.hello.details;
+    bool good = send(connection, &message, size, MSG_NOSIGNAL) == (ssize_t)size &&
+                receive_welcome(connection, &welcome, &ring) && !read_verdict(&welcome);
+    if (good)
+        return connection;
+    close(connection);
+    return -1;
 }

@@ -6,20 +6,30 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#include "attach.h"
 #include "handshake.h"
 
 #define PRELOAD_VARIABLE "LD_PRELOAD="
-#define ADDRESS_VARIABLE HANDSHAKE_ENVIRONMENT "="
+#define ADDRESS_VARIABLE ENVIRONMENT_DAEMON "="
+#define RUN_VARIABLE     ENVIRONMENT_RUN "="
 #define SHIM_FILE        "/libheapline"
 #define PATH_BYTES_MAX   4096u
+#define KEY_BYTES        16
 /* Larger environments are passed on as they are: they are put together on the stack. */
 #define ENTRIES_MAX 8192u
 #define VALUE_MAX   16384u
 
-static char address_entry[sizeof ADDRESS_VARIABLE + ATTACH_ADDRESS_MAX];
+static const char *const variables[] = {
+    ADDRESS_VARIABLE,      ENVIRONMENT_SESSION "=",    RUN_VARIABLE,
+    ENVIRONMENT_TOKEN "=", ENVIRONMENT_TOKEN_FILE "=", ENVIRONMENT_WAIT "=",
+};
+#define VARIABLES (sizeof variables / sizeof *variables)
+
+/* Those that are set, as they stood in the environment. */
+static char kept_text[6144];
+static char *kept[VARIABLES + 1];
 static char shim_path[PATH_BYTES_MAX]; /* empty: programs that are executed are not traced */
 
 static bool sets(const char *entry, const char *variable)
@@ -62,15 +72,60 @@ static void take_preload(void)
         remove_entry(entry);
 }
 
-const char *environment_take(void)
+/* All that will be kept, and a key. */
+static size_t bytes_to_keep(void)
 {
-    char **entry = find(environ, ADDRESS_VARIABLE);
-    if (!entry || strlen(*entry) >= sizeof address_entry)
-        return NULL;
-    strcpy(address_entry, *entry);
-    remove_entry(entry);
+    size_t bytes = sizeof RUN_VARIABLE + 2 * (size_t)KEY_BYTES;
+    for (size_t i = 0; i < VARIABLES; i++) {
+        char **entry = find(environ, variables[i]);
+        bytes += entry ? strlen(*entry) + 1 : 0;
+    }
+    return bytes;
+}
+
+/* Makes up a key that this process and its descendants have in common. */
+static void make_key(char *text)
+{
+    unsigned char bytes[KEY_BYTES] = {0};
+    ssize_t got = getrandom(bytes, sizeof bytes, GRND_NONBLOCK);
+    (void)got; /* then they share a file with others as unlucky */
+    text = stpcpy(text, RUN_VARIABLE);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        *text++ = "0123456789abcdef"[bytes[i] >> 4];
+        *text++ = "0123456789abcdef"[bytes[i] & 15];
+    }
+    *text = 0;
+}
+
+bool environment_take(void)
+{
+    if (!find(environ, ADDRESS_VARIABLE) || bytes_to_keep() > sizeof kept_text)
+        return false;
+    char *text = kept_text;
+    size_t count = 0;
+    for (size_t i = 0; i < VARIABLES; i++) {
+        char **entry = find(environ, variables[i]);
+        if (!entry)
+            continue;
+        kept[count++] = text;
+        text = stpcpy(text, *entry) + 1;
+        remove_entry(entry);
+    }
+    if (!environment_value(ENVIRONMENT_RUN) && !environment_value(ENVIRONMENT_SESSION)) {
+        kept[count++] = text;
+        make_key(text);
+    }
     take_preload();
-    return address_entry + strlen(ADDRESS_VARIABLE);
+    return true;
+}
+
+const char *environment_value(const char *name)
+{
+    size_t length = strlen(name);
+    for (char *const *entry = kept; *entry; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+            return *entry + length + 1;
+    return NULL;
 }
 
 void environment_forget(void)
@@ -90,7 +145,7 @@ struct environment_room environment_measure(char *const *environment)
     size_t others = preload ? strlen(*preload) : 0;
     if (count > ENTRIES_MAX || others > VALUE_MAX)
         return room;
-    room.entries = count + 3; /* both may be new */
+    room.entries = count + 1 + VARIABLES + 1; /* all may be new */
     room.bytes = strlen(PRELOAD_VARIABLE) + strlen(shim_path) + 1 + others + 1;
     return room;
 }
@@ -108,6 +163,7 @@ void environment_fill(char *const *environment, char **entries, char *text)
     if (*others)
         stpcpy(stpcpy(end, ":"), others);
     *entries++ = text;
-    *entries++ = address_entry;
+    for (char *const *entry = kept; *entry; entry++)
+        *entries++ = *entry;
     *entries = NULL;
 }

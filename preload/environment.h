@@ -1,7 +1,6 @@
 /*
- * The shim's two variables in the environment: LD_PRELOAD, where it stands first, and the
- * collector's address. The program is not to see them, and the programs that it executes are to
- * have them.
+ * The shim's variables in the environment: LD_PRELOAD, where it stands first, and those of the
+ * handshake. The program is not to see them, and the programs that it executes are to have them.
  *
  * environment_take() runs once, before the program's main; the rest may be called from any thread,
  * in a vfork child and in a signal handler: it allocates nothing and takes no lock.
@@ -12,9 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes both out of the environment and keeps them. Returns the collector's address; null when
- * there is none, or it is too long: then the environment is left as it is. */
-const char *environment_take(void);
+/* Takes them out of the environment and keeps them; where nothing says what belongs together a key
+ * is made up. False when there is no collector's address, or all is too long: then the environment
+ * is left as it is. */
+bool environment_take(void);
+
+/* The value of one that was taken, null when it was not set. */
+const char *environment_value(const char *name);
 
 /* No further program is to be traced. */
 void environment_forget(void);

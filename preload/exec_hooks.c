@@ -18,6 +18,7 @@
 
 #include "environment.h"
 #include "shim.h"
+#include "stream_writer.h"
 
 static struct {
     int (*execve)(const char *, char *const[], char *const[]);
@@ -97,6 +98,7 @@ static int call_real(const struct call *call, char *const *environment)
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
+    stream_flush();
     struct environment_room room = environment_measure(environment);
     if (!room.entries)
         return call_real(call, environment);

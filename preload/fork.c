@@ -14,6 +14,7 @@
 #include "python_arrival.h"
 #include "ring_writer.h"
 #include "shim.h"
+#include "stream_writer.h"
 #include "thread_state.h"
 
 /* Of the fork at hand; the locks are held, so that there is only one. */
@@ -41,6 +42,7 @@ static void before(void)
     if (!ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT |
                         fork_at_hand.token))
         fork_at_hand.token = 0;
+    stream_flush(); /* the child's hello must not come before the mark */
     errno = saved;
 }
 
@@ -65,6 +67,7 @@ static void in_parent(void)
 static void in_child(void)
 {
     int saved = errno;
+    stream_forget();
     if (forking) {
         release();
         thread_state_reset();

@@ -26,7 +26,6 @@
 
 _Atomic uint32_t arrival_watch;
 
-static const char *collector_address;
 static enum python_support support;
 
 static void send_mark(enum wire_mark mark, uint64_t value)
@@ -37,7 +36,8 @@ static void send_mark(enum wire_mark mark, uint64_t value)
 /* Attaches; `parent` and `token` are those of a forked child's hello. */
 static bool begin(pid_t parent, uint32_t token)
 {
-    if (attach(collector_address, python_layout.version, parent, token))
+    if (attach(&(struct attach_request){
+            .python_version = python_layout.version, .parent = parent, .fork_token = token}))
         return true;
     environment_forget();
     return false;
@@ -70,9 +70,8 @@ static bool python_arrived(void *handle)
     return true;
 }
 
-void python_arrival_init(const char *address)
+void python_arrival_init(void)
 {
-    collector_address = address;
     if (dlsym(RTLD_DEFAULT, "PyMem_SetAllocator"))
         python_arrived(RTLD_DEFAULT);
     else

@@ -28,9 +28,8 @@ static inline bool python_arrival_look(const void *caller)
            python_arrival_act(caller);
 }
 
-/* At start, with the collector's address, which must stay: attaches when CPython is here, else
- * waits for it. */
-void python_arrival_init(const char *address);
+/* At start: attaches when CPython is here, else waits for it. */
+void python_arrival_init(void);
 
 /* In the child of a fork that `parent` has announced with `token`: attaches. */
 void python_arrival_in_child(pid_t parent, uint32_t token);

@@ -18,6 +18,7 @@
 #include "complaint.h"
 #include "environment.h"
 #include "futex.h"
+#include "stream_writer.h"
 
 struct ring_writer ring_writer;
 
@@ -42,13 +43,13 @@ bool ring_writer_init(struct ring_control *control, size_t bytes)
     ring_writer.log2_words = control->log2_words;
     ring_writer.mask = (UINT64_C(1) << control->log2_words) - 1;
     ring_writer.drops = control->overflow == RING_OVERFLOW_DROP;
+    ring_writer.streams = false;
     atomic_store(&ring_writer.limit, 0);
     atomic_store(&ring_writer.clock_sent, ~atomic_load(&control->clock));
     return true;
 }
 
-/* Shuts the gate once, and says why, unless that is no trouble. */
-static void ring_give_up(const char *reason)
+void ring_give_up(const char *reason)
 {
     if (!atomic_exchange(&shim_gate.open, 0))
         return;
@@ -64,8 +65,10 @@ static bool collector_is_gone(const struct ring_control *control)
         ring_give_up("the collector has died; the program goes on untraced");
         return true;
     }
-    if (atomic_load_explicit(&control->state, memory_order_acquire) != RING_OPEN) {
-        ring_give_up(NULL); /* the command has ended, and this process has not */
+    uint32_t state = atomic_load_explicit(&control->state, memory_order_acquire);
+    if (state != RING_OPEN) {
+        /* Usually the command has ended, and this process has not. */
+        ring_give_up(state == RING_STOPPED ? RING_LIMIT : NULL);
         return true;
     }
     return false;
@@ -129,6 +132,8 @@ static bool wait_for_room(unsigned count)
 
 bool ring_make_room(uint64_t head, unsigned count)
 {
+    if (ring_writer.streams)
+        return stream_make_room(head, count);
     struct ring_control *control = ring_writer.control;
     uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
     if (!shim_gate_open() || collector_is_gone(control))
@@ -147,6 +152,16 @@ bool ring_make_room(uint64_t head, unsigned count)
     }
     atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
     return true;
+}
+
+void ring_follow_clock(uint32_t clock)
+{
+    if (ring_writer.streams) {
+        stream_tick();
+        return;
+    }
+    atomic_store_explicit(&ring_writer.clock_sent, clock, memory_order_relaxed);
+    ring_send_time();
 }
 
 void ring_send_time(void)

@@ -1,5 +1,6 @@
 /*
- * The writing side of the ring (schema/ring.h). Any thread, also in signal handlers.
+ * The writing side of the ring (schema/ring.h). Any thread, also in signal handlers. With the
+ * stream carrier the ring is a private one, which the writers themselves empty (stream_writer.h).
  *
  * A record is: ring_reserve(), ring_put() of its continuation words, ring_publish() of its first
  * word. Between reserve and publish a writer does nothing else, so that holes stay rare.
@@ -21,7 +22,8 @@ struct ring_writer {
     _Atomic uint64_t *words;
     uint64_t mask;
     unsigned log2_words;
-    uint32_t drops; /* 1: --overflow=drop */
+    bool drops;   /* --overflow=drop */
+    bool streams; /* the ring is private */
     /* Positions up to here may be reserved without looking at the reader. */
     _Atomic uint64_t limit;
     /* The value of control->clock for which a TIME record has been sent. */
@@ -37,6 +39,16 @@ bool ring_make_room(uint64_t head, unsigned count);
 
 /* Sends a TIME record. */
 void ring_send_time(void);
+
+/* The reader's clock is not that of the last TIME record. */
+void ring_follow_clock(uint32_t clock);
+
+/* What is said when the daemon wants no more. */
+#define RING_LIMIT                                                                                 \
+    "the daemon has reached a limit, its log says which; the program goes on untraced"
+
+/* Shuts the gate once, and says why, unless that is no trouble (null). */
+void ring_give_up(const char *reason);
 
 /*
  * Moves the head from *seen to `wanted`; false, with the head in *seen, when it has moved. While
@@ -112,10 +124,8 @@ static inline void ring_tick(void)
 {
     struct ring_writer *ring = &ring_writer;
     uint32_t clock = atomic_load_explicit(&ring->control->clock, memory_order_relaxed);
-    if (SHIM_UNLIKELY(clock != atomic_load_explicit(&ring->clock_sent, memory_order_relaxed))) {
-        atomic_store_explicit(&ring->clock_sent, clock, memory_order_relaxed);
-        ring_send_time();
-    }
+    if (SHIM_UNLIKELY(clock != atomic_load_explicit(&ring->clock_sent, memory_order_relaxed)))
+        ring_follow_clock(clock);
 }
 
 /* A record of one word. */

@@ -13,6 +13,7 @@
 #include "python_arrival.h"
 #include "real_malloc.h"
 #include "shim.h"
+#include "stream_hooks.h"
 #include "wait_hooks.h"
 
 struct shim_gate shim_gate;
@@ -22,12 +23,12 @@ __attribute__((constructor)) static void start(void)
     real_malloc_resolve();
     exec_hooks_resolve();
     wait_hooks_resolve();
-    const char *address = environment_take();
-    if (!address)
+    stream_hooks_resolve();
+    if (!environment_take())
         return;
     complaint_init();
     if (madvise(&shim_gate, sizeof shim_gate, MADV_WIPEONFORK) == 0) {
-        python_arrival_init(address);
+        python_arrival_init();
     } else {
         environment_forget();
         complain("this kernel cannot keep forked children apart; this process runs untraced");

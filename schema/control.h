@@ -1,11 +1,14 @@
 /*
- * What `heapline run` and its private collector say to each other, over a socket pair
- * (SOCK_SEQPACKET). One packet is one message.
+ * What `heapline run` and its collector say to each other: over a socket pair (SOCK_SEQPACKET) with
+ * a private one, where one packet is one message; over the connection on which run has said hello
+ * (handshake.h) with a daemon's.
  *
- *   collector → run   CONTROL_READY           the output file exists, processes may connect
+ *   collector → run   CONTROL_READY + text    the output file exists, processes may connect; the
+ *                                             file's name when the daemon has chosen it
  *                     CONTROL_FAILED + text   it cannot be; the collector ends
  *   run → collector   CONTROL_STARTED         the command runs under process id `value`
  *                     CONTROL_ENDED           that process ended with wait status `value`; finish
+ *                     CONTROL_UNDO            the command could not be executed: remove the file
  *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
  *                                             could not be recorded
  *
@@ -23,6 +26,7 @@ enum control_kind {
     CONTROL_STARTED = 3,
     CONTROL_ENDED = 4,
     CONTROL_DONE = 5,
+    CONTROL_UNDO = 6,
 };
 
 #define CONTROL_TEXT_MAX 480u

@@ -30,7 +30,8 @@ enum ring_overflow {
 /* In ring_control.state, set by the collector. */
 enum ring_state {
     RING_OPEN = 0,
-    RING_CLOSED = 1, /* the collector wants no more: the target runs on untraced */
+    RING_CLOSED = 1,  /* the collector wants no more: the target runs on untraced */
+    RING_STOPPED = 2, /* the same, because a limit of the daemon is reached */
 };
 
 /* The owner's robust mutex word of glibc and the kernel: set when its holder died. */

@@ -11,26 +11,28 @@ import struct
 import threading
 
 import harness
+import wire
 
-HELLO_MAGIC, RING_MAGIC, WIRE_VERSION = 0x48504C48, 0x48504C52, 1
-HELLO_BYTES, CONTROL_BYTES, LOG2_WORDS = 24, 4096, 20
+CONTROL_BYTES, LOG2_WORDS = 4096, 20
 HEAD_OFFSET = 64
-FIRST_BIT, KIND_SHIFT, MARK, MARK_SHIFT = 1 << 62, 58, 9, 50
+MARK_SHIFT = 50
 
 
 def make_ring():
     ring = os.memfd_create("stand-in")
     os.ftruncate(ring, CONTROL_BYTES + 8 * (1 << LOG2_WORDS))
     patience_ns = 10**9
-    os.pwrite(ring, struct.pack("IIIIQ", RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
+    os.pwrite(ring, struct.pack("IIIIQ", wire.RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
     return ring
 
 
 def welcome(connection, ring):
     """With a ring the process is traced; with None it goes on untraced."""
-    hello = connection.recv(HELLO_BYTES, socket.MSG_WAITALL)
-    assert struct.unpack_from("II", hello) == (HELLO_MAGIC, WIRE_VERSION)
-    answer = struct.pack("IIII", HELLO_MAGIC, WIRE_VERSION, ring is not None, 0)
+    hello = wire.HELLO.unpack(connection.recv(wire.HELLO.size, socket.MSG_WAITALL))
+    assert hello[:2] == (wire.HELLO_MAGIC, wire.WIRE_VERSION)
+    connection.recv(hello[7], socket.MSG_WAITALL)
+    verdict = wire.DECLINED if ring is None else wire.ACCEPTED
+    answer = wire.WELCOME.pack(*wire.Welcome(wire.HELLO_MAGIC, wire.WIRE_VERSION, verdict, wire.RING, 0, 0, 0, 0))
     socket.send_fds(connection, [answer], [] if ring is None else [ring])
 
 
@@ -63,7 +65,7 @@ def marks_of(command, mark, build=harness.BUILD, **options):
         listener.listen()
         server = threading.Thread(target=serve, args=(listener, ring))
         server.start()
-        env = harness.environment(LD_PRELOAD=build / "libheapline.so", HEAPLINE_SOCKET=f"@{address}")
+        env = harness.environment(LD_PRELOAD=build / "libheapline.so", HEAPLINE_DAEMON=f"unix:@{address}")
         try:
             out = harness.run(command, env=env, check=0, **options).out
         finally:
@@ -71,5 +73,5 @@ def marks_of(command, mark, build=harness.BUILD, **options):
             server.join()
     words = words_of(ring)
     os.close(ring)
-    marks = [w for w in words if w & FIRST_BIT and w >> KIND_SHIFT & 15 == MARK]
+    marks = [w for w in words if w & wire.FIRST and w >> wire.KIND_SHIFT & 15 == wire.MARK]
     return out, [w & ((1 << 48) - 1) for w in marks if w >> MARK_SHIFT & 255 == mark]

@@ -16,7 +16,9 @@
 static struct process *new_process(struct run *run, uint32_t number, pid_t pid, unsigned log2_words)
 {
     int ring;
-    struct process *process = process_new(run, pid, log2_words, RING_OVERFLOW_BLOCK, 0, &ring);
+    const struct process_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
+    struct arrival own = {.connection = -1, .peer = {.local = true, .pid = pid}};
+    struct process *process = process_new(run, &own, &plan, &ring);
     if (!process)
         abort();
     process->number = number;

@@ -361,11 +361,11 @@ static void test_what_a_child_inherits(void **state)
     stream_decode(parent);
     struct process *process = child.process;
     pid_t pid = parent->process->pid;
-    assert_null(inheritance_take(&parent->run, pid, 8));
-    assert_null(inheritance_take(&parent->run, pid + 1, 9));
-    struct inheritance *inheritance = inheritance_take(&parent->run, pid, 9);
+    assert_null(inheritance_take(&parent->run, 0, pid, 8));
+    assert_null(inheritance_take(&parent->run, 0, pid + 1, 9));
+    struct inheritance *inheritance = inheritance_take(&parent->run, 0, pid, 9);
     assert_non_null(inheritance);
-    assert_null(inheritance_take(&parent->run, pid, 9));
+    assert_null(inheritance_take(&parent->run, 0, pid, 9));
     inheritance_apply(&child.run, process, inheritance);
     inheritance_free(inheritance);
     assert_int_equal(process->heap.live, 2);
@@ -487,7 +487,10 @@ static void test_told_and_not_taken(void **state)
     assert_int_equal(child.ending.exit_status, 5);
     watch_child(stream, &child, 3);
     settle_child(stream, &child, NULL);
-    endings_tell(endings, stream->process->pid + 1, CHILD_PID, 7 << 8);
+    const struct process stranger = {.pid = stream->process->pid + 1};
+    endings_tell(endings, &stranger, CHILD_PID, 7 << 8);
+    const struct process distant = {.pid = stream->process->pid, .place = 1};
+    endings_tell(endings, &distant, CHILD_PID, 7 << 8);
     assert_int_equal(endings->late, 0);
     watch_child(stream, &child, 4);
     tell_ending(stream, CHILD_PID, 9 << 8);
@@ -541,7 +544,8 @@ static void test_a_late_ending_is_written(void **state)
     assert_true(recording_snapshot(&writer, &stream->run, process, &about));
     const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
     assert_int_equal(recorded(writer.database, status), -1);
-    endings_tell(&stream->run.endings, pid, CHILD_PID, SIGABRT | 0x80);
+    const struct process parent = {.pid = pid};
+    endings_tell(&stream->run.endings, &parent, CHILD_PID, SIGABRT | 0x80);
     recording_put_late_endings(&writer, &stream->run.endings);
     assert_int_equal(recorded(writer.database, status), -1);
     assert_int_equal(recorded(writer.database, signal), SIGABRT);

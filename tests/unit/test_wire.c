@@ -12,6 +12,7 @@
 #include "handshake.h"
 #include "ring.h"
 #include "ring_writer.h"
+#include "stream_writer.h"
 #include "varint.h"
 #include "wire.h"
 
@@ -20,6 +21,16 @@ struct shim_gate shim_gate = {.open = 1};
 static const char *complaint;
 void environment_forget(void);
 void environment_forget(void)
+{
+}
+/* Of the other carrier. */
+bool stream_make_room(uint64_t head, unsigned count)
+{
+    (void)head;
+    (void)count;
+    return false;
+}
+void stream_tick(void)
 {
 }
 void complain(const char *reason);
@@ -91,17 +102,40 @@ static void test_record_bytes(void **state)
 
 static void test_handshake_bytes(void **state)
 {
-    static const unsigned char hello_golden[] = {0x48, 0x4c, 0x50, 0x48, 1, 0, 0, 0,
-                                                 0xf0, 0x01, 0x0c, 0x03, 2, 0, 0, 0,
-                                                 0x39, 0x30, 0,    0,    0, 0, 0, 0};
+    static const unsigned char hello_golden[] = {
+        0x48, 0x4c, 0x50, 0x48, 2, 0, 0, 0, 0xf0, 0x01, 0x0c, 0x03, 2, 0, 0, 0, 0x39, 0x30, 0,
+        0,    0x38, 0x30, 0,    0, 1, 0, 0, 0,    5,    0,    0,    0, 7, 0, 0, 0,    0,    0,
+        0,    0,    8,    0,    0, 0, 0, 0, 0,    0,    9,    0,    0, 0, 0, 0, 0,    0};
+    static const unsigned char welcome_golden[] = {
+        0x48, 0x4c, 0x50, 0x48, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 17, 0, 0, 0,
+        1,    0,    0,    0,    3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0,  0, 0, 0};
+    static const unsigned char frame_golden[] = {0x46, 0x4c, 0x50, 0x48, 2, 0, 0, 0, 3, 0, 0, 0,
+                                                 0,    0,    0,    0,    4, 0, 0, 0, 0, 0, 0, 0};
     (void)state;
     struct hello hello = {.magic = HANDSHAKE_MAGIC,
-                          .wire_version = 1,
+                          .wire_version = 2,
                           .python_version = 0x030c01f0,
                           .fork_token = 2,
-                          .parent = 12345};
-    assert_memory_equal(&hello, hello_golden, sizeof hello_golden);
-    assert_int_equal(sizeof(struct welcome), 16);
+                          .process = 12345,
+                          .parent = 12344,
+                          .carrier = HELLO_STREAM,
+                          .details = 5,
+                          .clock_ns = 7,
+                          .stream = 8,
+                          .position = 9};
+    struct welcome welcome = {.magic = HANDSHAKE_MAGIC,
+                              .wire_version = 2,
+                              .verdict = WELCOME_ACCEPTED,
+                              .carrier = HELLO_STREAM,
+                              .log2_words = 17,
+                              .overflow = 1,
+                              .patience_ns = 3,
+                              .stream = 4};
+    struct frame frame = {.magic = FRAME_MAGIC, .words = 2, .position = 3, .dropped = 4};
+    assert_int_equal(WIRE_VERSION, 2);
+    assert_memory_equal(&hello, hello_golden, sizeof hello);
+    assert_memory_equal(&welcome, welcome_golden, sizeof welcome);
+    assert_memory_equal(&frame, frame_golden, sizeof frame);
     assert_int_equal(sizeof(struct control_message), 488);
     assert_int_equal(offsetof(struct ring_control, head), 64);
     assert_int_equal(offsetof(struct ring_control, dropped), 72);

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "viewer/options.h"
 #include "viewer/run/collector.h"
 #include "viewer/run/command.h"
+#include "viewer/run/daemon.h"
 #include "viewer/run/locate.h"
 #include "viewer/run/message.h"
 #include "viewer/run/name.h"
@@ -38,6 +38,9 @@ enum {
     OPTION_FRAMES,
     OPTION_NO_HISTORY,
     OPTION_NO_CHILDREN,
+    OPTION_CARRIER,
+    OPTION_DAEMON,
+    OPTION_SESSION,
     OPTION_HELP,
 };
 
@@ -55,16 +58,29 @@ static const struct option_spec specs[] = {
      "keep sums alone and not every event: a smaller file, in\n"
      "which moments other than peak, end and exit are coarse",
      OPTION_NO_HISTORY},
+    {0, "carrier", "ring|stream",
+     "how events travel: through shared memory (the default),\n"
+     "or over a socket, where that cannot be shared",
+     OPTION_CARRIER},
+    {0, "daemon", "ADDRESS",
+     "let the daemon at unix:PATH or tcp:HOST:PORT record, which\n"
+     "chooses the file",
+     OPTION_DAEMON},
+    {0, "session", "NAME", "with --daemon: join the recording NAME", OPTION_SESSION},
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
+static const char *const carrier_names[] = {"ring", "stream", NULL};
 static const char *const overflow_names[] = {"block", "drop", NULL};
 
 struct run_request {
     const char *output; /* NULL: made up */
     const char *overflow;
     const char *frames_max;
+    const char *daemon; /* NULL: none */
+    const char *session;
+    bool streams; /* --carrier=stream */
     bool force, quiet, no_history, no_children, help;
     char **command;
 };
@@ -110,6 +126,18 @@ static bool take_option(struct run_request *request, int option, const struct op
         return request->no_history = true;
     case OPTION_NO_CHILDREN:
         return request->no_children = true;
+    case OPTION_CARRIER:
+        request->streams = options_choice(carrier_names, options->value) == 1;
+        if (options_choice(carrier_names, options->value) >= 0)
+            return true;
+        return options_wrong(options, "--carrier is ring or stream, not '%s'", options->value),
+               false;
+    case OPTION_DAEMON:
+        request->daemon = options->value;
+        return true;
+    case OPTION_SESSION:
+        request->session = options->value;
+        return true;
     case OPTION_HELP:
         return request->help = true;
     default:
@@ -130,6 +158,15 @@ static bool read_request(struct run_request *request, char **arguments)
         if (!take_option(request, option, &options))
             return false;
     request->command = options.arguments;
+    if (request->daemon && (request->output || request->force)) {
+        options_wrong(&options, "with --daemon the daemon chooses the file; leave --output and "
+                                "--force out");
+        return false;
+    }
+    if (request->session && !request->daemon) {
+        options_wrong(&options, "--session is a recording of a daemon; give --daemon too");
+        return false;
+    }
     if (!*request->command && !request->help) {
         options_wrong(&options, "no command to run");
         return false;
@@ -152,33 +189,57 @@ static void occupy_standard_streams(void)
 struct run {
     struct locations locations;
     struct signals signals;
-    char address[COLLECTOR_ADDRESS_MAX];
+    char key[COLLECTOR_KEY_MAX];
+    char address[ADDRESS_TEXT_MAX + 1];
+    char command_address[ADDRESS_TEXT_MAX + 1]; /* the same, as the command is told */
     struct command command;
     struct collector collector;
 };
+
+/* With a stream, what is asked for at a Unix socket is another carrier. */
+static void set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bool streams)
+{
+    bool local = strncmp(address, "unix:", strlen("unix:")) == 0;
+    snprintf(told, ADDRESS_TEXT_MAX + 1, "%s%s", streams && local ? "unix-stream" : "",
+             streams && local ? address + strlen("unix") : address);
+}
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
 static bool run_prepare(struct run *run, struct run_request *request, char **name)
 {
     if (!locate(&run->locations))
         return false;
-    if (!signals_init(&run->signals) || !collector_address(run->address)) {
+    if (!signals_init(&run->signals) || !collector_key(run->key)) {
         run_fail("cannot begin: %s", strerror(errno));
         return false;
     }
+    if (!request->daemon)
+        collector_address(run->address, run->key);
+    else if (!daemon_resolve(request->daemon, run->address))
+        return false;
+    set_carrier(run->command_address, run->address, request->streams);
     struct command_plan plan = {
         .words = request->command,
         .signals = &run->signals,
-        .address = run->address,
+        .address = run->command_address,
+        .key = run->key,
+        .session = request->session,
         .shim = run->locations.shim,
     };
     if (!command_fork(&run->command, &plan))
         return false;
-    if (!request->output)
+    if (request->daemon)
+        *name = name_program(request->command);
+    else if (!request->output)
         request->output = *name = name_recording(request->command, run->command.pid);
     struct collector_plan collector_plan = {
+        .is_daemon = request->daemon,
         .program = run->locations.collector,
         .address = run->address,
+        .key = run->key,
+        .session = request->session,
+        .name = *name,
+        .pid = run->command.pid,
         .output = request->output,
         .force = request->force,
         .overflow = request->overflow,
@@ -187,30 +248,20 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .no_children = request->no_children,
         .command = request->command,
     };
-    if (request->output && collector_start(&run->collector, &collector_plan))
+    if ((request->output || *name) && collector_start(&run->collector, &collector_plan)) {
+        if (request->daemon)
+            request->output = run->collector.file;
         return true;
+    }
     command_cancel(&run->command);
     return false;
-}
-
-/* Removes the recording and what SQLite may have left beside it. */
-static void remove_recording(const char *file)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        char path[PATH_MAX];
-        if (snprintf(path, sizeof path, "%s%s", file, suffixes[i]) < (int)sizeof path)
-            unlink(path);
-    }
 }
 
 /* The command could not be executed: takes back the file. */
 static int run_undo(struct run *run, const struct run_request *request, int number)
 {
-    char trouble[CONTROL_TEXT_MAX];
     int status = number == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
-    collector_finish(&run->collector, &run->signals, W_EXITCODE(status, 0), trouble);
-    remove_recording(request->output);
+    collector_undo(&run->collector, &run->signals);
     run_fail("cannot run '%s': %s", request->command[0], strerror(number));
     return status;
 }
@@ -219,6 +270,11 @@ static int run_undo(struct run *run, const struct run_request *request, int numb
 static void run_conclude(struct run *run, const struct run_request *request, int wait_status)
 {
     char trouble[CONTROL_TEXT_MAX];
+    if (request->session) { /* it goes on */
+        if (!request->quiet)
+            run_say("recorded in the daemon's %s", request->output);
+        return;
+    }
     switch (collector_finish(&run->collector, &run->signals, wait_status, trouble)) {
     case COLLECTOR_DONE:
         if (*trouble)
@@ -232,8 +288,12 @@ static void run_conclude(struct run *run, const struct run_request *request, int
                 (int)run->collector.pid, request->output);
         return;
     }
-    if (!request->quiet)
+    if (request->quiet)
+        return;
+    if (access(request->output, R_OK) == 0)
         summary_print(request->output, trouble);
+    else
+        run_say("recorded by the daemon in its %s", request->output);
 }
 
 int command_run(char **arguments)

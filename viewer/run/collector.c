@@ -26,8 +26,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "handshake.h"
 #include "viewer/cleanup.h"
+#include "viewer/run/daemon.h"
 #include "viewer/run/job.h"
 #include "viewer/run/message.h"
 
@@ -51,27 +53,28 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-bool collector_address(char address[COLLECTOR_ADDRESS_MAX])
+bool collector_key(char key[COLLECTOR_KEY_MAX])
 {
     unsigned char bytes[RANDOM_BYTES];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         return false;
-    char *out = stpcpy(address, "@heapline-");
     for (size_t i = 0; i < sizeof bytes; i++)
-        out += sprintf(out, "%02x", bytes[i]);
+        sprintf(key + 2 * i, "%02x", bytes[i]);
     return true;
 }
 
-/* A socket that listens at an address in the abstract namespace; -1 when that fails. */
-static int listen_at(const char *address)
+void collector_address(char address[COLLECTOR_ADDRESS_MAX], const char *key)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    size_t length = strlen(address);
-    memcpy(name.sun_path + 1, address + 1, length - 1);
+    snprintf(address, COLLECTOR_ADDRESS_MAX, "unix:@heapline-%s", key);
+}
+
+/* A socket that listens at an address; -1 when that fails. */
+static int listen_at(const char *text)
+{
+    struct address address;
+    address_parse(text, &address); /* it is our own */
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener >= 0 &&
-        bind(listener, (struct sockaddr *)&name,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0 &&
+    if (listener >= 0 && bind(listener, &address.socket.any, address.length) == 0 &&
         listen(listener, BACKLOG) == 0)
         return listener;
     int number = errno;
@@ -93,15 +96,26 @@ enum reception {
     RECEIVED_END,     /* the other side has closed its end */
 };
 
+/* A daemon of another version answers as it would a process. */
+static bool is_welcome(const struct control_message *message, ssize_t size)
+{
+    struct welcome welcome;
+    memcpy(&welcome, message, sizeof welcome);
+    return size == (ssize_t)sizeof welcome && welcome.magic == HANDSHAKE_MAGIC;
+}
+
 static enum reception receive_message(int control, int timeout_ms, struct control_message *message)
 {
     struct pollfd watched = {.fd = control, .events = POLLIN};
     if (poll(&watched, 1, timeout_ms) <= 0)
         return RECEIVED_NOTHING;
-    ssize_t got = recv(control, message, sizeof *message, MSG_DONTWAIT);
+    ssize_t got = recv(control, message, sizeof *message, MSG_WAITALL);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return RECEIVED_NOTHING;
-    if (got != (ssize_t)sizeof *message)
+    if (is_welcome(message, got))
+        *message = (struct control_message){.kind = CONTROL_FAILED,
+                                            .text = "the daemon is of another version of heapline"};
+    else if (got != (ssize_t)sizeof *message)
         return RECEIVED_END;
     message->text[CONTROL_TEXT_MAX - 1] = '\0';
     return RECEIVED;
@@ -156,7 +170,7 @@ static bool place_descriptors(int listener, int control)
 static _Noreturn void child_run(const struct collector_plan *plan, int listener, int control)
 {
     setsid();
-    unsetenv(HANDSHAKE_ENVIRONMENT);
+    unsetenv(ENVIRONMENT_DAEMON);
     const char **words = collector_words(plan);
     if (words && place_descriptors(listener, control)) {
         control = CONTROL_DESCRIPTOR;
@@ -191,19 +205,25 @@ static bool collector_fork(struct collector *collector, const struct collector_p
 static void collector_kill(struct collector *collector)
 {
     close(collector->control);
+    if (!collector->pid)
+        return;
     kill(collector->pid, SIGKILL);
     waitpid(collector->pid, NULL, 0);
 }
 
 bool collector_start(struct collector *collector, const struct collector_plan *plan)
 {
-    if (!collector_fork(collector, plan))
+    *collector = (struct collector){.control = -1};
+    if (plan->is_daemon ? (collector->control = daemon_connect(plan)) < 0
+                        : !collector_fork(collector, plan))
         return false;
     struct control_message message;
     enum reception reception =
         receive_message(collector->control, (int)(READY_PATIENCE * 1000), &message);
-    if (reception == RECEIVED && message.kind == CONTROL_READY)
+    if (reception == RECEIVED && message.kind == CONTROL_READY) {
+        snprintf(collector->file, sizeof collector->file, "%s", message.text);
         return true;
+    }
     if (reception == RECEIVED && message.kind == CONTROL_FAILED)
         run_fail("%s", message.text);
     else
@@ -216,6 +236,11 @@ bool collector_start(struct collector *collector, const struct collector_plan *p
 void collector_tell_started(struct collector *collector, pid_t pid)
 {
     send_message(collector->control, CONTROL_STARTED, (int)pid, "");
+}
+
+static bool is_stopped(const struct collector *collector)
+{
+    return collector->pid && process_is_stopped(collector->pid);
 }
 
 /* Does the user want to wait no longer? */
@@ -236,7 +261,7 @@ static enum collector_end collector_await(struct collector *collector,
     double since = now(), moved = since; /* when it was last seen not to be stopped */
     while (now() - since < FINISH_PATIENCE && now() - moved < STOPPED_PATIENCE &&
            !is_impatient(signals, since)) {
-        if (!process_is_stopped(collector->pid))
+        if (!is_stopped(collector))
             moved = now();
         switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
         case RECEIVED:
@@ -264,19 +289,34 @@ static void collector_await_exit(struct collector *collector)
         }
 }
 
+/* Waits for the collector's end after its last message. */
+static enum collector_end conclude(struct collector *collector, const struct signals *signals,
+                                   struct control_message *message)
+{
+    enum collector_end end = collector_await(collector, signals, message);
+    if (end == COLLECTOR_SILENT && is_stopped(collector)) {
+        collector_kill(collector);
+        return COLLECTOR_DIED;
+    }
+    if (end != COLLECTOR_SILENT && collector->pid)
+        collector_await_exit(collector);
+    close(collector->control);
+    return end;
+}
+
 enum collector_end collector_finish(struct collector *collector, const struct signals *signals,
                                     int wait_status, char trouble[CONTROL_TEXT_MAX])
 {
     struct control_message message = {0};
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
-    enum collector_end end = collector_await(collector, signals, &message);
+    enum collector_end end = conclude(collector, signals, &message);
     snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
-    if (end == COLLECTOR_SILENT && process_is_stopped(collector->pid)) {
-        collector_kill(collector);
-        return COLLECTOR_DIED;
-    }
-    if (end != COLLECTOR_SILENT)
-        collector_await_exit(collector);
-    close(collector->control);
     return end;
+}
+
+void collector_undo(struct collector *collector, const struct signals *signals)
+{
+    struct control_message message;
+    send_message(collector->control, CONTROL_UNDO, 0, "");
+    conclude(collector, signals, &message);
 }

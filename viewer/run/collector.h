@@ -1,5 +1,6 @@
 /*
- * The private collector of a run: heaplined as a child that outlives the command.
+ * The collector of a run: heaplined as a child that outlives the command; or a session of a daemon
+ * that runs already, to which there is a connection.
  */
 #ifndef HEAPLINE_VIEWER_RUN_COLLECTOR_H
 #define HEAPLINE_VIEWER_RUN_COLLECTOR_H
@@ -10,18 +11,28 @@
 #include "control.h"
 #include "viewer/run/signals.h"
 
+#define COLLECTOR_KEY_MAX     40u
 #define COLLECTOR_ADDRESS_MAX 64u
 
 struct collector {
-    pid_t pid;
-    int control; /* one end of the socket pair of control.h */
+    pid_t pid;                   /* 0: it is a daemon's */
+    int control;                 /* where messages of control.h go */
+    char file[CONTROL_TEXT_MAX]; /* the recording, as a daemon names it */
 };
 
 struct collector_plan {
+    bool is_daemon;
+    const char *address;
+    /* Without a daemon. */
     const char *program; /* path of heaplined */
-    const char *address; /* from collector_address() */
     const char *output;
     bool force;
+    /* With one. */
+    const char *key;     /* from collector_key() */
+    const char *session; /* its name, NULL: none */
+    const char *name;    /* for the file's name, */
+    pid_t pid;           /* and the command's process id */
+    /* Always. */
     const char *overflow;   /* NULL: the collector's default */
     const char *frames_max; /* NULL: the collector's default */
     bool no_history;
@@ -29,11 +40,14 @@ struct collector_plan {
     char *const *command;
 };
 
-/* Makes up an address that cannot be guessed. False when the system has no random numbers. */
-bool collector_address(char address[COLLECTOR_ADDRESS_MAX]);
+/* Makes up a key that cannot be guessed. False when the system has no random numbers. */
+bool collector_key(char key[COLLECTOR_KEY_MAX]);
 
-/* Starts the collector and waits until it has made the file. False, with a message, when it cannot;
- * nothing is left behind then. */
+/* The address of a private collector with that key. */
+void collector_address(char address[COLLECTOR_ADDRESS_MAX], const char *key);
+
+/* Starts the collector, or asks the daemon, and waits until the file has been made. False, with a
+ * message, when it cannot be; nothing is left behind then. */
 bool collector_start(struct collector *collector, const struct collector_plan *plan);
 
 /* Tells it the process id of the command. */
@@ -49,5 +63,8 @@ enum collector_end {
  * collector that does not come to its end goes on alone, one that is stopped is killed. */
 enum collector_end collector_finish(struct collector *collector, const struct signals *signals,
                                     int wait_status, char trouble[CONTROL_TEXT_MAX]);
+
+/* The command could not be executed: has the recording removed. */
+void collector_undo(struct collector *collector, const struct signals *signals);
 
 #endif

@@ -21,6 +21,8 @@ struct command_plan {
     char *const *words; /* NULL-terminated, at least one */
     const struct signals *signals;
     const char *address; /* of the collector's socket */
+    const char *key;     /* what the command's processes have in common, */
+    const char *session; /* or the name of what they join, NULL: none */
     const char *shim;    /* path of libheapline.so */
 };
 

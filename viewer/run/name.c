@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Options of python that take a value, beside -c and -m which end the options. */
@@ -88,18 +89,25 @@ static int length_without_suffix(const char *name)
     return length > NAME_BYTES_MAX ? NAME_BYTES_MAX : (int)length;
 }
 
-char *name_recording(char *const *command, pid_t pid)
+char *name_program(char *const *command)
 {
     const char *name = is_python(command[0]) ? python_script(command + 1) : NULL;
     if (!name || !*name)
         name = base_name(command[0]);
-    char *result = NULL;
-    if (asprintf(&result, "%.*s.%d.heapline", length_without_suffix(name), name, (int)pid) < 0)
-        return NULL;
-    for (char *at = result; *at; at++)
+    char *result = strndup(name, (size_t)length_without_suffix(name));
+    for (char *at = result; at && *at; at++)
         if (*at == '/')
             *at = '_';
-    if (*result == '-')
+    if (result && *result == '-')
         *result = '_';
+    return result;
+}
+
+char *name_recording(char *const *command, pid_t pid)
+{
+    char *name = name_program(command), *result = NULL;
+    if (name && asprintf(&result, "%s.%d.heapline", name, (int)pid) < 0)
+        result = NULL;
+    free(name);
     return result;
 }

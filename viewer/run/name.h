@@ -10,4 +10,7 @@
  * module after -m, else the program. NULL when memory is short; the caller frees it. */
 char *name_recording(char *const *command, pid_t pid);
 
+/* NAME alone. */
+char *name_program(char *const *command);
+
 #endif

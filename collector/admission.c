@@ -1,0 +1,200 @@
+/*
+ * Who comes into a session: new processes, forked children with what they inherit, programs that
+ * take their own place by exec, streams that go on over a new connection.
+ *
+ * A process is welcomed before what it inherits is copied: it need not wait for that.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "drain.h"
+#include "inheritance.h"
+#include "session_state.h"
+#include "wire.h"
+
+/* 2 MiB: big enough to ride out a commit, small enough for the caches. With many processes they
+ * share the time, and the memory; what goes through a socket has that as a buffer too. */
+#define RING_LOG2_WORDS      18u
+#define RING_LOG2_WORDS_MANY 17u
+#define PROCESSES_FEW        16u
+
+/* A fork's mark is usually there before the child; over two connections it may come later. */
+#define MARK_PATIENCE_NS UINT64_C(200000000)
+#define MARK_PAUSE_MS    1
+
+#define HELLO_PATIENCE_NS UINT64_C(50000000)
+
+/* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
+ * they come before, but not the child's: it is the last process. */
+static void read_up_to_fork(struct session *session, struct process *parent, uint32_t token)
+{
+    uint64_t since = clock_now();
+    while (!inheritance_is_noted(&session->run, parent->place, parent->pid, token)) {
+        drain_to_now(&session->drain, session->processes, session->process_count - 1);
+        if (!parent->stream || clock_now() - since > MARK_PATIENCE_NS)
+            break;
+        poll(NULL, 0, MARK_PAUSE_MS);
+    }
+    /* What the child's rows refer to is the parent's and must be in the recording before. */
+    recording_append(&session->writer, &session->run, parent);
+}
+
+static struct process *find(struct session *session, pid_t pid, uint64_t place)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        if (session->processes[i]->pid == pid && session->processes[i]->place == place)
+            return session->processes[i];
+    return NULL;
+}
+
+static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token)
+{
+    struct process *parent = find(session, pid, child->place);
+    if (parent && parent != child)
+        read_up_to_fork(session, parent, token);
+    /* The parent may have ended meanwhile. */
+    struct inheritance *found = inheritance_take(&session->run, child->place, pid, token);
+    if (found)
+        inheritance_apply(&session->run, child, found);
+    inheritance_free(found);
+    return found;
+}
+
+/* A forked child: gives it what was live in its parent. The kernel may name another one, when the
+ * parent has ended; the child itself may, when it sees other process ids. */
+static void inherit(struct session *session, struct process *child, const struct hello *hello)
+{
+    if (!inherit_from(session, child, child->parent, hello->fork_token) &&
+        child->parent != (pid_t)hello->parent)
+        inherit_from(session, child, (pid_t)hello->parent, hello->fork_token);
+}
+
+/* A hello from a process that is already known: it has executed another program. */
+static void finish_predecessor(struct session *session, pid_t pid, uint64_t place)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        if (session->processes[i]->pid == pid && session->processes[i]->place == place) {
+            session_finish_process(session, i, false);
+            return;
+        }
+}
+
+static bool is_wanted(const struct session *session, pid_t pid)
+{
+    return session->process_count < PROCESSES_MAX && !session->finishing && !session->stopped[0] &&
+           (!session->options->no_children || pid == session->about.main_pid);
+}
+
+static void welcome(const struct arrival *arrival, const struct process *process, int ring)
+{
+    const struct welcome answer = {
+        .magic = HANDSHAKE_MAGIC,
+        .wire_version = WIRE_VERSION,
+        .verdict = WELCOME_ACCEPTED,
+        .carrier = process->stream ? HELLO_STREAM : HELLO_RING,
+        .log2_words = process->log2_words,
+        .overflow = process->control->overflow,
+        .patience_ns = process->control->patience_ns,
+        .stream = process->stream ? process->stream->number : 0,
+    };
+    arrival_answer(arrival, &answer, ring);
+    if (ring >= 0)
+        close(ring);
+    if (!process->stream)
+        close(arrival->connection);
+}
+
+static void begin_process(struct session *session, const struct arrival *arrival)
+{
+    const struct process_plan plan = {
+        .log2_words = session->process_count < PROCESSES_FEW && arrival->hello.carrier == HELLO_RING
+                          ? RING_LOG2_WORDS
+                          : RING_LOG2_WORDS_MANY,
+        .overflow = session->options->overflow,
+        .patience_ns = session->options->patience_ns,
+    };
+    int ring;
+    struct process *process = process_new(&session->run, arrival, &plan, &ring);
+    if (!process) {
+        arrival_refuse(arrival, WELCOME_LIMIT);
+        close(arrival->connection);
+        return;
+    }
+    process->number = ++session->processes_seen;
+    session->processes[session->process_count++] = process;
+    session->last_work_ns = clock_now();
+    if (session->options->handover >= 0 && !session->options->named && !session->about.main_pid)
+        session->about.main_pid = process->pid; /* without heapline run: whoever comes first */
+    session_log_process(session, process, "process_begins");
+    welcome(arrival, process, ring);
+    /* Before any ring is read, but the process need not wait for it. */
+    endings_watch(&session->run.endings, process);
+    if (arrival->hello.fork_token)
+        inherit(session, process, &arrival->hello);
+}
+
+static void resume(struct session *session, const struct arrival *arrival)
+{
+    for (unsigned i = 0; i < session->process_count; i++) {
+        struct process *process = session->processes[i];
+        if (!process->stream || process->stream->number != arrival->hello.stream)
+            continue;
+        process_receive(process, UINT64_MAX);
+        if (!stream_reader_resume(process->stream, arrival->connection, arrival->hello.position))
+            break;
+        welcome(arrival, process, -1);
+        return;
+    }
+    arrival_refuse(arrival, WELCOME_NONSENSE);
+    close(arrival->connection);
+}
+
+void session_admit(struct session *session, const struct arrival *arrival)
+{
+    pid_t pid = arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
+    if (arrival->hello.stream) {
+        resume(session, arrival);
+        return;
+    }
+    finish_predecessor(session, pid, arrival_place(arrival));
+    if (is_wanted(session, pid)) {
+        begin_process(session, arrival);
+        return;
+    }
+    arrival_refuse(arrival, session->stopped[0] ? WELCOME_LIMIT : WELCOME_DECLINED);
+    close(arrival->connection);
+}
+
+/* Waits for a hello that has just been sent. */
+static enum arrival_state await_hello(struct arrival_reader *reader)
+{
+    uint64_t since = clock_now();
+    enum arrival_state state;
+    while ((state = arrival_read(reader)) == ARRIVAL_PARTIAL &&
+           clock_now() - since < HELLO_PATIENCE_NS) {
+        struct pollfd watched = {.fd = reader->arrival.connection, .events = POLLIN};
+        poll(&watched, 1, (int)(HELLO_PATIENCE_NS / 1000000));
+    }
+    return state;
+}
+
+void session_accept(struct session *session)
+{
+    struct arrival_reader reader = {.have = 0};
+    struct arrival *arrival = &reader.arrival;
+    arrival->connection = accept4(session->options->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (arrival->connection < 0)
+        return;
+    bool trusted = arrival_look_at_peer(arrival) && arrival->peer.local;
+    enum arrival_state state = trusted ? await_hello(&reader) : ARRIVAL_NONSENSE;
+    if (state == ARRIVAL_WHOLE && arrival->hello.carrier != HELLO_RUN) {
+        session_admit(session, arrival);
+        return;
+    }
+    if (state == ARRIVAL_VERSION)
+        arrival_refuse(arrival, WELCOME_VERSION);
+    close(arrival->connection);
+}

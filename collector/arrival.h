@@ -1,0 +1,57 @@
+/*
+ * A process that has connected and said hello, on its way into a session.
+ */
+#ifndef HEAPLINE_COLLECTOR_ARRIVAL_H
+#define HEAPLINE_COLLECTOR_ARRIVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "handshake.h"
+
+/* What the kernel says of the other side of a socket. */
+struct peer {
+    bool local; /* a Unix socket, of the own user or of root */
+    pid_t pid;  /* as this process sees it; 0: on another host, or out of sight */
+};
+
+struct arrival {
+    int connection;
+    struct peer peer;
+    struct hello hello;
+    char details[HELLO_DETAILS_MAX + 1]; /* NUL-terminated */
+};
+
+/* Reads the hello, bit by bit, from a socket that does not block. */
+struct arrival_reader {
+    size_t have; /* bytes */
+    struct arrival arrival;
+};
+
+enum arrival_state {
+    ARRIVAL_PARTIAL,
+    ARRIVAL_WHOLE,
+    ARRIVAL_GONE,     /* closed before the hello was whole */
+    ARRIVAL_NONSENSE, /* no hello */
+    ARRIVAL_VERSION,  /* a hello of another version */
+};
+
+/* Finds out about a connection that has just been accepted; false when it is another user's. */
+bool arrival_look_at_peer(struct arrival *arrival);
+
+enum arrival_state arrival_read(struct arrival_reader *reader);
+
+/* A detail of the hello, null when it was not given. */
+const char *arrival_detail(const struct arrival *arrival, const char *name);
+
+/* Answers; `ring` is the descriptor that goes with it, -1: none. */
+void arrival_answer(const struct arrival *arrival, const struct welcome *welcome, int ring);
+
+/* Answers with nothing but a verdict. */
+void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict);
+
+/* What its process ids belong to: 0 for what this process sees itself. */
+uint64_t arrival_place(const struct arrival *arrival);
+
+#endif

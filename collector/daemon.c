@@ -1,0 +1,347 @@
+/*
+ * The daemon's loop: listens, reads hellos, checks tokens, hands over.
+ *
+ * A connection is given HELLO_PATIENCE to say its hello, and there are at most PENDING_MAX of those
+ * that have not; nothing that one peer does keeps another waiting. It reads no events: sessions do.
+ * SIGTERM and SIGINT end it, in order: nobody more is let in, the sessions finish their files.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "control.h"
+#include "listener.h"
+#include "log.h"
+#include "runs.h"
+
+#define PENDING_MAX       64u
+#define HELLO_PATIENCE_NS UINT64_C(2000000000)
+#define LOOK_EVERY_MS     250
+#define QUOTA_EVERY_NS    UINT64_C(1000000000)
+
+struct pending {
+    struct arrival_reader *reader; /* null: free */
+    uint64_t since_ns;
+};
+
+struct daemon {
+    const struct daemon_options *options;
+    struct listener listeners[DAEMON_LISTENERS_MAX];
+    unsigned listener_count;
+    struct pending pending[PENDING_MAX];
+    struct runs runs;
+    uint64_t next_quota_ns;
+};
+
+static volatile sig_atomic_t told_to_end;
+
+static void note_signal(int number)
+{
+    if (number != SIGCHLD)
+        told_to_end = 1;
+}
+
+/* --- hellos --- */
+
+static void log_peer(const char *event, const struct arrival *arrival, const char *reason)
+{
+    log_begin(LOG_LEVEL_WARNING, event);
+    if (arrival->peer.pid)
+        log_number("pid", arrival->peer.pid);
+    log_text("peer", arrival->peer.local ? "local" : "tcp");
+    log_text("reason", reason);
+    log_end();
+}
+
+static void pending_free(struct pending *pending)
+{
+    free(pending->reader);
+    pending->reader = NULL;
+}
+
+static void pending_drop(struct pending *pending, const char *reason)
+{
+    log_peer("dropped", &pending->reader->arrival, reason);
+    close(pending->reader->arrival.connection);
+    pending_free(pending);
+}
+
+/* In a time that does not depend on where they differ. */
+static bool token_is_right(const char *wanted, const char *given)
+{
+    size_t length = strlen(wanted), given_length = given ? strlen(given) : 0;
+    unsigned char difference = length != given_length;
+    for (size_t i = 0; i < length; i++)
+        difference |= (unsigned char)(wanted[i] ^ (given_length ? given[i % given_length] : 0));
+    return difference == 0;
+}
+
+/* A peer on this host is known by the kernel's word; one that is not needs the token. */
+static bool may_come_in(const struct daemon *daemon, const struct arrival *arrival)
+{
+    return arrival->peer.local || !daemon->options->token ||
+           token_is_right(daemon->options->token, arrival_detail(arrival, "token"));
+}
+
+static void refuse_token(const struct arrival *arrival)
+{
+    struct control_message message = {
+        .kind = CONTROL_FAILED, .text = "the daemon wants another token (" ENVIRONMENT_TOKEN ")"};
+    if (arrival->hello.carrier == HELLO_RUN)
+        send(arrival->connection, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    else
+        arrival_refuse(arrival, WELCOME_TOKEN);
+}
+
+/* What cannot be watched from here, or cannot get at shared memory, is sent a stream. */
+static void settle_carrier(struct arrival *arrival)
+{
+    if (arrival->hello.carrier == HELLO_RING && !arrival->peer.pid)
+        arrival->hello.carrier = HELLO_STREAM;
+}
+
+static void pending_settle(struct daemon *daemon, struct pending *pending)
+{
+    struct arrival *arrival = &pending->reader->arrival;
+    if (!may_come_in(daemon, arrival)) {
+        refuse_token(arrival);
+        pending_drop(pending, "wrong token");
+        return;
+    }
+    settle_carrier(arrival);
+    runs_hand_over(&daemon->runs, arrival);
+    pending_free(pending);
+}
+
+static void pending_read(struct daemon *daemon, struct pending *pending)
+{
+    switch (arrival_read(pending->reader)) {
+    case ARRIVAL_PARTIAL:
+        break;
+    case ARRIVAL_WHOLE:
+        pending_settle(daemon, pending);
+        break;
+    case ARRIVAL_VERSION:
+        arrival_refuse(&pending->reader->arrival, WELCOME_VERSION);
+        pending_drop(pending, "another version of heapline");
+        break;
+    case ARRIVAL_NONSENSE:
+        pending_drop(pending, "no hello");
+        break;
+    case ARRIVAL_GONE:
+        pending_drop(pending, "closed before it said hello");
+        break;
+    }
+}
+
+static void drop_silent(struct daemon *daemon, uint64_t now)
+{
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (daemon->pending[i].reader && now - daemon->pending[i].since_ns > HELLO_PATIENCE_NS)
+            pending_drop(&daemon->pending[i], "said nothing in time");
+}
+
+/* --- connections --- */
+
+static struct pending *pending_slot(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (!daemon->pending[i].reader)
+            return &daemon->pending[i];
+    return NULL;
+}
+
+static void begin_pending(struct pending *pending, int connection)
+{
+    pending->reader = malloc(sizeof *pending->reader);
+    pending->since_ns = clock_now();
+    if (!pending->reader) {
+        close(connection);
+        return;
+    }
+    pending->reader->have = 0;
+    pending->reader->arrival.connection = connection;
+    if (!arrival_look_at_peer(&pending->reader->arrival))
+        pending_drop(pending, "another user's process");
+}
+
+/* Those who wait behind a full table wait in the listening socket's queue. */
+static void accept_from(struct daemon *daemon, const struct listener *listener)
+{
+    struct pending *pending;
+    while ((pending = pending_slot(daemon))) {
+        int connection = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (connection >= 0) {
+            begin_pending(pending, connection);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+            log_begin(LOG_LEVEL_ERROR, "cannot_accept");
+            log_text("reason", strerror(errno));
+            log_end();
+            poll(NULL, 0, LOOK_EVERY_MS); /* until somebody leaves */
+        }
+        return;
+    }
+}
+
+/* --- the loop --- */
+
+static void look_around(struct daemon *daemon, const sigset_t *mask)
+{
+    struct pollfd watched[DAEMON_LISTENERS_MAX + PENDING_MAX + RUNS_MAX];
+    struct pollfd *pending = watched + daemon->listener_count, *runs = pending + PENDING_MAX;
+    const struct timespec timeout = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    unsigned run_count = daemon->runs.count;
+    bool room = pending_slot(daemon) != NULL;
+    for (unsigned i = 0; i < daemon->listener_count; i++)
+        watched[i] =
+            (struct pollfd){.fd = room ? daemon->listeners[i].descriptor : -1, .events = POLLIN};
+    for (unsigned i = 0; i < PENDING_MAX; i++) {
+        const struct arrival_reader *reader = daemon->pending[i].reader;
+        pending[i] =
+            (struct pollfd){.fd = reader ? reader->arrival.connection : -1, .events = POLLIN};
+    }
+    runs_watch(&daemon->runs, runs);
+    nfds_t count = daemon->listener_count + PENDING_MAX + run_count;
+    if (ppoll(watched, count, &timeout, mask) <= 0)
+        return;
+    runs_hear(&daemon->runs, runs, run_count);
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (pending[i].revents)
+            pending_read(daemon, &daemon->pending[i]);
+    for (unsigned i = 0; i < daemon->listener_count; i++)
+        if (watched[i].revents)
+            accept_from(daemon, &daemon->listeners[i]);
+}
+
+static void serve(struct daemon *daemon, const sigset_t *mask)
+{
+    while (!told_to_end) {
+        look_around(daemon, mask);
+        runs_reap(&daemon->runs);
+        uint64_t now = clock_now();
+        drop_silent(daemon, now);
+        if (now >= daemon->next_quota_ns) {
+            runs_check_quota(&daemon->runs);
+            daemon->next_quota_ns = now + QUOTA_EVERY_NS;
+        }
+    }
+}
+
+/* --- beginning and end --- */
+
+static void close_in_session(void *context)
+{
+    struct daemon *daemon = context;
+    for (unsigned i = 0; i < daemon->listener_count; i++)
+        close(daemon->listeners[i].descriptor);
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (daemon->pending[i].reader)
+            close(daemon->pending[i].reader->arrival.connection);
+}
+
+static bool fail(const char *what, const char *name, const char *why)
+{
+    fprintf(stderr, "heaplined: %s%s%s%s\n", what, name, *why ? ": " : "", why);
+    return false;
+}
+
+static bool listen_everywhere(struct daemon *daemon)
+{
+    const struct daemon_options *options = daemon->options;
+    daemon->listener_count = listeners_inherit(daemon->listeners, DAEMON_LISTENERS_MAX);
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        if (daemon->listener_count == DAEMON_LISTENERS_MAX)
+            return fail("too many addresses to listen at", "", "");
+        if (!listener_open(&daemon->listeners[daemon->listener_count], options->listen[i]))
+            return fail("cannot listen at ", options->listen[i],
+                        errno ? strerror(errno) : "an address is unix:PATH or tcp:HOST:PORT");
+        daemon->listener_count++;
+    }
+    for (unsigned i = 0; i < daemon->listener_count; i++)
+        if (!daemon->listeners[i].local && !options->token)
+            return fail("will not listen at ", daemon->listeners[i].text,
+                        "other hosts can reach it; give a secret (--token-file)");
+    return daemon->listener_count > 0 ||
+           fail("no address to listen at (--listen, or socket activation)", "", "");
+}
+
+static bool check_folder(const char *folder)
+{
+    return access(folder, W_OK | X_OK) == 0 ||
+           fail("cannot write recordings to ", folder, strerror(errno));
+}
+
+/* Every process takes a few descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void set_signals(sigset_t *unblocked)
+{
+    const struct sigaction action = {.sa_handler = note_signal};
+    static const int signals[] = {SIGTERM, SIGINT, SIGCHLD};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaction(signals[i], &action, NULL);
+        sigaddset(&blocked, signals[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &blocked, unblocked);
+}
+
+static void end(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->listener_count; i++)
+        listener_close(&daemon->listeners[i]);
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (daemon->pending[i].reader)
+            pending_drop(&daemon->pending[i], "the daemon ends");
+    runs_end(&daemon->runs);
+    log_begin(LOG_LEVEL_INFO, "ends");
+    log_end();
+}
+
+static void log_beginning(const struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->listener_count; i++) {
+        log_begin(LOG_LEVEL_INFO, "listens");
+        log_text("address", daemon->listeners[i].text);
+        log_text("folder", daemon->options->folder);
+        log_end();
+    }
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+    static struct daemon daemon; /* too large for the stack */
+    sigset_t unblocked;
+    daemon.options = options;
+    daemon.runs.options = options;
+    daemon.runs.close_in_session = close_in_session;
+    daemon.runs.context = &daemon;
+    if (!check_folder(options->folder) || !listen_everywhere(&daemon))
+        return 1;
+    raise_descriptor_limit();
+    set_signals(&unblocked);
+    log_open();
+    log_beginning(&daemon);
+    serve(&daemon, &unblocked);
+    end(&daemon);
+    return 0;
+}

@@ -1,0 +1,99 @@
+/*
+ * Lines are put together in a buffer and leave in one write, so that several processes can share
+ * the stream. What does not fit is cut.
+ */
+#include "log.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2000u
+
+static struct {
+    bool open;
+    size_t length;
+    char text[LINE_MAX_BYTES + 8];
+} line;
+
+void log_open(void)
+{
+    line.open = true;
+}
+
+static void put(char byte)
+{
+    if (line.length < LINE_MAX_BYTES)
+        line.text[line.length++] = byte;
+}
+
+static void put_text(const char *text)
+{
+    while (*text)
+        put(*text++);
+}
+
+static bool is_plain(const char *text)
+{
+    if (!*text)
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("./:-_@,+[]", *text))
+            return false;
+    return true;
+}
+
+static void put_quoted(const char *text)
+{
+    put('"');
+    for (; *text; text++) {
+        char escape[8];
+        unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            snprintf(escape, sizeof escape, "\\%c", byte);
+        else
+            snprintf(escape, sizeof escape, byte < 0x20 || byte >= 0x7f ? "\\x%02x" : "%c", byte);
+        put_text(escape);
+    }
+    put('"');
+}
+
+void log_begin(enum log_level level, const char *event)
+{
+    static const char *const levels[] = {"info", "warning", "error"};
+    line.length = 0;
+    put_text("heaplined: level=");
+    put_text(levels[level]);
+    log_text("event", event);
+}
+
+void log_text(const char *key, const char *value)
+{
+    if (!value)
+        return;
+    put(' ');
+    put_text(key);
+    put('=');
+    if (is_plain(value))
+        put_text(value);
+    else
+        put_quoted(value);
+}
+
+void log_number(const char *key, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    log_text(key, text);
+}
+
+void log_end(void)
+{
+    if (!line.open)
+        return;
+    line.text[line.length++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line.text, line.length);
+    (void)written; /* nobody is left to tell */
+}

@@ -1,0 +1,66 @@
+/*
+ * What the files of a session share: session.c (its loop, beginning and end) and admission.c (who
+ * comes in).
+ */
+#ifndef HEAPLINE_COLLECTOR_SESSION_STATE_H
+#define HEAPLINE_COLLECTOR_SESSION_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "drain.h"
+#include "handover.h"
+#include "process.h"
+#include "recording_writer.h"
+#include "session.h"
+
+#define PROCESSES_MAX DRAIN_PROCESSES_MAX
+
+struct session {
+    const struct session_options *options;
+    struct run run;
+    struct drain drain;
+    struct recording_writer writer;
+    struct recorded_run about;
+    struct process *processes[PROCESSES_MAX];
+    unsigned process_count;
+    unsigned sampled_last; /* index of the process that was looked at last */
+    uint32_t processes_seen;
+    uint32_t settled; /* arrivals that the daemon has handed over and that are dealt with */
+    int control;      /* -1 once closed */
+    struct control_message heard;
+    size_t heard_bytes;
+    bool finishing;
+    bool undone;                     /* nothing has been executed: there is to be no file */
+    bool leaving;                    /* the daemon has been asked to send nobody more, */
+    bool left;                       /* and has said goodbye, */
+    bool handover_closed;            /* or is gone */
+    char stopped[HANDOVER_TEXT_MAX]; /* why the daemon ends the session early, else empty */
+    int wait_status;
+    bool has_wait_status;
+    uint64_t lost;
+    bool abandoned;     /* a process went on untraced because nobody read its ring */
+    const char *broken; /* what was wrong with a stream that made no sense */
+    uint64_t last_work_ns;
+    uint64_t next_snapshot_ns;
+};
+
+/* Reads a process's ring to its very end, writes its rows and forgets it; `lives_on`: the recording
+ * ends before it. */
+void session_finish_process(struct session *session, unsigned at, bool lives_on);
+
+/* Tells the daemon how many there are. */
+void session_count_processes(const struct session *session);
+
+void session_log_process(const struct session *session, const struct process *process,
+                         const char *event);
+
+/* Takes in a process that has said hello, or answers it otherwise; closes its connection unless
+ * that has become a stream. */
+void session_admit(struct session *session, const struct arrival *arrival);
+
+/* Somebody connects to the session's own listening socket. */
+void session_accept(struct session *session);
+
+#endif

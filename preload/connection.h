@@ -1,0 +1,18 @@
+/*
+ * Connecting to the collector. All waits are bounded. Keeps nothing.
+ */
+#ifndef HEAPLINE_PRELOAD_CONNECTION_H
+#define HEAPLINE_PRELOAD_CONNECTION_H
+
+#include <stdint.h>
+
+#include "address.h"
+
+/* A connected socket, closed on exec, whose calls wait no longer than `limit_ns`; -1 when there is
+ * nobody. Tries again for `patience_ns` when there is nobody yet. */
+int connection_open(const struct address *address, uint64_t limit_ns, uint64_t patience_ns);
+
+/* How long the calls of a connected socket wait from now on. */
+void connection_limit(int connection, uint64_t limit_ns);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * Sending what a stream still holds before the process goes: at its ordinary exit, as the very last
+ * thing, and before _exit(), quick_exit() and abort(). (exec_hooks.c and fork.c do so themselves.)
+ */
+#ifndef HEAPLINE_PRELOAD_STREAM_HOOKS_H
+#define HEAPLINE_PRELOAD_STREAM_HOOKS_H
+
+/* At start, before anything else of this file. */
+void stream_hooks_resolve(void);
+
+/* With the first stream. */
+void stream_hooks_install(void);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * Sending frames.
+ *
+ * One thread sends at a time, who holds `lock`; others go on writing while there is room. A frame
+ * that a signal or a full socket has interrupted is gone on with by whoever sends next. When there
+ * is no room a writer sends itself, or waits for the one who does, in short spells, and gives up
+ * after the collector's patience without any progress: the gate shuts, one line says so.
+ *
+ * A signal handler that has interrupted its own thread's sending cannot wait for it: without room
+ * its record is dropped and counted.
+ *
+ * The program may close any descriptor, and open another under its number. So before each frame the
+ * socket is looked at; when it is another one the stream goes on over a new connection. The
+ * descriptor is then the program's and is left alone.
+ *
+ * The private ring has no reader who moves its clock: `clock_sent` never agrees with it, so that
+ * every event comes by stream_tick(), which asks the kernel's coarse clock, without a system call.
+ */
+#include "stream_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "connection.h"
+#include "futex.h"
+#include "ring_writer.h"
+#include "shim.h"
+#include "stream_hooks.h"
+
+#define SPELL_NS UINT64_C(20000000)
+/* What has been written is sent after so long, when there are events at all. */
+#define DELAY_NS UINT64_C(50000000)
+/* Gives up flushing after so long. */
+#define FLUSH_NS UINT64_C(2000000000)
+/* Descriptors from here down are the program's. */
+#define DESCRIPTOR_HIGH 960
+#define DESCRIPTOR_ROOM 64
+
+#define LOST "the connection to the collector is lost; the program goes on untraced"
+
+static struct {
+    int connection;
+    dev_t device; /* of the socket, */
+    ino_t inode;  /* to know it again */
+    uint64_t number;
+    _Atomic uint32_t lock;
+    /* Under the lock: the frame at hand and how many of its bytes have been sent; words 0: none. */
+    struct frame frame;
+    size_t sent;
+    _Atomic uint64_t ticked_ns, framed_ns;
+} stream = {.connection = -1};
+
+static SHIM_THREAD_LOCAL bool sending;
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* --- beginning and end --- */
+
+/* Moves the descriptor out of the program's way. */
+static int move_high(int connection)
+{
+    struct rlimit limit;
+    int high = DESCRIPTOR_HIGH;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTOR_HIGH + DESCRIPTOR_ROOM)
+        high = limit.rlim_cur > DESCRIPTOR_ROOM ? (int)limit.rlim_cur - DESCRIPTOR_ROOM : 0;
+    int moved = fcntl(connection, F_DUPFD_CLOEXEC, high);
+    if (moved < 0)
+        return connection;
+    close(connection);
+    return moved;
+}
+
+static void use_connection(int connection)
+{
+    struct stat status = {0};
+    connection = move_high(connection);
+    connection_limit(connection, SPELL_NS);
+    fstat(connection, &status);
+    stream.device = status.st_dev;
+    stream.inode = status.st_ino;
+    stream.connection = connection;
+}
+
+static bool is_ours(void)
+{
+    struct stat status;
+    return stream.connection >= 0 && fstat(stream.connection, &status) == 0 &&
+           status.st_dev == stream.device && status.st_ino == stream.inode;
+}
+
+bool stream_writer_init(int connection, const struct welcome *welcome)
+{
+    size_t bytes = welcome->log2_words <= RING_LOG2_WORDS_MAX ? ring_bytes(welcome->log2_words) : 0;
+    struct ring_control *control =
+        bytes ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+              : MAP_FAILED;
+    if (control != MAP_FAILED) {
+        madvise(control, bytes, MADV_DONTFORK);
+        control->magic = RING_MAGIC;
+        control->log2_words = welcome->log2_words;
+        control->overflow = welcome->overflow;
+        control->patience_ns = welcome->patience_ns;
+    }
+    if (control == MAP_FAILED || !ring_writer_init(control, bytes)) {
+        close(connection);
+        return false;
+    }
+    stream.number = welcome->stream;
+    stream.frame.words = 0;
+    atomic_store(&stream.ticked_ns, 0);
+    atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
+    use_connection(connection);
+    stream_hooks_install();
+    ring_writer.streams = true;
+    return true;
+}
+
+void stream_forget(void)
+{
+    if (is_ours())
+        close(stream.connection);
+    stream.connection = -1;
+    atomic_store(&stream.lock, 0);
+    sending = false;
+    ring_writer.streams = false;
+}
+
+static void stream_lose(const char *reason)
+{
+    if (is_ours())
+        close(stream.connection);
+    stream.connection = -1;
+    ring_give_up(reason);
+}
+
+/* --- one frame --- */
+
+/* Where the words end that can be sent: before the first that is not published yet, which begins a
+ * record, and not beyond what a frame may hold. */
+static uint64_t frame_end(uint64_t from)
+{
+    const struct ring_writer *ring = &ring_writer;
+    uint64_t head = atomic_load(&ring->control->head), at = from, record = from;
+    for (; at < head && at - from <= FRAME_WORDS_MAX; at++) {
+        uint64_t word = atomic_load_explicit(&ring->words[at & ring->mask], memory_order_acquire);
+        if ((word ^ wire_lap_bit(at, ring->log2_words)) & WIRE_LAP_BIT)
+            return at;
+        if (word & WIRE_FIRST_BIT)
+            record = at;
+    }
+    return at - from > FRAME_WORDS_MAX ? record : at;
+}
+
+/* Begins a frame when there are words for one. */
+static bool frame_begin(void)
+{
+    struct ring_control *control = ring_writer.control;
+    uint64_t tail = atomic_load(&control->tail), end = frame_end(tail);
+    if (end == tail)
+        return false;
+    stream.frame = (struct frame){.magic = FRAME_MAGIC,
+                                  .words = (uint32_t)(end - tail),
+                                  .position = tail,
+                                  .dropped = atomic_load(&control->dropped)};
+    stream.sent = 0;
+    return true;
+}
+
+/* What is left of the frame: its header, and its words in up to two pieces. */
+static int frame_parts(struct iovec parts[3])
+{
+    uint64_t at = stream.frame.position & ring_writer.mask, count = stream.frame.words;
+    uint64_t first = at + count > ring_writer.mask + 1 ? ring_writer.mask + 1 - at : count;
+    const struct iovec whole[3] = {
+        {&stream.frame, sizeof stream.frame},
+        {(void *)(uintptr_t)&ring_writer.words[at], first * sizeof(uint64_t)},
+        {(void *)(uintptr_t)ring_writer.words, (count - first) * sizeof(uint64_t)},
+    };
+    size_t skip = stream.sent;
+    int parts_count = 0;
+    for (int i = 0; i < 3; i++) {
+        size_t skipped = skip < whole[i].iov_len ? skip : whole[i].iov_len;
+        skip -= skipped;
+        if (whole[i].iov_len > skipped)
+            parts[parts_count++] =
+                (struct iovec){(char *)whole[i].iov_base + skipped, whole[i].iov_len - skipped};
+    }
+    return parts_count;
+}
+
+static void frame_finish(void)
+{
+    struct ring_control *control = ring_writer.control;
+    atomic_store(&control->tail, stream.frame.position + stream.frame.words);
+    atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
+    stream.frame.words = 0;
+    if (atomic_exchange(&control->writers_wait, 0)) {
+        atomic_fetch_add(&control->progress, 1);
+        futex_wake(&control->progress, INT32_MAX);
+    }
+}
+
+/* The socket has gone: by the program, or has the collector said why? */
+static void find_reason(void)
+{
+    struct welcome farewell;
+    ssize_t got = recv(stream.connection, &farewell, sizeof farewell, MSG_DONTWAIT);
+    bool over = got == (ssize_t)sizeof farewell && farewell.magic == HANDSHAKE_MAGIC;
+    if (over && farewell.verdict == WELCOME_DECLINED)
+        stream_lose(NULL);
+    else
+        stream_lose(over && farewell.verdict == WELCOME_LIMIT ? RING_LIMIT : LOST);
+}
+
+/* Has the collector said something, or gone? Then this was the last frame. */
+static bool hears_farewell(void)
+{
+    char byte;
+    ssize_t got = recv(stream.connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+/* Goes on over a new connection after the program has closed ours. A frame that was under way is
+ * lost to nobody: what close() leaves in a socket still arrives, but where it ends is not known. */
+static bool reconnect(void)
+{
+    stream.connection = -1;
+    int connection = stream.frame.words && stream.sent
+                         ? -1
+                         : attach_again(stream.number, atomic_load(&ring_writer.control->tail));
+    if (connection < 0) {
+        stream_lose(LOST);
+        return false;
+    }
+    use_connection(connection);
+    return true;
+}
+
+/* Sends once; false when nothing more can be sent now. */
+static bool send_some(bool wait)
+{
+    struct iovec parts[3];
+    if (stream.frame.words == 0 && !frame_begin())
+        return false;
+    if (stream.sent == 0 && !is_ours() && !reconnect())
+        return false;
+    if (stream.sent == 0 && hears_farewell()) {
+        find_reason();
+        return false;
+    }
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)frame_parts(parts)};
+    ssize_t sent = sendmsg(stream.connection, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+    if (sent < 0) {
+        bool interrupted = errno == EINTR;
+        if (!interrupted && errno != EAGAIN)
+            find_reason();
+        return interrupted;
+    }
+    stream.sent += (size_t)sent;
+    if (stream.sent == sizeof stream.frame + stream.frame.words * sizeof(uint64_t))
+        frame_finish();
+    return true;
+}
+
+/* --- all there is --- */
+
+static bool try_lock(void)
+{
+    uint32_t free = 0;
+    if (sending || !atomic_compare_exchange_strong(&stream.lock, &free, 1))
+        return false;
+    sending = true;
+    return true;
+}
+
+static void unlock(void)
+{
+    sending = false;
+    atomic_store(&stream.lock, 0);
+}
+
+/* Sends frames; with `wait` for one spell at most where the socket is full. */
+static void push(bool wait)
+{
+    int saved = errno;
+    if (!try_lock())
+        return;
+    while (stream.connection >= 0 && shim_gate_open() && send_some(wait))
+        ;
+    unlock();
+    errno = saved;
+}
+
+static bool has_room(unsigned count)
+{
+    const struct ring_control *control = ring_writer.control;
+    return atomic_load(&control->head) + count - atomic_load(&control->tail) <=
+           ring_writer.mask + 1;
+}
+
+/* One spell of waiting for somebody else's frame, or for a record that is not published yet. */
+static void wait_for_others(unsigned count)
+{
+    struct ring_control *control = ring_writer.control;
+    uint32_t progress = atomic_load(&control->progress);
+    atomic_store(&control->writers_wait, 1);
+    if (!has_room(count))
+        futex_wait(&control->progress, progress, SPELL_NS);
+}
+
+static bool wait_for_room(unsigned count)
+{
+    struct ring_control *control = ring_writer.control;
+    uint64_t since = clock_ns(CLOCK_MONOTONIC), seen = atomic_load(&control->tail);
+    while (shim_gate_open()) {
+        push(true);
+        if (has_room(count))
+            return true;
+        wait_for_others(count);
+        uint64_t now = clock_ns(CLOCK_MONOTONIC), tail = atomic_load(&control->tail);
+        if (tail != seen) {
+            seen = tail;
+            since = now;
+        } else if (now - since > control->patience_ns) {
+            ring_give_up("the collector does not answer; the program goes on untraced");
+        }
+    }
+    return false;
+}
+
+bool stream_make_room(uint64_t head, unsigned count)
+{
+    struct ring_control *control = ring_writer.control;
+    int saved = errno;
+    push(false);
+    if (shim_gate_open() && !has_room(count)) {
+        if (ring_writer.drops || sending) {
+            atomic_fetch_add(&control->dropped, 1);
+            errno = saved;
+            return false;
+        }
+        wait_for_room(count);
+    }
+    errno = saved;
+    if (!shim_gate_open())
+        return false;
+    head = atomic_load(&control->head);
+    uint64_t look = head + (FRAME_WORDS_MAX > count ? FRAME_WORDS_MAX : count);
+    uint64_t end = atomic_load(&control->tail) + ring_writer.mask + 1;
+    atomic_store(&ring_writer.limit, look < end ? look : end);
+    return true;
+}
+
+void stream_tick(void)
+{
+    int saved = errno;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+    if (now != atomic_load_explicit(&stream.ticked_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&stream.ticked_ns, now, memory_order_relaxed);
+        ring_send_time();
+        if (now - atomic_load(&stream.framed_ns) > DELAY_NS)
+            push(false);
+    }
+    errno = saved;
+}
+
+void stream_flush(void)
+{
+    if (!ring_writer.streams || !shim_gate_open())
+        return;
+    int saved = errno;
+    const struct ring_control *control = ring_writer.control;
+    uint64_t since = clock_ns(CLOCK_MONOTONIC);
+    uint64_t head = atomic_load(&control->head);
+    do
+        push(true);
+    while (shim_gate_open() && !sending && atomic_load(&control->tail) < head &&
+           clock_ns(CLOCK_MONOTONIC) - since < FLUSH_NS);
+    errno = saved;
+}

@@ -1,0 +1,103 @@
+/*
+ * Reading addresses. Compiled into the shim too: no allocation, no look-up, no locale.
+ */
+#include "address.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PORT_MAX 65535u
+
+static bool parse_unix(const char *path, struct address *address)
+{
+    size_t size = strlen(path);
+    struct sockaddr_un *local = &address->socket.local;
+    if (size == 0 || size >= sizeof local->sun_path)
+        return false;
+    *local = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(local->sun_path, path, size);
+    bool abstract = path[0] == '@';
+    if (abstract)
+        local->sun_path[0] = 0;
+    address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + !abstract);
+    return true;
+}
+
+static bool parse_port(const char *text, in_port_t *port)
+{
+    unsigned number = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || number > PORT_MAX)
+            return false;
+        number = number * 10 + (unsigned)(*text - '0');
+    }
+    *port = htons((uint16_t)number);
+    return number <= PORT_MAX;
+}
+
+static bool parse_internet(const char *host, in_port_t port, struct address *address)
+{
+    struct sockaddr_in *internet = &address->socket.internet;
+    struct sockaddr_in6 *internet6 = &address->socket.internet6;
+    *internet = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+    address->length = sizeof *internet;
+    if (strcmp(host, "localhost") == 0) {
+        internet->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return true;
+    }
+    if (inet_pton(AF_INET, host, &internet->sin_addr) == 1)
+        return true;
+    *internet6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    address->length = sizeof *internet6;
+    return inet_pton(AF_INET6, host, &internet6->sin6_addr) == 1;
+}
+
+static bool parse_tcp(const char *text, struct address *address)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    in_port_t port;
+    if (!colon || (size_t)(colon - text) >= sizeof host || !parse_port(colon + 1, &port))
+        return false;
+    size_t length = (size_t)(colon - text);
+    bool bracketed = length > 1 && text[0] == '[' && text[length - 1] == ']';
+    memcpy(host, text + bracketed, length - 2 * bracketed);
+    host[length - 2 * bracketed] = 0;
+    return (bracketed || !strchr(host, ':')) && parse_internet(host, port, address);
+}
+
+/* What follows `scheme` in `text`; null when it begins with something else. */
+static const char *behind(const char *text, const char *scheme)
+{
+    size_t length = strlen(scheme);
+    return strncmp(text, scheme, length) == 0 ? text + length : NULL;
+}
+
+bool address_parse(const char *text, struct address *address)
+{
+    const char *rest;
+    *address = (struct address){.kind = ADDRESS_UNIX};
+    if ((rest = behind(text, "unix:")))
+        return parse_unix(rest, address);
+    address->kind = ADDRESS_UNIX_STREAM;
+    if ((rest = behind(text, "unix-stream:")))
+        return parse_unix(rest, address);
+    address->kind = ADDRESS_TCP;
+    return (rest = behind(text, "tcp:")) && parse_tcp(rest, address);
+}
+
+bool address_is_local(const struct address *address)
+{
+    switch (address->socket.any.sa_family) {
+    case AF_INET:
+        return ntohl(address->socket.internet.sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&address->socket.internet6.sin6_addr);
+    default:
+        return true;
+    }
+}
