@@ -197,11 +197,15 @@ struct run {
 };
 
 /* With a stream, what is asked for at a Unix socket is another carrier. */
-static void set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bool streams)
+static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bool streams)
 {
-    bool local = strncmp(address, "unix:", strlen("unix:")) == 0;
-    snprintf(told, ADDRESS_TEXT_MAX + 1, "%s%s", streams && local ? "unix-stream" : "",
-             streams && local ? address + strlen("unix") : address);
+    bool changes = streams && strncmp(address, "unix:", strlen("unix:")) == 0;
+    int length = snprintf(told, ADDRESS_TEXT_MAX + 1, "%s%s", changes ? "unix-stream" : "",
+                          changes ? address + strlen("unix") : address);
+    if (length <= (int)ADDRESS_TEXT_MAX)
+        return true;
+    run_fail("the address of the daemon is too long: %s", address);
+    return false;
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
@@ -217,7 +221,8 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         collector_address(run->address, run->key);
     else if (!daemon_resolve(request->daemon, run->address))
         return false;
-    set_carrier(run->command_address, run->address, request->streams);
+    if (!set_carrier(run->command_address, run->address, request->streams))
+        return false;
     struct command_plan plan = {
         .words = request->command,
         .signals = &run->signals,
