@@ -284,7 +284,7 @@ static bool load_positions(struct recording *recording)
 
 static bool load_peak(struct recording *recording)
 {
-    bool found;
+    bool found = false;
     return find_peak_tables(recording, &found) &&
            (!found || (load_peak_row(recording) && load_positions(recording)));
 }
