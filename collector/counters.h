@@ -27,16 +27,22 @@ struct counter {
     uint32_t peak_blocks;
     uint32_t node;
     uint32_t thread; /* of the run */
-    uint32_t next;   /* another counter of the node; 0: none */
+    uint32_t next;   /* the next one of the node's list or of the bucket; 0: none */
     uint8_t allocator;
     uint8_t size_class;
     bool inherited; /* its blocks came from the process's parent: not part of the sums */
 };
 
+/* So many counters of a node stand in its list. */
+#define COUNTERS_LISTED 4u
+
 struct counters {
     struct vector all;     /* struct counter; number 0 is not used */
-    struct vector of_node; /* uint32_t: the first of a node's counters, 0: none */
+    struct vector of_node; /* uint32_t: the first of a node's list, 0: none */
     uint32_t count;        /* including 0 */
+    struct vector buckets; /* uint32_t: the first counter of those with the same hash, 0: none */
+    unsigned log2_buckets;
+    uint32_t hashed; /* counters in the buckets */
 };
 
 void counters_deinit(struct counters *counters);
@@ -64,23 +70,25 @@ static inline struct counter *counters_at(const struct counters *counters, uint3
     return (struct counter *)counters->all.data + number;
 }
 
-/* The counter's number, made when new; 0 when memory is short. */
-uint32_t counters_add(struct counters *counters, uint32_t node, uint32_t thread, uint8_t allocator,
-                      uint8_t size_class);
+/* A counter that is new, or not in its node's list, which holds `listed` others. */
+uint32_t counters_find_unlisted(struct counters *counters, uint32_t node, uint32_t thread,
+                                uint8_t allocator, uint8_t size_class, unsigned listed);
 
+/* The counter's number, made when new; 0 when memory is short. */
 static inline uint32_t counters_find(struct counters *counters, uint32_t node, uint32_t thread,
                                      uint8_t allocator, uint8_t size_class)
 {
     uint32_t number = 0;
+    unsigned listed = 0;
     if (__builtin_expect(((size_t)node + 1) * sizeof number <= counters->of_node.bytes, 1))
         number = ((const uint32_t *)counters->of_node.data)[node];
-    for (; number; number = counters_at(counters, number)->next) {
+    for (; number; number = counters_at(counters, number)->next, listed++) {
         const struct counter *counter = counters_at(counters, number);
         if (counter->thread == thread && counter->size_class == size_class &&
             counter->allocator == allocator)
             return number;
     }
-    return counters_add(counters, node, thread, allocator, size_class);
+    return counters_find_unlisted(counters, node, thread, allocator, size_class, listed);
 }
 
 /* After an event that has added to the heap: is it, or the run, at a new peak? Of two equal peaks

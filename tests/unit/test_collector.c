@@ -225,6 +225,32 @@ static void test_tree_finds_what_it_made(void **state)
     stack_tree_deinit(&tree);
 }
 
+/* A line that many threads run: each (node, thread, allocator, size class) has one counter. */
+static void test_counters_of_many_threads(void **state)
+{
+    enum { NODES = 3, THREADS = 2000, CLASSES = 3 };
+    static uint32_t numbers[NODES][THREADS][CLASSES];
+    struct counters counters = {0};
+    (void)state;
+    for (uint32_t node = 0; node < NODES; node++)
+        for (uint32_t thread = 0; thread < THREADS; thread++)
+            for (uint8_t class = 0; class < CLASSES; class ++)
+                numbers[node][thread][class] = counters_find(&counters, node, thread, 0, class);
+    assert_int_equal(counters.count, 1 + NODES * THREADS * CLASSES);
+    for (uint32_t node = 0; node < NODES; node++)
+        for (uint32_t thread = 0; thread < THREADS; thread++)
+            for (uint8_t class = 0; class < CLASSES; class ++) {
+                uint32_t number = counters_find(&counters, node, thread, 0, class);
+                const struct counter *counter = counters_at(&counters, number);
+                assert_int_equal(number, numbers[node][thread][class]);
+                assert_true(counter->node == node && counter->thread == thread &&
+                            counter->size_class == class);
+            }
+    assert_int_equal(counters.count, 1 + NODES * THREADS * CLASSES);
+    assert_int_not_equal(counters_find(&counters, 1, 1, 1, 1), numbers[1][1][1]);
+    counters_deinit(&counters);
+}
+
 static void test_stale_levels_count_again(void **state)
 {
     struct stream *stream = fresh(state);
@@ -603,6 +629,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random_against_model, set_up, tear_down),
         cmocka_unit_test(test_live_heap_grows_and_empties),
         cmocka_unit_test(test_tree_finds_what_it_made),
+        cmocka_unit_test(test_counters_of_many_threads),
         cmocka_unit_test(test_samples_are_bounded),
         cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
