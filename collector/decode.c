@@ -469,15 +469,16 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     }
 }
 
-/* Makes room for the writers. Those who wait are woken when it is worth it: a quarter of the ring,
- * or when there is nothing more to read. */
-static void publish_tail(struct process *process, bool drained)
+/* Makes room for the writers. Those who wait are woken when it is worth it, for a quarter of the
+ * ring: they came when it was full, so the reader gets there, unless it must itself wait for one of
+ * them in the middle of a record. To wake them then would only take the processor away from that
+ * one. */
+static void publish_tail(struct process *process)
 {
     struct ring_control *control = process->control;
     atomic_store(&control->tail, process->position);
     uint64_t quarter = UINT64_C(1) << (process->log2_words - 2);
-    if (!atomic_load(&control->writers_wait) ||
-        (!drained && process->position - process->woken_at < quarter))
+    if (!atomic_load(&control->writers_wait) || process->position - process->woken_at < quarter)
         return;
     process->woken_at = process->position;
     atomic_store(&control->writers_wait, 0);
@@ -490,15 +491,15 @@ static inline bool is_published(const struct process *process, uint64_t position
     return !((word ^ wire_lap_bit(position, process->log2_words)) & WIRE_LAP_BIT);
 }
 
-/* Reads records up to cursor->end; false when there were not so many. */
-static bool read_records(struct cursor *cursor)
+/* Reads records up to cursor->end, or as many as there are. */
+static void read_records(struct cursor *cursor)
 {
     struct process *process = cursor->process;
     uint64_t publish_at = cursor->position + TAIL_STEP;
     while (cursor->position < cursor->end) {
         uint64_t first = load_word(process, cursor->position);
         if (!is_published(process, cursor->position, first))
-            return false;
+            return;
         live_heap_prefetch_bucket(&process->heap,
                                   load_word(process, cursor->position + LOOK_AHEAD_BUCKET) &
                                       WIRE_ADDRESS_MASK);
@@ -513,11 +514,10 @@ static bool read_records(struct cursor *cursor)
         }
         if (cursor->position >= publish_at) {
             process->position = cursor->position;
-            publish_tail(process, false);
+            publish_tail(process);
             publish_at = cursor->position + TAIL_STEP;
         }
     }
-    return true;
 }
 
 uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, uint64_t until_ns)
@@ -527,10 +527,10 @@ uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, u
     if (!__builtin_add_overflow(start, words, &end))
         cursor.end = end;
     run_peak_begin(run, process);
-    bool drained = !read_records(&cursor);
+    read_records(&cursor);
     run_peak_end(run, process);
     process->position = cursor.position;
-    publish_tail(process, drained);
+    publish_tail(process);
     return cursor.position - start;
 }
 
@@ -562,6 +562,6 @@ uint64_t decode_skip_hole(struct process *process)
         position++;
     }
     process->position = position;
-    publish_tail(process, true);
+    publish_tail(process);
     return position - start;
 }

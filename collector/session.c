@@ -39,6 +39,9 @@
 #define SLEEP_IDLE_NS   UINT64_C(3000000)
 /* Idle is who has had nothing to read for so long. */
 #define IDLE_AFTER_NS UINT64_C(200000000)
+/* Where writers wait and yet nothing can be read: one of them stands in the middle of a record, and
+ * may be in need of our processor to end it. */
+#define SLEEP_STUCK_NS UINT64_C(50000)
 
 /* History that may wait in memory for the next snapshot. */
 #define HISTORY_WAITING_MAX (4u << 20)
@@ -143,12 +146,14 @@ static void close_processes(struct session *session)
 /* --- one round ---------------------------------------------------------------------------------
  */
 
-/* Sleeps, but not on when the only process's writers have filled half of its ring. */
-static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns)
+/* Sleeps, but not on when the only process's writers have filled half of its ring. `idle`: there
+ * was nothing to read. */
+static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns, bool idle)
 {
     atomic_store(&control->reader_sleeps, 1);
-    if (!atomic_load(&control->writers_wait))
-        futex_wait(&control->reader_sleeps, 1, sleep_ns);
+    bool awaited = atomic_load(&control->writers_wait);
+    if (idle || !awaited)
+        futex_wait(&control->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
     atomic_store(&control->reader_sleeps, 0);
 }
 
@@ -167,7 +172,7 @@ static int wait_time(struct session *session, uint64_t now)
         now - session->last_work_ns > IDLE_AFTER_NS ? SLEEP_IDLE_NS : SLEEP_ACTIVE_NS;
     if (session->process_count > 1 || session->processes[0]->stream)
         return (int)(sleep_ns / 1000000);
-    sleep_on_ring(session->processes[0]->control, sleep_ns);
+    sleep_on_ring(session->processes[0]->control, sleep_ns, session->last_work_ns != now);
     return 0;
 }
 

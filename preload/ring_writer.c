@@ -90,19 +90,29 @@ static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
     return look < tail + capacity ? look : tail + capacity;
 }
 
-static bool has_room(uint64_t head, unsigned count, uint64_t tail)
+/* Is there room for `count` words at the head? Other threads and the reader move on meanwhile: the
+ * tail is looked at first, for a head from before it would seem to be a whole ring away, and once
+ * more before it is said that there is none. */
+static bool has_room(const struct ring_control *control, unsigned count, uint64_t *head,
+                     uint64_t *tail)
 {
-    return head + count - tail <= ring_writer.mask + 1;
+    do {
+        *tail = atomic_load(&control->tail);
+        *head = atomic_load(&control->head);
+        if (*head + count - *tail <= ring_writer.mask + 1)
+            return true;
+    } while (atomic_load(&control->tail) != *tail);
+    return false;
 }
 
 /* One spell of waiting for the reader to move on. */
 static void wait_for_progress(struct ring_control *control, unsigned count)
 {
+    uint64_t head, tail;
     uint32_t progress = atomic_load(&control->progress);
     atomic_store(&control->writers_wait, 1);
     wake_reader(control);
-    uint64_t head = atomic_load(&control->head);
-    if (!has_room(head, count, atomic_load(&control->tail)))
+    if (!has_room(control, count, &head, &tail))
         futex_wait(&control->progress, progress, WAIT_SPELL_NS);
 }
 
@@ -115,8 +125,8 @@ static bool wait_for_room(unsigned count)
         wait_for_progress(control, count);
         if (!shim_gate_open() || collector_is_gone(control))
             return false;
-        uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
-        if (has_room(atomic_load(&control->head), count, tail))
+        uint64_t head, tail;
+        if (has_room(control, count, &head, &tail))
             return true;
         uint64_t now = monotonic_ns();
         if (tail != seen) {
@@ -130,25 +140,25 @@ static bool wait_for_room(unsigned count)
     }
 }
 
-bool ring_make_room(uint64_t head, unsigned count)
+bool ring_make_room(unsigned count)
 {
     if (ring_writer.streams)
-        return stream_make_room(head, count);
+        return stream_make_room(count);
     struct ring_control *control = ring_writer.control;
-    uint64_t tail = atomic_load_explicit(&control->tail, memory_order_acquire);
+    uint64_t head, tail;
     if (!shim_gate_open() || collector_is_gone(control))
         return false;
+    bool room = has_room(control, count, &head, &tail);
     if (head - tail > (ring_writer.mask + 1) / 2)
         wake_reader(control);
-    if (!has_room(head, count, tail)) {
+    if (!room) {
         if (ring_writer.drops) {
             atomic_fetch_add_explicit(&control->dropped, 1, memory_order_relaxed);
             return false;
         }
         if (!wait_for_room(count))
             return false;
-        head = atomic_load(&control->head);
-        tail = atomic_load_explicit(&control->tail, memory_order_acquire);
+        has_room(control, count, &head, &tail);
     }
     atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
     return true;

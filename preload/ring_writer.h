@@ -35,7 +35,7 @@ extern struct ring_writer ring_writer;
 bool ring_writer_init(struct ring_control *control, size_t bytes);
 
 /* The path behind ring_reserve(): waits for room, wakes the reader, gives up. */
-bool ring_make_room(uint64_t head, unsigned count);
+bool ring_make_room(unsigned count);
 
 /* Sends a TIME record. */
 void ring_send_time(void);
@@ -94,7 +94,7 @@ static inline bool ring_reserve(unsigned count, uint64_t *position)
     do {
         while (SHIM_UNLIKELY(head + count >
                              atomic_load_explicit(&ring->limit, memory_order_relaxed))) {
-            if (!ring_make_room(head, count))
+            if (!ring_make_room(count))
                 return false;
             head = atomic_load_explicit(shared, memory_order_relaxed);
         }

@@ -304,11 +304,12 @@ static void push(bool wait)
     errno = saved;
 }
 
+/* The tail first: a head from before it would seem to be a whole ring away. */
 static bool has_room(unsigned count)
 {
     const struct ring_control *control = ring_writer.control;
-    return atomic_load(&control->head) + count - atomic_load(&control->tail) <=
-           ring_writer.mask + 1;
+    uint64_t tail = atomic_load(&control->tail);
+    return atomic_load(&control->head) + count - tail <= ring_writer.mask + 1;
 }
 
 /* One spell of waiting for somebody else's frame, or for a record that is not published yet. */
@@ -341,7 +342,7 @@ static bool wait_for_room(unsigned count)
     return false;
 }
 
-bool stream_make_room(uint64_t head, unsigned count)
+bool stream_make_room(unsigned count)
 {
     struct ring_control *control = ring_writer.control;
     int saved = errno;
@@ -357,7 +358,7 @@ bool stream_make_room(uint64_t head, unsigned count)
     errno = saved;
     if (!shim_gate_open())
         return false;
-    head = atomic_load(&control->head);
+    uint64_t head = atomic_load(&control->head);
     uint64_t look = head + (FRAME_WORDS_MAX > count ? FRAME_WORDS_MAX : count);
     uint64_t end = atomic_load(&control->tail) + ring_writer.mask + 1;
     atomic_store(&ring_writer.limit, look < end ? look : end);

@@ -19,7 +19,7 @@
 bool stream_writer_init(int connection, const struct welcome *welcome);
 
 /* ring_make_room() with this carrier. */
-bool stream_make_room(uint64_t head, unsigned count);
+bool stream_make_room(unsigned count);
 
 /* Before every event: sends the time when it has moved, and what has waited for too long. */
 void stream_tick(void);

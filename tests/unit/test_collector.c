@@ -330,6 +330,36 @@ static void test_hole_is_skipped(void **state)
     assert_int_equal(decode_skip_hole(stream->process), 0);
 }
 
+static void put_frees(struct stream *stream, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        stream_free(stream, 0x10);
+}
+
+/* Who waits for room is woken once a quarter of the ring is free, and not for what the reader finds
+ * before a record that is still being written. */
+static void test_waiting_writers_are_woken_for_a_quarter(void **state)
+{
+    struct stream *stream = fresh(state);
+    struct ring_control *control = stream->process->control;
+    const unsigned capacity = 1u << RING_LOG2;
+    put_frees(stream, capacity / 4 - 1);
+    uint64_t hole = stream->position++;
+    put_frees(stream, capacity - (unsigned)stream->position);
+    atomic_store(&control->writers_wait, 1);
+    stream_decode(stream);
+    assert_int_equal(atomic_load(&control->tail), hole);
+    assert_int_equal(atomic_load(&control->progress), 0);
+    uint64_t end = stream->position;
+    stream->position = hole;
+    stream_free(stream, 0x10);
+    stream->position = end;
+    stream_decode(stream);
+    assert_int_equal(atomic_load(&control->tail), capacity);
+    assert_true(atomic_load(&control->progress) > 0);
+    assert_int_equal(atomic_load(&control->writers_wait), 0);
+}
+
 static void test_two_frees_missing_between(void **state)
 {
     struct stream *stream = fresh(state);
@@ -635,6 +665,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hole_is_skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_waiting_writers_are_woken_for_a_quarter, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_child_inherits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forks_without_children, set_up, tear_down),

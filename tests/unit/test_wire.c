@@ -24,9 +24,8 @@ void environment_forget(void)
 {
 }
 /* Of the other carrier. */
-bool stream_make_room(uint64_t head, unsigned count)
+bool stream_make_room(unsigned count)
 {
-    (void)head;
     (void)count;
     return false;
 }
