@@ -21,11 +21,22 @@
 #define RING_LOG2_WORDS_MANY 17u
 #define PROCESSES_FEW        16u
 
-/* A fork's mark is usually there before the child; over two connections it may come later. */
-#define MARK_PATIENCE_NS UINT64_C(200000000)
-#define MARK_PAUSE_MS    1
+/* A fork's mark is usually there before the child; over two connections it may come later. Before
+ * it another of the parent's threads may stand in the middle of a record, and wait for a processor.
+ */
+#define MARK_PATIENCE_NS   UINT64_C(200000000)
+#define RECORD_PATIENCE_NS UINT64_C(2000000000)
+#define MARK_PAUSE_MS      1
 
 #define HELLO_PATIENCE_NS UINT64_C(50000000)
+
+/* How long to wait for a mark that is not among what has just been read. */
+static uint64_t mark_patience(const struct process *parent)
+{
+    if (parent->stream)
+        return MARK_PATIENCE_NS;
+    return parent->position < parent->cut ? RECORD_PATIENCE_NS : 0;
+}
 
 /* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
  * they come before, but not the child's: it is the last process. */
@@ -34,7 +45,7 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
     uint64_t since = clock_now();
     while (!inheritance_is_noted(&session->run, parent->place, parent->pid, token)) {
         drain_to_now(&session->drain, session->processes, session->process_count - 1);
-        if (!parent->stream || clock_now() - since > MARK_PATIENCE_NS)
+        if (clock_now() - since > mark_patience(parent))
             break;
         poll(NULL, 0, MARK_PAUSE_MS);
     }

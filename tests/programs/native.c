@@ -348,3 +348,36 @@ void handler_stop(struct sums *sums)
     sums->allocations = handled.calls;
     sums->allocated_bytes = handled.allocated_bytes;
 }
+
+/* --- killed at any moment --------------------------------------------------------------------- */
+
+struct endless {
+    size_t size;
+    _Atomic uint64_t *progress;
+};
+
+static void *endless_thread(void *argument)
+{
+    struct endless *endless = argument;
+    for (;;) {
+        void *block = hold(endless->size);
+        atomic_fetch_add(endless->progress, 1);
+        free(block);
+    }
+    return NULL;
+}
+
+/* Threads that allocate and free until the process is killed, each in a size of its own: `size`,
+ * `size` + 1 and so on. Each counts in its place of `progress`, after malloc has returned. */
+void allocate_until_killed(size_t size, unsigned threads, _Atomic uint64_t *progress)
+{
+    struct endless *all = calloc(threads, sizeof *all);
+    pthread_t thread;
+    for (unsigned i = 0; i < threads; i++) {
+        all[i] = (struct endless){size + i, &progress[i]};
+        if (pthread_create(&thread, NULL, endless_thread, &all[i]) != 0)
+            abort();
+    }
+    for (;;)
+        pause();
+}
