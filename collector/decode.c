@@ -469,21 +469,26 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     }
 }
 
-/* Makes room for the writers. Those who wait are woken when it is worth it, for a quarter of the
- * ring: they came when it was full, so the reader gets there, unless it must itself wait for one of
- * them in the middle of a record. To wake them then would only take the processor away from that
- * one. */
+/*
+ * Makes room for the writers. Those who wait are woken one at a time: the kernel takes the one that
+ * has waited longest, and when its turn on a processor comes there is room left for it. Woken all
+ * together most would find the ring full again, and it would be a matter of chance how long a
+ * thread stands still. One alone is woken for a quarter of the ring, of many each for its share of
+ * that.
+ */
 static void publish_tail(struct process *process)
 {
     struct ring_control *control = process->control;
+    uint64_t capacity = UINT64_C(1) << process->log2_words;
     atomic_store(&control->tail, process->position);
-    uint64_t quarter = UINT64_C(1) << (process->log2_words - 2);
-    if (!atomic_load(&control->writers_wait) || process->position - process->woken_at < quarter)
+    uint32_t waiting = atomic_load(&control->writers_wait);
+    if (!waiting)
         return;
-    process->woken_at = process->position;
-    atomic_store(&control->writers_wait, 0);
+    uint64_t used = atomic_load(&control->head) - process->position;
+    if (used > capacity - capacity / 4 / waiting)
+        return;
     atomic_fetch_add(&control->progress, 1);
-    futex_wake(&control->progress, INT32_MAX);
+    futex_wake(&control->progress, used ? 1 : INT32_MAX);
 }
 
 static inline bool is_published(const struct process *process, uint64_t position, uint64_t word)

@@ -119,7 +119,6 @@ struct process {
     unsigned log2_words;
     uint64_t position; /* words read */
     uint64_t cut;      /* where the latest cut through all streams goes (drain.h) */
-    uint64_t woken_at; /* position when waiting writers were woken last */
     uint64_t
         stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
     uint64_t stuck_head; /* head at that time */

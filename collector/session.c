@@ -148,10 +148,12 @@ static void close_processes(struct session *session)
 
 /* Sleeps, but not on when the only process's writers have filled half of its ring. `idle`: there
  * was nothing to read. */
-static void sleep_on_ring(struct ring_control *control, uint64_t sleep_ns, bool idle)
+static void sleep_on_ring(struct process *process, uint64_t sleep_ns, bool idle)
 {
+    struct ring_control *control = process->control;
     atomic_store(&control->reader_sleeps, 1);
-    bool awaited = atomic_load(&control->writers_wait);
+    bool awaited =
+        atomic_load(&control->writers_wait) && atomic_load(&control->head) != process->position;
     if (idle || !awaited)
         futex_wait(&control->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
     atomic_store(&control->reader_sleeps, 0);
@@ -172,7 +174,7 @@ static int wait_time(struct session *session, uint64_t now)
         now - session->last_work_ns > IDLE_AFTER_NS ? SLEEP_IDLE_NS : SLEEP_ACTIVE_NS;
     if (session->process_count > 1 || session->processes[0]->stream)
         return (int)(sleep_ns / 1000000);
-    sleep_on_ring(session->processes[0]->control, sleep_ns, session->last_work_ns != now);
+    sleep_on_ring(session->processes[0], sleep_ns, session->last_work_ns != now);
     return 0;
 }
 

@@ -22,7 +22,7 @@
 
 struct ring_writer ring_writer;
 
-#define WAIT_SPELL_NS UINT64_C(20000000)
+#define WAIT_SPELL_NS UINT64_C(50000000)
 
 static uint64_t monotonic_ns(void)
 {
@@ -110,10 +110,11 @@ static void wait_for_progress(struct ring_control *control, unsigned count)
 {
     uint64_t head, tail;
     uint32_t progress = atomic_load(&control->progress);
-    atomic_store(&control->writers_wait, 1);
+    atomic_fetch_add(&control->writers_wait, 1);
     wake_reader(control);
     if (!has_room(control, count, &head, &tail))
         futex_wait(&control->progress, progress, WAIT_SPELL_NS);
+    atomic_fetch_sub(&control->writers_wait, 1);
 }
 
 static bool wait_for_room(unsigned count)

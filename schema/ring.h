@@ -59,9 +59,9 @@ struct ring_control {
     _Atomic uint32_t state;              /* enum ring_state */
 
     /* Sleeping and waking. `reader_sleeps` is a futex that holds 1 while the reader sleeps and
-     * wants to be woken; `progress` is a futex that the reader moves when writers wait. */
+     * wants to be woken; `progress` is a futex that the reader moves when it wakes writers. */
     _Alignas(64) _Atomic uint32_t reader_sleeps;
-    _Atomic uint32_t writers_wait;
+    _Atomic uint32_t writers_wait; /* how many; in a stream's private ring: whether any do */
     _Atomic uint32_t progress;
 
     /* A process-shared robust pthread_mutex_t that the collector holds while it lives. Writers

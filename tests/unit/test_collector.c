@@ -336,17 +336,16 @@ static void put_frees(struct stream *stream, unsigned count)
         stream_free(stream, 0x10);
 }
 
-/* Who waits for room is woken once a quarter of the ring is free, and not for what the reader finds
- * before a record that is still being written. */
-static void test_waiting_writers_are_woken_for_a_quarter(void **state)
+/* One who waits for room is woken once a quarter of the ring is free, of many one after the other
+ * for less; and nobody for what the reader finds before a record that is still being written. */
+static void check_waking(struct stream *stream, unsigned waiting, unsigned enough)
 {
-    struct stream *stream = fresh(state);
     struct ring_control *control = stream->process->control;
     const unsigned capacity = 1u << RING_LOG2;
-    put_frees(stream, capacity / 4 - 1);
+    put_frees(stream, enough - 1);
     uint64_t hole = stream->position++;
-    put_frees(stream, capacity - (unsigned)stream->position);
-    atomic_store(&control->writers_wait, 1);
+    put_frees(stream, capacity - enough);
+    atomic_store(&control->writers_wait, waiting);
     stream_decode(stream);
     assert_int_equal(atomic_load(&control->tail), hole);
     assert_int_equal(atomic_load(&control->progress), 0);
@@ -357,7 +356,16 @@ static void test_waiting_writers_are_woken_for_a_quarter(void **state)
     stream_decode(stream);
     assert_int_equal(atomic_load(&control->tail), capacity);
     assert_true(atomic_load(&control->progress) > 0);
-    assert_int_equal(atomic_load(&control->writers_wait), 0);
+}
+
+static void test_one_waiting_writer_is_woken(void **state)
+{
+    check_waking(fresh(state), 1, (1u << RING_LOG2) / 4);
+}
+
+static void test_many_waiting_writers_are_woken(void **state)
+{
+    check_waking(fresh(state), 64, (1u << RING_LOG2) / 4 / 64);
 }
 
 static void test_two_frees_missing_between(void **state)
@@ -665,8 +673,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hole_is_skipped, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_waiting_writers_are_woken_for_a_quarter, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_one_waiting_writer_is_woken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_waiting_writers_are_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_child_inherits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forks_without_children, set_up, tear_down),
