@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "clock.h"
 #include "process.h"
 
 /* Of all that waits together. Most children say hello at once. */
@@ -20,6 +21,7 @@ struct inherited_block {
 
 struct inheritance {
     struct inheritance *next; /* noted later */
+    uint64_t noted_ns;
     uint64_t place;
     pid_t parent;
     uint32_t token;
@@ -47,28 +49,38 @@ static void copy_block(void *context, const struct block *block)
     };
 }
 
-/* Makes room for `more` blocks, the oldest first. */
-static void drop_oldest(struct run *run, uint64_t more)
+static void drop_oldest(struct run *run)
 {
-    while (run->inheritances && run->inherited_blocks + more > WAITING_BLOCKS_MAX) {
-        struct inheritance *oldest = run->inheritances;
-        run->inheritances = oldest->next;
-        run->inherited_blocks -= oldest->count;
-        inheritance_free(oldest);
-    }
+    struct inheritance *oldest = run->inheritances;
+    run->inheritances = oldest->next;
+    run->inherited_blocks -= oldest->count;
+    inheritance_free(oldest);
+}
+
+/* Makes room for `more` blocks. */
+static void make_room(struct run *run, uint64_t more)
+{
+    while (run->inheritances && run->inherited_blocks + more > WAITING_BLOCKS_MAX)
+        drop_oldest(run);
+}
+
+void inheritance_drop_old(struct run *run, uint64_t now_ns)
+{
+    while (run->inheritances && run->inheritances->noted_ns + INHERITANCE_PATIENCE_NS < now_ns)
+        drop_oldest(run);
 }
 
 void inheritance_note(struct run *run, const struct process *parent, uint32_t token)
 {
-    drop_oldest(run, parent->heap.live);
+    make_room(run, parent->heap.live);
     struct inheritance *inheritance =
         malloc(sizeof *inheritance + parent->heap.live * sizeof *inheritance->blocks);
     if (!inheritance) {
         run->memory_short = true;
         return;
     }
-    *inheritance =
-        (struct inheritance){.place = parent->place, .parent = parent->pid, .token = token};
+    *inheritance = (struct inheritance){
+        .noted_ns = clock_now(), .place = parent->place, .parent = parent->pid, .token = token};
     live_heap_visit(&parent->heap, copy_block, &(struct copy){&parent->counters, inheritance});
     struct inheritance **last = &run->inheritances;
     while (*last)
@@ -139,5 +151,6 @@ void inheritance_free(struct inheritance *inheritance)
 
 void inheritance_free_all(struct run *run)
 {
-    drop_oldest(run, WAITING_BLOCKS_MAX + 1);
+    while (run->inheritances)
+        drop_oldest(run);
 }

@@ -7,7 +7,7 @@
  *
  * Blocks that other threads of the parent allocate between the mark and the fork are missed; when
  * the child frees one of those, that is an unmatched free. The list is bounded: what waits longest
- * goes first. One thread.
+ * goes first, and nothing waits for a child that must have ended without a word. One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_INHERITANCE_H
 #define HEAPLINE_COLLECTOR_INHERITANCE_H
@@ -19,6 +19,9 @@
 struct run;
 struct process;
 struct inheritance;
+
+/* A child says hello as soon as it has been forked. */
+#define INHERITANCE_PATIENCE_NS UINT64_C(10000000000)
 
 /* At the mark with this token. When memory is short nothing is noted, and run->memory_short set. */
 void inheritance_note(struct run *run, const struct process *parent, uint32_t token);
@@ -32,6 +35,9 @@ struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t pare
 
 /* Gives the blocks to a child that has had no event yet. */
 void inheritance_apply(struct run *run, struct process *child, const struct inheritance *from);
+
+/* Drops what has waited for longer than INHERITANCE_PATIENCE_NS at `now_ns` (clock_now()). */
+void inheritance_drop_old(struct run *run, uint64_t now_ns);
 
 /* Accepts null. */
 void inheritance_free(struct inheritance *inheritance);

@@ -27,6 +27,7 @@
 #include "drain.h"
 #include "futex.h"
 #include "handover.h"
+#include "inheritance.h"
 #include "log.h"
 #include "session_state.h"
 #include "text.h"
@@ -321,6 +322,7 @@ static void take_snapshots(struct session *session, uint64_t now)
 {
     if (now < session->next_snapshot_ns)
         return;
+    inheritance_drop_old(&session->run, now);
     for (unsigned i = 0; i < session->process_count; i++)
         recording_snapshot(&session->writer, &session->run, session->processes[i], &session->about);
     recording_peak(&session->writer, &session->run, session->processes, session->process_count);

@@ -11,6 +11,7 @@
 
 #include "unit.h"
 
+#include "clock.h"
 #include "decode.h"
 #include "inheritance.h"
 #include "oom_kills.h"
@@ -460,7 +461,14 @@ static void test_forks_without_children(void **state)
         send_fork(stream, token);
     stream_decode(stream);
     assert_int_equal(stream->run.inherited_blocks, 1000);
-    /* Those that nobody asks for go with the run. */
+    /* Those that nobody asks for go after a while, and the rest with the run. */
+    inheritance_drop_old(&stream->run, clock_now());
+    assert_int_equal(stream->run.inherited_blocks, 1000);
+    inheritance_drop_old(&stream->run, clock_now() + INHERITANCE_PATIENCE_NS + 1);
+    assert_int_equal(stream->run.inherited_blocks, 0);
+    send_fork(stream, 1001);
+    stream_decode(stream);
+    assert_int_equal(stream->run.inherited_blocks, 1);
 }
 
 /* --- endings ---
