@@ -137,6 +137,7 @@ static bool give(struct run *run, struct process *child, const struct inherited_
 
 void inheritance_apply(struct run *run, struct process *child, const struct inheritance *from)
 {
+    live_heap_reserve(&child->heap, from->count);
     for (uint64_t i = 0; i < from->count; i++)
         if (!give(run, child, &from->blocks[i])) {
             run->memory_short = true;

@@ -58,12 +58,22 @@ bool live_heap_grow(struct live_heap *heap)
     return true;
 }
 
+void live_heap_reserve(struct live_heap *heap, uint64_t blocks)
+{
+    uint64_t buckets = heap->bucket_mask + 1;
+    while (buckets < blocks)
+        buckets *= 2;
+    if (vector_reserve(&heap->buckets, buckets, sizeof(uint32_t)))
+        heap->bucket_mask = buckets - 1;
+    vector_reserve(&heap->blocks, blocks + 1, sizeof(struct block));
+}
+
+/* In the order of the array, and not of the buckets: that reads memory from front to back. */
 void live_heap_visit(const struct live_heap *heap,
                      void (*visit)(void *context, const struct block *block), void *context)
 {
     const struct block *blocks = heap->blocks.data;
-    const uint32_t *buckets = heap->buckets.data;
-    for (uint64_t bucket = 0; bucket <= heap->bucket_mask; bucket++)
-        for (uint32_t number = buckets[bucket]; number; number = blocks[number].next)
+    for (uint32_t number = 1; number < heap->blocks_used; number++)
+        if (blocks[number].counter)
             visit(context, &blocks[number]);
 }

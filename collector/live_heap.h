@@ -19,7 +19,7 @@ struct block {
     uint64_t born_low : 16; /* when it was allocated; see block_born() */
     uint64_t number : 48;   /* the process's n-th allocation, from 0 */
     uint64_t born_high : 16;
-    uint32_t counter; /* what it is counted in */
+    uint32_t counter; /* what it is counted in, not 0; 0: the block is not live */
     uint32_t next;    /* in its bucket, or among the free ones; 0: none */
 };
 
@@ -48,6 +48,9 @@ void live_heap_visit(const struct live_heap *heap,
 
 /* Doubles the buckets; false: no memory. */
 bool live_heap_grow(struct live_heap *heap);
+
+/* Makes room for `blocks` blocks in an empty heap, as far as there is memory. */
+void live_heap_reserve(struct live_heap *heap, uint64_t blocks);
 
 /* Neighbouring addresses share cache lines, pages are spread. */
 static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t address)
@@ -81,6 +84,7 @@ static inline bool live_heap_remove(struct live_heap *heap, uint64_t address, st
             continue;
         *block = blocks[number];
         *link = block->next;
+        blocks[number].counter = 0;
         blocks[number].next = heap->free_block;
         heap->free_block = number;
         heap->live--;

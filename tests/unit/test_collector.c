@@ -235,17 +235,18 @@ static void test_counters_of_many_threads(void **state)
     (void)state;
     for (uint32_t node = 0; node < NODES; node++)
         for (uint32_t thread = 0; thread < THREADS; thread++)
-            for (uint8_t class = 0; class < CLASSES; class ++)
-                numbers[node][thread][class] = counters_find(&counters, node, thread, 0, class);
+            for (uint8_t size_class = 0; size_class < CLASSES; size_class++)
+                numbers[node][thread][size_class] =
+                    counters_find(&counters, node, thread, 0, size_class);
     assert_int_equal(counters.count, 1 + NODES * THREADS * CLASSES);
     for (uint32_t node = 0; node < NODES; node++)
         for (uint32_t thread = 0; thread < THREADS; thread++)
-            for (uint8_t class = 0; class < CLASSES; class ++) {
-                uint32_t number = counters_find(&counters, node, thread, 0, class);
+            for (uint8_t size_class = 0; size_class < CLASSES; size_class++) {
+                uint32_t number = counters_find(&counters, node, thread, 0, size_class);
                 const struct counter *counter = counters_at(&counters, number);
-                assert_int_equal(number, numbers[node][thread][class]);
+                assert_int_equal(number, numbers[node][thread][size_class]);
                 assert_true(counter->node == node && counter->thread == thread &&
-                            counter->size_class == class);
+                            counter->size_class == size_class);
             }
     assert_int_equal(counters.count, 1 + NODES * THREADS * CLASSES);
     assert_int_not_equal(counters_find(&counters, 1, 1, 1, 1), numbers[1][1][1]);
