@@ -69,6 +69,8 @@ def test_fork_storm(python, program, bare, tmp_path):
     assert collections.Counter(list(pids.values())[1:]) == collections.Counter(pid for pid, _, _ in children)
     found = {pids[process]: counts for process, counts in counted(recording, 777_000, "process").items()}
     assert found == {pid: (number % 7 + 1, min(number % 3, number % 7 + 1)) for pid, number, _ in children}
+    told = dict(recording.sql("SELECT pid, exit_status FROM process"))
+    assert {pid: told[pid] for pid, _, _ in children} == {pid: status for pid, _, status in children}
 
 
 def test_threads_come_and_go(python, program, record):
