@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "line_table.h"
+#include "root_file.h"
 #include "text.h"
 
 #define SEED_DESCRIPTION 1
@@ -63,13 +63,14 @@ static uint32_t find_file(struct codes *codes, char *path, uint32_t process)
     return number ? *number : 0;
 }
 
-/* `name`, or the absolute path of the file that it names in `directory`. Takes over `name`. */
-static char *absolute_path(char *name, const char *directory)
+/* `name`, or the absolute path of the file that it names at `place`. Takes over `name`. */
+static char *absolute_path(char *name, const struct code_place *place)
 {
     char *path;
-    if (*name == '/' || *name == '<' || *name == 0 || asprintf(&path, "%s/%s", directory, name) < 0)
+    if (*name == '/' || *name == '<' || *name == 0 ||
+        asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
-    if (access(path, F_OK) != 0) {
+    if (!root_file_exists(place->root, path)) {
         free(path);
         return name;
     }
@@ -106,7 +107,7 @@ static bool fill_units(struct code *code, const struct wire_code *head, const ui
 }
 
 static uint32_t add_code(struct codes *codes, const struct wire_code *head, const uint8_t *data,
-                         const char *directory, uint32_t process)
+                         const struct code_place *place, uint32_t process)
 {
     uint32_t number = codes->code_count;
     if (!vector_reserve(&codes->codes, (size_t)number + 1, sizeof(struct code)))
@@ -114,7 +115,7 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
     struct code code = {.first_line = head->first_line > 0 ? head->first_line : 0};
     char *path = text_to_utf8(data, head->file_bytes, head->file_width);
     code.name = text_to_utf8(data + head->file_bytes, head->name_bytes, head->name_width);
-    code.file = path ? find_file(codes, absolute_path(path, directory), process) : 0;
+    code.file = path ? find_file(codes, absolute_path(path, place), process) : 0;
     if (!code.name || !code.file ||
         !fill_units(&code, head, data + head->file_bytes + head->name_bytes)) {
         free(code.name);
@@ -126,22 +127,22 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
 }
 
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const char *directory, uint32_t process)
+                   const struct code_place *place, uint32_t process)
 {
     struct wire_code head;
     if (!read_head(description, bytes, &head))
         return 0;
     /* The directory counts: it decides what a relative name means. */
-    uint64_t place = hash_bytes(SEED_DESCRIPTION, directory, strlen(directory));
-    uint64_t key = hash_bytes(place, description, bytes);
-    uint64_t check = hash_bytes(place + SEED_CHECK, description, bytes);
+    uint64_t seed = hash_bytes(SEED_DESCRIPTION, place->directory, strlen(place->directory));
+    uint64_t key = hash_bytes(seed, description, bytes);
+    uint64_t check = hash_bytes(seed + SEED_CHECK, description, bytes);
     uint32_t *number;
     while ((number = index_at(&codes->by_description, key)) && *number &&
            codes_code(codes, *number)->check != check)
         key++;
     if (!number || *number)
         return number ? *number : 0;
-    *number = add_code(codes, &head, description + sizeof head, directory, process);
+    *number = add_code(codes, &head, description + sizeof head, place, process);
     if (*number)
         codes_code(codes, *number)->check = check;
     return *number;
@@ -184,10 +185,11 @@ uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction
 uint32_t codes_truncated(struct codes *codes)
 {
     static const char file[] = "<outer frames left out>";
+    static const struct code_place nowhere = {ROOT_NONE, "/"};
     struct wire_code head = {.file_width = 1, .name_width = 1, .file_bytes = sizeof file - 1};
     uint8_t description[sizeof head + sizeof file - 1];
     memcpy(description, &head, sizeof head);
     memcpy(description + sizeof head, file, sizeof file - 1);
-    uint32_t code = codes_add(codes, description, sizeof description, "/", 0);
+    uint32_t code = codes_add(codes, description, sizeof description, &nowhere, 0);
     return code ? codes_locate(codes, code, WIRE_INSTRUCTION_NONE) : 0;
 }

@@ -45,11 +45,17 @@ struct codes {
 bool codes_init(struct codes *codes);
 void codes_deinit(struct codes *codes);
 
+/* Where a process's relative file names begin: its folder, in its root (root_file.h). */
+struct code_place {
+    int root;
+    const char *directory;
+};
+
 /* Adds a complete description of `bytes` bytes (struct wire_code and what follows). Relative file
- * names are taken against `directory` where that makes the name of a file there is. Returns the
+ * names are taken against the place where that makes the name of a file there is. Returns the
  * code's number, 0 when the description is unsound or memory is short. */
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const char *directory, uint32_t process);
+                   const struct code_place *place, uint32_t process);
 
 /* The location of an instruction of a code; 0 when memory is short. */
 uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);

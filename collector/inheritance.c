@@ -9,6 +9,7 @@
 #include "process.h"
 
 /* Of all that waits together. Most children say hello at once. */
+#define WAITING_MAX        1024u
 #define WAITING_BLOCKS_MAX (UINT64_C(8) << 20)
 
 struct inherited_block {
@@ -49,25 +50,28 @@ static void copy_block(void *context, const struct block *block)
     };
 }
 
-static void drop_oldest(struct run *run)
+/* Takes one out of those that wait. */
+static struct inheritance *take(struct run *run, struct inheritance **at)
 {
-    struct inheritance *oldest = run->inheritances;
-    run->inheritances = oldest->next;
-    run->inherited_blocks -= oldest->count;
-    inheritance_free(oldest);
+    struct inheritance *taken = *at;
+    *at = taken->next;
+    run->inherited_blocks -= taken->count;
+    run->inheritance_count--;
+    return taken;
 }
 
-/* Makes room for `more` blocks. */
-static void make_room(struct run *run, uint64_t more)
+/* Makes room for one of so many blocks: the oldest go. */
+static void make_room(struct run *run, uint64_t blocks)
 {
-    while (run->inheritances && run->inherited_blocks + more > WAITING_BLOCKS_MAX)
-        drop_oldest(run);
+    while (run->inheritances && (run->inheritance_count >= WAITING_MAX ||
+                                 run->inherited_blocks + blocks > WAITING_BLOCKS_MAX))
+        inheritance_free(take(run, &run->inheritances));
 }
 
 void inheritance_drop_old(struct run *run, uint64_t now_ns)
 {
     while (run->inheritances && run->inheritances->noted_ns + INHERITANCE_PATIENCE_NS < now_ns)
-        drop_oldest(run);
+        inheritance_free(take(run, &run->inheritances));
 }
 
 void inheritance_note(struct run *run, const struct process *parent, uint32_t token)
@@ -87,6 +91,7 @@ void inheritance_note(struct run *run, const struct process *parent, uint32_t to
         last = &(*last)->next;
     *last = inheritance;
     run->inherited_blocks += inheritance->count;
+    run->inheritance_count++;
 }
 
 static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent, uint32_t token)
@@ -104,14 +109,9 @@ bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, u
 
 struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token)
 {
-    for (struct inheritance **at = &run->inheritances; *at; at = &(*at)->next) {
-        struct inheritance *found = *at;
-        if (!is_of(found, place, parent, token))
-            continue;
-        *at = found->next;
-        run->inherited_blocks -= found->count;
-        return found;
-    }
+    for (struct inheritance **at = &run->inheritances; *at; at = &(*at)->next)
+        if (is_of(*at, place, parent, token))
+            return take(run, at);
     return NULL;
 }
 
@@ -153,5 +153,5 @@ void inheritance_free(struct inheritance *inheritance)
 void inheritance_free_all(struct run *run)
 {
     while (run->inheritances)
-        drop_oldest(run);
+        inheritance_free(take(run, &run->inheritances));
 }

@@ -41,6 +41,7 @@ struct run {
     struct chunk_writer chunk;        /* for checkpoints and history */
     struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
     uint64_t inherited_blocks;        /* in all of them */
+    uint32_t inheritance_count;
     struct run_peak peak;
     struct endings endings;
     bool keeps_history;
@@ -102,7 +103,7 @@ struct process {
     uint64_t place; /* what they belong to, see arrival_place() */
     pid_t local;    /* what /proc knows it by; 0: it does not */
     int pidfd;      /* -1 without */
-    int root;       /* descriptor of its root folder; ROOT_HOST, ROOT_NONE */
+    int root;       /* descriptor of its root folder, or ROOT_NONE */
     char *command;  /* JSON */
     char *directory;
     double started;

@@ -1,26 +1,47 @@
 /*
- * Opening inside another root: openat2() resolves the whole path there, links too.
+ * Opening inside another root: openat2() resolves the whole path there, links too, and only names
+ * what it finds (O_PATH). What is of the right type is then opened through /proc.
  */
 #include "root_file.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-static int open_in_root(int root, const char *path, int flags)
+static int find_in_root(int root, const char *path)
 {
-    struct open_how how = {.flags = (unsigned)(OPEN_FLAGS | flags),
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     if (*path != '/' || root == ROOT_NONE)
         return -1;
-    if (root == ROOT_HOST)
-        return open(path, OPEN_FLAGS | flags);
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* Opens what is of that type: S_IFREG or S_IFDIR. */
+static int open_in_root(int root, const char *path, mode_t type)
+{
+    struct stat status;
+    char name[32];
+    int found = find_in_root(root, path), file = -1;
+    if (found < 0)
+        return -1;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", found);
+    if (fstat(found, &status) == 0 && (status.st_mode & S_IFMT) == type)
+        file = open(name, O_RDONLY | O_CLOEXEC);
+    close(found);
+    return file;
+}
+
+bool root_file_exists(int root, const char *path)
+{
+    int found = find_in_root(root, path);
+    if (found >= 0)
+        close(found);
+    return found >= 0;
 }
 
 static size_t read_all(int file, char *text, size_t size)
@@ -34,13 +55,12 @@ static size_t read_all(int file, char *text, size_t size)
 
 char *root_file_read(int root, const char *path, size_t most, size_t *bytes)
 {
-    int file = open_in_root(root, path, 0);
+    int file = open_in_root(root, path, S_IFREG);
     if (file < 0)
         return NULL;
     struct stat status;
     char *text = NULL;
-    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= 0 &&
-        (size_t)status.st_size <= most)
+    if (fstat(file, &status) == 0 && status.st_size >= 0 && (size_t)status.st_size <= most)
         text = malloc((size_t)status.st_size + 1);
     if (text) {
         *bytes = read_all(file, text, (size_t)status.st_size);
@@ -52,7 +72,7 @@ char *root_file_read(int root, const char *path, size_t most, size_t *bytes)
 
 DIR *root_folder_open(int root, const char *path)
 {
-    int folder = open_in_root(root, path, O_DIRECTORY);
+    int folder = open_in_root(root, path, S_IFDIR);
     DIR *stream = folder < 0 ? NULL : fdopendir(folder);
     if (!stream && folder >= 0)
         close(folder);

@@ -1,22 +1,24 @@
 /*
  * Reading files as a traced process sees them.
  *
- * Paths come from that process: they are opened without blocking, inside its own root, and only
- * regular files of modest size are read.
+ * Paths come from that process: they are resolved inside its own root, and only regular files of
+ * modest size are opened. A device or a FIFO is not, for opening one may do something.
  */
 #ifndef HEAPLINE_COLLECTOR_ROOT_FILE_H
 #define HEAPLINE_COLLECTOR_ROOT_FILE_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 
-/* In place of a root folder's descriptor. */
-#define ROOT_HOST (-1) /* our own root */
-#define ROOT_NONE (-2) /* the process's files are not to be had */
+/* In place of a root folder's descriptor: the process's files are not to be had. */
+#define ROOT_NONE (-1)
+
+/* Is there anything of that absolute path, as seen from the folder `root`? */
+bool root_file_exists(int root, const char *path);
 
 /* The text of the regular file `path` as seen from the folder `root`, NUL-terminated; *bytes is its
- * size. To be freed. Null when it cannot be read, is no regular file or longer than `most`. Never
- * blocks on a device or a FIFO. */
+ * size. To be freed. Null when it cannot be read, is no regular file or longer than `most`. */
 char *root_file_read(int root, const char *path, size_t most, size_t *bytes);
 
 /* A folder, for closedir(); null when it cannot be read. */

@@ -43,6 +43,7 @@ bool whereabouts_init(struct whereabouts *whereabouts, const struct arrival *arr
     _Static_assert(HELLO_DETAILS_MAX < COMMAND_BYTES_MAX, "details fit");
     if (!whereabouts->words)
         return false;
+    whereabouts->words[0] = 0; /* there may be none */
     if (arrival->peer.pid && arrival->hello.carrier != HELLO_RUN)
         ask_kernel(whereabouts, arrival->peer.pid);
     else

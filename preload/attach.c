@@ -5,6 +5,7 @@
  */
 #include "attach.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,7 +223,8 @@ static const char *try_carrier(const struct attach_request *request, const struc
 {
     int connection = connection_open(address, handshake_ns, patience_ns());
     if (connection < 0)
-        return "cannot reach the collector" UNTRACED;
+        return errno == EPERM ? "the collector's socket is another user's" UNTRACED
+                              : "cannot reach the collector" UNTRACED;
     compose(request, carrier);
     const char *trouble = shake_hands(&connection);
     if (connection >= 0)

@@ -28,9 +28,10 @@ static int connect_once(const struct address *address, uint64_t limit_ns)
     connection_limit(connection, limit_ns);
     if (family != AF_UNIX)
         setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(connection, &address->socket.any, address->length) == 0)
+    bool connected = connect(connection, &address->socket.any, address->length) == 0;
+    if (connected && address_is_trusted(connection))
         return connection;
-    int saved = errno;
+    int saved = connected ? EPERM : errno;
     close(connection);
     errno = saved;
     return -1;

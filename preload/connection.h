@@ -9,7 +9,8 @@
 #include "address.h"
 
 /* A connected socket, closed on exec, whose calls wait no longer than `limit_ns`; -1 when there is
- * nobody. Tries again for `patience_ns` when there is nobody yet. */
+ * nobody, with errno EPERM when it is somebody not to be trusted (address.h). Tries again for
+ * `patience_ns` when there is nobody yet. */
 int connection_open(const struct address *address, uint64_t limit_ns, uint64_t patience_ns);
 
 /* How long the calls of a connected socket wait from now on. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PORT_MAX 65535u
 
@@ -100,4 +101,17 @@ bool address_is_local(const struct address *address)
     default:
         return true;
     }
+}
+
+bool address_is_trusted(int connection)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    int domain = AF_INET;
+    socklen_t domain_size = sizeof domain;
+    if (getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) != 0 ||
+        domain != AF_UNIX)
+        return domain != AF_UNIX;
+    return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0 || geteuid() == 0);
 }

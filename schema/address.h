@@ -40,4 +40,9 @@ bool address_parse(const char *text, struct address *address);
 /* Can it be reached from this host alone? */
 bool address_is_local(const struct address *address);
 
+/* Is whoever listens at the other end of a connected socket to be told anything? Not when that is a
+ * Unix socket which another user has made: who could have put it there first. Root may connect to
+ * anybody's. */
+bool address_is_trusted(int connection);
+
 #endif

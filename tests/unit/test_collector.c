@@ -458,16 +458,22 @@ static void test_forks_without_children(void **state)
 {
     struct stream *stream = *state;
     stream_bare_allocation(stream, 0x1000, 100);
-    for (uint64_t token = 1; token <= 1000; token++)
+    for (uint64_t token = 1; token <= 2000; token++)
         send_fork(stream, token);
     stream_decode(stream);
-    assert_int_equal(stream->run.inherited_blocks, 1000);
+    /* The oldest have gone. */
+    assert_int_equal(stream->run.inherited_blocks, 1024);
+    assert_null(inheritance_take(&stream->run, 0, stream->process->pid, 2000 - 1024));
+    struct inheritance *oldest =
+        inheritance_take(&stream->run, 0, stream->process->pid, 2000 - 1024 + 1);
+    assert_non_null(oldest);
+    inheritance_free(oldest);
     /* Those that nobody asks for go after a while, and the rest with the run. */
     inheritance_drop_old(&stream->run, clock_now());
-    assert_int_equal(stream->run.inherited_blocks, 1000);
+    assert_int_equal(stream->run.inherited_blocks, 1023);
     inheritance_drop_old(&stream->run, clock_now() + INHERITANCE_PATIENCE_NS + 1);
     assert_int_equal(stream->run.inherited_blocks, 0);
-    send_fork(stream, 1001);
+    send_fork(stream, 2001);
     stream_decode(stream);
     assert_int_equal(stream->run.inherited_blocks, 1);
 }

@@ -107,6 +107,14 @@ bool daemon_resolve(const char *text, char numeric[ADDRESS_TEXT_MAX + 1])
     return false;
 }
 
+static bool connect_to(int connection, const struct address *address)
+{
+    if (connect(connection, &address->socket.any, address->length) != 0)
+        return false;
+    errno = EPERM; /* another user's */
+    return address_is_trusted(connection);
+}
+
 int daemon_connect(const struct collector_plan *plan)
 {
     struct address address;
@@ -122,7 +130,7 @@ int daemon_connect(const struct collector_plan *plan)
     if (connection >= 0) {
         setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        if (connect(connection, &address.socket.any, address.length) == 0 &&
+        if (connect_to(connection, &address) &&
             send(connection, message, size, MSG_NOSIGNAL) == (ssize_t)size)
             return connection;
     }
