@@ -101,13 +101,6 @@ static void refuse_token(const struct arrival *arrival)
         arrival_refuse(arrival, WELCOME_TOKEN);
 }
 
-/* What cannot be watched from here, or cannot get at shared memory, is sent a stream. */
-static void settle_carrier(struct arrival *arrival)
-{
-    if (arrival->hello.carrier == HELLO_RING && !arrival->peer.pid)
-        arrival->hello.carrier = HELLO_STREAM;
-}
-
 static void pending_settle(struct daemon *daemon, struct pending *pending)
 {
     struct arrival *arrival = &pending->reader->arrival;
@@ -116,8 +109,13 @@ static void pending_settle(struct daemon *daemon, struct pending *pending)
         pending_drop(pending, "wrong token");
         return;
     }
-    settle_carrier(arrival);
-    runs_hand_over(&daemon->runs, arrival);
+    if (arrival->hello.carrier == HELLO_RING && !arrival->peer.pid) {
+        /* What is out of sight (in another pid namespace) must say more of itself. */
+        arrival_refuse(arrival, WELCOME_STREAM);
+        close(arrival->connection);
+    } else {
+        runs_hand_over(&daemon->runs, arrival);
+    }
     pending_free(pending);
 }
 

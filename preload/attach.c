@@ -1,7 +1,8 @@
 /*
  * Attaching: one connection and one message each way; then a ring is mapped, or the connection
  * becomes a stream. Where the kernel gives no ring through (a sandbox that lets no descriptor
- * pass), a stream is asked for in a second attempt. All waits are bounded.
+ * pass), or the daemon cannot see this process (another pid namespace), a stream is asked for in a
+ * second attempt. All waits are bounded.
  */
 #include "attach.h"
 
@@ -167,6 +168,8 @@ static bool map_ring(int descriptor)
     return false;
 }
 
+#define NO_RING "cannot share memory with the collector" UNTRACED
+
 /* Null when it accepts. Empty: without a word. Else what went wrong. */
 static const char *read_verdict(const struct welcome *welcome)
 {
@@ -181,12 +184,12 @@ static const char *read_verdict(const struct welcome *welcome)
         return "the daemon wants another token (" ENVIRONMENT_TOKEN ")" UNTRACED;
     case WELCOME_LIMIT:
         return "the daemon has reached a limit, its log says which" UNTRACED;
+    case WELCOME_STREAM:
+        return NO_RING;
     default:
         return "the collector does not understand this process" UNTRACED;
     }
 }
-
-#define NO_RING "cannot share memory with the collector" UNTRACED
 
 /* Says what is composed. Null: attached, and a stream has taken the connection over. Empty:
  * declined. Else what went wrong. */

@@ -80,6 +80,7 @@ enum welcome_verdict {
     WELCOME_TOKEN = 3,    /* the token is missing or wrong */
     WELCOME_LIMIT = 4,    /* a limit of the daemon is reached */
     WELCOME_NONSENSE = 5, /* what was said makes no sense */
+    WELCOME_STREAM = 6,   /* no ring can be had: say hello again and ask for a stream */
 };
 
 struct welcome {

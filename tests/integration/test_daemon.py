@@ -320,6 +320,27 @@ def test_a_stopped_daemon_finishes_its_files(daemon, python, program):
     assert not Path(daemon.socket.removeprefix("unix:")).exists()
 
 
+def test_a_daemon_that_cannot_see_the_program(tmp_path, python, program):
+    """In a pid namespace of its own, as in a container beside the program's: a stream is asked for
+    by itself, and the program says what the daemon cannot find out."""
+    if os.geteuid() != 0:
+        pytest.skip("making pid namespaces needs root")
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    words = [BUILD / "heaplined", "--output", folder, "--listen", f"unix:{tmp_path}/socket"]
+    apart = harness.start(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *words])
+    first = apart.stderr.readline()
+    if "event=listens" not in first:
+        pytest.skip(f"no pid namespaces here: {first}")
+    source = program(WORKLOAD)
+    run([python.path, source], preloaded(f"unix:{tmp_path}/socket"), check=0)
+    while "event=run_ends" not in apart.stderr.readline():
+        pass
+    (file,) = folder.glob("program.*.heapline")
+    recording = check_workload(file, source)
+    assert recording.report()["run"]["command"] == [str(python.path), str(source)]
+
+
 # --- who is let in -------------------------------------------------------------------------------
 
 
