@@ -341,6 +341,33 @@ def test_a_daemon_that_cannot_see_the_program(tmp_path, python, program):
     assert recording.report()["run"]["command"] == [str(python.path), str(source)]
 
 
+def test_a_daemon_that_is_killed(daemon, python, program):
+    """Its sessions go on with whom they have, and finish their recordings."""
+    source = program(
+        """
+        import sys
+        print("here", flush=True)
+        sys.stdin.readline()
+        kept = bytes(3_000_000)
+        """
+    )
+    env = [preloaded(daemon.socket), preloaded(daemon.tcp, HEAPLINE_TOKEN=TOKEN, HEAPLINE_SESSION="web")]
+    processes = [harness.start([python.path, source], variables) for variables in env]
+    for process in processes:
+        assert process.stdout.readline() == "here\n"
+    for _ in processes:
+        daemon.await_event("process_begins")
+    daemon.process.kill()
+    for process in processes:
+        assert process.communicate("\n")[1] == ""
+    for _ in processes:
+        daemon.await_event("run_ends")
+    daemon.process.stderr.read()  # until the sessions are gone
+    for file in daemon.recordings():
+        report = verified(file).report()
+        assert report["run"]["complete"] is True and report["processes"][0]["peak_bytes"] > 3_000_000
+
+
 # --- who is let in -------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import ctypes
 import functools
 import json
 import os
+import re
 import shutil
 import stat
 import struct
@@ -359,3 +360,14 @@ def test_the_secret_shows_nowhere(daemon, python, program):
     daemon.await_event("run_ends")
     assert TOKEN not in json.dumps(daemon.seen) + daemon.end()
     assert TOKEN.encode() not in daemon.recordings()[0].read_bytes()
+
+
+def test_every_promise_has_its_test():
+    """The tests that docs/security.md names are there."""
+    text = (harness.REPOSITORY / "docs" / "security.md").read_text()
+    file, count = None, 0
+    for named, name in re.findall(r"`(test_\w+\.py)?::(test_\w+)`", text):
+        file = named or file
+        assert f"def {name}(" in (Path(__file__).parent / file).read_text(), (file, name)
+        count += 1
+    assert count > 20
