@@ -425,3 +425,22 @@ def test_verifying(python, program, record):
     )
     ran = run([BUILD / "heapline", "check", "--verify", recording.file])
     assert ran.status in (1, 2) and ("peak of the run" in ran.err)
+
+
+def test_a_child_that_is_waited_for(interpreter, program, record):
+    """The collector's clock need not have moved: the parent lets go of its memory after the child."""
+    source = program(
+        """
+        import os
+        kept = bytes(20_000_000)  #: parent
+        pid = os.fork()
+        if pid == 0:
+            own = bytes(30_000_000)  #: child
+            os._exit(0)
+        os.waitpid(pid, 0)
+        del kept
+        """
+    )
+    recording = record(interpreter, source)
+    assert_complete(recording)
+    assert_peak(recording, source, {"parent": 20, "child": 30})
