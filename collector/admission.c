@@ -28,7 +28,8 @@
 #define RECORD_PATIENCE_NS UINT64_C(2000000000)
 #define MARK_PAUSE_MS      1
 
-#define HELLO_PATIENCE_NS UINT64_C(50000000)
+/* Only the own user and root get so far; a process that has connected may wait for a processor. */
+#define HELLO_PATIENCE_NS UINT64_C(1000000000)
 
 /* How long to wait for a mark that is not among what has just been read. */
 static uint64_t mark_patience(const struct process *parent)

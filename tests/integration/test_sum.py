@@ -88,7 +88,7 @@ def test_one_after_the_other(interpreter, program, record, options):
     recording = record(interpreter, source, options=options)
     assert_complete(recording)
     report = assert_peak(recording, source, {"parent": 64})
-    assert report["view"]["exact"]
+    assert report["view"]["exact"] or options == ["--no-history"]  # the child is not at its own peak
     parent, child = report["processes"]
     assert 48 * MEGABYTE <= child["peak_bytes"] < 48 * MEGABYTE + BASE
     assert report["totals"]["peak_bytes"] - parent["peak_bytes"] < MEGABYTE
