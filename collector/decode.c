@@ -124,24 +124,6 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
     return true;
 }
 
-/* Has the thread that allocated the block allocated nothing since? */
-static inline bool is_latest(const struct process *process, uint32_t thread,
-                             const struct block *block)
-{
-    const uint64_t *latest = process->latest.data;
-    return (thread + 1) * sizeof *latest <= process->latest.bytes &&
-           latest[thread] == block->number + 1;
-}
-
-static inline void note_latest(struct run *run, struct process *process, uint32_t thread,
-                               uint64_t number)
-{
-    if (vector_reserve(&process->latest, (size_t)thread + 1, sizeof(uint64_t)))
-        ((uint64_t *)process->latest.data)[thread] = number + 1;
-    else
-        run->memory_short = true;
-}
-
 /* Takes a block out of the live heap and its counter. */
 static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block,
                             struct death *death)
@@ -150,7 +132,7 @@ static inline bool take_out(struct cursor *cursor, uint64_t address, struct bloc
     if (!live_heap_remove(&process->heap, address, block))
         return false;
     struct counter *counter = counters_at(&process->counters, block->counter);
-    death->temporary = is_latest(process, counter->thread, block);
+    death->temporary = process_is_latest(process, counter->thread, block->number);
     if (process_keeps_history(cursor->run, process))
         death->lifetime = history_free(&process->history.writer, block->number, block->counter,
                                        block->size, block_born(block));
@@ -181,11 +163,25 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
         return;
     }
     process->blocks_made++;
-    note_latest(run, process, thread, block.number);
+    process_note_latest(run, process, thread, block.number);
     if (process_keeps_history(run, process))
         history_allocate(&process->history.writer, block.counter, size);
     counter_allocate(counters_at(&process->counters, block.counter), &process->sums, size,
                      process->now);
+}
+
+static bool is_range(const struct address_range *range)
+{
+    return range->bytes > 0 && range->bytes <= WIRE_ADDRESS_MASK - range->start;
+}
+
+static void count_mapping(struct cursor *cursor, const struct address_range *range, uint32_t node,
+                          uint32_t thread)
+{
+    if (is_range(range))
+        mapping_events_map(cursor->run, cursor->process, range, node, thread);
+    else
+        cursor->process->damaged++;
 }
 
 static unsigned on_allocation(struct cursor *cursor, uint64_t first)
@@ -215,8 +211,12 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
         else
             process->damaged++;
     }
-    count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->number,
-                     (uint8_t)allocator);
+    if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
+        count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
+                      thread->number);
+    else
+        count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->number,
+                         (uint8_t)allocator);
     return 2 + wide;
 }
 
@@ -262,6 +262,25 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         process->damaged++;
     }
     *pending = (struct pending_realloc){0};
+}
+
+static unsigned on_unmap(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    unsigned slot = first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK;
+    struct address_range range = {.start = first & WIRE_ADDRESS_MASK};
+    uint64_t second;
+    bool whole = continuation(process, cursor->position + 1, &second);
+    range.bytes = second & ~WIRE_UNMAP_FAILED_BIT;
+    if (!whole || !is_range(&range)) {
+        process->damaged++;
+        return 1 + whole;
+    }
+    if (second & WIRE_UNMAP_FAILED_BIT)
+        mapping_events_unmap_failed(cursor->run, process, slot, &range);
+    else
+        mapping_events_unmap(cursor->run, process, slot, &range);
+    return 2;
 }
 
 static unsigned on_stack(struct cursor *cursor, uint64_t first)
@@ -452,6 +471,8 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     case WIRE_REALLOC_FAILED:
         on_realloc_failed(cursor, first);
         return 1;
+    case WIRE_UNMAP:
+        return on_unmap(cursor, first);
     case WIRE_STACK:
         return on_stack(cursor, first);
     case WIRE_CODE:

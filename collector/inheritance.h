@@ -1,5 +1,6 @@
 /*
- * What a forked child inherits: the blocks that were live in its parent when it was forked.
+ * What a forked child inherits: the blocks and mappings that were live in its parent when it was
+ * forked.
  *
  * The parent's stream has a mark just before the fork; what is live there waits in a list of the
  * run until the child says hello and names the mark. In the child such blocks are counted apart

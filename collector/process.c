@@ -227,6 +227,7 @@ struct process *process_free(struct process *process)
     vector_deinit(&process->end);
     vector_deinit(&process->latest);
     live_heap_deinit(&process->heap);
+    mappings_deinit(&process->mappings);
     counters_deinit(&process->counters);
     history_queue_deinit(&process->history);
     samples_deinit(&process->samples);

@@ -20,6 +20,8 @@
 #include "ending.h"
 #include "history_queue.h"
 #include "live_heap.h"
+#include "mapping_events.h"
+#include "mappings.h"
 #include "ring.h"
 #include "run_peak.h"
 #include "samples.h"
@@ -83,6 +85,12 @@ struct pending_realloc {
     struct block block;
 };
 
+/* What a thread has unmapped last, which may yet fail. */
+struct pending_unmap {
+    struct address_range range;
+    uint32_t cut; /* the list (mappings.h) */
+};
+
 /* The composition of the heap at the end of the program's own code. */
 struct end_entry {
     uint32_t counter;
@@ -133,8 +141,9 @@ struct process {
     struct vector description;
     size_t description_bytes;
 
-    struct live_heap heap;
-    uint64_t blocks_made; /* so far: the number of the next block */
+    struct live_heap heap;    /* what was allocated */
+    struct mappings mappings; /* what was mapped */
+    uint64_t blocks_made;     /* so far: the number of the next block */
     struct counters counters;
     struct heap_sums sums;
     struct history_queue history;
@@ -142,6 +151,7 @@ struct process {
     struct slices slices;
     struct vector latest; /* uint64_t by thread.id: the thread's latest block's number + 1 */
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
+    struct pending_unmap unmaps[WIRE_REALLOC_THREAD_MASK + 1];
 
     uint64_t now_ns; /* of the latest TIME record, CLOCK_MONOTONIC */
     double now;      /* the same in seconds from the run's start */
@@ -196,6 +206,23 @@ static inline void process_number_block(const struct process *process, struct bl
     block->number = process->blocks_made & ((UINT64_C(1) << 48) - 1);
     block->born_low = born & 0xffff;
     block->born_high = born >> 16;
+}
+
+/* Has the thread (of the run) that allocated the block with this number allocated nothing since? */
+static inline bool process_is_latest(const struct process *process, uint32_t thread,
+                                     uint64_t number)
+{
+    const uint64_t *latest = process->latest.data;
+    return (thread + 1) * sizeof *latest <= process->latest.bytes && latest[thread] == number + 1;
+}
+
+static inline void process_note_latest(struct run *run, struct process *process, uint32_t thread,
+                                       uint64_t number)
+{
+    if (vector_reserve(&process->latest, (size_t)thread + 1, sizeof(uint64_t)))
+        ((uint64_t *)process->latest.data)[thread] = number + 1;
+    else
+        run->memory_short = true;
 }
 
 /* Before an event is counted: makes sure that the history, if there is one, has room for it. */

@@ -33,7 +33,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_CHECKPOINT] = "INSERT INTO checkpoint_chunk VALUES (?, ?, ?, ?, ?)",
     [STORE_SLICE] = "INSERT INTO slice_chunk VALUES (?, ?, ?, ?, ?, ?)",
     [STORE_FORGET_SAMPLES] = "DELETE FROM sample WHERE process = ?",
-    [STORE_SAMPLE] = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_SAMPLE] = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -299,13 +299,13 @@ static bool put_sample(struct recording_writer *writer, const struct process *pr
                        const struct sample *sample)
 {
     const uint64_t *by = sample->by_allocator;
-    return put(writer, STORE_SAMPLE, "idiiiiiIII", INTEGER(process->number), sample->time,
+    return put(writer, STORE_SAMPLE, "idiiiiiiIII", INTEGER(process->number), sample->time,
                INTEGER(by[WIRE_ALLOCATOR_MALLOC]), INTEGER(by[WIRE_ALLOCATOR_RAW]),
                INTEGER(by[WIRE_ALLOCATOR_MEM]), INTEGER(by[WIRE_ALLOCATOR_OBJECT]),
-               INTEGER(sample->most), (int)(sample->resident != SAMPLE_UNKNOWN),
-               INTEGER(sample->resident), (int)(sample->proportional != SAMPLE_UNKNOWN),
-               INTEGER(sample->proportional), (int)(sample->swapped != SAMPLE_UNKNOWN),
-               INTEGER(sample->swapped));
+               INTEGER(by[WIRE_ALLOCATOR_MMAP]), INTEGER(sample->most),
+               (int)(sample->resident != SAMPLE_UNKNOWN), INTEGER(sample->resident),
+               (int)(sample->proportional != SAMPLE_UNKNOWN), INTEGER(sample->proportional),
+               (int)(sample->swapped != SAMPLE_UNKNOWN), INTEGER(sample->swapped));
 }
 
 /* Samples that have become others replace what the file has. */

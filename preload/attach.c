@@ -21,6 +21,7 @@
 #include "connection.h"
 #include "environment.h"
 #include "handshake.h"
+#include "real_mapping.h"
 #include "ring_writer.h"
 #include "stream_writer.h"
 #include "wire.h"
@@ -154,7 +155,7 @@ static bool map_ring(int descriptor)
     if (fstat(descriptor, &status) != 0 || status.st_size < (off_t)RING_CONTROL_BYTES)
         return false;
     size_t bytes = (size_t)status.st_size;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    void *memory = real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED)
         return false;
     /* A forked child gets a ring of its own. */
@@ -164,7 +165,7 @@ static bool map_ring(int descriptor)
         handshake_ns = patience && patience < HANDSHAKE_NS ? patience : HANDSHAKE_NS;
         return true;
     }
-    munmap(memory, bytes);
+    real_munmap(memory, bytes);
     return false;
 }
 

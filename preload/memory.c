@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "lock.h"
+#include "real_mapping.h"
 
 #define CARVE_BLOCK_BYTES ((size_t)64 * 1024)
 
@@ -18,7 +19,8 @@ static size_t carve_left;
 void *memory_map(size_t bytes)
 {
     int saved = errno;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     errno = saved;
     return memory == MAP_FAILED ? NULL : memory;
 }
@@ -26,7 +28,7 @@ void *memory_map(size_t bytes)
 void memory_unmap(void *memory, size_t bytes)
 {
     int saved = errno;
-    munmap(memory, bytes);
+    real_munmap(memory, bytes);
     errno = saved;
 }
 

@@ -9,6 +9,11 @@
  * stands there is CPython's own: it has no context, or it is the debugging allocator, whose
  * function is learnt here by setting up and undoing the debug hooks once. Anything else in our
  * place (tracemalloc, a program's own allocator) wraps ours and is left alone.
+ *
+ * What CPython maps for itself is kept out of the mappings that are recorded (mmap_hooks.c): the
+ * arenas of pymalloc, whose blocks are recorded one by one, and from 3.11 on the chunks that its
+ * frames lie in, which are stacks. Both come from the arena allocator, also while the hooks of a
+ * domain are not in their place.
  */
 #include "pymem_hooks.h"
 
@@ -27,6 +32,12 @@ struct py_allocator {
     void *(*calloc)(void *context, size_t count, size_t size);
     void *(*realloc)(void *context, void *block, size_t size);
     void (*free)(void *context, void *block);
+};
+/* PyObjectArenaAllocator; likewise. */
+struct py_arena_allocator {
+    void *context;
+    void *(*alloc)(void *context, size_t size);
+    void (*free)(void *context, void *arena, size_t size);
 };
 enum py_domain { PY_DOMAIN_RAW, PY_DOMAIN_MEM, PY_DOMAIN_OBJECT, PY_DOMAIN_COUNT };
 
@@ -49,6 +60,7 @@ static struct {
     void *(*debug_malloc)(void *, size_t); /* of the mem and object domains */
     void *(*debug_raw_malloc)(void *, size_t);
     bool began_with_headers;
+    struct py_arena_allocator arenas; /* as they were */
 } python;
 
 static inline void *finish(struct hook_call *call, const struct wrapped *domain, void *block,
@@ -118,6 +130,30 @@ static void hook_free(void *context, void *block)
     record_free(block);
     hook_call_real_free(&call, block);
     domain->real.free(domain->real.context, block);
+    hook_leave(&call);
+}
+
+/* The guard makes the mapping a part of this call, which itself is not recorded. */
+static void *hook_arena_alloc(void *context, size_t size)
+{
+    struct hook_call call;
+    if (!hook_enter(&call))
+        return python.arenas.alloc(context, size);
+    hook_call_real(&call);
+    void *arena = python.arenas.alloc(context, size);
+    hook_leave(&call);
+    return arena;
+}
+
+static void hook_arena_free(void *context, void *arena, size_t size)
+{
+    struct hook_call call;
+    if (!hook_enter(&call)) {
+        python.arenas.free(context, arena, size);
+        return;
+    }
+    hook_call_real(&call);
+    python.arenas.free(context, arena, size);
     hook_leave(&call);
 }
 
@@ -205,6 +241,19 @@ static void learn_debug_hooks(void)
         python.set_allocator(domain, &plain[domain]);
 }
 
+static void wrap_arenas(symbol_lookup *lookup, void *handle)
+{
+    void (*get)(struct py_arena_allocator * allocator);
+    void (*set)(struct py_arena_allocator * allocator);
+    *(void **)&get = lookup(handle, "PyObject_GetArenaAllocator");
+    *(void **)&set = lookup(handle, "PyObject_SetArenaAllocator");
+    if (!get || !set)
+        return;
+    get(&python.arenas);
+    struct py_arena_allocator hook = {python.arenas.context, hook_arena_alloc, hook_arena_free};
+    set(&hook);
+}
+
 bool pymem_hooks_install(symbol_lookup *lookup, void *handle)
 {
     *(void **)&python.get_allocator = lookup(handle, "PyMem_GetAllocator");
@@ -216,6 +265,7 @@ bool pymem_hooks_install(symbol_lookup *lookup, void *handle)
         return false;
     learn_debug_hooks();
     wrap_all();
+    wrap_arenas(lookup, handle);
     return true;
 }
 

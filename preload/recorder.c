@@ -94,27 +94,52 @@ void record_free(const void *block)
     ring_send_word(wire_first(WIRE_FREE) | address_of(block));
 }
 
-/* The two realloc records carry enough of the thread to pair them. */
-static void send_realloc(enum wire_kind kind, const void *block)
+/* The first word of a record that may be taken back by another one: it carries enough of the thread
+ * to pair them. */
+static uint64_t first_of_pair(enum wire_kind kind, const void *block)
 {
     struct thread_state *thread = shim_thread.state;
     uint64_t slot = thread ? thread->slot : WIRE_THREAD_SHARED_SLOT;
-    ring_send_word(wire_first(kind) |
-                   (slot & WIRE_REALLOC_THREAD_MASK) << WIRE_REALLOC_THREAD_SHIFT |
-                   address_of(block));
+    return wire_first(kind) | (slot & WIRE_REALLOC_THREAD_MASK) << WIRE_REALLOC_THREAD_SHIFT |
+           address_of(block);
 }
 
-void record_realloc_free(const void *block, bool interrupting)
+static void begin_pair(bool interrupting)
 {
     look_around();
     if (SHIM_UNLIKELY(!shim_thread.state) && !interrupting)
         thread_state_acquire();
-    send_realloc(WIRE_REALLOC_FREE, block);
+}
+
+void record_realloc_free(const void *block, bool interrupting)
+{
+    begin_pair(interrupting);
+    ring_send_word(first_of_pair(WIRE_REALLOC_FREE, block));
 }
 
 void record_realloc_failed(const void *block)
 {
-    send_realloc(WIRE_REALLOC_FAILED, block);
+    ring_send_word(first_of_pair(WIRE_REALLOC_FAILED, block));
+}
+
+static void send_unmap(const void *start, uint64_t second)
+{
+    uint64_t position;
+    if (!ring_reserve(2, &position))
+        return;
+    ring_put(position + 1, second);
+    ring_publish(position, first_of_pair(WIRE_UNMAP, start));
+}
+
+void record_unmap(const void *start, size_t bytes)
+{
+    begin_pair(false);
+    send_unmap(start, bytes);
+}
+
+void record_unmap_failed(const void *start, size_t bytes)
+{
+    send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT);
 }
 
 __attribute__((cold)) void record_refusal(size_t size)

@@ -25,6 +25,10 @@ void record_free(const void *block);
 void record_realloc_free(const void *block, bool interrupting);
 void record_realloc_failed(const void *block);
 
+/* Before a range of addresses is given back; then, if that fails, record_unmap_failed(). */
+void record_unmap(const void *start, size_t bytes);
+void record_unmap_failed(const void *start, size_t bytes);
+
 /* After the real allocator has given nothing: counted when that was for want of memory (ENOMEM). */
 void record_refusal(size_t size);
 

@@ -12,6 +12,7 @@
 #include "exec_hooks.h"
 #include "python_arrival.h"
 #include "real_malloc.h"
+#include "real_mapping.h"
 #include "shim.h"
 #include "stream_hooks.h"
 #include "wait_hooks.h"
@@ -21,6 +22,7 @@ struct shim_gate shim_gate;
 __attribute__((constructor)) static void start(void)
 {
     real_malloc_resolve();
+    real_mapping_resolve();
     exec_hooks_resolve();
     wait_hooks_resolve();
     stream_hooks_resolve();

@@ -31,6 +31,7 @@
 #include "attach.h"
 #include "connection.h"
 #include "futex.h"
+#include "real_mapping.h"
 #include "ring_writer.h"
 #include "shim.h"
 #include "stream_hooks.h"
@@ -105,7 +106,7 @@ bool stream_writer_init(int connection, const struct welcome *welcome)
 {
     size_t bytes = welcome->log2_words <= RING_LOG2_WORDS_MAX ? ring_bytes(welcome->log2_words) : 0;
     struct ring_control *control =
-        bytes ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        bytes ? real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
               : MAP_FAILED;
     if (control != MAP_FAILED) {
         madvise(control, bytes, MADV_DONTFORK);

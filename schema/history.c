@@ -218,12 +218,26 @@ static enum history_step next_free(struct history_reader *reader, uint64_t back,
     return HISTORY_EVENT;
 }
 
+/* The restored block may be one of this chunk, which has had another size till now. */
+static bool note_restored(struct history_reader *reader, const struct history_event *event)
+{
+    if (event->block < reader->span.first_block)
+        return true;
+    uint64_t place = event->block - reader->span.first_block;
+    if (place >= reader->allocations)
+        return false;
+    reader->pair_of[place] = (uint32_t)(event->pair - reader->pairs);
+    return true;
+}
+
 static enum history_step next_exception(struct history_reader *reader, struct history_event *event)
 {
     if (reader->exception == reader->exception_count)
         return HISTORY_DAMAGED;
     bool restored;
     event->pair = history_exception(reader, reader->exception++, &event->block, &restored);
+    if (restored && !note_restored(reader, event))
+        return HISTORY_DAMAGED;
     event->kind = restored ? HISTORY_RESTORE : HISTORY_FREE;
     event->time_us = reader->time_us;
     return HISTORY_EVENT;

@@ -18,8 +18,10 @@
  *            first event and block and the run's start); the time holds for the events from there
  * on events   each event: pair << 1 when that pair's next block is allocated; blocks back << 1 | 1
  *            when a block allocated in this chunk is freed (1: the newest); 1 for the next
- *            exception: a block from before this chunk is freed, or a block is restored because
- *            the realloc that had freed it has failed
+ *            exception: a block from before this chunk is freed, or a block is restored: because
+ *            the realloc that had freed it has failed, or, right after its free, because only a
+ *            part of it was unmapped. It then belongs to the exception's pair, of the same counter,
+ *            whose size is what is left of it
  *   lifetimes  each pair: a mask of the classes (lifetime.h) that blocks freed in the chunk belong
  *            to, by age from bit 0 on, by time from bit 8 on; then for each of them
  *            zigzag(blocks freed - blocks restored)

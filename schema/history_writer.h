@@ -165,11 +165,15 @@ static inline struct lifetime history_free(struct history_writer *writer, uint64
     return lifetime;
 }
 
-/* The block's free is taken back; `lifetime` is what history_free() said. */
+/* The block's free is taken back, wholly or for a part of it that has this size; `lifetime` is what
+ * history_free() said. */
 static inline void history_restore(struct history_writer *writer, uint64_t block, uint32_t counter,
                                    uint64_t size, struct lifetime lifetime)
 {
     uint32_t pair = history_pair(writer, counter, size);
+    uint64_t place = block - writer->span.first_block;
+    if (place < writer->allocations)
+        writer->pair_of[place] = pair;
     history_count_death(writer, pair, lifetime, -1);
     history_count_event(writer);
     history_except(writer, block, pair, true);

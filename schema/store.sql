@@ -5,7 +5,7 @@
 -- processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 1;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 2;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -152,6 +152,7 @@ CREATE TABLE sample (
     raw          INTEGER NOT NULL,
     mem          INTEGER NOT NULL,
     object       INTEGER NOT NULL,
+    mmap         INTEGER NOT NULL, -- not in format 1, which had no mappings
     most_bytes   INTEGER NOT NULL, -- live bytes in all, the most in the slice
     resident     INTEGER,          -- RSS
     proportional INTEGER,          -- PSS
@@ -192,7 +193,7 @@ CREATE TABLE allocator (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL
 ) STRICT;
-INSERT INTO allocator VALUES (0, 'malloc'), (1, 'raw'), (2, 'mem'), (3, 'object');
+INSERT INTO allocator VALUES (0, 'malloc'), (1, 'raw'), (2, 'mem'), (3, 'object'), (4, 'mmap');
 
 CREATE VIEW lines AS
 SELECT process.pid, file.path AS file, location.line, code.name AS function,

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
 #define WIRE_FIRST_BIT (UINT64_C(1) << 62)
@@ -44,6 +44,7 @@ enum wire_kind {
     WIRE_THREAD = 7,
     WIRE_TIME = 8,
     WIRE_MARK = 9,
+    WIRE_UNMAP = 10,
 };
 #define WIRE_KIND_SHIFT 58
 #define WIRE_KIND_MASK  UINT64_C(15)
@@ -54,7 +55,8 @@ enum wire_allocator {
     WIRE_ALLOCATOR_RAW = 1,    /* PYMEM_DOMAIN_RAW */
     WIRE_ALLOCATOR_MEM = 2,    /* PYMEM_DOMAIN_MEM */
     WIRE_ALLOCATOR_OBJECT = 3, /* PYMEM_DOMAIN_OBJ */
-    WIRE_ALLOCATOR_COUNT = 4,
+    WIRE_ALLOCATOR_MMAP = 4,   /* mmap, mremap and sbrk, called from outside all the others */
+    WIRE_ALLOCATOR_COUNT = 5,
 };
 
 /*
@@ -95,6 +97,16 @@ enum wire_allocator {
  */
 #define WIRE_REALLOC_THREAD_SHIFT 48
 #define WIRE_REALLOC_THREAD_MASK  UINT64_C(0x3ff)
+
+/*
+ * UNMAP, two words: a range of addresses is given back, which may be a part of a mapping or reach
+ * over several. What an ALLOCATION of WIRE_ALLOCATOR_MMAP covers is given back without it.
+ *   word 0: kind | thread's low ten bits 57..48 | address 47..0
+ *   word 1: failed 61 | bytes 47..0
+ * Sent before the real call. When that fails the same record comes once more as "failed": the range
+ * is as it was.
+ */
+#define WIRE_UNMAP_FAILED_BIT (UINT64_C(1) << 61)
 
 /*
  * STACK, 1 + count words: levels `level`..`level+count-1` of the thread's array are replaced, its

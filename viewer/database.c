@@ -200,6 +200,7 @@ static bool database_check_format(struct database *database)
                                database->path, format, STORE_FORMAT);
     if (format < 1 || tables != TABLES_COUNT)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
+    database->format = format;
     /* SQLite itself notices when whole pages are missing, not a part of the last one. */
     if (stat(database->path, &status) == 0 && page_size > 0 && status.st_size % page_size)
         return database_damaged(database, "its end is missing");

@@ -16,6 +16,7 @@
 struct database {
     sqlite3 *connection;
     const char *path; /* not owned */
+    int64_t format;   /* of the recording: 1 to STORE_FORMAT */
     char problem[1024];
 };
 

@@ -26,8 +26,9 @@
 #define IMPORT_SYSTEM "<frozen importlib._bootstrap"
 
 const char *const allocator_names[] = {
-    [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",  [WIRE_ALLOCATOR_MEM] = "mem",
-    [WIRE_ALLOCATOR_OBJECT] = "object", [WIRE_ALLOCATOR_COUNT] = NULL,
+    [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",
+    [WIRE_ALLOCATOR_MEM] = "mem",       [WIRE_ALLOCATOR_OBJECT] = "object",
+    [WIRE_ALLOCATOR_MMAP] = "mmap",     [WIRE_ALLOCATOR_COUNT] = NULL,
 };
 
 uint64_t size_class_least(unsigned size_class)

@@ -10,6 +10,10 @@
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
+#define SAMPLES_QUERY(mmap)                                                                        \
+    "SELECT time, malloc, raw, mem, object, " mmap ", most_bytes, resident, proportional, "        \
+    "swapped FROM sample WHERE process = ?1 ORDER BY time"
+
 static bool read_optional(struct rows *rows, int column, int64_t *number)
 {
     *number = -1;
@@ -23,11 +27,12 @@ static bool read_sample(struct rows *rows, struct sample *sample)
         !rows_count(rows, 2, &sample->by_allocator[WIRE_ALLOCATOR_RAW]) ||
         !rows_count(rows, 3, &sample->by_allocator[WIRE_ALLOCATOR_MEM]) ||
         !rows_count(rows, 4, &sample->by_allocator[WIRE_ALLOCATOR_OBJECT]) ||
-        !rows_count(rows, 5, &sample->most))
+        !rows_count(rows, 5, &sample->by_allocator[WIRE_ALLOCATOR_MMAP]) ||
+        !rows_count(rows, 6, &sample->most))
         return false;
-    return read_optional(rows, 6, &sample->resident) &&
-           read_optional(rows, 7, &sample->proportional) &&
-           read_optional(rows, 8, &sample->swapped);
+    return read_optional(rows, 7, &sample->resident) &&
+           read_optional(rows, 8, &sample->proportional) &&
+           read_optional(rows, 9, &sample->swapped);
 }
 
 bool samples_init(struct samples *samples, struct recording *recording, size_t process)
@@ -35,8 +40,7 @@ bool samples_init(struct samples *samples, struct recording *recording, size_t p
     *samples = (struct samples){0};
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
-                   "SELECT time, malloc, raw, mem, object, most_bytes, resident, proportional, "
-                   "swapped FROM sample WHERE process = ?1 ORDER BY time"))
+                   recording->database.format == 1 ? SAMPLES_QUERY("0") : SAMPLES_QUERY("mmap")))
         return false;
     sqlite3_bind_int64(rows.statement, 1, recording->processes[process].id);
     enum rows_step step;

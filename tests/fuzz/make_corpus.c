@@ -20,8 +20,14 @@ int main(int count, char **words)
     stream_allocation(&stream, 1, 0x2000, UINT64_C(1) << 30);
     stream_put(&stream, wire_first(WIRE_REALLOC_FREE) | 0x1000);
     stream_put(&stream, wire_first(WIRE_REALLOC_FAILED) | 0x1000);
+    stream_map(&stream, 1, 0x10000, 0x8000);
+    stream_unmap(&stream, 1, 0x11000, 0x1000);
+    stream_map(&stream, 1, 0x13000, 0x2000);
+    stream_unmap(&stream, 1, 0x10000, 0x6000);
+    stream_unmap_failed(&stream, 1, 0x10000, 0x6000);
     stream_put(&stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
     stream_free(&stream, 0x1000);
+    stream_unmap(&stream, 1, 0x12000, 0x9000);
     FILE *file = count == 2 ? fopen(words[1], "wb") : NULL;
     if (!file)
         return 1;

@@ -1,22 +1,24 @@
 """Recordings of older formats go on being read.
 
 tests/data has a recording of each format that ever was, made once by the heapline of its time from
-this program with Debian's Python (-I -S), with history and without; what they say does not change.
-Only the source of the program itself was left in them.
+one program with Debian's Python (-I -S), with history and without; what they say does not change.
+Only the source of the program itself was left in them. Each format's program ends with what is new
+in it.
 """
+
+import collections
 
 import pytest
 from harness import BUILD, TESTS, report, run
 
 FILES = sorted((TESTS / "data").glob("format-*.heapline"))
 
-# Of the program's lines: bytes, blocks and allocations.
+# Of the lines that all have: bytes, blocks and allocations.
 AT_END = {
     9: (600_099, 3, 18),  # 10 blocks and 5, of which 3 are left, and the list
     30: (78_602, 1743, 2256),
     26: (71_904, 1996, 1998),
     12: (1604, 7, 15),
-    2: (400, 1, 1),
     21: (320, 2, 3),
     7: (152, 1, 1),
     15: (152, 1, 1),
@@ -26,6 +28,40 @@ AT_END = {
     8: (0, 0, 4),
     1: (0, 0, 3),
 }
+
+# `more`: at the end, the lines that not all have. `pause`: a moment between lines 29 and 30 in the
+# file with history and in the one with slices; `paused`: what else is different then.
+Made = collections.namedtuple("Made", "more totals leaked events pause paused")
+
+MADE = {
+    "1": Made({2: (400, 1, 1)}, (37_551, 37_058, 6_885_563), (57_177, 493), 74_609, ("50ms", "50ms"), {}),
+    # A mapping of 16 pages with a hole of four in it, and one of three.
+    "2": Made(
+        {
+            2: (0, 0, 1),
+            32: (0, 0, 3),
+            33: (0, 0, 3),
+            35: (1088, 3, 5),
+            36: (552, 8, 16),
+            37: (0, 0, 4),
+            38: (160, 3, 8),
+            39: (12 * 4096 + 32, 2, 12),
+            40: (0, 0, 4),
+            41: (3 * 4096 + 96, 2, 2),
+        },
+        (42_283, 39_977, 7_688_747),
+        (364_132, 2306),
+        82_262,
+        ("170ms", "130ms"),
+        {2: (400, 1, 1)},
+    ),
+}
+
+
+def made(file):
+    """What it says, and whether it has a history."""
+    _, number, *slices = file.stem.split("-")
+    return MADE[number], not slices
 
 
 def lines(answer):
@@ -47,15 +83,17 @@ def test_there_is_a_file_of_every_format():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_reports(file):
+    it, kept = made(file)
     end = report(file, "--at", "end", "-n", "0")
-    assert lines(end) == AT_END
+    assert lines(end) == {**AT_END, **it.more}
     totals = end["totals"]
-    assert (totals["allocations"], totals["frees"], totals["allocated_bytes"]) == (37_551, 37_058, 6_885_563)
-    assert (totals["leaked_bytes"], totals["leaked_blocks"]) == (57_177, 493)
+    assert (totals["allocations"], totals["frees"], totals["allocated_bytes"]) == it.totals
+    assert (totals["leaked_bytes"], totals["leaked_blocks"]) == it.leaked
     # Before line 30, which makes the dictionary after a pause.
-    at = report(file, "--at", "50ms", "-n", "0")
-    assert lines(at) == {**AT_END, 30: (0, 0, 2256)}
-    assert at["view"]["exact"] is (file.stem == "format-1")
+    at = report(file, "--at", it.pause[not kept], "-n", "0")
+    later = {line: (0, 0, sums[2]) for line, sums in {**AT_END, **it.more}.items() if line >= 30}
+    assert lines(at) == {**AT_END, **it.more, **it.paused, **later}
+    assert at["view"]["exact"] is kept
     peak = report(file, "--at", "peak", "--by", "stack", "-n", "0")
     assert sum(row["bytes"] for row in peak["rows"]) == peak["totals"]["peak_bytes"]
     assert "agree" in run([BUILD / "heapline", "check", "--verify", file], check=0).out
@@ -66,10 +104,21 @@ def test_every_view(file):
     assert "Node(float(number), chain)" in run([BUILD / "heapline", "lines", file, "app.py"], check=0).out
     for command in (["tree"], ["timeline"], ["report", "--growing"], ["report", "--between", "40%", "90%"]):
         assert run([BUILD / "heapline", *command, file], check=0).out
-    query = "SELECT count(*) AS n, sum(kind = 'free') AS frees FROM events"
+    query = "SELECT count(*) AS n, sum(kind = 'free') - sum(kind = 'restore') AS frees FROM events"
     events = run([BUILD / "heapline", "sql", "--json", file, query], check=0).json
-    kept = file.stem == "format-1"
-    assert events == [{"n": 74_609, "frees": 37_058} if kept else {"n": 0, "frees": None}]
+    it, kept = made(file)
+    assert events == [{"n": it.events, "frees": it.totals[1]} if kept else {"n": 0, "frees": None}]
     if kept:
         rows = run([BUILD / "heapline", "report", "--lifetimes", "--json", "-n", "0", file], check=0).json["rows"]
-        assert sum(row["frees"] for row in rows) == 37_058
+        assert sum(row["frees"] for row in rows) == it.totals[1]
+
+
+def test_mappings_came_with_format_2():
+    def mapped(name):
+        answer = run([BUILD / "heapline", "timeline", "--json", TESTS / "data" / name], check=0).json
+        return max(sample["mmap"] for sample in answer["processes"][0]["samples"])
+
+    assert mapped("format-1.heapline") == 0
+    assert mapped("format-2.heapline") == mapped("format-2-slices.heapline") == 15 * 4096
+    rows = report(TESTS / "data" / "format-2.heapline", "--at", "end", "--allocator", "mmap")["rows"]
+    assert [(row["line"], row["bytes"], row["blocks"]) for row in rows] == [(39, 12 * 4096, 1), (41, 3 * 4096, 1)]

@@ -161,10 +161,10 @@ void stream_check_history(struct stream *stream)
     free(live);
 }
 
-static void put_allocation(struct stream *stream, uint64_t second, uint64_t address, uint64_t size)
+static void put_allocation(struct stream *stream, enum wire_allocator allocator, uint64_t second,
+                           uint64_t address, uint64_t size)
 {
-    uint64_t first = wire_first(WIRE_ALLOCATION) |
-                     (uint64_t)WIRE_ALLOCATOR_OBJECT << WIRE_ALLOCATOR_SHIFT |
+    uint64_t first = wire_first(WIRE_ALLOCATION) | (uint64_t)allocator << WIRE_ALLOCATOR_SHIFT |
                      (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT | address;
     if (size > WIRE_SIZE_MASK) {
         stream_put(stream, first | WIRE_WIDE_BIT);
@@ -178,12 +178,36 @@ static void put_allocation(struct stream *stream, uint64_t second, uint64_t addr
 
 void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
 {
-    put_allocation(stream, (uint64_t)thread << WIRE_THREAD_SHIFT, address, size);
+    put_allocation(stream, WIRE_ALLOCATOR_OBJECT, (uint64_t)thread << WIRE_THREAD_SHIFT, address,
+                   size);
 }
 
 void stream_bare_allocation(struct stream *stream, uint64_t address, uint64_t size)
 {
-    put_allocation(stream, WIRE_NO_STACK_BIT, address, size);
+    put_allocation(stream, WIRE_ALLOCATOR_OBJECT, WIRE_NO_STACK_BIT, address, size);
+}
+
+void stream_map(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
+{
+    put_allocation(stream, WIRE_ALLOCATOR_MMAP,
+                   (uint64_t)thread << WIRE_THREAD_SHIFT | WIRE_NO_STACK_BIT, address, size);
+}
+
+static void put_unmap(struct stream *stream, unsigned thread, uint64_t address, uint64_t second)
+{
+    stream_put(stream,
+               wire_first(WIRE_UNMAP) | (uint64_t)thread << WIRE_REALLOC_THREAD_SHIFT | address);
+    stream_put(stream, second);
+}
+
+void stream_unmap(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
+{
+    put_unmap(stream, thread, address, size);
+}
+
+void stream_unmap_failed(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
+{
+    put_unmap(stream, thread, address, size | WIRE_UNMAP_FAILED_BIT);
 }
 
 void stream_time(struct stream *stream, uint64_t time_ns)

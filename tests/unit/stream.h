@@ -35,6 +35,10 @@ void stream_check_history(struct stream *stream);
 /* Records. */
 void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
 void stream_free(struct stream *stream, uint64_t address);
+/* A mapping without a stack; a range that is given back; the same, when that has failed. */
+void stream_map(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
+void stream_unmap(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
+void stream_unmap_failed(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
 void stream_code(struct stream *stream, uint32_t number, const char *file, const char *name,
                  int first_line);
 /* Level 0 of the thread becomes (code, instruction), its depth 1. */

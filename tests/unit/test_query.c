@@ -14,6 +14,7 @@
 #include "recording_maker.h"
 #include "viewer/counters.h"
 #include "viewer/query.h"
+#include "wire.h"
 #include "viewer/source.h"
 
 static const struct made_recording made = {
@@ -216,7 +217,7 @@ static void test_filters_are_parts_of_the_whole(void **state)
         struct globs globs = {pattern, 1};
         query.include = excluded ? (struct globs){0} : globs;
         query.exclude = excluded ? globs : (struct globs){0};
-        for (unsigned allocator = 0; allocator < 4; allocator++)
+        for (unsigned allocator = 0; allocator < WIRE_ALLOCATOR_COUNT; allocator++)
             for (int64_t pid = 1001; pid <= 1002; pid++) {
                 query.allocators = 1u << allocator;
                 query.pids = &pid;
@@ -280,7 +281,7 @@ static bool ask(const char *path)
 static void test_changed_recordings_are_refused(void **state)
 {
     static const char *const changes[] = {
-        "PRAGMA user_version = 2",
+        "PRAGMA user_version = 3",
         "PRAGMA application_id = 1",
         "DELETE FROM run",
         "DELETE FROM process WHERE id = 2",

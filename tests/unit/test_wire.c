@@ -69,6 +69,7 @@ static void test_kinds_and_bits(void **state)
     (void)state;
     assert_int_equal(wire_first(WIRE_ALLOCATION), 0x4400000000000000);
     assert_int_equal(wire_first(WIRE_MARK), 0x6400000000000000);
+    assert_int_equal(wire_first(WIRE_UNMAP), 0x6800000000000000);
     assert_int_equal(wire_kind(0xc8000000deadbeef), WIRE_FREE);
     assert_int_equal(wire_lap_bit(0, 12), 0x8000000000000000);
     assert_int_equal(wire_lap_bit(4095, 12), 0x8000000000000000);
@@ -83,7 +84,11 @@ static void test_record_bytes(void **state)
                                            /* an ALLOCATION: object domain, depth +1, thread 5,
                                               instruction 9, size 100, address 0x10 */
                                            0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa1, 0xc5, 0x09,
-                                           0x00, 0x00, 0x64, 0x00, 0x40, 0x0a, 0x80};
+                                           0x00, 0x00, 0x64, 0x00, 0x40, 0x0a, 0x80,
+                                           /* an UNMAP that has failed: thread 5, address
+                                              0x7f0011223000, two pages */
+                                           0x00, 0x30, 0x22, 0x11, 0x00, 0x7f, 0x05, 0xe8, 0x00,
+                                           0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa0};
     (void)state;
     struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
     uint64_t position = 0;
@@ -95,8 +100,12 @@ static void test_record_bytes(void **state)
     ring_publish(position, wire_first(WIRE_ALLOCATION) |
                                (uint64_t)WIRE_ALLOCATOR_OBJECT << WIRE_ALLOCATOR_SHIFT |
                                UINT64_C(33) << WIRE_DEPTH_CHANGE_SHIFT | 0x10);
+    assert_true(ring_reserve(2, &position));
+    ring_put(position + 1, WIRE_UNMAP_FAILED_BIT | 0x2000);
+    ring_publish(position, wire_first(WIRE_UNMAP) | UINT64_C(5) << WIRE_REALLOC_THREAD_SHIFT |
+                               0x7f0011223000);
     assert_memory_equal(memory + RING_CONTROL_BYTES, golden, sizeof golden);
-    assert_int_equal(atomic_load(&control->head), 3);
+    assert_int_equal(atomic_load(&control->head), 5);
 }
 
 static void test_handshake_bytes(void **state)
@@ -131,7 +140,7 @@ static void test_handshake_bytes(void **state)
                               .patience_ns = 3,
                               .stream = 4};
     struct frame frame = {.magic = FRAME_MAGIC, .words = 2, .position = 3, .dropped = 4};
-    assert_int_equal(WIRE_VERSION, 2);
+    assert_int_equal(WIRE_VERSION, 3);
     assert_memory_equal(&hello, hello_golden, sizeof hello);
     assert_memory_equal(&welcome, welcome_golden, sizeof welcome);
     assert_memory_equal(&frame, frame_golden, sizeof frame);

@@ -209,7 +209,7 @@ static void print_csv_number(int64_t number)
 
 static void print_csv(const struct timeline *timeline)
 {
-    puts("pid,time,malloc,raw,mem,object,most_bytes,resident,proportional,swapped");
+    puts("pid,time,malloc,raw,mem,object,mmap,most_bytes,resident,proportional,swapped");
     for (size_t i = 0; i < timeline->count; i++)
         for (size_t j = 0; j < timeline->samples[i].count; j++) {
             const struct sample *sample = &timeline->samples[i].list[j];

@@ -1,0 +1,171 @@
+/*
+ * The interposed mappings: mmap, munmap, mremap, and the end of the data segment.
+ *
+ * What counts is what the program and its libraries ask for: anonymous memory and files, shared or
+ * private, reserved (PROT_NONE) or not, in whole pages. glibc's own mappings (arenas, large blocks,
+ * the stacks of threads, the loader's libraries) and its own use of sbrk do not come through here.
+ * What another allocator maps inside one of our hooks is part of that call, and what CPython maps
+ * for pymalloc and for the frames of its threads is kept out by pymem_hooks.c.
+ *
+ * Order: a range is recorded as given back before it is, because another thread may be given it at
+ * once, and as mapped afterwards. Where the real call then fails the record is taken back; a call
+ * whose arguments cannot be right is not recorded at all. MAP_FIXED and MREMAP_FIXED replace what
+ * was there in one step, so the one record says both.
+ *
+ * While the shim itself works a mapping is that of a library that it works with: it is passed
+ * through. A signal handler that maps memory at just that moment goes unrecorded with it; mmap is
+ * none of the functions that a handler may call.
+ */
+#undef _FILE_OFFSET_BITS /* makes mmap a second name of mmap64 */
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hook_call.h"
+#include "real_mapping.h"
+#include "recorder.h"
+#include "shim.h"
+
+static bool enter(struct hook_call *call)
+{
+    return shim_thread.guard != SHIM_RECORDING && hook_enter(call);
+}
+
+static size_t page_bytes(void)
+{
+    static _Atomic size_t known;
+    size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
+    if (SHIM_UNLIKELY(!bytes)) {
+        bytes = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, bytes, memory_order_relaxed);
+    }
+    return bytes;
+}
+
+/* 0 for a length that is 0, or too large to be rounded. */
+static size_t whole_pages(size_t length)
+{
+    return (length + page_bytes() - 1) & ~(page_bytes() - 1);
+}
+
+/* Can there be mappings to give back? */
+static bool is_range(const void *start, size_t bytes)
+{
+    uintptr_t address = (uintptr_t)start;
+    return bytes && address % page_bytes() == 0 && address <= WIRE_ADDRESS_MASK &&
+           bytes <= WIRE_ADDRESS_MASK - address;
+}
+
+/* Ends a hook whose real call has returned `memory`. */
+static void *finish(struct hook_call *call, void *memory, size_t bytes)
+{
+    hook_record(call);
+    if (SHIM_LIKELY(memory != MAP_FAILED))
+        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, false);
+    else
+        record_refusal(bytes);
+    hook_leave(call);
+    return memory;
+}
+
+SHIM_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int descriptor,
+                       off_t offset)
+{
+    struct hook_call call;
+    if (!enter(&call))
+        return real_mmap(address, length, protection, flags, descriptor, offset);
+    hook_call_real(&call);
+    return finish(&call, real_mmap(address, length, protection, flags, descriptor, offset),
+                  whole_pages(length));
+}
+
+_Static_assert(sizeof(off_t) == sizeof(off64_t), "mmap64 is mmap");
+SHIM_EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int descriptor,
+                         off64_t offset) __attribute__((alias("mmap")));
+
+SHIM_EXPORT int munmap(void *address, size_t length)
+{
+    struct hook_call call;
+    size_t bytes = whole_pages(length);
+    if (!is_range(address, bytes) || !enter(&call))
+        return real_munmap(address, length);
+    record_unmap(address, bytes);
+    hook_call_real(&call);
+    int result = real_munmap(address, length);
+    hook_record(&call);
+    if (SHIM_UNLIKELY(result != 0))
+        record_unmap_failed(address, bytes);
+    hook_leave(&call);
+    return result;
+}
+
+/* An old length of 0 asks for another mapping of the same pages; with MREMAP_DONTUNMAP the old one
+ * stays, emptied. */
+SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+    struct hook_call call;
+    va_list more;
+    va_start(more, flags);
+    void *target = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? va_arg(more, void *) : NULL;
+    va_end(more);
+    size_t old_bytes = whole_pages(old_length);
+    bool frees = is_range(old, old_bytes) && !(flags & MREMAP_DONTUNMAP);
+    if (!enter(&call))
+        return real_mremap(old, old_length, length, flags, target);
+    if (frees)
+        record_unmap(old, old_bytes);
+    hook_call_real(&call);
+    void *memory = real_mremap(old, old_length, length, flags, target);
+    hook_record(&call);
+    if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
+        record_unmap_failed(old, old_bytes);
+    return finish(&call, memory, whole_pages(length));
+}
+
+/* --- the end of the data segment: bytes, not pages --- */
+
+static void begin_move(struct hook_call *call, char *old, char *new)
+{
+    if (new < old)
+        record_unmap(new, (size_t)(old - new));
+    hook_call_real(call);
+}
+
+/* Ends a hook that was to move the end from `old` to `new`. A place before the segment is no error,
+ * it moves nothing. */
+static void finish_move(struct hook_call *call, char *old, char *new)
+{
+    hook_record(call);
+    bool moved = real_sbrk(0) == new;
+    if (!moved && new < old)
+        record_unmap_failed(new, (size_t)(old - new));
+    else if (!moved)
+        record_refusal((size_t)(new - old));
+    else if (new > old)
+        record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, false);
+    hook_leave(call);
+}
+
+SHIM_EXPORT int brk(void *end)
+{
+    struct hook_call call;
+    if (!enter(&call))
+        return real_brk(end);
+    char *old = real_sbrk(0);
+    begin_move(&call, old, end);
+    int result = real_brk(end);
+    finish_move(&call, old, end);
+    return result;
+}
+
+SHIM_EXPORT void *sbrk(intptr_t increment)
+{
+    struct hook_call call;
+    if (increment == 0 || !enter(&call))
+        return real_sbrk(increment);
+    char *old = real_sbrk(0);
+    begin_move(&call, old, old + increment);
+    void *result = real_sbrk(increment);
+    finish_move(&call, old, old + increment);
+    return result;
+}
