@@ -474,7 +474,7 @@ static void answer_compact(struct answer *answer, const bool *wanted)
     for (uint32_t key = 0; key < grouping->key_count; key++) {
         struct row row = answer->rows[key];
         if (!row.bytes && !row.blocks && !row.allocated_bytes && !row.allocations &&
-            !row.freed_blocks)
+            !row.freed_blocks && !row.freed_bytes)
             continue;
         if (answer->query.cumulative && wanted && !wanted[grouping->members[key]])
             continue;

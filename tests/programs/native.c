@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -380,4 +381,121 @@ void allocate_until_killed(size_t size, unsigned threads, _Atomic uint64_t *prog
     }
     for (;;)
         pause();
+}
+
+/* --- mappings --------------------------------------------------------------------------------- */
+
+#define PAGE ((size_t)4096)
+
+static void *map_pages(size_t pages)
+{
+    void *memory =
+        mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? (abort(), NULL) : memory;
+}
+
+/* Nothing comes between. */
+void map_briefly(size_t pages)
+{
+    munmap(map_pages(pages), pages * PAGE);
+}
+
+/* Moves the end of the data segment up and down, and then up again with brk(). CPython and glibc do
+ * nothing meanwhile that could use what is given back. */
+void move_break(size_t up, size_t down, size_t up_again)
+{
+    char *start = sbrk((intptr_t)up);
+    if (sbrk(-(intptr_t)down) != start + up || brk(start + up - down + up_again) != 0 ||
+        sbrk(0) != start + up - down + up_again)
+        abort();
+}
+
+/* What munmap() says of a hole in `kept` when the process may have no more mappings. */
+int unmap_at_the_limit(char *kept)
+{
+    size_t pages = (size_t)4 << 20, at = 0;
+    char *region =
+        mmap(NULL, pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    while (at < pages && mprotect(region + at * PAGE, PAGE, PROT_READ) == 0)
+        at += 2;
+    int result = munmap(kept + 4 * PAGE, 4 * PAGE) == 0 ? 0 : errno;
+    return munmap(region, pages * PAGE) == 0 ? result : -1;
+}
+
+/* Mappings that many threads pass to each other. Each knows its own size. */
+struct mapped {
+    size_t pages;
+};
+
+static _Atomic(struct mapped *) mapped[SHARED_SLOTS];
+static atomic_uint_fast64_t mapped_allocations, mapped_pages, mapped_frees;
+
+static struct mapped *new_mapped(void *memory, size_t pages)
+{
+    struct mapped *made = memory;
+    made->pages = pages;
+    atomic_fetch_add(&mapped_allocations, 1);
+    atomic_fetch_add(&mapped_pages, pages);
+    return made;
+}
+
+static void unmap_whole(struct mapped *old)
+{
+    if (old && munmap(old, old->pages * PAGE) == 0)
+        atomic_fetch_add(&mapped_frees, 1);
+}
+
+/* Gives back the first pages of it, or the last. */
+static struct mapped *unmap_part(struct mapped *old, size_t pages, int first)
+{
+    size_t left = old->pages - pages;
+    char *start = (char *)old;
+    if (munmap(first ? start : start + left * PAGE, pages * PAGE) != 0)
+        abort();
+    old = (struct mapped *)(first ? start + pages * PAGE : start);
+    old->pages = left;
+    return old;
+}
+
+static struct mapped *change_mapped(struct mapped *old, uint64_t random, size_t pages)
+{
+    size_t part = pages % (old ? old->pages : 1);
+    if (!old)
+        return new_mapped(map_pages(pages), pages);
+    if (random >> 40 & 1 && part)
+        return unmap_part(old, part, random >> 41 & 1);
+    void *moved = mremap(old, old->pages * PAGE, pages * PAGE, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED)
+        abort();
+    atomic_fetch_add(&mapped_frees, 1);
+    return new_mapped(moved, pages);
+}
+
+/* Called by several threads at once, as exchange(): what one gives back another one is given. */
+void exchange_mapped(uint64_t seed, uint64_t steps)
+{
+    for (uint64_t i = 0; i < steps; i++) {
+        uint64_t random = random_next(&seed);
+        _Atomic(struct mapped *) *slot = &mapped[random % SHARED_SLOTS];
+        struct mapped *old = atomic_exchange(slot, NULL);
+        if (old && random >> 42 & 1) {
+            unmap_whole(old);
+            continue;
+        }
+        old = change_mapped(old, random, 1 + random / SHARED_SLOTS % 9);
+        unmap_whole(atomic_exchange(slot, old));
+    }
+}
+
+void exchange_mapped_result(struct sums *sums)
+{
+    memset(sums, 0, sizeof(*sums));
+    for (int i = 0; i < SHARED_SLOTS; i++)
+        if (mapped[i] != NULL) {
+            sums->bytes += mapped[i]->pages * PAGE;
+            sums->blocks++;
+        }
+    sums->allocations = mapped_allocations;
+    sums->allocated_bytes = mapped_pages * PAGE;
+    sums->frees = mapped_frees;
 }
