@@ -175,8 +175,10 @@ static bool is_range(const struct address_range *range)
     return range->bytes > 0 && range->bytes <= WIRE_ADDRESS_MASK - range->start;
 }
 
-static void count_mapping(struct cursor *cursor, const struct address_range *range, uint32_t node,
-                          uint32_t thread)
+/* Rare, and kept out of the hot loop, as all of UNMAP is. */
+__attribute__((cold, noinline)) static void count_mapping(struct cursor *cursor,
+                                                          const struct address_range *range,
+                                                          uint32_t node, uint32_t thread)
 {
     if (is_range(range))
         mapping_events_map(cursor->run, cursor->process, range, node, thread);
@@ -264,7 +266,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
     *pending = (struct pending_realloc){0};
 }
 
-static unsigned on_unmap(struct cursor *cursor, uint64_t first)
+__attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
     unsigned slot = first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK;
