@@ -88,8 +88,9 @@ static bool copy_mappings(struct inheritance *to, const struct process *parent)
         range = mappings_range(mappings, number);
         copy_range(to, parent, range, places);
     }
+    bool done = places != NULL;
     free(places);
-    return places;
+    return done;
 }
 
 /* Room for what the parent has; null when memory is short. */
@@ -149,7 +150,8 @@ void inheritance_note(struct run *run, const struct process *parent, uint32_t to
         return;
     }
     live_heap_visit(&parent->heap, copy_block, &(struct copy){&parent->counters, inheritance});
-    run->memory_short |= !copy_mappings(inheritance, parent);
+    if (!copy_mappings(inheritance, parent))
+        run->memory_short = true;
     struct inheritance **last = &run->inheritances;
     while (*last)
         last = &(*last)->next;
@@ -249,7 +251,8 @@ void inheritance_apply(struct run *run, struct process *child, const struct inhe
             run->memory_short = true;
             return;
         }
-    run->memory_short |= !give_mappings(run, child, from);
+    if (!give_mappings(run, child, from))
+        run->memory_short = true;
 }
 
 void inheritance_free(struct inheritance *inheritance)

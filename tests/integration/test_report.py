@@ -147,7 +147,7 @@ def test_sorted_by_bytes_unless_told_otherwise(recording):
 
 @pytest.mark.parametrize("at", MOMENTS)
 def test_allocators_are_parts_of_the_whole(recording, at):
-    parts = [recording.report(at, "line", "--allocator", name) for name in ("raw", "mem", "object", "malloc")]
+    parts = [recording.report(at, "line", "--allocator", name) for name in ("raw", "mem", "object", "malloc", "mmap")]
     assert sum(part["view"]["bytes"] for part in parts) == recording.report(at)["view"]["bytes"]
     pair = recording.report(at, "line", "--allocator", "raw", "--allocator", "mem")
     assert pair["view"]["bytes"] == parts[0]["view"]["bytes"] + parts[1]["view"]["bytes"]

@@ -63,7 +63,7 @@ def test_stages(interpreter, program, record):
     assert times == sorted(set(times))
     assert max(s["most_bytes"] for s in samples) == totals["peak_bytes"]
     last = samples[-1]
-    assert sum(last[name] for name in ("malloc", "raw", "mem", "object")) == totals["leaked_bytes"]
+    assert sum(last[name] for name in ("malloc", "raw", "mem", "object", "mmap")) == totals["leaked_bytes"]
 
 
 def test_every_stage_is_seen(python, program, tmp_path):
@@ -120,7 +120,7 @@ def test_csv_has_what_json_has(python, program, record):
     assert len(rows) == len(samples)
     for row, sample in zip(rows, samples):
         assert float(row["time"]) == pytest.approx(sample["time"], abs=1e-6)
-        for name in ("malloc", "raw", "mem", "object", "most_bytes", "resident", "proportional", "swapped"):
+        for name in ("malloc", "raw", "mem", "object", "mmap", "most_bytes", "resident", "proportional", "swapped"):
             assert row[name] == ("" if sample[name] is None else str(sample[name])), name
 
 

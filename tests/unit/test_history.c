@@ -151,6 +151,8 @@ static enum history_kind make_event(struct maker *maker, struct made_block *bloc
     if (block->counter && below(maker, 50) == 0) {
         block->live = true;
         expect_deaths(maker, block, -1);
+        if (below(maker, 2))
+            block->size = below(maker, 64); /* only a part of it lives on */
         history_restore(&maker->writer, block->number, block->counter, block->size,
                         block->lifetime);
         return HISTORY_RESTORE;
@@ -301,6 +303,10 @@ static void test_events_that_cannot_be(void **state)
     assert_false(PLAYS("\0\3\0"));   /* an exception too few */
     assert_false(PLAYS("\0\3\1\1")); /* something left over */
     assert_false(PLAYS("\0\3"));     /* something missing */
+    /* An exception restores the chunk's own block. */
+    assert_true(OPENS(3, "\1\1\1\2\4\1\0\0\1\0\0\7"));
+    assert_true(PLAYS("\0\3\1"));
+    assert_false(PLAYS("\1\0\3")); /* before it is there */
     packer_deinit(&packer);
     history_reader_deinit(&reader);
 }
