@@ -182,14 +182,35 @@ uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction
     return (uint32_t)*unit;
 }
 
+/* A code of these names, without a line table. */
+static uint32_t named_code(struct codes *codes, const char *path, const char *function,
+                           uint32_t process)
+{
+    struct wire_code head = {.file_width = 1,
+                             .name_width = 1,
+                             .file_bytes = (uint32_t)strlen(path),
+                             .name_bytes = (uint32_t)strlen(function)};
+    size_t bytes = sizeof head + head.file_bytes + head.name_bytes;
+    uint8_t *description = malloc(bytes);
+    if (!description)
+        return 0;
+    memcpy(description, &head, sizeof head);
+    memcpy(description + sizeof head, path, head.file_bytes);
+    memcpy(description + sizeof head + head.file_bytes, function, head.name_bytes);
+    static const struct code_place nowhere = {ROOT_NONE, "/"};
+    uint32_t code = codes_add(codes, description, bytes, &nowhere, process);
+    free(description);
+    return code;
+}
+
+uint32_t codes_locate_named(struct codes *codes, const char *path, const char *function,
+                            int32_t line, uint32_t process)
+{
+    uint32_t code = named_code(codes, path, function, process);
+    return code ? find_location(codes, code, line) : 0;
+}
+
 uint32_t codes_truncated(struct codes *codes)
 {
-    static const char file[] = "<outer frames left out>";
-    static const struct code_place nowhere = {ROOT_NONE, "/"};
-    struct wire_code head = {.file_width = 1, .name_width = 1, .file_bytes = sizeof file - 1};
-    uint8_t description[sizeof head + sizeof file - 1];
-    memcpy(description, &head, sizeof head);
-    memcpy(description + sizeof head, file, sizeof file - 1);
-    uint32_t code = codes_add(codes, description, sizeof description, &nowhere, 0);
-    return code ? codes_locate(codes, code, WIRE_INSTRUCTION_NONE) : 0;
+    return codes_locate_named(codes, "<outer frames left out>", "", 0, 0);
 }

@@ -60,6 +60,11 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
 /* The location of an instruction of a code; 0 when memory is short. */
 uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);
 
+/* The location of a line (0: unknown) of a function that has no code object, in a file. 0 when
+ * memory is short. */
+uint32_t codes_locate_named(struct codes *codes, const char *path, const char *function,
+                            int32_t line, uint32_t process);
+
 /* The location that stands for the outer frames of a truncated stack. */
 uint32_t codes_truncated(struct codes *codes);
 

@@ -42,13 +42,26 @@ static inline bool continuation(const struct process *process, uint64_t position
     return (word & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) == wire_lap_bit(position, process->log2_words);
 }
 
+/* Seven bytes a word, as in CODE and MODULE; false: not all words are there. */
+static bool read_bytes(const struct cursor *cursor, uint64_t position, uint8_t *bytes, size_t count)
+{
+    for (size_t at = 0; at < count; at += WIRE_BYTES_PER_WORD) {
+        uint64_t payload;
+        size_t left = count - at;
+        if (!continuation(cursor->process, position++, &payload))
+            return false;
+        memcpy(bytes + at, &payload, left < WIRE_BYTES_PER_WORD ? left : WIRE_BYTES_PER_WORD);
+    }
+    return true;
+}
+
 /* Sets a level; 0 in code means that there is no frame at it. */
 static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint32_t level,
-                      uint32_t code, uint32_t instruction)
+                      uint32_t code, uint32_t instruction, bool is_entry)
 {
     struct run *run = cursor->run;
     struct mirror_level *at = &thread->levels[level];
-    *at = (struct mirror_level){0};
+    *at = (struct mirror_level){.loops = at->loops};
     if (code == WIRE_CODE_TRUNCATED) {
         if (!run->truncated)
             run->truncated = codes_truncated(&run->codes);
@@ -62,6 +75,7 @@ static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint3
         else
             cursor->process->damaged++;
     }
+    at->is_entry = is_entry;
     if (level < thread->valid)
         thread->valid = level;
 }
@@ -83,6 +97,10 @@ static inline uint32_t current_node(struct run *run, struct thread_mirror *threa
 {
     if (__builtin_expect(run->frames_max != 0, 0))
         return node_of_innermost(run, thread);
+    if (__builtin_expect(thread->is_merged, 0)) {
+        thread->valid = 0; /* nodes of another stack */
+        thread->is_merged = false;
+    }
     uint32_t level = thread->valid;
     uint32_t node = level ? thread->levels[level - 1].node : 0;
     if (level >= thread->depth)
@@ -207,11 +225,13 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
         return 2 + wide;
     }
     uint32_t node = 0;
-    if (!(second & WIRE_NO_STACK_BIT)) {
-        if (apply_change(cursor, thread, first, second))
-            node = current_node(cursor->run, thread);
-        else
-            process->damaged++;
+    bool has_python = !(second & WIRE_NO_STACK_BIT);
+    if (has_python && !apply_change(cursor, thread, first, second)) {
+        process->damaged++;
+    } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
+        node = native_stack_node(cursor->run, process, thread, has_python);
+    } else if (has_python) {
+        node = current_node(cursor->run, thread);
     }
     if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
         count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
@@ -285,16 +305,33 @@ __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, 
     return 2;
 }
 
+/* The first word of a STACK or a NATIVE record. */
+struct levels_head {
+    struct thread_mirror *thread; /* null when memory is short */
+    uint32_t count, level, depth;
+    uint32_t most; /* levels that there must be room for */
+};
+
+static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t first)
+{
+    struct levels_head head = {
+        .count = (uint32_t)(first >> WIRE_STACK_COUNT_SHIFT & WIRE_STACK_COUNT_MASK),
+        .level = (uint32_t)(first >> WIRE_STACK_LEVEL_SHIFT & WIRE_STACK_LEVEL_MASK),
+        .depth = (uint32_t)(first & WIRE_STACK_DEPTH_MASK),
+    };
+    uint32_t slot = (uint32_t)(first >> WIRE_STACK_THREAD_SHIFT & WIRE_THREAD_MASK);
+    head.thread = process_thread(cursor->run, cursor->process, slot);
+    head.most = head.level + head.count > head.depth ? head.level + head.count : head.depth;
+    return head;
+}
+
 static unsigned on_stack(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
-    uint32_t slot = (uint32_t)(first >> WIRE_STACK_THREAD_SHIFT & WIRE_THREAD_MASK);
-    uint32_t count = (uint32_t)(first >> WIRE_STACK_COUNT_SHIFT & WIRE_STACK_COUNT_MASK);
-    uint32_t level = (uint32_t)(first >> WIRE_STACK_LEVEL_SHIFT & WIRE_STACK_LEVEL_MASK);
-    uint32_t depth = (uint32_t)(first & WIRE_STACK_DEPTH_MASK);
-    struct thread_mirror *thread = process_thread(cursor->run, process, slot);
-    if (!thread || level + count > WIRE_LEVELS_MAX || depth > WIRE_LEVELS_MAX ||
-        !thread_mirror_reserve(thread, level + count > depth ? level + count : depth)) {
+    const struct levels_head head = read_levels_head(cursor, first);
+    struct thread_mirror *thread = head.thread;
+    const uint32_t count = head.count, level = head.level, depth = head.depth;
+    if (!thread || head.most > WIRE_LEVELS_MAX || !thread_mirror_reserve(thread, head.most)) {
         process->damaged++;
         return 1;
     }
@@ -306,7 +343,7 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
         }
         set_level(cursor, thread, level + i,
                   (uint32_t)(payload >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
-                  (uint32_t)(payload & WIRE_INSTRUCTION_MASK));
+                  (uint32_t)(payload & WIRE_INSTRUCTION_MASK), payload & WIRE_ENTRY_BIT);
     }
     /* Levels may be sent from the innermost down: those between are on their way, or of a writer
      * that lies, and then empty. */
@@ -355,14 +392,50 @@ static unsigned append_fragment(struct cursor *cursor, uint32_t bytes)
     struct process *process = cursor->process;
     unsigned words = (bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
     uint8_t *out = (uint8_t *)process->description.data + process->description_bytes;
-    for (unsigned i = 0; i < words; i++) {
-        uint64_t payload;
-        if (!continuation(process, cursor->position + 1 + i, &payload))
-            return 0;
-        memcpy(out + i * WIRE_BYTES_PER_WORD, &payload, WIRE_BYTES_PER_WORD);
-    }
+    if (!read_bytes(cursor, cursor->position + 1, out, bytes))
+        return 0;
     process->description_bytes += bytes;
     return words;
+}
+
+static unsigned on_native(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    const struct levels_head head = read_levels_head(cursor, first);
+    if (!head.thread || head.most > WIRE_NATIVE_LEVELS_MAX ||
+        !native_mirror_reserve(&head.thread->native, head.most)) {
+        process->damaged++;
+        return 1;
+    }
+    for (uint32_t i = 0; i < head.count; i++) {
+        uint64_t payload;
+        if (!continuation(process, cursor->position + 1 + i, &payload)) {
+            process->damaged++;
+            return 1 + i;
+        }
+        native_mirror_set(&head.thread->native, head.level + i, payload);
+    }
+    head.thread->native.depth = head.depth;
+    return 1 + head.count;
+}
+
+static unsigned on_module(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    struct native_range range = {0};
+    char path[WIRE_MODULE_PATH_MAX + 1];
+    size_t length = first & WIRE_MODULE_LENGTH_MASK;
+    if (length > WIRE_MODULE_PATH_MAX ||
+        !continuation(process, cursor->position + 1, &range.start) ||
+        !continuation(process, cursor->position + 2, &range.end) ||
+        !continuation(process, cursor->position + 3, &range.bias) ||
+        !read_bytes(cursor, cursor->position + 4, (uint8_t *)path, length)) {
+        process->damaged++;
+        return 1;
+    }
+    path[length] = 0;
+    native_ranges_add(cursor->run, process, &range, path);
+    return 4 + (unsigned)(length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
 static unsigned on_code(struct cursor *cursor, uint64_t first)
@@ -477,6 +550,10 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         return on_unmap(cursor, first);
     case WIRE_STACK:
         return on_stack(cursor, first);
+    case WIRE_NATIVE:
+        return on_native(cursor, first);
+    case WIRE_MODULE:
+        return on_module(cursor, first);
     case WIRE_CODE:
         return on_code(cursor, first);
     case WIRE_THREAD:

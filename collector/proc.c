@@ -1,5 +1,5 @@
 /*
- * Reading small files of /proc.
+ * Reading files of /proc.
  */
 #include "proc.h"
 
@@ -7,11 +7,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
-size_t proc_read(pid_t pid, const char *name, char *data, size_t size)
+int proc_open(pid_t pid, const char *name)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+size_t proc_read(pid_t pid, const char *name, char *data, size_t size)
+{
+    int file = proc_open(pid, name);
     ssize_t got = file < 0 ? -1 : read(file, data, size - 1);
     if (file >= 0)
         close(file);

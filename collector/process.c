@@ -23,13 +23,15 @@
 bool run_init(struct run *run)
 {
     *run = (struct run){0};
-    return codes_init(&run->codes) && stack_tree_init(&run->tree) && chunk_writer_init(&run->chunk);
+    return codes_init(&run->codes) && stack_tree_init(&run->tree) &&
+           native_table_init(&run->native) && chunk_writer_init(&run->chunk);
 }
 
 void run_deinit(struct run *run)
 {
     codes_deinit(&run->codes);
     stack_tree_deinit(&run->tree);
+    native_table_deinit(&run->native);
     chunk_writer_deinit(&run->chunk);
     inheritance_free_all(run);
     run_peak_deinit(&run->peak);
@@ -219,9 +221,11 @@ struct process *process_free(struct process *process)
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++)
         if (process->mirrors[i]) {
             free(process->mirrors[i]->levels);
+            native_mirror_deinit(&process->mirrors[i]->native);
             free(process->mirrors[i]);
         }
     vector_deinit(&process->threads);
+    vector_deinit(&process->modules.list);
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description);
     vector_deinit(&process->end);
@@ -279,6 +283,7 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     if (!thread)
         return;
     thread->depth = thread->valid = thread->known = 0;
+    thread->native.depth = thread->native.valid = 0;
     /* The same thread announces itself again when it has to start over. */
     if (thread->number && thread->tid == tid)
         return;

@@ -22,6 +22,8 @@
 #include "live_heap.h"
 #include "mapping_events.h"
 #include "mappings.h"
+#include "native_frames.h"
+#include "native_stack.h"
 #include "ring.h"
 #include "run_peak.h"
 #include "samples.h"
@@ -40,6 +42,7 @@ struct run {
     uint32_t truncated;    /* location for the outer frames of a truncated stack; 0: not yet made */
     struct codes codes;
     struct stack_tree tree;
+    struct native_table native;
     struct chunk_writer chunk;        /* for checkpoints and history */
     struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
     uint64_t inherited_blocks;        /* in all of them */
@@ -59,6 +62,8 @@ struct mirror_level {
     uint32_t code;     /* 0: no Python frame */
     uint32_t location; /* 0 when code is */
     uint32_t node;     /* of the stack up to this level */
+    uint32_t loops;    /* with native stacks: evaluation loops up to this level */
+    bool is_entry;     /* one begins with it */
 };
 
 /* The reader's copy of a thread's levels. */
@@ -70,6 +75,8 @@ struct thread_mirror {
     uint32_t known; /* levels that have been sent */
     uint32_t capacity;
     struct mirror_level *levels;
+    bool is_merged; /* the nodes are those of merged stacks */
+    struct native_mirror native;
 };
 
 /* What is known of a block when it is freed. */
@@ -135,6 +142,7 @@ struct process {
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
     struct vector threads; /* struct thread_row, in order of appearance */
     uint32_t threads_count, threads_written;
+    struct native_ranges modules;
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
     uint32_t describing; /* code whose description is arriving, WIRE_CODE_NONE: none */

@@ -12,6 +12,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int root_own(void)
+{
+    static int own = ROOT_NONE;
+    if (own == ROOT_NONE)
+        own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return own;
+}
+
 static int find_in_root(int root, const char *path)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC,
@@ -21,19 +29,28 @@ static int find_in_root(int root, const char *path)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-/* Opens what is of that type: S_IFREG or S_IFDIR. */
-static int open_in_root(int root, const char *path, mode_t type)
+/* Opens what was found, when it is of that type: S_IFREG or S_IFDIR. */
+static int open_found(int found, mode_t type, struct stat *status)
 {
-    struct stat status;
     char name[32];
-    int found = find_in_root(root, path), file = -1;
+    int file = -1;
     if (found < 0)
         return -1;
     snprintf(name, sizeof name, "/proc/self/fd/%d", found);
-    if (fstat(found, &status) == 0 && (status.st_mode & S_IFMT) == type)
+    if (fstat(found, status) == 0 && (status->st_mode & S_IFMT) == type)
         file = open(name, O_RDONLY | O_CLOEXEC);
     close(found);
     return file;
+}
+
+int root_file_open(int root, const char *path, struct stat *status)
+{
+    return open_found(find_in_root(root, path), S_IFREG, status);
+}
+
+int root_file_open_link(const char *link, struct stat *status)
+{
+    return open_found(open(link, O_PATH | O_CLOEXEC), S_IFREG, status);
 }
 
 bool root_file_exists(int root, const char *path)
@@ -55,12 +72,12 @@ static size_t read_all(int file, char *text, size_t size)
 
 char *root_file_read(int root, const char *path, size_t most, size_t *bytes)
 {
-    int file = open_in_root(root, path, S_IFREG);
+    struct stat status;
+    int file = root_file_open(root, path, &status);
     if (file < 0)
         return NULL;
-    struct stat status;
     char *text = NULL;
-    if (fstat(file, &status) == 0 && status.st_size >= 0 && (size_t)status.st_size <= most)
+    if (status.st_size >= 0 && (size_t)status.st_size <= most)
         text = malloc((size_t)status.st_size + 1);
     if (text) {
         *bytes = read_all(file, text, (size_t)status.st_size);
@@ -72,7 +89,8 @@ char *root_file_read(int root, const char *path, size_t most, size_t *bytes)
 
 DIR *root_folder_open(int root, const char *path)
 {
-    int folder = open_in_root(root, path, S_IFDIR);
+    struct stat status;
+    int folder = open_found(find_in_root(root, path), S_IFDIR, &status);
     DIR *stream = folder < 0 ? NULL : fdopendir(folder);
     if (!stream && folder >= 0)
         close(folder);

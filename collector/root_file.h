@@ -10,12 +10,30 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /* In place of a root folder's descriptor: the process's files are not to be had. */
 #define ROOT_NONE (-1)
 
 /* Is there anything of that absolute path, as seen from the folder `root`? */
 bool root_file_exists(int root, const char *path);
+
+/* The collector's own root, ROOT_NONE when it cannot be had. Never for a path that a process has
+ * named. */
+int root_own(void);
+
+/* Opens the regular file `path`, as seen from the folder `root`, for reading; the caller closes it.
+ * -1 when there is none. */
+int root_file_open(int root, const char *path, struct stat *status);
+/* The same for a link of /proc that stands for a process's open or mapped file. */
+int root_file_open_link(const char *link, struct stat *status);
+
+/* Opens the regular file `path`, as seen from the folder `root`, for reading; the caller closes it.
+ * -1 when there is none. */
+int root_file_open(int root, const char *path, struct stat *status);
+
+/* The same for a link of /proc that stands for a process's open or mapped file. */
+int root_file_open_link(const char *link, struct stat *status);
 
 /* The text of the regular file `path` as seen from the folder `root`, NUL-terminated; *bytes is its
  * size. To be freed. Null when it cannot be read, is no regular file or longer than `most`. */

@@ -44,16 +44,20 @@ char *text_to_utf8(const uint8_t *data, size_t bytes, unsigned width)
     return text;
 }
 
-/* A JSON string of arbitrary bytes: what is not UTF-8 is taken for Latin-1. */
+char *text_from_bytes(const char *bytes)
+{
+    json_t *valid = json_string(bytes);
+    char *text = valid ? strdup(bytes) : text_to_utf8((const uint8_t *)bytes, strlen(bytes), 1);
+    json_decref(valid);
+    return text;
+}
+
 static json_t *json_text(const char *bytes)
 {
-    json_t *text = json_string(bytes);
-    if (text)
-        return text;
-    char *converted = text_to_utf8((const uint8_t *)bytes, strlen(bytes), 1);
-    text = converted ? json_string(converted) : NULL;
-    free(converted);
-    return text;
+    char *text = text_from_bytes(bytes);
+    json_t *json = text ? json_string(text) : NULL;
+    free(text);
+    return json;
 }
 
 char *text_list_to_json(const char *data, size_t bytes)

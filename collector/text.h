@@ -11,6 +11,10 @@
  * be freed, null when memory is short. NUL, surrogates and what is no character become U+FFFD. */
 char *text_to_utf8(const uint8_t *data, size_t bytes, unsigned width);
 
+/* A copy of a string of arbitrary bytes: what is not UTF-8 is taken for Latin-1. To be freed; null
+ * when memory is short. */
+char *text_from_bytes(const char *bytes);
+
 /* A JSON array of the strings that stand, NUL-terminated, in data[0..bytes). To be freed; null when
  * memory is short. */
 char *text_list_to_json(const char *data, size_t bytes);

@@ -22,8 +22,9 @@
 #define VALUE_MAX   16384u
 
 static const char *const variables[] = {
-    ADDRESS_VARIABLE,      ENVIRONMENT_SESSION "=",    RUN_VARIABLE,
-    ENVIRONMENT_TOKEN "=", ENVIRONMENT_TOKEN_FILE "=", ENVIRONMENT_WAIT "=",
+    ADDRESS_VARIABLE,       ENVIRONMENT_SESSION "=",    RUN_VARIABLE,
+    ENVIRONMENT_TOKEN "=",  ENVIRONMENT_TOKEN_FILE "=", ENVIRONMENT_WAIT "=",
+    ENVIRONMENT_NATIVE "=",
 };
 #define VARIABLES (sizeof variables / sizeof *variables)
 

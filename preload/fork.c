@@ -11,6 +11,7 @@
 #include "code_table.h"
 #include "environment.h"
 #include "memory.h"
+#include "native_rules.h"
 #include "python_arrival.h"
 #include "ring_writer.h"
 #include "shim.h"
@@ -34,6 +35,7 @@ static void before(void)
     if (!forking)
         return;
     shim_guard_set(SHIM_RECORDING);
+    native_rules_lock();
     code_table_lock();
     thread_state_lock();
     memory_lock();
@@ -51,6 +53,7 @@ static void release(void)
     memory_unlock();
     thread_state_unlock();
     code_table_unlock();
+    native_rules_unlock();
 }
 
 static void in_parent(void)
@@ -71,6 +74,7 @@ static void in_child(void)
     if (forking) {
         release();
         thread_state_reset();
+        native_rules_forget();
         if (fork_at_hand.token && code_table_reset())
             python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
         else

@@ -19,6 +19,7 @@
 struct hook_call {
     uintptr_t outer; /* guard and block to go back to */
     uintptr_t outer_freeing;
+    uintptr_t frame;   /* the hook's */
     bool interrupting; /* a signal handler's call while the shim itself worked, see recorder.h */
 };
 
@@ -44,6 +45,7 @@ static inline __attribute__((always_inline)) bool hook_enter(struct hook_call *c
         return false;
     uintptr_t guard = shim_thread.guard;
     call->outer = guard;
+    call->frame = (uintptr_t)__builtin_frame_address(0);
     call->outer_freeing = shim_thread.freeing;
     call->interrupting = guard == SHIM_RECORDING;
     if (SHIM_UNLIKELY(guard) && !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))

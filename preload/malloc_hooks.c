@@ -30,7 +30,7 @@ static inline void *finish(struct hook_call *call, void *block, size_t size)
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
-        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting);
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting, call->frame);
     else
         record_refusal(size);
     hook_leave(call);
@@ -79,7 +79,7 @@ static void *finish_realloc(struct hook_call *call, void *old, void *block, size
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL)) {
-        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting);
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting, call->frame);
     } else if (size != 0) {
         if (old)
             record_realloc_failed(old);

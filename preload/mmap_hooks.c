@@ -26,7 +26,7 @@
 #include "recorder.h"
 #include "shim.h"
 
-static bool enter(struct hook_call *call)
+static inline __attribute__((always_inline)) bool enter(struct hook_call *call)
 {
     return shim_thread.guard != SHIM_RECORDING && hook_enter(call);
 }
@@ -61,7 +61,7 @@ static void *finish(struct hook_call *call, void *memory, size_t bytes)
 {
     hook_record(call);
     if (SHIM_LIKELY(memory != MAP_FAILED))
-        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, false);
+        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, false, call->frame);
     else
         record_refusal(bytes);
     hook_leave(call);
@@ -142,7 +142,7 @@ static void finish_move(struct hook_call *call, char *old, char *new)
     else if (!moved)
         record_refusal((size_t)(new - old));
     else if (new > old)
-        record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, false);
+        record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, false, call->frame);
     hook_leave(call);
 }
 

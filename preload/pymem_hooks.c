@@ -68,7 +68,7 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
-        record_allocation(block, size, domain->allocator, call->interrupting);
+        record_allocation(block, size, domain->allocator, call->interrupting, call->frame);
     else
         record_refusal(size);
     hook_leave(call);

@@ -18,6 +18,8 @@
 #include "complaint.h"
 #include "environment.h"
 #include "fork.h"
+#include "native_rules.h"
+#include "native_walk.h"
 #include "pymem_hooks.h"
 #include "python_layout.h"
 #include "ring_writer.h"
@@ -55,6 +57,9 @@ static void open_gate(void)
 static bool python_arrived(void *handle)
 {
     support = python_layout_init(dlsym, handle);
+    if (native_walk_enabled)
+        native_rules_set_interpreter((uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),
+                                     (uintptr_t)dlsym(handle, "PyMem_SetAllocator"));
     if (!begin(0, 0))
         return false;
     if (!code_table_init() || !thread_state_init() || !fork_init()) {

@@ -63,4 +63,17 @@ static inline bool frame_is_internal(uintptr_t frame)
            *(const uint8_t *)(frame + python_layout.owner) >= FRAME_OWNER_INTERPRETER_FROM;
 }
 
+/* True for the frame with which an evaluation loop begins: a frame of the interpreter's own on the
+ * C stack from 3.12 on, one that says so in 3.11 (is_entry, just before owner), every frame before.
+ */
+static inline bool frame_is_entry(uintptr_t frame)
+{
+    if (python_layout.heap_frames)
+        return true;
+    if (python_layout.version < 0x030c0000)
+        return *(const uint8_t *)(frame + python_layout.owner - 1) != 0;
+    return frame_is_internal(frame) &&
+           (python_layout.version < 0x030f0000 || frame_previous(frame) != 0);
+}
+
 #endif

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "code_table.h"
+#include "native_walk.h"
 #include "python_frame.h"
 #include "python_layout.h"
 #include "ring_writer.h"
@@ -85,6 +86,12 @@ static uint32_t number_of(struct walk *walk, uintptr_t code)
     return number;
 }
 
+/* For native stacks: does an evaluation loop begin with this frame? */
+static uint64_t entry_bit(uintptr_t frame)
+{
+    return SHIM_UNLIKELY(native_walk_enabled) && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
+}
+
 /* The word for a frame that is not internal; `known` is its level's entry when that still counts.
  */
 static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uintptr_t instruction,
@@ -94,8 +101,8 @@ static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uint
     uint32_t offset = frame_offset(frame, code, instruction, &visible);
     if (!visible)
         return 0;
-    uint64_t number =
-        known && known->code == code ? known->word >> WIRE_CODE_SHIFT : WIRE_CODE_NONE;
+    uint64_t number = known && known->code == code ? known->word >> WIRE_CODE_SHIFT & WIRE_CODE_MASK
+                                                   : WIRE_CODE_NONE;
     if (number == WIRE_CODE_NONE)
         number = number_of(walk, code);
     return number << WIRE_CODE_SHIFT | offset;
@@ -117,6 +124,7 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
             return;
         word = word_of(walk, frame, code, instruction, known);
     }
+    word |= entry_bit(frame);
     if (level >= thread->sent || entry->told != word)
         thread->scratch[walk->changed++] = level;
     *walked = (struct walked_frame){.frame = frame, .instruction = instruction};
@@ -391,7 +399,8 @@ static bool fits_allocation(const struct walk *walk, int32_t depth_change)
     const struct thread_state *thread = walk->thread;
     const struct level *leaf = &thread->levels[walk->depth - 1];
     return walk->changed == 1 && thread->scratch[0] + 1 == walk->depth &&
-           walk->depth <= thread->sent && leaf->word >> WIRE_CODE_SHIFT != WIRE_CODE_NONE &&
+           walk->depth <= thread->sent &&
+           (leaf->word >> WIRE_CODE_SHIFT & WIRE_CODE_MASK) != WIRE_CODE_NONE &&
            leaf->word >> WIRE_CODE_SHIFT == leaf->told >> WIRE_CODE_SHIFT;
 }
 
@@ -424,6 +433,8 @@ static bool start_over(struct thread_state *thread)
     thread->sent = 0;
     thread->depth = 0;
     thread->bottom = 0;
+    if (thread->native)
+        native_state_forget(thread->native);
     thread->resend = !send_thread(thread);
     return !thread->resend;
 }

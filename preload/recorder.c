@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "native_walk.h"
 #include "python_layout.h"
 #include "python_walk.h"
 #include "ring_writer.h"
@@ -59,7 +60,7 @@ static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
 }
 
 void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
-                       bool interrupting)
+                       bool interrupting, uintptr_t frame)
 {
     look_around();
     uint64_t first = wire_first(WIRE_ALLOCATION) | (uint64_t)allocator << WIRE_ALLOCATOR_SHIFT |
@@ -72,6 +73,9 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
     struct stack_update update = {0};
     if (SHIM_LIKELY(thread && !interrupting))
         python_stack_update(thread, &update);
+    if (SHIM_UNLIKELY(native_walk_enabled) && thread && !interrupting && !thread->resend &&
+        native_stack_update(thread, frame))
+        second |= WIRE_NATIVE_STACK_BIT;
     if (SHIM_UNLIKELY(!update.known)) {
         send_allocation(first | (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT,
                         second | WIRE_NO_STACK_BIT, size);

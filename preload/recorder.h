@@ -10,12 +10,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "wire.h"
 
-/* After the real allocation has returned `block`. */
+/* After the real allocation has returned `block`. `frame` is the frame address of the hook, whose
+ * frame has a frame pointer. */
 void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
-                       bool interrupting);
+                       bool interrupting, uintptr_t frame);
 
 /* Before the real free. */
 void record_free(const void *block);

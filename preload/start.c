@@ -10,6 +10,8 @@
 #include "complaint.h"
 #include "environment.h"
 #include "exec_hooks.h"
+#include "handshake.h"
+#include "native_walk.h"
 #include "python_arrival.h"
 #include "real_malloc.h"
 #include "real_mapping.h"
@@ -29,6 +31,11 @@ __attribute__((constructor)) static void start(void)
     if (!environment_take())
         return;
     complaint_init();
+    if (environment_value(ENVIRONMENT_NATIVE)) {
+        native_walk_enable();
+        if (!native_walk_enabled)
+            complain("libunwind-x86_64.so.8 is missing: native frames are not recorded");
+    }
     if (madvise(&shim_gate, sizeof shim_gate, MADV_WIPEONFORK) == 0) {
         python_arrival_init();
     } else {

@@ -9,6 +9,7 @@
 
 #include "lock.h"
 #include "memory.h"
+#include "native_walk.h"
 #include "shim.h"
 #include "wire.h"
 
@@ -109,6 +110,8 @@ static void forget_told(struct thread_state *thread)
     thread->sent = 0;
     thread->bottom = 0;
     thread->resend = true;
+    if (thread->native)
+        native_state_forget(thread->native);
 }
 
 struct thread_state *thread_state_acquire(void)

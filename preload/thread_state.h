@@ -27,6 +27,8 @@ struct level {
     uint64_t told;  /* the word that the reader has for this level */
 };
 
+struct native_state; /* native_walk.c */
+
 struct thread_state {
     uint32_t slot;
     uint32_t depth;    /* as the reader knows it */
@@ -40,6 +42,7 @@ struct thread_state {
     struct level *levels;
     uintptr_t *scratch;                /* frames on their way into levels, then changed levels */
     uint16_t index[LEVEL_INDEX_SLOTS]; /* by frame address: a level where it may be */
+    struct native_state *native;       /* null before the first native stack */
     struct thread_state *next_free;
 };
 

@@ -8,6 +8,7 @@
 
 #include "code_table.h"
 #include "complaint.h"
+#include "native_walk.h"
 #include "python_frame.h"
 #include "wire.h"
 
@@ -27,6 +28,7 @@ static void check_frame(const struct level *level, uintptr_t frame)
         if (visible)
             word = (uint64_t)code_table_number(code) << WIRE_CODE_SHIFT | offset;
     }
+    word |= native_walk_enabled && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
     if (level->told >> WIRE_CODE_SHIFT != word >> WIRE_CODE_SHIFT)
         fail("walk check: a level has another code");
     if (level->told != word)

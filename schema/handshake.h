@@ -41,6 +41,9 @@
 /* Seconds that a process waits for a daemon that is not there yet. */
 #define ENVIRONMENT_WAIT "HEAPLINE_WAIT"
 
+/* Set to anything: native stacks too. */
+#define ENVIRONMENT_NATIVE "HEAPLINE_NATIVE"
+
 enum hello_carrier {
     HELLO_RING = 0,
     HELLO_STREAM = 1,

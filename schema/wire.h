@@ -45,6 +45,8 @@ enum wire_kind {
     WIRE_TIME = 8,
     WIRE_MARK = 9,
     WIRE_UNMAP = 10,
+    WIRE_NATIVE = 11,
+    WIRE_MODULE = 12,
 };
 #define WIRE_KIND_SHIFT 58
 #define WIRE_KIND_MASK  UINT64_C(15)
@@ -62,10 +64,12 @@ enum wire_allocator {
 /*
  * ALLOCATION, two words, three when wide. Sent after the real allocation has returned.
  *   word 0: kind | allocator 57..55 | wide 54 | depth change + 32 in 53..48 | address 47..0
- *   word 1: thread 61..49 | no stack 47 | instruction present 46 | size 43..24 | instruction 23..0
+ *   word 1: thread 61..49 | native 48 | no stack 47 | instruction present 46 | size 43..24 |
+ *           instruction 23..0
  *   word 2, when wide: size in 61..0 (word 1's size field is then 0)
  * The depth change applies to the thread's depth; the instruction then replaces the innermost
- * level's. With "no stack" neither applies: the allocation has no known Python stack.
+ * level's. With "no stack" neither applies: the allocation has no known Python stack. With "native"
+ * the thread's native levels belong to the stack too.
  */
 #define WIRE_ADDRESS_MASK       ((UINT64_C(1) << 48) - 1)
 #define WIRE_ALLOCATOR_SHIFT    55
@@ -76,6 +80,7 @@ enum wire_allocator {
 #define WIRE_DEPTH_CHANGE_BIAS  32
 #define WIRE_THREAD_SHIFT       49
 #define WIRE_THREAD_MASK        UINT64_C(0x1fff)
+#define WIRE_NATIVE_STACK_BIT   (UINT64_C(1) << 48)
 #define WIRE_NO_STACK_BIT       (UINT64_C(1) << 47)
 #define WIRE_INSTRUCTION_BIT    (UINT64_C(1) << 46)
 #define WIRE_SIZE_SHIFT         24
@@ -112,7 +117,9 @@ enum wire_allocator {
  * STACK, 1 + count words: levels `level`..`level+count-1` of the thread's array are replaced, its
  * depth becomes `depth`.
  *   word 0: kind | thread 57..45 | count 44..33 | level 32..17 | depth 16..0
- *   then:   code 47..24 | instruction 23..0
+ *   then:   entry 48 | code 47..24 | instruction 23..0
+ * With native stacks, the entry bit says that an evaluation loop of the interpreter's begins at
+ * this level.
  */
 #define WIRE_STACK_THREAD_SHIFT 45
 #define WIRE_STACK_COUNT_SHIFT  33
@@ -120,6 +127,7 @@ enum wire_allocator {
 #define WIRE_STACK_LEVEL_SHIFT  17
 #define WIRE_STACK_LEVEL_MASK   UINT64_C(0xffff)
 #define WIRE_STACK_DEPTH_MASK   UINT64_C(0x1ffff)
+#define WIRE_ENTRY_BIT          (UINT64_C(1) << 48)
 #define WIRE_CODE_SHIFT         24
 #define WIRE_CODE_MASK          UINT64_C(0xffffff)
 #define WIRE_CODE_NONE          0u
@@ -129,6 +137,31 @@ enum wire_allocator {
 #define WIRE_CODE_FIRST 2u
 /* The most levels an array has. */
 #define WIRE_LEVELS_MAX 8192u
+
+/*
+ * NATIVE, 1 + count words: levels `level`..`level+count-1` of the thread's array of native levels
+ * are replaced, its depth becomes `depth`. Outermost first, as for Python.
+ *   word 0: as STACK
+ *   then:   interpreter 61 | loops 60..48 | return address 47..0
+ * `loops` is how many evaluation loops stand below (outside of) the frame; "interpreter": its code
+ * is the interpreter's own. The address WIRE_NATIVE_TRUNCATED stands for frames that are left out
+ * or could not be read.
+ */
+#define WIRE_NATIVE_INTERPRETER_BIT (UINT64_C(1) << 61)
+#define WIRE_NATIVE_LOOPS_SHIFT     48
+#define WIRE_NATIVE_LOOPS_MASK      UINT64_C(0x1fff)
+#define WIRE_NATIVE_TRUNCATED       UINT64_C(1)
+#define WIRE_NATIVE_LEVELS_MAX      4096u
+
+/*
+ * MODULE, 4 + ceil(length / 7) words: a file of native code, before the first return address in it.
+ * From now on addresses in its range are its own, whatever stood there before.
+ *   word 0: kind | length of the path 15..0
+ *   then:   first address; address behind the last; what is to be taken from an address to have the
+ *           file's own; the path, seven bytes to a word (bits 55..0)
+ */
+#define WIRE_MODULE_LENGTH_MASK UINT64_C(0xffff)
+#define WIRE_MODULE_PATH_MAX    2048u
 
 /*
  * CODE, 1 + ceil(length / 7) words: `length` more bytes of the description of code `code`, seven

@@ -48,12 +48,24 @@ static void test_lists(void **state)
     free(json);
 }
 
+static void test_bytes(void **state)
+{
+    (void)state;
+    char *text = text_from_bytes("\xc3\xbc");
+    assert_string_equal(text, "\xc3\xbc");
+    free(text);
+    text = text_from_bytes("\xfc");
+    assert_string_equal(text, "\xc3\xbc");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_widths),
         cmocka_unit_test(test_what_is_no_character),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,7 @@ enum {
     OPTION_FRAMES,
     OPTION_NO_HISTORY,
     OPTION_NO_CHILDREN,
+    OPTION_NATIVE,
     OPTION_CARRIER,
     OPTION_DAEMON,
     OPTION_SESSION,
@@ -58,6 +59,8 @@ static const struct option_spec specs[] = {
      "keep sums alone and not every event: a smaller file, in\n"
      "which moments other than peak, end and exit are coarse",
      OPTION_NO_HISTORY},
+    {0, "native", NULL, "frames of C, C++, Rust, Fortran too, among those of Python",
+     OPTION_NATIVE},
     {0, "carrier", "ring|stream",
      "how events travel: through shared memory (the default),\n"
      "or over a socket, where that cannot be shared",
@@ -81,6 +84,7 @@ struct run_request {
     const char *daemon; /* NULL: none */
     const char *session;
     bool streams; /* --carrier=stream */
+    bool native;
     bool force, quiet, no_history, no_children, help;
     char **command;
 };
@@ -126,6 +130,8 @@ static bool take_option(struct run_request *request, int option, const struct op
         return request->no_history = true;
     case OPTION_NO_CHILDREN:
         return request->no_children = true;
+    case OPTION_NATIVE:
+        return request->native = true;
     case OPTION_CARRIER:
         request->streams = options_choice(carrier_names, options->value) == 1;
         if (options_choice(carrier_names, options->value) >= 0)
@@ -229,6 +235,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .address = run->command_address,
         .key = run->key,
         .session = request->session,
+        .native = request->native,
         .shim = run->locations.shim,
     };
     if (!command_fork(&run->command, &plan))

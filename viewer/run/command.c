@@ -29,11 +29,13 @@ static bool set_environment(const struct command_plan *plan)
     if (asprintf(&preload, "%s%s%s", plan->shim, before && *before ? ":" : "",
                  before ? before : "") < 0)
         return false;
-    bool good = setenv(PRELOAD_ENVIRONMENT, preload, 1) == 0 &&
-                setenv(ENVIRONMENT_DAEMON, plan->address, 1) == 0 &&
-                setenv(ENVIRONMENT_RUN, plan->key, 1) == 0 &&
-                (plan->session ? setenv(ENVIRONMENT_SESSION, plan->session, 1)
-                               : unsetenv(ENVIRONMENT_SESSION)) == 0;
+    bool good =
+        setenv(PRELOAD_ENVIRONMENT, preload, 1) == 0 &&
+        setenv(ENVIRONMENT_DAEMON, plan->address, 1) == 0 &&
+        setenv(ENVIRONMENT_RUN, plan->key, 1) == 0 &&
+        (plan->native ? setenv(ENVIRONMENT_NATIVE, "1", 1) : unsetenv(ENVIRONMENT_NATIVE)) == 0 &&
+        (plan->session ? setenv(ENVIRONMENT_SESSION, plan->session, 1)
+                       : unsetenv(ENVIRONMENT_SESSION)) == 0;
     free(preload);
     return good;
 }

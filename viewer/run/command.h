@@ -23,6 +23,7 @@ struct command_plan {
     const char *address; /* of the collector's socket */
     const char *key;     /* what the command's processes have in common, */
     const char *session; /* or the name of what they join, NULL: none */
+    bool native;         /* its native stacks are recorded too */
     const char *shim;    /* path of libheapline.so */
 };
 

@@ -1,0 +1,45 @@
+/*
+ * What has to be known of an ELF file before its symbols are asked for: where it is loaded, its
+ * build-id, and where the rest of its debug information is said to be.
+ */
+#ifndef HEAPLINE_COLLECTOR_ELF_FACTS_H
+#define HEAPLINE_COLLECTOR_ELF_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BUILD_ID_BYTES_MAX    64
+#define ELF_CODE_SEGMENTS_MAX 8
+
+struct build_id {
+    uint8_t size; /* 0: there is none */
+    uint8_t bytes[BUILD_ID_BYTES_MAX];
+};
+
+/* A loaded segment with code: file contents → addresses as in the file's own tables. */
+struct elf_segment {
+    uint64_t offset, size, address;
+};
+
+struct elf_facts {
+    struct build_id build_id;
+    struct elf_segment segments[ELF_CODE_SEGMENTS_MAX];
+    unsigned segment_count;
+    bool has_dwarf;
+    char debug_link[256]; /* name of the file with the debug information; "" without */
+    uint32_t debug_link_check;
+    char
+        alternate_link[1024]; /* path of the file that debug information is shared in; "" without */
+    struct build_id alternate_id;
+};
+
+/* False when `file` is no ELF file of the kinds that have symbols. The descriptor stays the
+ * caller's. */
+bool elf_facts_read(int file, struct elf_facts *facts);
+
+bool build_id_is_same(const struct build_id *one, const struct build_id *other);
+
+/* The address in the file's own tables of what stands at `offset` in it. False: it is no code. */
+bool elf_facts_address(const struct elf_facts *facts, uint64_t offset, uint64_t *address);
+
+#endif

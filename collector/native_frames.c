@@ -1,0 +1,181 @@
+/*
+ * Names of native addresses: where the address is (the ranges that the process has told of), what
+ * is there (native_symbols.h), and a location for every function of the answer.
+ *
+ * The one who is asked for names is a process of its own and waited for, once for each place: the
+ * writers have the ring to go on with meanwhile.
+ */
+#include "native_frames.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+
+#define NO_MODULE "<native code>"
+
+bool native_table_init(struct native_table *table)
+{
+    *table = (struct native_table){.count = 1};
+    return vector_reserve(&table->list, 1, sizeof(struct native_frames)) &&
+           index_init(&table->by_place) && native_modules_init(&table->modules);
+}
+
+void native_table_deinit(struct native_table *table)
+{
+    if (table->has_symbols)
+        native_symbols_deinit(&table->symbols);
+    native_modules_deinit(&table->modules);
+    vector_deinit(&table->list);
+    index_deinit(&table->by_place);
+}
+
+/* --- ranges ------------------------------------------------------------------------------------
+ */
+
+/* What levels are called was asked under the ranges of before. */
+static void forget_frames(struct process *process)
+{
+    for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
+        struct native_mirror *mirror = process->mirrors[i] ? &process->mirrors[i]->native : NULL;
+        for (uint32_t level = 0; mirror && level < mirror->capacity; level++)
+            mirror->levels[level].frames = 0;
+        if (mirror)
+            native_mirror_forget(mirror);
+    }
+}
+
+/* The names are only wanted once there is native code. */
+static bool start_symbols(struct native_table *table)
+{
+    if (!table->has_symbols)
+        table->has_symbols = native_symbols_init(&table->symbols, &table->modules, NULL, false);
+    return table->has_symbols;
+}
+
+static bool overlaps(const struct native_range *one, const struct native_range *other)
+{
+    return one->start < other->end && other->start < one->end;
+}
+
+void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
+                       char *path)
+{
+    struct native_table *table = &run->native;
+    struct native_ranges *ranges = &process->modules;
+    bool is_vdso = strncmp(path, "linux-vdso", strlen("linux-vdso")) == 0;
+    const struct native_mapping mapping = {
+        .start = range->start, .end = range->end, .path = is_vdso ? "[vdso]" : path};
+    struct native_range *list = ranges->list.data;
+    uint32_t kept = 0;
+    if (!start_symbols(table) ||
+        !vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range))
+        return;
+    for (uint32_t i = 0; i < ranges->count; i++)
+        if (!overlaps(&list[i], range))
+            list[kept++] = list[i];
+    list = ranges->list.data;
+    list[kept] = *range;
+    list[kept].module =
+        native_modules_add(&table->modules, process->local, process->root, &mapping);
+    ranges->count = kept + 1;
+    forget_frames(process);
+}
+
+/* The place of the call that returns to an address. */
+static struct native_place place_of(const struct process *process, uint64_t address)
+{
+    const struct native_range *ranges = process->modules.list.data;
+    for (uint32_t i = 0; i < process->modules.count; i++)
+        if (address > ranges[i].start && address <= ranges[i].end)
+            return (struct native_place){ranges[i].module, address - 1 - ranges[i].bias};
+    return (struct native_place){0, address - 1};
+}
+
+/* --- names -------------------------------------------------------------------------------------
+ */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* libc's and the python program's own frames are the outermost ones of every stack. */
+static bool starts_threads(const char *path)
+{
+    static const char *const files[] = {"libc.so", "libpthread", "ld-linux", "python"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strncmp(base_name(path), files[i], strlen(files[i])) == 0)
+            return true;
+    return false;
+}
+
+/* A place without a name: in its module, or the address itself. */
+static void name_place(char *name, size_t size, const char *path, struct native_place place)
+{
+    if (place.module)
+        snprintf(name, size, "%s+0x%llx", base_name(path), (unsigned long long)place.offset);
+    else
+        snprintf(name, size, "0x%llx", (unsigned long long)place.offset + 1);
+}
+
+static uint32_t locate_call(struct run *run, const struct native_call *call, const char *path,
+                            struct native_place place)
+{
+    char unknown[NATIVE_TEXT_BYTES_MAX];
+    name_place(unknown, sizeof unknown, path, place);
+    const char *function = call && call->function ? call->function : unknown;
+    const char *file = call && call->file ? call->file : path;
+    int32_t line = call && call->line <= INT32_MAX ? (int32_t)call->line : 0;
+    return codes_locate_named(&run->codes, file, function, line, 0);
+}
+
+static void name_frames(struct run *run, struct native_place place, struct native_frames *frames)
+{
+    struct native_table *table = &run->native;
+    const struct native_module *module = native_modules_get(&table->modules, place.module);
+    const char *path = module ? module->path : NO_MODULE;
+    const struct native_symbol *symbol =
+        module && table->has_symbols ? native_symbols_find(&table->symbols, place) : NULL;
+    uint32_t count = symbol && symbol->count ? symbol->count : 1;
+    frames->starts_threads = starts_threads(path);
+    frames->count = count < NATIVE_INLINED_MAX ? count : NATIVE_INLINED_MAX;
+    for (uint32_t i = 0; i < frames->count; i++) {
+        const struct native_call *call = symbol ? &symbol->calls[frames->count - 1 - i] : NULL;
+        frames->locations[i] = locate_call(run, call, path, place);
+        run->memory_short |= frames->locations[i] == 0;
+    }
+}
+
+static void name_truncated(struct run *run, struct native_frames *frames)
+{
+    if (!run->truncated)
+        run->truncated = codes_truncated(&run->codes);
+    frames->count = run->truncated != 0;
+    frames->locations[0] = run->truncated;
+}
+
+uint32_t native_frames_find(struct run *run, const struct process *process, uint64_t address)
+{
+    struct native_table *table = &run->native;
+    bool is_truncated = address == WIRE_NATIVE_TRUNCATED;
+    struct native_place place = place_of(process, address);
+    uint64_t key = hash_bytes(place.module, &place.offset, sizeof place.offset);
+    uint32_t *number = index_at(&table->by_place, is_truncated ? 0 : key);
+    if (!number || *number)
+        return number ? *number : 0;
+    uint32_t count = table->count;
+    if (!vector_reserve(&table->list, (size_t)count + 1, sizeof(struct native_frames)))
+        return 0;
+    struct native_frames *frames = (struct native_frames *)table->list.data + count;
+    *frames = (struct native_frames){0};
+    table->count++;
+    *number = count;
+    if (is_truncated)
+        name_truncated(run, frames);
+    else
+        name_frames(run, place, frames);
+    return count;
+}

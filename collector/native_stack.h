@@ -1,0 +1,52 @@
+/*
+ * The reader's copy of a thread's native levels, and stacks of Python and native frames in one.
+ *
+ * In the order of a merged stack the native frames with k evaluation loops below them stand behind
+ * the Python frames of the first k loops. The interpreter's own frames are left out, but for those
+ * above the innermost loop: down to the function that allocated. The outermost frames of libc and
+ * of the python program are left out too: they start every thread alike. One thread.
+ */
+#ifndef HEAPLINE_COLLECTOR_NATIVE_STACK_H
+#define HEAPLINE_COLLECTOR_NATIVE_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run;
+struct process;
+struct thread_mirror;
+
+struct native_mirror_level {
+    uint64_t address; /* 0: not known */
+    uint32_t frames;  /* native_frames.h; 0: not asked for yet */
+    uint32_t node;    /* of the merged stack up to this level */
+    uint16_t loops;
+    bool is_interpreter;
+};
+
+struct native_mirror {
+    uint32_t depth;
+    uint32_t valid; /* levels whose node is right */
+    /* When the nodes were made: */
+    uint32_t loops;                      /* those of the Python stack, */
+    uint32_t python_count, native_count; /* and levels of both */
+    uint32_t
+        changed_loops; /* the fewest loops of a level that has changed since, before or after */
+    uint32_t capacity;
+    struct native_mirror_level *levels;
+};
+
+void native_mirror_deinit(struct native_mirror *mirror);
+
+/* Applies a level of a NATIVE record (its payload), and a new depth. False: memory is short. */
+bool native_mirror_reserve(struct native_mirror *mirror, uint32_t levels);
+void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t payload);
+
+/* Makes the nodes void. */
+void native_mirror_forget(struct native_mirror *mirror);
+
+/* The node of the thread's merged stack. */
+uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,
+                           bool has_python);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * Telling the reader which files of native code there are, each before its first address.
+ *
+ * What is told: where the file's image begins and ends, what its own addresses are off by, and its
+ * path. Any thread, under the lock of native_rules.c.
+ */
+#ifndef HEAPLINE_PRELOAD_NATIVE_MODULES_H
+#define HEAPLINE_PRELOAD_NATIVE_MODULES_H
+
+#include <dlfcn.h>
+
+/* Finds out what the program's own file is called. Once, at start. */
+void native_modules_init(void);
+
+/* Announces the module of an object unless that has been done. */
+void native_module_announce(const struct dl_find_object *object);
+
+/* The reader is to be told anew: libraries have been unloaded, or it is a forked child's. */
+void native_modules_forget(void);
+
+#endif

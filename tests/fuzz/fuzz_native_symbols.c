@@ -1,0 +1,64 @@
+/*
+ * Native symbols of any file. What reads it may die of it, in its own process; every question must
+ * be answered all the same. The corpus are the libraries of tests/programs/native, compiled without
+ * libc so that they are small: DWARF 5, compressed DWARF 4, and C++.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "native_symbols.h"
+#include "root_file.h"
+
+#define STEP 3 /* bytes between the addresses asked for */
+
+static int file_of(const uint8_t *data, size_t size, struct stat *status)
+{
+    int file = memfd_create("fuzz", MFD_CLOEXEC);
+    if (file < 0 || write(file, data, size) != (ssize_t)size || fstat(file, status) != 0)
+        abort();
+    return file;
+}
+
+/* All texts are there to the end. */
+static void check_symbol(const struct native_symbol *symbol)
+{
+    if (!symbol || symbol->count == 0)
+        abort();
+    for (uint32_t i = 0; i < symbol->count; i++) {
+        const struct native_call *call = &symbol->calls[i];
+        if ((call->function && strlen(call->function) > 65536) ||
+            (call->file && strlen(call->file) > 65536))
+            abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct native_modules modules;
+    struct native_symbols symbols;
+    struct stat status;
+    char path[64];
+    int file = file_of(data, size, &status);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    struct native_mapping mapping = {
+        .start = 0x10000, .end = 0x20000, .inode = status.st_ino, .path = path};
+    if (!native_modules_init(&modules) || !native_symbols_init(&symbols, &modules, NULL, false))
+        abort();
+    uint32_t number = native_modules_add(&modules, getpid(), root_own(), &mapping);
+    const struct native_module *module = native_modules_get(&modules, number);
+    for (uint64_t at = mapping.start; module && at < mapping.end && at - mapping.start < size;
+         at += STEP) {
+        struct native_place place = {.module = number};
+        if (native_module_offset(module, &mapping, at, &place.offset))
+            check_symbol(native_symbols_find(&symbols, place));
+    }
+    native_symbols_deinit(&symbols);
+    native_modules_deinit(&modules);
+    close(file);
+    return 0;
+}
