@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "drain.h"
 #include "inheritance.h"
+#include "log.h"
 #include "session_state.h"
 #include "wire.h"
 
@@ -119,6 +120,20 @@ static void welcome(const struct arrival *arrival, const struct process *process
         close(arrival->connection);
 }
 
+/* Memory or descriptors are short. */
+static void refuse_for_want(const struct session *session, const struct arrival *arrival)
+{
+    log_begin(LOG_LEVEL_ERROR, "refused");
+    log_text("file", session->options->output);
+    log_number("pid", arrival->peer.pid ? arrival->peer.pid : (int64_t)arrival->hello.process);
+    log_text("reason", "no memory or descriptors for another process");
+    log_end();
+    if (arrival->connection < 0)
+        return;
+    arrival_refuse(arrival, WELCOME_LIMIT);
+    close(arrival->connection);
+}
+
 static void begin_process(struct session *session, const struct arrival *arrival)
 {
     const struct process_plan plan = {
@@ -131,8 +146,7 @@ static void begin_process(struct session *session, const struct arrival *arrival
     int ring;
     struct process *process = process_new(&session->run, arrival, &plan, &ring);
     if (!process) {
-        arrival_refuse(arrival, WELCOME_LIMIT);
-        close(arrival->connection);
+        refuse_for_want(session, arrival);
         return;
     }
     process->number = ++session->processes_seen;
@@ -154,7 +168,8 @@ static void resume(struct session *session, const struct arrival *arrival)
         struct process *process = session->processes[i];
         if (!process->stream || process->stream->number != arrival->hello.stream)
             continue;
-        process_receive(process, UINT64_MAX);
+        while (process_receive(process, UINT64_MAX)) /* as much as the ring holds at a time */
+            drain_to_now(&session->drain, session->processes, session->process_count);
         if (!stream_reader_resume(process->stream, arrival->connection, arrival->hello.position))
             break;
         welcome(arrival, process, -1);
@@ -167,6 +182,10 @@ static void resume(struct session *session, const struct arrival *arrival)
 void session_admit(struct session *session, const struct arrival *arrival)
 {
     pid_t pid = arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
+    if (arrival->connection < 0) {
+        refuse_for_want(session, arrival);
+        return;
+    }
     if (arrival->hello.stream) {
         resume(session, arrival);
         return;

@@ -98,7 +98,7 @@ void arrival_answer(const struct arrival *arrival, const struct welcome *welcome
         message.msg_control = &control;
         message.msg_controllen = sizeof control;
     }
-    sendmsg(arrival->connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    TEMP_FAILURE_RETRY(sendmsg(arrival->connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict)

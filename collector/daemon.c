@@ -2,12 +2,16 @@
  * The daemon's loop: listens, reads hellos, checks tokens, hands over.
  *
  * A connection is given HELLO_PATIENCE to say its hello, and there are at most PENDING_MAX of those
- * that have not; nothing that one peer does keeps another waiting. It reads no events: sessions do.
- * SIGTERM and SIGINT end it, in order: nobody more is let in, the sessions finish their files.
+ * that have not. When there are as many, each gets less time, so that those who say nothing do not
+ * keep others out for long. Without descriptors for another one nobody is let in for a moment. It
+ * reads no events: sessions do. SIGTERM and SIGINT end it, in order: nobody more is let in, the
+ * sessions finish their files.
  */
 #include "daemon.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +28,15 @@
 
 #define PENDING_MAX       64u
 #define HELLO_PATIENCE_NS UINT64_C(2000000000)
-#define LOOK_EVERY_MS     250
-#define QUOTA_EVERY_NS    UINT64_C(1000000000)
+/* When all places are taken. */
+#define HELLO_PATIENCE_FULL_NS UINT64_C(250000000)
+#define LOOK_EVERY_MS          250
+#define FULL_PAUSE_NS          UINT64_C(100000000)
+/* Who is on another host and gone without a word is noticed after two minutes. */
+#define KEEPALIVE_IDLE   60
+#define KEEPALIVE_EVERY  20
+#define KEEPALIVE_PROBES 3
+#define QUOTA_EVERY_NS   UINT64_C(1000000000)
 
 struct pending {
     struct arrival_reader *reader; /* null: free */
@@ -39,6 +50,8 @@ struct daemon {
     struct pending pending[PENDING_MAX];
     struct runs runs;
     uint64_t next_quota_ns;
+    uint64_t full_since_ns; /* there are no descriptors for another connection; 0: there are */
+    uint64_t next_accept_ns;
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -140,21 +153,35 @@ static void pending_read(struct daemon *daemon, struct pending *pending)
     }
 }
 
-static void drop_silent(struct daemon *daemon, uint64_t now)
-{
-    for (unsigned i = 0; i < PENDING_MAX; i++)
-        if (daemon->pending[i].reader && now - daemon->pending[i].since_ns > HELLO_PATIENCE_NS)
-            pending_drop(&daemon->pending[i], "said nothing in time");
-}
-
-/* --- connections --- */
-
 static struct pending *pending_slot(struct daemon *daemon)
 {
     for (unsigned i = 0; i < PENDING_MAX; i++)
         if (!daemon->pending[i].reader)
             return &daemon->pending[i];
     return NULL;
+}
+
+static void drop_silent(struct daemon *daemon, uint64_t now)
+{
+    uint64_t patience = pending_slot(daemon) ? HELLO_PATIENCE_NS : HELLO_PATIENCE_FULL_NS;
+    for (unsigned i = 0; i < PENDING_MAX; i++)
+        if (daemon->pending[i].reader && now - daemon->pending[i].since_ns > patience)
+            pending_drop(&daemon->pending[i], "said nothing in time");
+}
+
+/* --- connections --- */
+
+static void keep_alive(int connection)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY},
+                   {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        setsockopt(connection, options[i].level, options[i].name, &options[i].value,
+                   sizeof options[i].value);
 }
 
 static void begin_pending(struct pending *pending, int connection)
@@ -169,6 +196,31 @@ static void begin_pending(struct pending *pending, int connection)
     pending->reader->arrival.connection = connection;
     if (!arrival_look_at_peer(&pending->reader->arrival))
         pending_drop(pending, "another user's process");
+    else if (!pending->reader->arrival.peer.local)
+        keep_alive(connection);
+}
+
+/* Lets nobody in for a moment, and says so once. */
+static void note_fullness(struct daemon *daemon, const char *reason)
+{
+    uint64_t now = clock_now();
+    daemon->next_accept_ns = now + FULL_PAUSE_NS;
+    if (daemon->full_since_ns)
+        return;
+    daemon->full_since_ns = now;
+    log_begin(LOG_LEVEL_ERROR, "cannot_accept");
+    log_text("reason", reason);
+    log_end();
+}
+
+static void note_room(struct daemon *daemon)
+{
+    if (!daemon->full_since_ns)
+        return;
+    log_begin(LOG_LEVEL_INFO, "accepts_again");
+    log_number("seconds", (int64_t)((clock_now() - daemon->full_since_ns) / 1000000000));
+    log_end();
+    daemon->full_since_ns = 0;
 }
 
 /* Those who wait behind a full table wait in the listening socket's queue. */
@@ -177,47 +229,68 @@ static void accept_from(struct daemon *daemon, const struct listener *listener)
     struct pending *pending;
     while ((pending = pending_slot(daemon))) {
         int connection = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (connection >= 0) {
-            begin_pending(pending, connection);
-            continue;
+        if (connection < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                note_fullness(daemon, strerror(errno));
+            return;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-            log_begin(LOG_LEVEL_ERROR, "cannot_accept");
-            log_text("reason", strerror(errno));
-            log_end();
-            poll(NULL, 0, LOOK_EVERY_MS); /* until somebody leaves */
-        }
-        return;
+        note_room(daemon);
+        begin_pending(pending, connection);
     }
 }
 
 /* --- the loop --- */
 
-static void look_around(struct daemon *daemon, const sigset_t *mask)
+/* What is looked at in one round. Only what is open: poll() refuses more entries than the process
+ * may have descriptors. */
+struct watch {
+    struct pollfd entries[DAEMON_LISTENERS_MAX + PENDING_MAX + RUNS_MAX];
+    unsigned pending_at[PENDING_MAX]; /* by entry: which one it is */
+    unsigned pending_count, run_count, listener_count;
+};
+
+static void watch_pending(struct watch *watch, const struct daemon *daemon)
 {
-    struct pollfd watched[DAEMON_LISTENERS_MAX + PENDING_MAX + RUNS_MAX];
-    struct pollfd *pending = watched + daemon->listener_count, *runs = pending + PENDING_MAX;
-    const struct timespec timeout = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
-    unsigned run_count = daemon->runs.count;
-    bool room = pending_slot(daemon) != NULL;
-    for (unsigned i = 0; i < daemon->listener_count; i++)
-        watched[i] =
-            (struct pollfd){.fd = room ? daemon->listeners[i].descriptor : -1, .events = POLLIN};
     for (unsigned i = 0; i < PENDING_MAX; i++) {
         const struct arrival_reader *reader = daemon->pending[i].reader;
-        pending[i] =
-            (struct pollfd){.fd = reader ? reader->arrival.connection : -1, .events = POLLIN};
+        if (!reader)
+            continue;
+        watch->entries[watch->pending_count] =
+            (struct pollfd){.fd = reader->arrival.connection, .events = POLLIN};
+        watch->pending_at[watch->pending_count++] = i;
     }
-    runs_watch(&daemon->runs, runs);
-    nfds_t count = daemon->listener_count + PENDING_MAX + run_count;
-    if (ppoll(watched, count, &timeout, mask) <= 0)
+}
+
+/* Listeners come last: while there is no room for those who come they are left out. */
+static void watch_listeners(struct watch *watch, struct daemon *daemon)
+{
+    struct pollfd *entries = watch->entries + watch->pending_count + watch->run_count;
+    if (!pending_slot(daemon) || clock_now() < daemon->next_accept_ns)
         return;
-    runs_hear(&daemon->runs, runs, run_count);
-    for (unsigned i = 0; i < PENDING_MAX; i++)
-        if (pending[i].revents)
-            pending_read(daemon, &daemon->pending[i]);
-    for (unsigned i = 0; i < daemon->listener_count; i++)
-        if (watched[i].revents)
+    watch->listener_count = daemon->listener_count;
+    for (unsigned i = 0; i < watch->listener_count; i++)
+        entries[i] = (struct pollfd){.fd = daemon->listeners[i].descriptor, .events = POLLIN};
+}
+
+static void look_around(struct daemon *daemon, const sigset_t *mask)
+{
+    struct watch watch = {.run_count = daemon->runs.count};
+    watch_pending(&watch, daemon);
+    const struct pollfd *runs = watch.entries + watch.pending_count;
+    const struct pollfd *listeners = runs + watch.run_count;
+    runs_watch(&daemon->runs, watch.entries + watch.pending_count);
+    watch_listeners(&watch, daemon);
+    const struct timespec timeout = {.tv_nsec = watch.listener_count ? LOOK_EVERY_MS * 1000000L
+                                                                     : (long)FULL_PAUSE_NS};
+    nfds_t count = watch.pending_count + watch.run_count + watch.listener_count;
+    if (ppoll(watch.entries, count, &timeout, mask) <= 0)
+        return;
+    runs_hear(&daemon->runs, runs, watch.run_count);
+    for (unsigned i = 0; i < watch.pending_count; i++)
+        if (watch.entries[i].revents)
+            pending_read(daemon, &daemon->pending[watch.pending_at[i]]);
+    for (unsigned i = 0; i < watch.listener_count; i++)
+        if (listeners[i].revents)
             accept_from(daemon, &daemon->listeners[i]);
 }
 

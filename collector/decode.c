@@ -18,6 +18,8 @@
 #define LOOK_AHEAD_BLOCK  32u
 /* How often the tail is published: a writer may wait for it. */
 #define TAIL_STEP 2048u
+/* A stream's clock was compared with ours when it said hello, which may have taken as long. */
+#define AHEAD_MAX_NS UINT64_C(20000000000)
 
 /* One record at hand. */
 struct cursor {
@@ -515,6 +517,12 @@ static inline uint64_t time_of(const struct process *process, uint64_t first)
     return (first & WIRE_TIME_MASK) + process->clock_offset;
 }
 
+/* What a stream says of the time is believed only so far. */
+static bool is_from_the_future(const struct run *run, uint64_t time_ns)
+{
+    return run->clock_ns && time_ns > run->clock_ns && time_ns - run->clock_ns > AHEAD_MAX_NS;
+}
+
 static unsigned on_time(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
@@ -523,7 +531,7 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
         cursor->end = cursor->position;
         return 0;
     }
-    if (time_ns > process->now_ns) {
+    if (time_ns > process->now_ns && !is_from_the_future(cursor->run, time_ns)) {
         process->now_ns = time_ns;
         process->now = run_seconds(cursor->run, time_ns);
         history_writer_set_time(&process->history.writer, (uint64_t)(process->now * 1e6));

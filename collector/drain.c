@@ -46,7 +46,7 @@ static void tick(struct drain *drain, struct process *const *processes, unsigned
 {
     if (now - drain->clock_ns < CLOCK_STEP_NS)
         return;
-    drain->clock_ns = now;
+    drain->clock_ns = drain->run->clock_ns = now;
     for (unsigned i = 0; i < count; i++)
         atomic_fetch_add_explicit(&processes[i]->control->clock, 1, memory_order_relaxed);
 }

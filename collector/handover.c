@@ -21,7 +21,8 @@ bool handover_send(int channel, enum handover_kind kind, const char *text)
     struct handover handover = {.kind = kind};
     snprintf(handover.text, sizeof handover.text, "%s", text ? text : "");
     size_t size = offsetof(struct handover, arrival);
-    return send(channel, &handover, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+    return TEMP_FAILURE_RETRY(send(channel, &handover, size, MSG_NOSIGNAL | MSG_DONTWAIT)) ==
+           (ssize_t)size;
 }
 
 bool handover_send_arrival(int channel, enum handover_kind kind, const struct arrival *arrival)
@@ -39,7 +40,7 @@ bool handover_send_arrival(int channel, enum handover_kind kind, const struct ar
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
     memcpy(CMSG_DATA(&control.header), &arrival->connection, sizeof arrival->connection);
-    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    return TEMP_FAILURE_RETRY(sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0;
 }
 
 enum handover_kind handover_receive(int channel, struct handover *handover)

@@ -36,6 +36,7 @@
 /* What all processes of a run share. */
 struct run {
     uint64_t started_ns;   /* CLOCK_MONOTONIC */
+    uint64_t clock_ns;     /* what it was lately; no stream is ahead of it by much; 0: any may be */
     double started;        /* Unix time */
     uint32_t frames_max;   /* innermost frames that a stack keeps; 0: all */
     uint32_t thread_count; /* threads numbered so far */

@@ -96,6 +96,15 @@ static void make_name(char name[HELLO_NAME_MAX + 1], const char *text)
         strcpy(name, "run");
 }
 
+/* Has a session been told to make this file, and perhaps not done so yet? */
+static bool is_promised(const struct runs *runs, const char *file)
+{
+    for (unsigned i = 0; i < runs->count; i++)
+        if (strcmp(runs->list[i]->file, file) == 0)
+            return true;
+    return false;
+}
+
 /* A file that does not exist yet; false when there are too many. */
 static bool choose_file(const struct runs *runs, struct daemon_run *run,
                         const struct arrival *arrival, const struct whereabouts *whereabouts)
@@ -113,7 +122,8 @@ static bool choose_file(const struct runs *runs, struct daemon_run *run,
             snprintf(again, sizeof again, "-%u", i);
         int length = snprintf(run->file, sizeof run->file, "%s/%s%s%s" RECORDING,
                               runs->options->folder, name, number, again);
-        if (length < (int)sizeof run->file && access(run->file, F_OK) != 0)
+        if (length < (int)sizeof run->file && !is_promised(runs, run->file) &&
+            access(run->file, F_OK) != 0)
             return errno == ENOENT;
     }
     return false;

@@ -54,7 +54,8 @@
 #define SNAPSHOT_SHARE 40u
 
 /* How long a stream whose connection has closed may take to come back. */
-#define STREAM_PATIENCE_NS UINT64_C(2000000000)
+#define STREAM_PATIENCE_NS  UINT64_C(2000000000)
+#define LAST_WORDS_PAUSE_MS 10
 /* How long a session of the daemon stays when nobody is there. */
 #define LINGER_NS UINT64_C(300000000)
 
@@ -71,7 +72,7 @@ static void tell_run(struct session *session, uint32_t kind, const char *text)
     struct control_message message = {.kind = kind};
     snprintf(message.text, sizeof message.text, "%s", text ? text : "");
     if (session->control >= 0)
-        send(session->control, &message, sizeof message, MSG_NOSIGNAL);
+        TEMP_FAILURE_RETRY(send(session->control, &message, sizeof message, MSG_NOSIGNAL));
 }
 
 /* --- processes ---------------------------------------------------------------------------------
@@ -121,6 +122,8 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
         process->damaged++;
     }
     recording_snapshot(&session->writer, &session->run, process, &session->about);
+    if (process->stream && !process->stream->problem && process->stream->have && !lives_on)
+        process->damaged++; /* killed, or had given up, in the middle of a frame */
     session->lost += process->damaged + atomic_load(&process->control->dropped);
     session->abandoned |= atomic_load(&process->control->abandoned) != 0;
     session_log_process(session, process, "process_ends");
@@ -184,6 +187,20 @@ static void drop_control(struct session *session)
 {
     close(session->control);
     session->control = -1;
+    session->heard_bytes = 0;
+}
+
+/* Takes over the connection to a `heapline run`. */
+static void take_control(struct session *session, int connection)
+{
+    if (session->control >= 0) { /* a run has one command */
+        close(connection);
+        return;
+    }
+    session->control = connection;
+    tell_run(session, CONTROL_READY, session->options->output);
+    if (session->options->named) /* it goes on whatever becomes of one command */
+        drop_control(session);
 }
 
 static void heed_control(struct session *session, const struct control_message *message)
@@ -228,10 +245,8 @@ static void handle_handover(struct session *session)
         session_count_processes(session);
         break;
     case HANDOVER_CONTROL:
-        session->control = handover.arrival.connection;
-        tell_run(session, CONTROL_READY, session->options->output);
-        if (session->options->named) /* it goes on whatever becomes of one command */
-            drop_control(session);
+        if (handover.arrival.connection >= 0)
+            take_control(session, handover.arrival.connection);
         break;
     case HANDOVER_GOODBYE:
         session->left = true;
@@ -289,7 +304,9 @@ static void look_around(struct session *session, int timeout_ms)
     sockets[1] = (struct pollfd){.fd = session->control, .events = POLLIN};
     sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
                                  .events = POLLIN};
-    if (poll(watched, 2 * count + 3, timeout_ms) < 0)
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * 1000000L};
+    if (ppoll(watched, 2 * count + 3, timeout_ms < 0 ? NULL : &timeout, &session->unblocked) < 0)
         return;
     if (sockets[1].revents)
         handle_control(session);
@@ -412,6 +429,23 @@ static void turn_away(struct session *session)
     }
 }
 
+/* What the command said last may still be on its way when `heapline run` says that it has ended:
+ * these are two connections. */
+static void await_last_words(struct session *session)
+{
+    uint64_t since = clock_now();
+    for (unsigned i = 0; i < session->process_count; i++) {
+        const struct process *process = session->processes[i];
+        if (!process->stream || !known_status(session, process))
+            continue;
+        while (process->stream->connection >= 0 && clock_now() - since < STREAM_PATIENCE_NS) {
+            struct pollfd watched = {.fd = process->stream->connection, .events = POLLIN};
+            poll(&watched, 1, LAST_WORDS_PAUSE_MS);
+            drain_to_now(&session->drain, session->processes, session->process_count);
+        }
+    }
+}
+
 static void log_completion(const struct session *session, const char *trouble)
 {
     if (!session->undone && access(session->options->output, F_OK) != 0)
@@ -428,6 +462,7 @@ static void complete(struct session *session)
     char text[128];
     session->finishing = true;
     turn_away(session);
+    await_last_words(session);
     close_processes(session);
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
@@ -468,9 +503,15 @@ static void end(struct session *session)
     free(session);
 }
 
-static void set_signals(void)
+/* SIGTERM comes while the session waits, and at no other time: it must not wait on behind it. */
+static void set_signals(struct session *session)
 {
     struct sigaction action = {.sa_handler = note_termination};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, &session->unblocked);
+    sigdelset(&session->unblocked, SIGTERM);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), not our end */
@@ -497,7 +538,7 @@ int session_run(const struct session_options *options)
         return 1;
     session->options = options;
     session->control = options->control;
-    set_signals();
+    set_signals(session);
     int status = 1;
     if (!begin(session)) {
         tell_run(session, CONTROL_FAILED, "the collector has no memory");

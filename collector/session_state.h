@@ -5,6 +5,7 @@
 #ifndef HEAPLINE_COLLECTOR_SESSION_STATE_H
 #define HEAPLINE_COLLECTOR_SESSION_STATE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct session {
     uint64_t lost;
     bool abandoned;     /* a process went on untraced because nobody read its ring */
     const char *broken; /* what was wrong with a stream that made no sense */
+    sigset_t unblocked; /* while it waits */
     uint64_t last_work_ns;
     uint64_t next_snapshot_ns;
 };
@@ -57,7 +59,7 @@ void session_log_process(const struct session *session, const struct process *pr
                          const char *event);
 
 /* Takes in a process that has said hello, or answers it otherwise; closes its connection unless
- * that has become a stream. */
+ * that has become a stream. A connection of -1 could not be taken over. */
 void session_admit(struct session *session, const struct arrival *arrival);
 
 /* Somebody connects to the session's own listening socket. */

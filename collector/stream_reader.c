@@ -62,11 +62,12 @@ static void break_off(struct stream_reader *reader, const char *problem)
 
 bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t position)
 {
-    if (reader->problem || position != reader->position || reader->have)
+    if (reader->problem || position != reader->position)
         return false;
     if (reader->connection >= 0)
         close(reader->connection);
     reader->connection = connection;
+    reader->have = 0;
     reader->gone_ns = 0;
     return true;
 }

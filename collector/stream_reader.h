@@ -32,8 +32,8 @@ struct stream_reader *stream_reader_new(int connection);
 struct stream_reader *stream_reader_free(struct stream_reader *reader,
                                          enum welcome_verdict verdict);
 
-/* Goes on over a new connection, which it takes over; false when that is not the stream's
- * continuation. */
+/* Goes on over a new connection, which it takes over, with the frame at hand from its beginning;
+ * false when that is not the stream's continuation. */
 bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t position);
 
 /* Reads what there is and fits, at most about `most` words, into a ring of which `read` words have

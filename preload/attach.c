@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,27 +128,32 @@ static void compose(const struct attach_request *request, enum hello_carrier car
 
 /* --- what comes back --- */
 
+/* Bytes of the welcome that are awaited: of another version only what all have in common. */
+static size_t welcome_bytes(const struct welcome *welcome, size_t have)
+{
+    size_t common = offsetof(struct welcome, verdict);
+    bool same = have >= common && welcome->wire_version == WIRE_VERSION;
+    return same ? sizeof *welcome : common;
+}
+
 /* Receives the welcome and the ring's descriptor, -1 without one. */
 static bool receive_welcome(int connection, struct welcome *welcome, int *ring)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = welcome, .iov_len = sizeof *welcome};
-    struct msghdr received = {.msg_iov = &part,
-                              .msg_iovlen = 1,
-                              .msg_control = &control,
-                              .msg_controllen = sizeof control};
+    size_t have = 0;
     *ring = -1;
-    ssize_t got = recvmsg(connection, &received, MSG_CMSG_CLOEXEC | MSG_WAITALL);
-    if (got < 0)
-        return false;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&received);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(ring, CMSG_DATA(header), sizeof *ring);
-    return got == (ssize_t)sizeof *welcome && welcome->magic == HANDSHAKE_MAGIC;
+    *welcome = (struct welcome){0};
+    while (have < welcome_bytes(welcome, have)) {
+        int descriptor;
+        ssize_t got =
+            connection_receive(connection, (char *)welcome + have,
+                               welcome_bytes(welcome, have) - have, &descriptor, handshake_ns);
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+        if (descriptor >= 0)
+            *ring = descriptor;
+    }
+    return have == welcome_bytes(welcome, have) && welcome->magic == HANDSHAKE_MAGIC;
 }
 
 static bool map_ring(int descriptor)
@@ -160,11 +167,8 @@ static bool map_ring(int descriptor)
         return false;
     /* A forked child gets a ring of its own. */
     madvise(memory, bytes, MADV_DONTFORK);
-    if (ring_writer_init(memory, bytes)) {
-        uint64_t patience = ring_writer.control->patience_ns;
-        handshake_ns = patience && patience < HANDSHAKE_NS ? patience : HANDSHAKE_NS;
+    if (ring_writer_init(memory, bytes))
         return true;
-    }
     real_munmap(memory, bytes);
     return false;
 }
@@ -192,6 +196,13 @@ static const char *read_verdict(const struct welcome *welcome)
     }
 }
 
+/* From now on. */
+static void limit_handshakes(void)
+{
+    uint64_t patience = ring_writer.control->patience_ns;
+    handshake_ns = patience && patience < HANDSHAKE_NS ? patience : HANDSHAKE_NS;
+}
+
 /* Says what is composed. Null: attached, and a stream has taken the connection over. Empty:
  * declined. Else what went wrong. */
 static const char *shake_hands(int *connection)
@@ -199,7 +210,7 @@ static const char *shake_hands(int *connection)
     struct welcome welcome;
     int ring;
     size_t size = sizeof message.hello + message.hello.details;
-    if (send(*connection, &message, size, MSG_NOSIGNAL) != (ssize_t)size ||
+    if (!connection_send(*connection, &message, size, handshake_ns) ||
         !receive_welcome(*connection, &welcome, &ring))
         return "the collector does not answer" UNTRACED;
     const char *trouble = read_verdict(&welcome);
@@ -212,6 +223,8 @@ static const char *shake_hands(int *connection)
     }
     if (ring >= 0)
         close(ring);
+    if (!trouble)
+        limit_handshakes();
     return trouble;
 }
 
@@ -236,7 +249,7 @@ static const char *try_carrier(const struct attach_request *request, const struc
     return trouble;
 }
 
-bool attach(const struct attach_request *request)
+static bool attach_somehow(const struct attach_request *request)
 {
     struct address address;
     const char *trouble;
@@ -253,6 +266,15 @@ bool attach(const struct attach_request *request)
     return !trouble;
 }
 
+bool attach(const struct attach_request *request)
+{
+    int cancellation;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+    bool attached = attach_somehow(request);
+    pthread_setcancelstate(cancellation, NULL);
+    return attached;
+}
+
 int attach_again(uint64_t stream, uint64_t position)
 {
     struct address address;
@@ -265,10 +287,12 @@ int attach_again(uint64_t stream, uint64_t position)
     message.hello.stream = stream;
     message.hello.position = position;
     size_t size = sizeof message.hello + message.hello.details;
-    bool good = send(connection, &message, size, MSG_NOSIGNAL) == (ssize_t)size &&
-                receive_welcome(connection, &welcome, &ring) && !read_verdict(&welcome);
-    if (good)
+    ring = -1;
+    if (connection_send(connection, &message, size, handshake_ns) &&
+        receive_welcome(connection, &welcome, &ring) && ring < 0 && !read_verdict(&welcome))
         return connection;
+    if (ring >= 0)
+        close(ring);
     close(connection);
     return -1;
 }

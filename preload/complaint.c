@@ -4,6 +4,7 @@
 #include "complaint.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,7 +30,8 @@ static bool stderr_is_same(void)
 
 void complain(const char *reason)
 {
-    int saved = errno;
+    int saved = errno, cancellation;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* writev() is a point of it */
     if (stderr_is_same()) {
         struct iovec parts[] = {{.iov_base = (void *)"heapline: ", .iov_len = 10},
                                 {.iov_base = (void *)reason, .iov_len = strlen(reason)},
@@ -37,5 +39,6 @@ void complain(const char *reason)
         ssize_t written = writev(STDERR_FILENO, parts, 3);
         (void)written; /* nobody is left to tell */
     }
+    pthread_setcancelstate(cancellation, NULL);
     errno = saved;
 }

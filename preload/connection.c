@@ -1,15 +1,30 @@
 /*
- * One socket, connected.
+ * One socket, connected. Programs may have signals come every millisecond: a call that one has
+ * interrupted is made again, as long as its time is not over.
  */
 #include "connection.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TRY_AGAIN_NS UINT64_C(50000000)
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Is a call that has failed to be made again? */
+static bool goes_on(uint64_t since_ns, uint64_t limit_ns)
+{
+    return errno == EINTR && monotonic_ns() - since_ns < limit_ns;
+}
 
 void connection_limit(int connection, uint64_t limit_ns)
 {
@@ -28,7 +43,13 @@ static int connect_once(const struct address *address, uint64_t limit_ns)
     connection_limit(connection, limit_ns);
     if (family != AF_UNIX)
         setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    bool connected = connect(connection, &address->socket.any, address->length) == 0;
+    /* On Linux a second call goes on waiting for the first. */
+    uint64_t since = monotonic_ns();
+    int result;
+    do
+        result = connect(connection, &address->socket.any, address->length);
+    while (result != 0 && goes_on(since, limit_ns));
+    bool connected = result == 0;
     if (connected && address_is_trusted(connection))
         return connection;
     int saved = connected ? EPERM : errno;
@@ -47,4 +68,41 @@ int connection_open(const struct address *address, uint64_t limit_ns, uint64_t p
         patience_ns -= TRY_AGAIN_NS;
     }
     return connection;
+}
+
+bool connection_send(int connection, const void *bytes, size_t size, uint64_t limit_ns)
+{
+    uint64_t since = monotonic_ns();
+    size_t sent = 0;
+    while (sent < size) {
+        ssize_t now = send(connection, (const char *)bytes + sent, size - sent, MSG_NOSIGNAL);
+        if (now < 0 && !goes_on(since, limit_ns))
+            return false;
+        sent += now > 0 ? (size_t)now : 0;
+    }
+    return true;
+}
+
+ssize_t connection_receive(int connection, void *bytes, size_t size, int *descriptor,
+                           uint64_t limit_ns)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    uint64_t since = monotonic_ns();
+    ssize_t got;
+    do {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && goes_on(since, limit_ns));
+    const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    *descriptor = -1;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    return got;
 }

@@ -23,6 +23,8 @@
 struct ring_writer ring_writer;
 
 #define WAIT_SPELL_NS UINT64_C(50000000)
+/* More than a spell of waiting takes, even on a busy machine. */
+#define WAIT_COUNTED_NS (4 * WAIT_SPELL_NS)
 
 static uint64_t monotonic_ns(void)
 {
@@ -117,11 +119,23 @@ static void wait_for_progress(struct ring_control *control, unsigned count)
     atomic_fetch_sub(&control->writers_wait, 1);
 }
 
+bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t limit_ns)
+{
+    uint64_t now = monotonic_ns(), passed = now - patience->looked_ns;
+    bool first = patience->looked_ns == 0;
+    patience->looked_ns = now;
+    if (first || tail != patience->tail)
+        patience->waited_ns = 0;
+    else
+        patience->waited_ns += passed < WAIT_COUNTED_NS ? passed : WAIT_COUNTED_NS;
+    patience->tail = tail;
+    return patience->waited_ns > limit_ns;
+}
+
 static bool wait_for_room(unsigned count)
 {
     struct ring_control *control = ring_writer.control;
-    uint64_t seen = atomic_load_explicit(&control->tail, memory_order_acquire);
-    uint64_t since = monotonic_ns();
+    struct ring_patience patience = {0};
     for (;;) {
         wait_for_progress(control, count);
         if (!shim_gate_open() || collector_is_gone(control))
@@ -129,13 +143,9 @@ static bool wait_for_room(unsigned count)
         uint64_t head, tail;
         if (has_room(control, count, &head, &tail))
             return true;
-        uint64_t now = monotonic_ns();
-        if (tail != seen) {
-            seen = tail;
-            since = now;
-        } else if (now - since > control->patience_ns) {
+        if (ring_patience_ends(&patience, tail, control->patience_ns)) {
             atomic_store(&control->abandoned, 1);
-            ring_give_up("the collector does not answer; the program goes on untraced");
+            ring_give_up(RING_SILENCE);
             return false;
         }
     }

@@ -47,6 +47,19 @@ void ring_follow_clock(uint32_t clock);
 #define RING_LIMIT                                                                                 \
     "the daemon has reached a limit, its log says which; the program goes on untraced"
 
+/* And when the collector says nothing for too long. */
+#define RING_SILENCE "the collector does not answer; the program goes on untraced"
+
+/* How long a writer has waited without any progress. Begins as {0}. */
+struct ring_patience {
+    uint64_t tail;
+    uint64_t looked_ns, waited_ns;
+};
+
+/* Asked in turn with short waits; true when the tail has stayed where it is for `limit_ns`. The
+ * time while the process itself was stopped, or in which its clock was set, does not count. */
+bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t limit_ns);
+
 /* Shuts the gate once, and says why, unless that is no trouble (null). */
 void ring_give_up(const char *reason);
 

@@ -9,9 +9,12 @@
  * A signal handler that has interrupted its own thread's sending cannot wait for it: without room
  * its record is dropped and counted.
  *
- * The program may close any descriptor, and open another under its number. So before each frame the
- * socket is looked at; when it is another one the stream goes on over a new connection. The
- * descriptor is then the program's and is left alone.
+ * The program may close any descriptor, and open another under its number. So before each piece the
+ * socket is looked at; when it is another one the stream goes on over a new connection, with the
+ * frame at hand from its beginning. The descriptor is then the program's and is left alone. A vfork
+ * child shares this memory, but its descriptors are its own: it never connects.
+ *
+ * Sending is a point of cancellation, allocating is none: a thread cannot be cancelled in here.
  *
  * The private ring has no reader who moves its clock: `clock_sent` never agrees with it, so that
  * every event comes by stream_tick(), which asks the kernel's coarse clock, without a system call.
@@ -20,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -37,6 +41,8 @@
 #include "stream_hooks.h"
 
 #define SPELL_NS UINT64_C(20000000)
+/* For others' frames, and for a record that is not published yet. */
+#define PAUSE_NS UINT64_C(1000000)
 /* What has been written is sent after so long, when there are events at all. */
 #define DELAY_NS UINT64_C(50000000)
 /* Gives up flushing after so long. */
@@ -49,6 +55,7 @@
 
 static struct {
     int connection;
+    pid_t owner;  /* who has it; a vfork child is another one */
     dev_t device; /* of the socket, */
     ino_t inode;  /* to know it again */
     uint64_t number;
@@ -57,6 +64,8 @@ static struct {
     struct frame frame;
     size_t sent;
     _Atomic uint64_t ticked_ns, framed_ns;
+    _Atomic uint64_t stalled; /* tail + 1 when a flush has waited in vain; 0: has not */
+    bool abandoned;           /* given up, but what is in the ring may still be sent */
 } stream = {.connection = -1};
 
 static SHIM_THREAD_LOCAL bool sending;
@@ -120,7 +129,10 @@ bool stream_writer_init(int connection, const struct welcome *welcome)
         return false;
     }
     stream.number = welcome->stream;
+    stream.owner = getpid();
     stream.frame.words = 0;
+    stream.abandoned = false;
+    atomic_store(&stream.stalled, 0);
     atomic_store(&stream.ticked_ns, 0);
     atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
     use_connection(connection);
@@ -234,14 +246,12 @@ static bool hears_farewell(void)
     return got >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-/* Goes on over a new connection after the program has closed ours. A frame that was under way is
- * lost to nobody: what close() leaves in a socket still arrives, but where it ends is not known. */
+/* Goes on over a new connection after the program has closed ours. */
 static bool reconnect(void)
 {
     stream.connection = -1;
-    int connection = stream.frame.words && stream.sent
-                         ? -1
-                         : attach_again(stream.number, atomic_load(&ring_writer.control->tail));
+    stream.frame.words = 0;
+    int connection = attach_again(stream.number, atomic_load(&ring_writer.control->tail));
     if (connection < 0) {
         stream_lose(LOST);
         return false;
@@ -250,26 +260,33 @@ static bool reconnect(void)
     return true;
 }
 
+/* Nothing could be sent; false: nor can it now. */
+static bool outlives_failure(int problem)
+{
+    if (problem == EAGAIN || problem == ENOBUFS || problem == ENOMEM)
+        return false;
+    if (problem == EINTR || !is_ours()) /* the program has closed it just now */
+        return true;
+    find_reason();
+    return false;
+}
+
 /* Sends once; false when nothing more can be sent now. */
 static bool send_some(bool wait)
 {
     struct iovec parts[3];
     if (stream.frame.words == 0 && !frame_begin())
         return false;
-    if (stream.sent == 0 && !is_ours() && !reconnect())
-        return false;
+    if (!is_ours())
+        return getpid() == stream.owner && reconnect();
     if (stream.sent == 0 && hears_farewell()) {
         find_reason();
         return false;
     }
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)frame_parts(parts)};
     ssize_t sent = sendmsg(stream.connection, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
-    if (sent < 0) {
-        bool interrupted = errno == EINTR;
-        if (!interrupted && errno != EAGAIN)
-            find_reason();
-        return interrupted;
-    }
+    if (sent < 0)
+        return outlives_failure(errno);
     stream.sent += (size_t)sent;
     if (stream.sent == sizeof stream.frame + stream.frame.words * sizeof(uint64_t))
         frame_finish();
@@ -278,29 +295,52 @@ static bool send_some(bool wait)
 
 /* --- all there is --- */
 
+/* `sending` is set for longer than the lock is held: a signal handler that comes between is not to
+ * wait for its own thread. */
 static bool try_lock(void)
 {
     uint32_t free = 0;
-    if (sending || !atomic_compare_exchange_strong(&stream.lock, &free, 1))
+    if (sending)
         return false;
     sending = true;
-    return true;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (atomic_compare_exchange_strong(&stream.lock, &free, 1))
+        return true;
+    sending = false;
+    return false;
 }
 
 static void unlock(void)
 {
-    sending = false;
     atomic_store(&stream.lock, 0);
+    atomic_signal_fence(memory_order_seq_cst);
+    sending = false;
 }
 
-/* Sends frames; with `wait` for one spell at most where the socket is full. */
+static bool may_send(void)
+{
+    return stream.connection >= 0 && (shim_gate_open() || stream.abandoned);
+}
+
+/* What had been written when it began, and no more: others may write on and on. */
+static void send_all(bool wait)
+{
+    const struct ring_control *control = ring_writer.control;
+    uint64_t head = atomic_load(&control->head), since = clock_ns(CLOCK_MONOTONIC_COARSE);
+    while (may_send() && atomic_load(&control->tail) < head && send_some(wait))
+        if (wait && clock_ns(CLOCK_MONOTONIC_COARSE) - since > SPELL_NS)
+            break;
+}
+
+/* Sends frames; with `wait` for about one spell where the socket is full. */
 static void push(bool wait)
 {
-    int saved = errno;
+    int saved = errno, cancellation;
     if (!try_lock())
         return;
-    while (stream.connection >= 0 && shim_gate_open() && send_some(wait))
-        ;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+    send_all(wait);
+    pthread_setcancelstate(cancellation, NULL);
     unlock();
     errno = saved;
 }
@@ -313,34 +353,40 @@ static bool has_room(unsigned count)
     return atomic_load(&control->head) + count - tail <= ring_writer.mask + 1;
 }
 
-/* One spell of waiting for somebody else's frame, or for a record that is not published yet. */
-static void wait_for_others(unsigned count)
+/* A moment of waiting, until the tail is no more where it was. */
+static void wait_for_others(uint64_t tail)
 {
     struct ring_control *control = ring_writer.control;
     uint32_t progress = atomic_load(&control->progress);
     atomic_store(&control->writers_wait, 1);
-    if (!has_room(count))
-        futex_wait(&control->progress, progress, SPELL_NS);
+    if (atomic_load(&control->tail) == tail)
+        futex_wait(&control->progress, progress, PAUSE_NS);
 }
 
-static bool wait_for_room(unsigned count)
+static void wait_for_room(unsigned count)
 {
     struct ring_control *control = ring_writer.control;
-    uint64_t since = clock_ns(CLOCK_MONOTONIC), seen = atomic_load(&control->tail);
+    struct ring_patience patience = {0};
     while (shim_gate_open()) {
+        uint64_t tail = atomic_load(&control->tail);
         push(true);
         if (has_room(count))
-            return true;
-        wait_for_others(count);
-        uint64_t now = clock_ns(CLOCK_MONOTONIC), tail = atomic_load(&control->tail);
-        if (tail != seen) {
-            seen = tail;
-            since = now;
-        } else if (now - since > control->patience_ns) {
-            ring_give_up("the collector does not answer; the program goes on untraced");
+            return;
+        wait_for_others(tail);
+        if (ring_patience_ends(&patience, atomic_load(&control->tail), control->patience_ns)) {
+            atomic_fetch_add(&control->dropped, 1);
+            atomic_store(&stream.stalled, atomic_load(&control->tail) + 1);
+            stream.abandoned = true;
+            ring_give_up(RING_SILENCE);
         }
     }
-    return false;
+}
+
+/* A signal handler cannot wait for what it has interrupted, nor a vfork child for a socket that it
+ * has not. */
+static bool cannot_wait(void)
+{
+    return ring_writer.drops || sending || getpid() != stream.owner;
 }
 
 bool stream_make_room(unsigned count)
@@ -349,7 +395,7 @@ bool stream_make_room(unsigned count)
     int saved = errno;
     push(false);
     if (shim_gate_open() && !has_room(count)) {
-        if (ring_writer.drops || sending) {
+        if (cannot_wait()) {
             atomic_fetch_add(&control->dropped, 1);
             errno = saved;
             return false;
@@ -379,17 +425,28 @@ void stream_tick(void)
     errno = saved;
 }
 
+/* Waits until all has been sent up to `head`. Who has waited in vain once does not wait again for
+ * the same. */
+static void flush_to(uint64_t head)
+{
+    const struct ring_control *control = ring_writer.control;
+    struct ring_patience patience = {0};
+    uint64_t tail;
+    push(false);
+    while ((tail = atomic_load(&control->tail)) < head && may_send() && !sending &&
+           atomic_load(&stream.stalled) != tail + 1) {
+        push(true);
+        wait_for_others(tail);
+        if (ring_patience_ends(&patience, 0, FLUSH_NS))
+            atomic_store(&stream.stalled, atomic_load(&control->tail) + 1);
+    }
+}
+
 void stream_flush(void)
 {
-    if (!ring_writer.streams || !shim_gate_open())
+    if (!ring_writer.streams || !may_send() || getpid() != stream.owner)
         return;
     int saved = errno;
-    const struct ring_control *control = ring_writer.control;
-    uint64_t since = clock_ns(CLOCK_MONOTONIC);
-    uint64_t head = atomic_load(&control->head);
-    do
-        push(true);
-    while (shim_gate_open() && !sending && atomic_load(&control->tail) < head &&
-           clock_ns(CLOCK_MONOTONIC) - since < FLUSH_NS);
+    flush_to(atomic_load(&ring_writer.control->head));
     errno = saved;
 }

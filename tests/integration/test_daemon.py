@@ -23,16 +23,17 @@ TOKEN = "a secret of the tests"
 class Daemon:
     """heaplined in a folder of its own; its log is read line by line as events."""
 
-    def __init__(self, folder, *options, token=TOKEN, listen=("unix", "tcp"), **more):
+    def __init__(self, folder, *options, token=TOKEN, listen=("unix", "tcp"), build=BUILD, variables=None, **more):
         self.folder = Path(folder) / "recordings"
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self.socket = f"unix:{folder}/socket"
         self.seen = []
         addresses = {"unix": self.socket, "tcp": "tcp:127.0.0.1:0"}
-        words = [BUILD / "heaplined", "--output", self.folder, *options]
+        words = [build / "heaplined", "--output", self.folder, *options]
         for kind in listen:
             words += ["--listen", addresses[kind]]
-        self.process = harness.start(words, harness.environment(HEAPLINE_TOKEN=token), **more)
+        env = harness.environment(HEAPLINE_TOKEN=token, **(variables or {}))
+        self.process = harness.start(words, env, **more)
         listens = [self.await_event("listens")["address"] for _ in listen]
         self.tcp = next((address for address in listens if address.startswith("tcp:")), None)
 
