@@ -261,15 +261,18 @@ static int run_private(struct session_options *options, char **command)
 
 static int run_daemon(struct daemon_options *options)
 {
-    options->folder = realpath(options->session.output, NULL);
-    if (!options->folder)
-        return fail("no such folder: ", options->session.output);
     if (!options->token)
         options->token = getenv(ENVIRONMENT_TOKEN);
     if (options->token &&
         (strlen(options->token) < TOKEN_BYTES_MIN || strlen(options->token) > HELLO_TOKEN_MAX))
         return fail("a secret has from 8 to 256 bytes", "");
-    return daemon_run(options);
+    char *folder = realpath(options->session.output, NULL);
+    if (!folder)
+        return fail("no such folder: ", options->session.output);
+    options->folder = folder;
+    int status = daemon_run(options);
+    free(folder);
+    return status;
 }
 
 int main(int count, char **words)

@@ -11,24 +11,6 @@
 
 #define RING_LOG2 RING_LOG2_WORDS_MIN
 
-static void check_sums(const struct stream *stream)
-{
-    uint64_t bytes = 0, blocks = 0;
-    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->process->counters, i);
-        bytes += counter->bytes;
-        blocks += counter->blocks;
-    }
-    const struct heap_sums *sums = &stream->process->sums;
-    if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
-        abort();
-    /* Of a single process the run's peak is its own. */
-    const struct run_peak *peak = &stream->run.peak;
-    if (peak->live_bytes != bytes || peak->live_blocks != blocks ||
-        peak->bytes != sums->peak_bytes || peak->blocks != sums->peak_blocks)
-        abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stream stream;
@@ -47,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stream_decode(&stream);
     while (decode_skip_hole(stream.process))
         stream_decode(&stream);
-    check_sums(&stream);
+    stream_check_sums(&stream);
     stream_check_history(&stream);
     stream_deinit(&stream);
     return 0;

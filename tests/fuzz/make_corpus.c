@@ -1,40 +1,85 @@
 /*
- * Writes the ring fuzzer's first inputs: a sound stream of every kind of record. Usage:
- * make_corpus FILE.
+ * Writes fuzzers' first inputs. Usage: make_corpus KIND FILE, where KIND is
+ *
+ *   ring     a sound stream of every kind of record
+ *   frames   the same in one frame
+ *   words    the same for being put into frames
+ *   hello    a hello with every detail
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "handshake.h"
 #include "stream.h"
 
-int main(int count, char **words)
+static void put_records(struct stream *stream)
+{
+    stream_put(stream,
+               wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PYTHON << WIRE_MARK_SHIFT | 0x030c01f0);
+    stream_put(stream, wire_first(WIRE_TIME) | 1000);
+    stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(1) << WIRE_THREAD_SLOT_SHIFT | 77);
+    stream_code(stream, 2, "/a.py", "f", 10);
+    stream_frame(stream, 1, 2, 3);
+    stream_allocation(stream, 1, 0x1000, 64);
+    stream_allocation(stream, 1, 0x2000, UINT64_C(1) << 30);
+    stream_put(stream, wire_first(WIRE_REALLOC_FREE) | 0x1000);
+    stream_put(stream, wire_first(WIRE_REALLOC_FAILED) | 0x1000);
+    stream_map(stream, 1, 0x10000, 0x8000);
+    stream_unmap(stream, 1, 0x11000, 0x1000);
+    stream_map(stream, 1, 0x13000, 0x2000);
+    stream_unmap(stream, 1, 0x10000, 0x6000);
+    stream_unmap_failed(stream, 1, 0x10000, 0x6000);
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
+    stream_free(stream, 0x1000);
+    stream_unmap(stream, 1, 0x12000, 0x9000);
+}
+
+/* `kept`: bits of each word that are. */
+static void write_words(FILE *file, uint64_t kept)
 {
     struct stream stream;
     stream_init(&stream, RING_LOG2_WORDS_MIN, true);
-    stream_put(&stream,
-               wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PYTHON << WIRE_MARK_SHIFT | 0x030c01f0);
-    stream_put(&stream, wire_first(WIRE_TIME) | 1000);
-    stream_put(&stream, wire_first(WIRE_THREAD) | UINT64_C(1) << WIRE_THREAD_SLOT_SHIFT | 77);
-    stream_code(&stream, 2, "/a.py", "f", 10);
-    stream_frame(&stream, 1, 2, 3);
-    stream_allocation(&stream, 1, 0x1000, 64);
-    stream_allocation(&stream, 1, 0x2000, UINT64_C(1) << 30);
-    stream_put(&stream, wire_first(WIRE_REALLOC_FREE) | 0x1000);
-    stream_put(&stream, wire_first(WIRE_REALLOC_FAILED) | 0x1000);
-    stream_map(&stream, 1, 0x10000, 0x8000);
-    stream_unmap(&stream, 1, 0x11000, 0x1000);
-    stream_map(&stream, 1, 0x13000, 0x2000);
-    stream_unmap(&stream, 1, 0x10000, 0x6000);
-    stream_unmap_failed(&stream, 1, 0x10000, 0x6000);
-    stream_put(&stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
-    stream_free(&stream, 0x1000);
-    stream_unmap(&stream, 1, 0x12000, 0x9000);
-    FILE *file = count == 2 ? fopen(words[1], "wb") : NULL;
-    if (!file)
-        return 1;
+    put_records(&stream);
+    const struct frame frame = {.magic = FRAME_MAGIC, .words = (uint32_t)stream.position};
+    if (kept & WIRE_LAP_BIT)
+        fwrite(&frame, sizeof frame, 1, file);
     for (uint64_t i = 0; i < stream.position; i++) {
-        uint64_t word = stream.process->words[i] & ~WIRE_LAP_BIT;
+        uint64_t word = stream.process->words[i] & kept;
         fwrite(&word, sizeof word, 1, file);
     }
     stream_deinit(&stream);
+}
+
+static void write_hello(FILE *file)
+{
+    static const char details[] = "token=secret\0run=0123\0session=web\0machine=boot/pid:[1]\0"
+                                  "folder=/tmp\0argument=python3\0argument=a b.py\0argument=\0"
+                                  "name=app\0overflow=drop\0frames=8\0history=0\0children=0";
+    const struct hello hello = {.magic = HANDSHAKE_MAGIC,
+                                .wire_version = WIRE_VERSION,
+                                .python_version = 0x030c01f0,
+                                .process = 77,
+                                .carrier = HELLO_STREAM,
+                                .details = sizeof details};
+    fwrite(&hello, sizeof hello, 1, file);
+    fwrite(details, sizeof details, 1, file);
+}
+
+int main(int count, char **words)
+{
+    FILE *file = count == 3 ? fopen(words[2], "wb") : NULL;
+    if (!file)
+        return 1;
+    if (strcmp(words[1], "hello") == 0) {
+        fwrite("\7\3", 2, 1, file);
+        write_hello(file);
+    } else if (strcmp(words[1], "frames") == 0) {
+        fwrite("\1\2\0", 3, 1, file);
+        write_words(file, UINT64_MAX);
+    } else {
+        if (strcmp(words[1], "words") == 0)
+            fwrite("\0\4\5", 3, 1, file);
+        write_words(file, ~WIRE_LAP_BIT);
+    }
     return fclose(file) != 0;
 }

@@ -176,6 +176,24 @@ static void put_allocation(struct stream *stream, enum wire_allocator allocator,
     }
 }
 
+void stream_check_sums(const struct stream *stream)
+{
+    uint64_t bytes = 0, blocks = 0;
+    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
+        const struct counter *counter = counters_at(&stream->process->counters, i);
+        bytes += counter->bytes;
+        blocks += counter->blocks;
+    }
+    const struct heap_sums *sums = &stream->process->sums;
+    if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
+        abort();
+    /* Of a single process the run's peak is its own. */
+    const struct run_peak *peak = &stream->run.peak;
+    if (peak->live_bytes != bytes || peak->live_blocks != blocks ||
+        peak->bytes != sums->peak_bytes || peak->blocks != sums->peak_blocks)
+        abort();
+}
+
 void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size)
 {
     put_allocation(stream, WIRE_ALLOCATOR_OBJECT, (uint64_t)thread << WIRE_THREAD_SHIFT, address,

@@ -32,6 +32,10 @@ void stream_decode(struct stream *stream);
  * last checkpoint, holds what the counters hold. The parts that wait are used up. */
 void stream_check_history(struct stream *stream);
 
+/* Aborts unless the sums of the stream's only process agree with its counters, and the run's peak
+ * with both. */
+void stream_check_sums(const struct stream *stream);
+
 /* Records. */
 void stream_allocation(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
 void stream_free(struct stream *stream, uint64_t address);
