@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "decode.h"
+#include "driver.h"
 #include "stream.h"
 
-#define RING_LOG2 13u
-#define PASSES    3
+#define RING_LOG2  12u
+#define LAPS       2u
+#define PASSES_MAX 200
 
 struct sender {
     struct stream stream;
@@ -97,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1)
         put_bytes(&sender, data + 3, size - 3);
     else
-        for (int pass = 0; pass < PASSES; pass++)
+        for (int pass = 0; pass < PASSES_MAX && sender.position < LAPS << RING_LOG2; pass++)
             put_words(&sender, data + 3, size - 3, 1 + data[2]);
     struct process *process = sender.stream.process;
     bool sound = !(data[0] & 1);
