@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,9 +15,10 @@
 
 #define STEP 3 /* bytes between the addresses asked for */
 
-static int file_of(const uint8_t *data, size_t size, struct stat *status)
+/* Makes the file `path`, a template as for mkstemp(). */
+static int file_of(char *path, const uint8_t *data, size_t size, struct stat *status)
 {
-    int file = memfd_create("fuzz", MFD_CLOEXEC);
+    int file = mkstemp(path);
     if (file < 0 || write(file, data, size) != (ssize_t)size || fstat(file, status) != 0)
         abort();
     return file;
@@ -42,9 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct native_modules modules;
     struct native_symbols symbols;
     struct stat status;
-    char path[64];
-    int file = file_of(data, size, &status);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    char path[] = "/tmp/heapline-fuzz-XXXXXX";
+    int file = file_of(path, data, size, &status);
     struct native_mapping mapping = {
         .start = 0x10000, .end = 0x20000, .inode = status.st_ino, .path = path};
     if (!native_modules_init(&modules) || !native_symbols_init(&symbols, &modules, NULL, false))
@@ -60,5 +59,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     native_symbols_deinit(&symbols);
     native_modules_deinit(&modules);
     close(file);
+    unlink(path);
     return 0;
 }
