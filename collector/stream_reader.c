@@ -13,18 +13,30 @@
 #include "clock.h"
 #include "wire.h"
 
+/* What is less than that waits for the session's next round. */
+#define READ_FROM_BYTES (128 * 1024)
+
 _Static_assert(offsetof(struct stream_reader, words) ==
                    offsetof(struct stream_reader, frame) + sizeof(struct frame),
                "words stand behind their header");
+
+/* Over TCP each frame would wake the session; it comes by anyway. */
+static void use_connection(struct stream_reader *reader, int connection)
+{
+    const int low = READ_FROM_BYTES;
+    setsockopt(connection, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+    reader->connection = connection;
+    reader->gone_ns = reader->have = 0;
+}
 
 struct stream_reader *stream_reader_new(int connection)
 {
     struct stream_reader *reader = malloc(sizeof *reader);
     if (!reader)
         return NULL;
-    reader->connection = connection;
-    reader->gone_ns = reader->position = reader->have = 0;
+    reader->position = 0;
     reader->problem = NULL;
+    use_connection(reader, connection);
     do
         if (getrandom(&reader->number, sizeof reader->number, 0) != sizeof reader->number) {
             free(reader);
@@ -66,9 +78,7 @@ bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t
         return false;
     if (reader->connection >= 0)
         close(reader->connection);
-    reader->connection = connection;
-    reader->have = 0;
-    reader->gone_ns = 0;
+    use_connection(reader, connection);
     return true;
 }
 

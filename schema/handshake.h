@@ -105,7 +105,7 @@ _Static_assert(sizeof(struct welcome) == 40, "struct welcome has no padding");
  * this frame.
  */
 #define FRAME_MAGIC     UINT32_C(0x48504c46) /* "FLPH" */
-#define FRAME_WORDS_MAX 4096u
+#define FRAME_WORDS_MAX 8192u
 
 struct frame {
     uint32_t magic;

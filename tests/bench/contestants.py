@@ -1,11 +1,15 @@
 """The contestants: what stands before and around a program's own command line."""
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
+
+import daemons
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HEAPLINE_BUILD") or REPOSITORY / "build").resolve()
@@ -17,6 +21,7 @@ class Contestant:
     key: str
     title: str
     wrap: Callable  # (interpreter's words, program's words, output file) -> command line
+    default: bool = True  # is measured without being asked for
 
     def command(self, interpreter, program, output, loops=None):
         return self.wrap(list(interpreter.command), program.command(interpreter, loops), str(output))
@@ -32,6 +37,18 @@ def _heapline(python, program, output):
 
 def _heapline_sums(python, program, output):
     return [str(HEAPLINE), "run", "--no-history", "-o", output, "-f", "-q", "--", *python, *program]
+
+
+@functools.cache
+def _daemon():
+    """One for the whole session, which ends with it."""
+    daemon = daemons.Daemon("tcp", BUILD)
+    atexit.register(daemon.__exit__)
+    return daemon
+
+
+def _heapline_tcp(python, program, _output):
+    return [str(HEAPLINE), "run", "--daemon", _daemon().address, "-q", "--", *python, *program]
 
 
 def _tracemalloc(python, program, _output):
@@ -50,6 +67,7 @@ CONTESTANTS = (
     Contestant("bare", "bare", _bare),
     Contestant("heapline", "heapline", _heapline),
     Contestant("heapline-sums", "heapline --no-history", _heapline_sums),
+    Contestant("heapline-tcp", "heapline over TCP", _heapline_tcp, default=False),
     Contestant("tracemalloc", "tracemalloc", _tracemalloc),
     Contestant("memray", "memray", _memray),
     Contestant("memray-full", "memray, objects on", _memray_full),

@@ -5,13 +5,18 @@ import os
 import time
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 _PROCESS_CPU_CLOCK = 2
 _PROGRAM_ROLES = {"heapline": "viewer", "heaplined": "collector"}
 
 
-def adopt_orphans():
-    """Makes this process the parent of descendants whose own parent has ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def adopt_orphans(adopt=True):
+    """Makes this process the parent of descendants whose own parent has ended; returns whether it
+    was that before."""
+    library, before = ctypes.CDLL(None), ctypes.c_int()
+    library.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    library.prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+    return bool(before.value)
 
 
 def _children(pid):

@@ -31,6 +31,8 @@ SLOWDOWN_COLUMNS = (
     ("its target", "heapline", lambda one: one.slowdown("heapline", "target_seconds"), _times),
     ("its CPU", "heapline", lambda one: one.slowdown("heapline", "cpu_seconds"), _times),
     ("no history", "heapline-sums", lambda one: one.slowdown("heapline-sums"), _times),
+    ("over TCP", "heapline-tcp", lambda one: one.slowdown("heapline-tcp"), _times),
+    ("its target", "heapline-tcp", lambda one: one.slowdown("heapline-tcp", "target_seconds"), _times),
     ("tracemalloc", "tracemalloc", lambda one: one.slowdown("tracemalloc"), _times),
     ("memray", "memray", lambda one: one.slowdown("memray"), _times),
     ("memray, objects on", "memray-full", lambda one: one.slowdown("memray-full"), _times),

@@ -13,9 +13,9 @@
 #include "driver.h"
 #include "stream.h"
 
-#define RING_LOG2  12u
+#define RING_LOG2  13u
 #define LAPS       2u
-#define PASSES_MAX 200
+#define PASSES_MAX 400
 
 struct sender {
     struct stream stream;
