@@ -16,11 +16,11 @@
 #include "session_state.h"
 #include "wire.h"
 
-/* 2 MiB: big enough to ride out a commit, small enough for the caches. With many processes they
- * share the time, and the memory; what goes through a socket has that as a buffer too. */
-#define RING_LOG2_WORDS      18u
-#define RING_LOG2_WORDS_MANY 17u
-#define PROCESSES_FEW        16u
+/* 2 MiB: big enough to ride out a commit, small enough for the caches. Half of it with many
+ * processes, which share the time, and the memory; and half of that for what goes through a socket,
+ * which is a buffer too. */
+#define RING_LOG2_WORDS 18u
+#define PROCESSES_FEW   16u
 
 /* A fork's mark is usually there before the child; over two connections it may come later. Before
  * it another of the parent's threads may stand in the middle of a record, and wait for a processor.
@@ -120,6 +120,12 @@ static void welcome(const struct arrival *arrival, const struct process *process
         close(arrival->connection);
 }
 
+static unsigned ring_size(const struct session *session, const struct arrival *arrival)
+{
+    bool few = session->process_count < PROCESSES_FEW && !session->options->crowded;
+    return RING_LOG2_WORDS - !few - (arrival->hello.carrier == HELLO_STREAM);
+}
+
 /* Memory or descriptors are short. */
 static void refuse_for_want(const struct session *session, const struct arrival *arrival)
 {
@@ -137,9 +143,7 @@ static void refuse_for_want(const struct session *session, const struct arrival 
 static void begin_process(struct session *session, const struct arrival *arrival)
 {
     const struct process_plan plan = {
-        .log2_words = session->process_count < PROCESSES_FEW && arrival->hello.carrier == HELLO_RING
-                          ? RING_LOG2_WORDS
-                          : RING_LOG2_WORDS_MANY,
+        .log2_words = ring_size(session, arrival),
         .overflow = session->options->overflow,
         .patience_ns = session->options->patience_ns,
     };

@@ -136,6 +136,7 @@ struct process {
     unsigned log2_words;
     uint64_t position; /* words read */
     uint64_t cut;      /* where the latest cut through all streams goes (drain.h) */
+    uint64_t snapshot_position, snapshot_ns; /* when the recording was brought up to date last */
     uint64_t
         stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
     uint64_t stuck_head; /* head at that time */

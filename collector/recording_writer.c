@@ -623,6 +623,13 @@ bool recording_complete(struct recording_writer *writer, double seconds, bool co
            put(writer, STORE_RUN, "dis", seconds, INTEGER(complete), trouble);
 }
 
+void recording_rest(struct recording_writer *writer)
+{
+    chunk_writer_rest(&writer->chunk);
+    if (writer->database)
+        sqlite3_db_release_memory(writer->database);
+}
+
 void recording_close(struct recording_writer *writer)
 {
     for (int i = 0; i < STORE_STATEMENTS; i++)

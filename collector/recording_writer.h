@@ -83,6 +83,9 @@ bool recording_peak(struct recording_writer *writer, const struct run *run,
 /* Brings the rows of processes up to date whose ending has become known after they were written. */
 void recording_put_late_endings(struct recording_writer *writer, struct endings *endings);
 
+/* Gives memory back that is needed for writing only. */
+void recording_rest(struct recording_writer *writer);
+
 /* The last word on the run. `trouble` may be null. */
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
                         const char *trouble);

@@ -27,8 +27,10 @@
 #include "whereabouts.h"
 #include "wire.h"
 
-#define RECORDING       ".heapline"
-#define FILES_MAX       10000u
+#define RECORDING ".heapline"
+#define FILES_MAX 10000u
+/* When there are as many, those that come share the memory. */
+#define RUNS_FEW        16u
 #define END_PATIENCE_NS UINT64_C(30000000000)
 #define END_PAUSE_MS    20
 
@@ -177,6 +179,7 @@ static _Noreturn void run_session(const struct runs *runs, const struct daemon_r
     options.handover = channel;
     options.counts = run->counts;
     options.named = run->named;
+    options.crowded = runs->count >= RUNS_FEW;
     options.output = run->file;
     options.command = whereabouts->command;
     options.directory = whereabouts->folder;

@@ -1,7 +1,8 @@
 /*
  * Taking samples. Resident memory is cheap to ask for. The proportional share is not: the kernel
  * walks all pages for it and holds a lock that the process's own page faults want. So it is asked
- * for at most ten times a second, and never for more than a hundredth of the time.
+ * for at most ten times a second, and never for more than a hundredth of the time; and once a
+ * second where there has been no event.
  */
 #include "samples.h"
 
@@ -15,6 +16,7 @@
 
 #define COSTLY_EVERY_NS UINT64_C(100000000)
 #define COSTLY_SHARE    100u
+#define COSTLY_QUIET_NS UINT64_C(1000000000)
 
 void samples_deinit(struct samples *samples)
 {
@@ -93,8 +95,11 @@ bool samples_take(struct samples *samples, struct heap_sums *sums, pid_t pid, ui
 {
     if ((now_ns < samples->next_ns && !last) || !make_room(samples))
         return false;
-    if (now_ns >= samples->next_costly_ns && !last)
+    bool is_quiet = sums->events == samples->costly_events;
+    if (now_ns >= samples->next_costly_ns + (is_quiet ? COSTLY_QUIET_NS : 0) && !last) {
         read_costly(samples, pid, now_ns);
+        samples->costly_events = sums->events;
+    }
     struct sample *sample = &samples->list[samples->count++];
     *sample = (struct sample){
         .time = seconds,

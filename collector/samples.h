@@ -33,6 +33,7 @@ struct samples {
     uint64_t interval_ns; /* a power of two times SAMPLES_FIRST_NS */
     uint64_t next_ns;     /* CLOCK_MONOTONIC */
     uint64_t next_costly_ns;
+    uint64_t costly_events;         /* the process's events when that was asked for last */
     uint64_t proportional, swapped; /* as read last */
 };
 

@@ -4,7 +4,9 @@
  * Each round reads what the rings hold, looks at the sockets and pidfds, and now and then commits a
  * snapshot. When the rings hold little it sleeps: with one process on a futex in that process's
  * control page, so that a burst wakes it at once, with several for a millisecond. Never longer than
- * SLEEP_IDLE_NS, because the end of a process and new connections are seen only between sleeps.
+ * SLEEP_IDLE_NS, because the end of a process and new connections are seen only between sleeps. A
+ * daemon may have a hundred sessions in which nothing happens: those sleep longer, and give the
+ * memory back that they have for their work.
  *
  * It ends when `heapline run` says that its command has ended, or when run is gone and the last
  * traced process has ended, or at SIGTERM. Rings still open are closed then, and their processes go
@@ -13,6 +15,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +46,9 @@
 /* Where writers wait and yet nothing can be read: one of them stands in the middle of a record, and
  * may be in need of our processor to end it. */
 #define SLEEP_STUCK_NS UINT64_C(50000)
+/* Where nobody waits for the end of a command, and only one process may have to be woken for. */
+#define SLEEP_RESTING_NS UINT64_C(10000000)
+#define REST_AFTER_NS    UINT64_C(2000000000)
 
 /* History that may wait in memory for the next snapshot. */
 #define HISTORY_WAITING_MAX (4u << 20)
@@ -50,8 +56,10 @@
 #define SAMPLES_A_ROUND 2u
 
 #define SNAPSHOT_EVERY_NS UINT64_C(1000000000)
-/* A snapshot may take this part of the time. */
-#define SNAPSHOT_SHARE 40u
+#define SNAPSHOT_QUIET_NS UINT64_C(10000000000)
+/* A snapshot may take this part of the time; there are many that do where it is crowded. */
+#define SNAPSHOT_SHARE         40u
+#define SNAPSHOT_SHARE_CROWDED 1000u
 
 /* How long a stream whose connection has closed may take to come back. */
 #define STREAM_PATIENCE_NS  UINT64_C(2000000000)
@@ -174,8 +182,10 @@ static int wait_time(struct session *session, uint64_t now)
 {
     if (session->process_count == 0)
         return is_deserted(session) ? (int)(LINGER_NS / 1000000) : -1;
-    uint64_t sleep_ns =
-        now - session->last_work_ns > IDLE_AFTER_NS ? SLEEP_IDLE_NS : SLEEP_ACTIVE_NS;
+    bool active = now - session->last_work_ns <= IDLE_AFTER_NS && !session->options->crowded;
+    uint64_t sleep_ns = active ? SLEEP_ACTIVE_NS : SLEEP_IDLE_NS;
+    if (session->rests && session->control < 0 && session->process_count == 1)
+        sleep_ns = SLEEP_RESTING_NS;
     if (session->process_count > 1 || session->processes[0]->stream)
         return (int)(sleep_ns / 1000000);
     sleep_on_ring(session->processes[0], sleep_ns, session->last_work_ns != now);
@@ -335,15 +345,48 @@ static void take_slices(struct session *session, uint64_t now)
         slices_take(&session->run, session->processes[i], now);
 }
 
+/* Brings the file up to date for a process; one that has said nothing since has only samples to be
+ * written, which can wait. */
+static bool update_process(struct session *session, struct process *process, uint64_t now)
+{
+    if (process->position == process->snapshot_position &&
+        now - process->snapshot_ns < SNAPSHOT_QUIET_NS)
+        return false;
+    process->snapshot_position = process->position;
+    process->snapshot_ns = now;
+    recording_snapshot(&session->writer, &session->run, process, &session->about);
+    return true;
+}
+
+static void bring_up_to_date(struct session *session, uint64_t now)
+{
+    bool is_news = false;
+    for (unsigned i = 0; i < session->process_count; i++)
+        is_news |= update_process(session, session->processes[i], now);
+    if (is_news)
+        recording_peak(&session->writer, &session->run, session->processes, session->process_count);
+}
+
+/* What is needed only while there is something to be read and written. */
+static void give_memory_back(struct session *session)
+{
+    for (unsigned i = 0; i < session->process_count; i++)
+        history_writer_rest(&session->processes[i]->history.writer);
+    chunk_writer_rest(&session->run.chunk);
+    recording_rest(&session->writer);
+    malloc_trim(0);
+}
+
 static void take_snapshots(struct session *session, uint64_t now)
 {
     if (now < session->next_snapshot_ns)
         return;
     inheritance_drop_old(&session->run, now);
-    for (unsigned i = 0; i < session->process_count; i++)
-        recording_snapshot(&session->writer, &session->run, session->processes[i], &session->about);
-    recording_peak(&session->writer, &session->run, session->processes, session->process_count);
-    uint64_t after = clock_now(), pause = (after - now) * SNAPSHOT_SHARE;
+    bring_up_to_date(session, now);
+    if (session->options->crowded)
+        give_memory_back(session);
+    uint64_t share = session->options->crowded ? SNAPSHOT_SHARE_CROWDED : SNAPSHOT_SHARE;
+    uint64_t after = clock_now(), pause = (after - now) * share;
     session->next_snapshot_ns = after + (pause > SNAPSHOT_EVERY_NS ? pause : SNAPSHOT_EVERY_NS);
 }
 
@@ -371,6 +414,17 @@ static void take_leave(struct session *session, uint64_t now)
         session->leaving = handover_send(session->options->handover, HANDOVER_LEAVE, NULL);
 }
 
+/* After some time without work. What has not been written yet is, so that no chunk is begun. */
+static void take_rest(struct session *session, uint64_t now)
+{
+    bool rests = now - session->last_work_ns > REST_AFTER_NS;
+    if (rests && !session->rests && session->options->handover >= 0) {
+        bring_up_to_date(session, now);
+        give_memory_back(session);
+    }
+    session->rests = rests;
+}
+
 static void record(struct session *session)
 {
     while (!is_over(session)) {
@@ -386,6 +440,7 @@ static void record(struct session *session)
         recording_put_late_endings(&session->writer, &session->run.endings);
         take_snapshots(session, now);
         take_leave(session, now);
+        take_rest(session, now);
     }
 }
 

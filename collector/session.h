@@ -15,6 +15,8 @@ struct session_options {
     int handover;                   /* to the daemon, see handover.h; -1: none */
     struct handover_counts *counts; /* shared with the daemon, or null */
     bool named;                     /* goes on when nobody is there */
+    bool
+        crowded; /* one of many sessions: its processes get small rings, and it works more seldom */
     const char *output;
     bool force;
     uint32_t overflow;   /* enum ring_overflow */

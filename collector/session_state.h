@@ -45,6 +45,7 @@ struct session {
     const char *broken; /* what was wrong with a stream that made no sense */
     sigset_t unblocked; /* while it waits */
     uint64_t last_work_ns;
+    bool rests; /* there has been no work for some time */
     uint64_t next_snapshot_ns;
 };
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "pages.h"
 #include "varint.h"
 #include "wire.h"
 
@@ -25,6 +26,14 @@ void chunk_writer_deinit(struct chunk_writer *writer)
     packer_deinit(&writer->packer);
     free(writer->plain);
     *writer = (struct chunk_writer){0};
+}
+
+void chunk_writer_rest(struct chunk_writer *writer)
+{
+    if (writer->rows)
+        return;
+    packer_rest(&writer->packer);
+    pages_give_back(writer->plain, PLAIN_BYTES_MAX);
 }
 
 void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row)

@@ -76,6 +76,8 @@ struct chunk_writer {
 /* False when memory is short. */
 bool chunk_writer_init(struct chunk_writer *writer);
 void chunk_writer_deinit(struct chunk_writer *writer);
+/* Between two finishes: gives memory back until there are rows again. */
+void chunk_writer_rest(struct chunk_writer *writer);
 /* At most CHUNK_ROWS rows between two finishes, all of one kind. `node` is the row's own number. */
 void chunk_add_node(struct chunk_writer *writer, uint32_t node, const struct node_row *row);
 void chunk_add_counter(struct chunk_writer *writer, const struct counter_row *row);

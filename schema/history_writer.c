@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
+
 /* An event takes at most three bytes: 17 bits and the one that tells allocation from free. */
 #define EVENT_BYTES_MAX     3u
 #define MARK_BYTES_MAX      (3u + 3u + VARINT_BYTES_MAX)
@@ -16,7 +18,11 @@
 /* Mask and counts. */
 #define LIFETIMES_BYTES_MAX (3u + 2u * LIFETIME_CLASSES * 3u)
 
-_Static_assert(HISTORY_EVENTS_MAX <= 1u << 16, "an event's varint has at most three bytes");
+/* A power of two. Most chunks have few pairs, and those look nowhere else. */
+#define SLOTS_AT_FIRST 1024u
+
+_Static_assert(HISTORY_EVENTS_MAX <= 1u << 16,
+               "an event's varint has at most three bytes, and a pair's number fits pair_of");
 
 bool history_writer_init(struct history_writer *writer)
 {
@@ -25,7 +31,8 @@ bool history_writer_init(struct history_writer *writer)
         .classes = malloc(HISTORY_EVENTS_MAX * sizeof *writer->classes),
         .pair_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pair_of),
         .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
-        .slots = calloc(HISTORY_SLOTS, sizeof *writer->slots),
+        .slots = calloc(HISTORY_SLOTS_MAX, sizeof *writer->slots),
+        .slot_mask = SLOTS_AT_FIRST - 1,
         .marks.data = malloc(HISTORY_MARKS_MAX * MARK_BYTES_MAX),
         .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
         .exceptions.data = malloc(HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX),
@@ -45,6 +52,20 @@ void history_writer_deinit(struct history_writer *writer)
     free(writer->events.data);
     free(writer->exceptions.data);
     *writer = (struct history_writer){0};
+}
+
+void history_writer_rest(struct history_writer *writer)
+{
+    if (writer->span.events || !writer->pairs)
+        return;
+    pages_give_back(writer->pairs, HISTORY_EVENTS_MAX * sizeof *writer->pairs);
+    pages_give_back(writer->classes, HISTORY_EVENTS_MAX * sizeof *writer->classes);
+    pages_give_back(writer->pair_of, HISTORY_EVENTS_MAX * sizeof *writer->pair_of);
+    pages_give_back(writer->slot_of, HISTORY_EVENTS_MAX * sizeof *writer->slot_of);
+    pages_give_back(writer->slots, HISTORY_SLOTS_MAX * sizeof *writer->slots);
+    pages_give_back(writer->marks.data, HISTORY_MARKS_MAX * MARK_BYTES_MAX);
+    pages_give_back(writer->events.data, HISTORY_EVENTS_MAX * EVENT_BYTES_MAX);
+    pages_give_back(writer->exceptions.data, HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX);
 }
 
 static void append(struct history_bytes *bytes, const struct history_bytes *more)
@@ -112,6 +133,41 @@ static size_t pack_behind(struct history_chunk **chunk, size_t *used,
     return size;
 }
 
+/* Only the slots that were used: most chunks have few pairs. */
+static void clear_slots(struct history_writer *writer)
+{
+    for (uint32_t i = 0; i < writer->pair_count; i++)
+        writer->slots[writer->slot_of[i]] = 0;
+}
+
+/* Doubles the table. Its memory is there already, untouched. */
+static void grow_slots(struct history_writer *writer)
+{
+    clear_slots(writer);
+    writer->slot_mask = 2 * writer->slot_mask + 1;
+    for (uint32_t i = 0; i < writer->pair_count; i++) {
+        const struct history_pair *pair = &writer->pairs[i];
+        uint32_t slot = history_slot(pair->counter, pair->size) & writer->slot_mask;
+        while (writer->slots[slot])
+            slot = (slot + 1) & writer->slot_mask;
+        writer->slots[slot] = i + 1;
+        writer->slot_of[i] = slot;
+    }
+}
+
+uint32_t history_new_pair(struct history_writer *writer, uint32_t counter, uint64_t size,
+                          uint32_t slot)
+{
+    uint32_t number = writer->pair_count++;
+    writer->pairs[number] = (struct history_pair){.size = size, .counter = counter};
+    writer->classes[number] = (struct history_classes){{0}};
+    writer->slots[slot] = number + 1;
+    writer->slot_of[number] = slot;
+    if (writer->pair_count > writer->slot_mask / 2 && writer->slot_mask < HISTORY_SLOTS_MAX - 1)
+        grow_slots(writer);
+    return number;
+}
+
 /* The three frames; null when memory is short. */
 static struct history_chunk *pack_all(const struct history_writer *writer, struct packer *packer)
 {
@@ -132,13 +188,6 @@ static struct history_chunk *pack_all(const struct history_writer *writer, struc
     chunk->events_size = events_size;
     chunk->lifetimes_size = lifetimes_size;
     return chunk;
-}
-
-/* Only the slots that were used: most chunks have few pairs. */
-static void clear_slots(struct history_writer *writer)
-{
-    for (uint32_t i = 0; i < writer->pair_count; i++)
-        writer->slots[writer->slot_of[i]] = 0;
 }
 
 static void begin_next(struct history_writer *writer)

@@ -37,6 +37,15 @@ void packer_deinit(struct packer *packer)
     *packer = (struct packer){0};
 }
 
+void packer_rest(struct packer *packer)
+{
+    struct packer fresh;
+    if (packer_init(&fresh)) {
+        packer_deinit(packer);
+        *packer = fresh;
+    }
+}
+
 size_t packer_pack(struct packer *packer, const void *plain, size_t size, const uint8_t **data)
 {
     if (!make_room(&packer->packed, &packer->capacity, ZSTD_compressBound(size)))

@@ -18,6 +18,8 @@ struct packer {
 /* False when memory is short; deinit is allowed in either case. */
 bool packer_init(struct packer *packer);
 void packer_deinit(struct packer *packer);
+/* Gives back what it has for work to come; it is got anew when there is some. */
+void packer_rest(struct packer *packer);
 /* Compresses; *data belongs to the packer and is valid until it is used again. Returns the size, 0
  * when memory is short. */
 size_t packer_pack(struct packer *packer, const void *plain, size_t size, const uint8_t **data);
