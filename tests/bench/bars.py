@@ -61,6 +61,18 @@ def _history(programs):
         yield _row("slowdown by the history, of the means", "≤ 0.05", f"{cost:+.2f}", cost <= 0.05)
 
 
+def _native(programs):
+    chosen = [one for one in programs if "heapline-native" in one.samples]
+    if chosen:
+        mean = geometric_mean(one.slowdown("heapline-native") for one in chosen)
+        yield _row("slowdown with --native, geometric mean", "≤ 2.2×", f"{mean:.2f}×", mean <= 2.2)
+    ratios = [one.native_overhead_ratio() for one in chosen if "memray-native" in one.samples]
+    if ratios:
+        mean, within = geometric_mean(ratios), sum(ratio <= 1 / 3 for ratio in ratios)
+        yield _row("overhead with --native beside memray --native, geometric mean", "≤ ⅓",
+                   f"{mean:.2f} (≤ ⅓ in {within} of {len(ratios)})", mean <= 1 / 3)
+
+
 def _hello_world(programs):
     for one in programs:
         if one.name == HELLO_WORLD and "heapline" in one.samples:
@@ -97,6 +109,7 @@ def judge(programs):
         rows += _slowdowns(compared)
         rows += _beside_memray(compared)
         rows += _history(compared)
+    rows += _native([one for one in programs if one.compared])
     rows += _hello_world(programs)
     rows += _resources([one for one in programs if one.figures])
     return rows

@@ -31,12 +31,16 @@ def _bare(python, program, _output):
     return [*python, *program]
 
 
-def _heapline(python, program, output):
-    return [str(HEAPLINE), "run", "-o", output, "-f", "-q", "--", *python, *program]
+def _heapline(python, program, output, *options):
+    return [str(HEAPLINE), "run", *options, "-o", output, "-f", "-q", "--", *python, *program]
 
 
 def _heapline_sums(python, program, output):
-    return [str(HEAPLINE), "run", "--no-history", "-o", output, "-f", "-q", "--", *python, *program]
+    return _heapline(python, program, output, "--no-history")
+
+
+def _heapline_native(python, program, output):
+    return _heapline(python, program, output, "--native")
 
 
 @functools.cache
@@ -63,14 +67,20 @@ def _memray_full(python, program, output):
     return _memray(python, program, output, "--trace-python-allocators")
 
 
+def _memray_native(python, program, output):
+    return _memray(python, program, output, "--trace-python-allocators", "--native")
+
+
 CONTESTANTS = (
     Contestant("bare", "bare", _bare),
     Contestant("heapline", "heapline", _heapline),
     Contestant("heapline-sums", "heapline --no-history", _heapline_sums),
+    Contestant("heapline-native", "heapline --native", _heapline_native, default=False),
     Contestant("heapline-tcp", "heapline over TCP", _heapline_tcp, default=False),
     Contestant("tracemalloc", "tracemalloc", _tracemalloc),
     Contestant("memray", "memray", _memray),
     Contestant("memray-full", "memray, objects on", _memray_full),
+    Contestant("memray-native", "memray, objects on, --native", _memray_native, default=False),
 )
 
 

@@ -38,10 +38,17 @@ class Measured:
     def extra_milliseconds(self, contestant, field="seconds"):
         return 1000 * (self.median(contestant, field) - self.median("bare", field))
 
+    def _overhead_ratio(self, own, other):
+        overhead = self.slowdown(other) - 1
+        return (self.slowdown(own) - 1) / overhead if overhead > 0 else NOT_KNOWN
+
     def overhead_ratio(self):
         """heapline's overhead as a part of memray's with every object recorded."""
-        memray = self.slowdown("memray-full") - 1
-        return (self.slowdown("heapline") - 1) / memray if memray > 0 else NOT_KNOWN
+        return self._overhead_ratio("heapline", "memray-full")
+
+    def native_overhead_ratio(self):
+        """The same with the native frames."""
+        return self._overhead_ratio("heapline-native", "memray-native")
 
     @property
     def events(self):

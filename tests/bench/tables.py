@@ -31,12 +31,17 @@ SLOWDOWN_COLUMNS = (
     ("its target", "heapline", lambda one: one.slowdown("heapline", "target_seconds"), _times),
     ("its CPU", "heapline", lambda one: one.slowdown("heapline", "cpu_seconds"), _times),
     ("no history", "heapline-sums", lambda one: one.slowdown("heapline-sums"), _times),
+    ("native", "heapline-native", lambda one: one.slowdown("heapline-native"), _times),
+    ("its target", "heapline-native", lambda one: one.slowdown("heapline-native", "target_seconds"), _times),
+    ("its CPU", "heapline-native", lambda one: one.slowdown("heapline-native", "cpu_seconds"), _times),
     ("over TCP", "heapline-tcp", lambda one: one.slowdown("heapline-tcp"), _times),
     ("its target", "heapline-tcp", lambda one: one.slowdown("heapline-tcp", "target_seconds"), _times),
     ("tracemalloc", "tracemalloc", lambda one: one.slowdown("tracemalloc"), _times),
     ("memray", "memray", lambda one: one.slowdown("memray"), _times),
     ("memray, objects on", "memray-full", lambda one: one.slowdown("memray-full"), _times),
+    ("memray, native", "memray-native", lambda one: one.slowdown("memray-native"), _times),
     ("overhead ratio", "memray-full", lambda one: one.overhead_ratio(), _share),
+    ("overhead ratio, native", "memray-native", lambda one: one.native_overhead_ratio(), _share),
     ("file ratio", "memray-full", lambda one: one.file_ratio(), _share),
 )
 
