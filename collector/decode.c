@@ -418,7 +418,22 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
         native_mirror_set(&head.thread->native, head.level + i, payload);
     }
     head.thread->native.depth = head.depth;
+    head.thread->native.top = NULL;
     return 1 + head.count;
+}
+
+static void on_chain(struct cursor *cursor, uint64_t first)
+{
+    struct process *process = cursor->process;
+    uint32_t slot = (uint32_t)(first >> WIRE_CHAIN_THREAD_SHIFT & WIRE_THREAD_MASK);
+    uint32_t number = (uint32_t)(first >> WIRE_CHAIN_NUMBER_SHIFT & WIRE_CHAIN_NUMBER_MASK);
+    uint32_t level = (uint32_t)(first >> WIRE_CHAIN_LEVEL_SHIFT & WIRE_CHAIN_LEVEL_MASK);
+    uint32_t depth = (uint32_t)(first & WIRE_CHAIN_DEPTH_MASK);
+    struct thread_mirror *thread = process_thread(cursor->run, process, slot);
+    bool done = thread && (first & WIRE_CHAIN_KEEP_BIT
+                               ? native_chains_keep(cursor->run, &thread->native, number, level)
+                               : native_chains_restore(&thread->native, number, level, depth));
+    process->damaged += !done;
 }
 
 static unsigned on_module(struct cursor *cursor, uint64_t first)
@@ -560,6 +575,9 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         return on_stack(cursor, first);
     case WIRE_NATIVE:
         return on_native(cursor, first);
+    case WIRE_CHAIN:
+        on_chain(cursor, first);
+        return 1;
     case WIRE_MODULE:
         return on_module(cursor, first);
     case WIRE_CODE:

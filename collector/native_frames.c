@@ -27,6 +27,7 @@ void native_table_deinit(struct native_table *table)
     if (table->has_symbols)
         native_symbols_deinit(&table->symbols);
     native_modules_deinit(&table->modules);
+    free(table->chain_nodes.list);
     vector_deinit(&table->list);
     index_deinit(&table->by_place);
 }
@@ -35,14 +36,16 @@ void native_table_deinit(struct native_table *table)
  */
 
 /* What levels are called was asked under the ranges of before. */
-static void forget_frames(struct process *process)
+static void forget_frames(struct run *run, struct process *process)
 {
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
         struct native_mirror *mirror = process->mirrors[i] ? &process->mirrors[i]->native : NULL;
         for (uint32_t level = 0; mirror && level < mirror->capacity; level++)
             mirror->levels[level].frames = 0;
-        if (mirror)
-            native_mirror_forget(mirror);
+        if (!mirror)
+            continue;
+        native_chains_rename(run, mirror);
+        native_mirror_forget(mirror);
     }
 }
 
@@ -80,7 +83,7 @@ void native_ranges_add(struct run *run, struct process *process, const struct na
     list[kept].module =
         native_modules_add(&table->modules, process->local, process->root, &mapping);
     ranges->count = kept + 1;
-    forget_frames(process);
+    forget_frames(run, process);
 }
 
 /* The place of the call that returns to an address. */

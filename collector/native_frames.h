@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "index.h"
+#include "native_chains.h"
 #include "native_modules.h"
 #include "native_symbols.h"
 #include "vector.h"
@@ -46,6 +47,7 @@ struct native_table {
     struct native_modules modules;
     struct native_symbols symbols;
     bool has_symbols; /* false before the first module */
+    struct native_chain_nodes chain_nodes;
 };
 
 bool native_table_init(struct native_table *table);

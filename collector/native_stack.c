@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "native_chains.h"
 #include "native_frames.h"
 #include "process.h"
 
@@ -15,6 +16,7 @@
 
 void native_mirror_deinit(struct native_mirror *mirror)
 {
+    mirror->chains = native_chains_free(mirror->chains);
     free(mirror->levels);
 }
 
@@ -39,20 +41,48 @@ static uint32_t lesser(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t payload)
+void native_mirror_change(struct native_mirror *mirror, uint32_t level, uint32_t loops)
 {
-    struct native_mirror_level *at = &mirror->levels[level];
-    uint32_t loops = (uint32_t)(payload >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK);
     if (level < mirror->native_count)
-        mirror->changed_loops = lesser(mirror->changed_loops, at->loops);
+        loops = lesser(loops, mirror->levels[level].loops);
     mirror->changed_loops = lesser(mirror->changed_loops, loops);
-    *at = (struct native_mirror_level){
-        .address = payload & WIRE_ADDRESS_MASK,
-        .loops = (uint16_t)loops,
-        .is_interpreter = payload & WIRE_NATIVE_INTERPRETER_BIT,
-    };
     if (level < mirror->valid)
         mirror->valid = level;
+}
+
+/* The interpreter's frames below the innermost loop are not shown: where one becomes another, as
+ * that of the loop does with every call, the nodes stay what they were. Which loop is the innermost
+ * one may change; then those with as many loops are merged anew (find_prefix()). */
+static bool is_hidden_change(const struct native_mirror *mirror, uint32_t level,
+                             const struct native_mirror_level *put)
+{
+    const struct native_mirror_level *at = &mirror->levels[level];
+    return level < mirror->native_count && at->is_interpreter && put->is_interpreter &&
+           at->loops == put->loops && put->loops < mirror->loops;
+}
+
+void native_mirror_put(struct native_mirror *mirror, uint32_t level,
+                       const struct native_mirror_level *put)
+{
+    struct native_mirror_level *at = &mirror->levels[level];
+    uint32_t node = at->node;
+    if (is_hidden_change(mirror, level, put)) {
+        *at = *put;
+        at->node = node;
+        return;
+    }
+    native_mirror_change(mirror, level, put->loops);
+    *at = *put;
+}
+
+void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t payload)
+{
+    const struct native_mirror_level put = {
+        .address = payload & WIRE_ADDRESS_MASK,
+        .loops = (uint16_t)(payload >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK),
+        .is_interpreter = payload & WIRE_NATIVE_INTERPRETER_BIT,
+    };
+    native_mirror_put(mirror, level, &put);
 }
 
 void native_mirror_forget(struct native_mirror *mirror)
@@ -101,15 +131,18 @@ static void shorten_native(struct merge *merge, uint32_t loops)
         merge->native_at--;
 }
 
-/* Finds the prefix of the merged stack that still holds. */
-static void find_prefix(struct merge *merge, const struct native_mirror *before)
+/* Finds the prefix of the merged stack that still holds; `changed_python` is the fewest loops of a
+ * Python level that has changed. */
+static void find_prefix(struct merge *merge, const struct native_mirror *before,
+                        uint32_t changed_python)
 {
     uint32_t changed_native = before->changed_loops;
-    shorten_native(merge, number_loops(merge, before->python_count));
+    shorten_native(merge, changed_python);
     if (merge->loops != before->loops)
         shorten_native(merge, lesser(merge->loops, before->loops));
-    if (merge->native_count < before->native_count)
-        changed_native = lesser(changed_native, merge->native[merge->native_count].loops);
+    if (merge->native_count != before->native_count)
+        changed_native = lesser(
+            changed_native, merge->native[lesser(merge->native_count, before->native_count)].loops);
     if (merge->native_at < lesser(merge->native_count, before->native_count))
         changed_native = lesser(changed_native, merge->native[merge->native_at].loops);
     while (merge->python_at && merge->python[merge->python_at - 1].loops > changed_native)
@@ -125,31 +158,45 @@ static uint32_t node_of_prefix(const struct merge *merge)
     return merge->python_at ? python[-1].node : 0;
 }
 
-static void add(struct merge *merge, uint32_t location)
+static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)
 {
-    uint32_t child = stack_tree_child(&merge->run->tree, merge->node, location);
-    merge->run->memory_short |= child == 0;
-    merge->node = child;
+    uint32_t child = stack_tree_child(&run->tree, parent, location);
+    run->memory_short |= child == 0;
+    return child;
+}
+
+static const struct native_frames *frames_of(struct run *run, struct process *process,
+                                             struct native_mirror_level *level)
+{
+    if (!level->frames)
+        level->frames = native_frames_find(run, process, level->address);
+    return native_frames_at(&run->native, level->frames);
+}
+
+uint32_t native_level_node(struct run *run, struct process *process,
+                           struct native_mirror_level *level, uint32_t parent)
+{
+    const struct native_frames *frames = frames_of(run, process, level);
+    for (uint32_t i = 0; i < frames->count; i++)
+        parent = child_of(run, parent, frames->locations[i]);
+    return parent;
 }
 
 static void add_python(struct merge *merge)
 {
     struct mirror_level *level = &merge->python[merge->python_at++];
     if (level->location)
-        add(merge, level->location);
+        merge->node = child_of(merge->run, merge->node, level->location);
     level->node = merge->node;
 }
 
 static void add_native(struct merge *merge)
 {
     struct native_mirror_level *level = &merge->native[merge->native_at++];
-    if (!level->frames)
-        level->frames = native_frames_find(merge->run, merge->process, level->address);
-    const struct native_frames *frames = native_frames_at(&merge->run->native, level->frames);
-    bool is_start = level->loops == 0 && merge->node == 0 && frames->starts_threads;
+    bool is_start = level->loops == 0 && merge->node == 0 &&
+                    frames_of(merge->run, merge->process, level)->starts_threads;
     if (!is_start && (!level->is_interpreter || level->loops >= merge->loops))
-        for (uint32_t i = 0; i < frames->count; i++)
-            add(merge, frames->locations[i]);
+        merge->node = native_level_node(merge->run, merge->process, level, merge->node);
     level->node = merge->node;
 }
 
@@ -167,6 +214,13 @@ static uint32_t keep_innermost(struct run *run, uint32_t node)
     return at;
 }
 
+/* The chain of the innermost levels, when its loop is the innermost one: what is above it stands
+ * above all Python levels, and needs not be merged. */
+static struct native_chain *top_chain(const struct native_mirror *mirror, uint32_t loops)
+{
+    return mirror->top && mirror->top->loops + 1u == loops ? mirror->top : NULL;
+}
+
 uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,
                            bool has_python)
 {
@@ -180,11 +234,13 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
         .python = thread->levels,
         .native = mirror->levels,
         .python_count = has_python ? thread->depth : 0,
-        .native_count = mirror->depth,
-        .native_at = mirror->valid < mirror->depth ? mirror->valid : mirror->depth,
     };
-    merge.python_at = thread->valid < merge.python_count ? thread->valid : merge.python_count;
-    find_prefix(&merge, mirror);
+    merge.python_at = lesser(thread->valid, merge.python_count);
+    uint32_t changed_python = number_loops(&merge, mirror->python_count);
+    struct native_chain *chain = top_chain(mirror, merge.loops);
+    merge.native_count = chain ? mirror->top_level + 1 : mirror->depth;
+    merge.native_at = lesser(mirror->valid, merge.native_count);
+    find_prefix(&merge, mirror, changed_python);
     merge.node = node_of_prefix(&merge);
     while (merge.python_at < merge.python_count || merge.native_at < merge.native_count) {
         bool python_next =
@@ -200,5 +256,7 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
     mirror->valid = mirror->native_count = merge.native_count;
     mirror->loops = merge.loops;
     mirror->changed_loops = UINT32_MAX;
+    if (chain)
+        merge.node = native_chain_node(run, process, chain, merge.node);
     return run->frames_max ? keep_innermost(run, merge.node) : merge.node;
 }

@@ -34,16 +34,30 @@ struct native_mirror {
         changed_loops; /* the fewest loops of a level that has changed since, before or after */
     uint32_t capacity;
     struct native_mirror_level *levels;
+    struct native_chain *chains; /* native_chains.h */
+    struct native_chain *top;    /* the innermost levels are this chain's; null: unknown */
+    uint32_t top_level;          /* the first of them */
 };
 
 void native_mirror_deinit(struct native_mirror *mirror);
 
-/* Applies a level of a NATIVE record (its payload), and a new depth. False: memory is short. */
+/* False: memory is short. */
 bool native_mirror_reserve(struct native_mirror *mirror, uint32_t levels);
+/* Applies a level of a NATIVE record (its payload). */
 void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t payload);
+
+/* Sets a level. */
+void native_mirror_put(struct native_mirror *mirror, uint32_t level,
+                       const struct native_mirror_level *put);
+/* Levels from `level` up are about to become others, with at least so many loops. */
+void native_mirror_change(struct native_mirror *mirror, uint32_t level, uint32_t loops);
 
 /* Makes the nodes void. */
 void native_mirror_forget(struct native_mirror *mirror);
+
+/* The node of a level's frames on top of `parent`, whether they are the interpreter's or not. */
+uint32_t native_level_node(struct run *run, struct process *process,
+                           struct native_mirror_level *level, uint32_t parent);
 
 /* The node of the thread's merged stack. */
 uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,

@@ -297,6 +297,7 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
         return;
     thread->depth = thread->valid = thread->known = 0;
     thread->native.depth = thread->native.valid = 0;
+    thread->native.top = NULL;
     /* The same thread announces itself again when it has to start over. */
     if (thread->number && thread->tid == tid)
         return;

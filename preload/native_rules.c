@@ -65,6 +65,8 @@ static struct {
                                int, void *);
 } library;
 
+_Atomic uint32_t native_rules_changes;
+
 static unw_addr_space_t space;
 static struct slot *slots;
 static struct lock asking;
@@ -339,6 +341,7 @@ void native_rule_mark_evaluation(uintptr_t ip)
         rule.is_evaluation = 1;
         put(slot, ip, rule);
     }
+    atomic_fetch_add(&native_rules_changes, 1);
     lock_release(&asking);
 }
 
@@ -350,6 +353,7 @@ void native_rules_forget(void)
     for (unsigned i = 0; i < SLOTS; i++)
         if (atomic_load_explicit(&slots[i].ip, memory_order_relaxed))
             atomic_store(&slots[i].ip, 0);
+    atomic_fetch_add(&native_rules_changes, 1);
     native_modules_forget();
     lock_release(&asking);
 }

@@ -14,6 +14,7 @@
 #ifndef HEAPLINE_PRELOAD_NATIVE_RULES_H
 #define HEAPLINE_PRELOAD_NATIVE_RULES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,14 @@ void native_rule_mark_evaluation(uintptr_t ip);
 /* A library has been unloaded, or the reader is a forked child's, who knows of none: all rules are
  * to be made again. */
 void native_rules_forget(void);
+
+/* Changes with every rule that becomes another one. */
+extern _Atomic uint32_t native_rules_changes;
+
+static inline uint32_t native_rules_generation(void)
+{
+    return atomic_load_explicit(&native_rules_changes, memory_order_acquire);
+}
 
 /* Held over a fork, so that the child finds everything whole. */
 void native_rules_lock(void);

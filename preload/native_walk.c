@@ -12,6 +12,10 @@
  * of a frame that has taken its room. The check build walks every stack a second time with
  * libunwind alone.
  *
+ * Most allocations come from places that have allocated before: then neither is needed for the
+ * frames above the innermost evaluation loop (native_chains.h), and the reader is told a chain's
+ * number.
+ *
  * The shim reads only between the stack pointer and the thread's end of the stack. On another stack
  * (a signal's, a coroutine's) nothing is known of its end, and the stack is the mark for one that
  * cannot be read.
@@ -27,6 +31,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "native_chains.h"
 #include "native_rules.h"
 #include "python_frame.h"
 #include "ring_writer.h"
@@ -44,24 +49,21 @@
 
 extern void *__libc_stack_end;
 
-struct native_level {
-    uintptr_t place;
-    uintptr_t ip;
-};
-
 struct native_state {
     uintptr_t stack_end; /* of the thread's own stack; 0: not known */
     uintptr_t stack_start;
     uint32_t capacity;
-    uint32_t used;               /* levels that the last walk has left */
-    uint32_t depth;              /* as the reader knows it */
-    uint32_t sent;               /* levels below: the reader has a word for them */
-    uint32_t bottom;             /* 1: level 0 stands for outer frames that are left out; else 0 */
-    struct native_level *levels; /* outermost first */
+    uint32_t used;              /* levels that the last walk has left */
+    uint32_t depth;             /* as the reader knows it */
+    uint32_t sent;              /* levels below: the reader has a word for them */
+    uint32_t bottom;            /* 1: level 0 stands for outer frames that are left out; else 0 */
+    struct native_load *levels; /* return addresses, outermost first */
     uint64_t *words, *told;
-    uint8_t *is_loop;             /* by level: it is an evaluation loop's frame */
-    struct native_level *scratch; /* new frames, innermost first, */
-    struct native_rule *rules;    /* and their rules */
+    uint8_t *is_loop;            /* by level: it is an evaluation loop's frame */
+    struct native_load *scratch; /* new frames, innermost first, */
+    struct native_rule *rules;   /* and their rules */
+    struct native_chains *chains;
+    const struct native_chain *top; /* the innermost levels are this chain's; null: no chain's */
     uint16_t index[INDEX_SLOTS];
 };
 
@@ -94,19 +96,20 @@ static void find_stack(struct native_state *native)
 
 static bool allocate(struct native_state *native, uint32_t capacity)
 {
-    size_t level_bytes = 2 * sizeof(struct native_level) + 2 * sizeof(uint64_t) +
+    size_t level_bytes = 2 * sizeof(struct native_load) + 2 * sizeof(uint64_t) +
                          sizeof(struct native_rule) + sizeof(uint8_t);
     char *memory = memory_map(capacity * level_bytes);
     if (!memory)
         return false;
-    native->levels = (struct native_level *)(void *)memory;
+    native->levels = (struct native_load *)(void *)memory;
     native->scratch = native->levels + capacity;
     native->words = (uint64_t *)(native->scratch + capacity);
     native->told = native->words + capacity;
     native->rules = (struct native_rule *)(native->told + capacity);
     native->is_loop = (uint8_t *)(native->rules + capacity);
     native->capacity = capacity;
-    return true;
+    native->chains = memory_map(sizeof *native->chains);
+    return native->chains;
 }
 
 static struct native_state *state_of(struct thread_state *thread)
@@ -129,6 +132,8 @@ void native_state_forget(struct native_state *native)
     native->stack_end = 0; /* the next owner may be another thread */
     native->used = native->depth = native->sent = 0;
     native->bottom = 0;
+    native->top = NULL;
+    native_chains_forget(native->chains);
 }
 
 /* --- walking --- */
@@ -171,17 +176,17 @@ static int32_t find_level(const struct native_state *native, uintptr_t place, ui
 {
     uint32_t level = native->index[index_slot(place)];
     return level < native->used && native->levels[level].place == place &&
-                   native->levels[level].ip == ip
+                   native->levels[level].value == ip
                ? (int32_t)level
                : -1;
 }
 
 static bool below_agree(const struct native_state *native, int32_t level)
 {
-    const struct native_level *levels = native->levels;
+    const struct native_load *levels = native->levels;
     uintptr_t differences = 0;
     for (int32_t i = level - 1; i >= (int32_t)native->bottom; i--)
-        differences |= *(const uintptr_t *)levels[i].place ^ levels[i].ip;
+        differences |= *(const uintptr_t *)levels[i].place ^ levels[i].value;
     return differences == 0;
 }
 
@@ -207,7 +212,7 @@ static int32_t collect(struct thread_state *thread, struct native_registers regi
             *whole = false;
             return -1;
         }
-        native->scratch[*count] = (struct native_level){place, registers.ip};
+        native->scratch[*count] = (struct native_load){place, registers.ip};
         if (!step(thread, &native->rules[(*count)++], &registers, native->stack_end))
             return -1;
     }
@@ -239,7 +244,7 @@ static uint32_t place_levels(struct native_state *native, uint32_t base, uint32_
     for (uint32_t i = 0; i < count; i++) {
         uint32_t level = base + i, from = count - 1 - i;
         const struct native_rule *rule = &native->rules[from];
-        uint64_t word = word_of(native->scratch[from].ip, rule, loops & WIRE_NATIVE_LOOPS_MASK);
+        uint64_t word = word_of(native->scratch[from].value, rule, loops & WIRE_NATIVE_LOOPS_MASK);
         native->levels[level] = native->scratch[from];
         native->index[index_slot(native->levels[level].place)] = (uint16_t)level;
         native->words[level] = word;
@@ -249,6 +254,7 @@ static uint32_t place_levels(struct native_state *native, uint32_t base, uint32_
         loops += rule->is_evaluation;
     }
     native->used = base + count;
+    native->top = NULL;
     return changed;
 }
 
@@ -256,7 +262,7 @@ static uint32_t place_levels(struct native_state *native, uint32_t base, uint32_
 static bool place_truncated(struct native_state *native)
 {
     native->bottom = 1;
-    native->levels[0] = (struct native_level){0};
+    native->levels[0] = (struct native_load){0};
     native->words[0] = WIRE_NATIVE_TRUNCATED;
     native->is_loop[0] = 0;
     return native->sent > 0 && native->told[0] == WIRE_NATIVE_TRUNCATED;
@@ -293,13 +299,19 @@ static bool tell(struct thread_state *thread, uint32_t changed)
     return true;
 }
 
+static bool is_on_own_stack(const struct native_state *native,
+                            const struct native_registers *registers)
+{
+    return registers->sp >= native->stack_start && registers->sp < native->stack_end;
+}
+
 /* Walks, and returns the lowest level that the reader has to be told. */
 static uint32_t walk(struct thread_state *thread, struct native_registers registers)
 {
     struct native_state *native = thread->native;
     uint32_t count;
     bool whole;
-    if (registers.sp < native->stack_start || registers.sp >= native->stack_end) {
+    if (!is_on_own_stack(native, &registers)) {
         native->used = 1;
         return place_truncated(native) ? 1 : 0;
     }
@@ -315,6 +327,101 @@ static uint32_t walk(struct thread_state *thread, struct native_registers regist
     bool told = place_truncated(native);
     uint32_t changed = place_levels(native, 1, count);
     return told ? changed : 0;
+}
+
+/* --- chains --- */
+
+static uint64_t first_word_of_chain(const struct thread_state *thread,
+                                    const struct native_chain *chain, uint32_t level,
+                                    uint32_t depth)
+{
+    uint64_t number = native_chain_number(thread->native->chains, chain);
+    return wire_first(WIRE_CHAIN) | (uint64_t)thread->slot << WIRE_CHAIN_THREAD_SHIFT |
+           number << WIRE_CHAIN_NUMBER_SHIFT | (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth;
+}
+
+/* The level of the evaluation loop that a chain stands on; -1: on none that is known to be there.
+ */
+static int32_t base_of(const struct native_state *native, const struct native_chain *chain)
+{
+    int32_t base = find_level(native, chain->base.place, chain->base.value);
+    bool stands = base >= 0 && below_agree(native, base) &&
+                  loops_below(native, (uint32_t)base + 1) == chain->loops &&
+                  (uint32_t)base + 1 + chain->count <= native->capacity;
+    return stands ? base : -1;
+}
+
+static void place_chain(struct native_state *native, const struct native_chain *chain,
+                        uint32_t level)
+{
+    for (uint32_t i = chain->count; i-- > 0; level++) {
+        native->levels[level] = chain->returns[i];
+        native->index[index_slot(chain->returns[i].place)] = (uint16_t)level;
+        native->words[level] = native->told[level] = chain->words[i];
+        native->is_loop[level] = i == chain->count - 1u;
+    }
+    native->used = native->depth = level;
+    if (native->sent < level)
+        native->sent = level;
+    native->top = chain;
+}
+
+/* Updates by a chain. *told is false when there was one and its record could not be sent. */
+static bool use_chain(struct thread_state *thread, const struct native_registers *registers,
+                      bool *told)
+{
+    struct native_state *native = thread->native;
+    uint64_t position;
+    const struct native_chain *chain = native_chains_find(native->chains, registers);
+    int32_t base = chain ? base_of(native, chain) : -1;
+    *told = true;
+    if (base < 0)
+        return false;
+    uint32_t level = (uint32_t)base + 1, depth = level + chain->count;
+    if (native->top == chain && native->used == depth)
+        return true;
+    *told = ring_reserve(1, &position);
+    if (*told) {
+        ring_publish(position, first_word_of_chain(thread, chain, level, depth));
+        place_chain(native, chain, level);
+    }
+    return true;
+}
+
+/* The innermost evaluation loop's level, where there are few enough levels above it; else -1. */
+static int32_t find_loop(const struct native_state *native)
+{
+    int32_t lowest = (int32_t)native->used - (int32_t)WIRE_CHAIN_LEVELS_MAX;
+    for (int32_t level = (int32_t)native->used - 1;
+         level >= lowest && level > (int32_t)native->bottom; level--)
+        if (native->is_loop[level])
+            return level;
+    return -1;
+}
+
+/* Makes a chain of the innermost evaluation loop's level and those above it, all of which the
+ * reader has. False: it could not be told. */
+static bool learn_chain(struct thread_state *thread, const struct native_registers *registers)
+{
+    struct native_state *native = thread->native;
+    uint64_t position;
+    int32_t level = find_loop(native);
+    if (level < 0)
+        return true;
+    uint32_t count = native->used - (uint32_t)level;
+    struct native_chain *chain = native_chains_learn(native->chains, registers, count,
+                                                     native->levels[level - 1], native->stack_end);
+    if (!chain)
+        return true;
+    chain->loops = loops_below(native, (uint32_t)level);
+    for (uint32_t i = 0; i < count; i++)
+        chain->words[i] = native->words[native->used - 1 - i];
+    if (!ring_reserve(1, &position))
+        return false;
+    ring_publish(position, WIRE_CHAIN_KEEP_BIT |
+                               first_word_of_chain(thread, chain, (uint32_t)level, native->used));
+    native->top = chain;
+    return true;
 }
 
 #ifdef HEAPLINE_CHECK_WALK
@@ -340,6 +447,20 @@ static void check(const struct native_state *native, struct native_registers reg
 }
 #endif
 
+static bool update(struct thread_state *thread, const struct native_registers *registers)
+{
+    struct native_state *native = thread->native;
+    bool told, is_own = is_on_own_stack(native, registers);
+    if (SHIM_LIKELY(is_own && use_chain(thread, registers, &told)))
+        return told;
+    if (!tell(thread, walk(thread, *registers)))
+        return false;
+    native->depth = native->used;
+    if (native->sent < native->used)
+        native->sent = native->used;
+    return !is_own || learn_chain(thread, registers);
+}
+
 bool native_stack_update(struct thread_state *thread, uintptr_t frame)
 {
     struct native_state *native = state_of(thread);
@@ -348,14 +469,10 @@ bool native_stack_update(struct thread_state *thread, uintptr_t frame)
     const uintptr_t *saved = (const uintptr_t *)frame;
     struct native_registers registers = {
         .ip = saved[1], .sp = frame + 2 * sizeof *saved, .bp = saved[0]};
-    uint32_t changed = walk(thread, registers);
-    if (!tell(thread, changed)) {
+    if (!update(thread, &registers)) {
         thread->resend = true;
         return false;
     }
-    native->depth = native->used;
-    if (native->sent < native->used)
-        native->sent = native->used;
 #ifdef HEAPLINE_CHECK_WALK
     check(native, registers);
 #endif

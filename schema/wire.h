@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
 #define WIRE_FIRST_BIT (UINT64_C(1) << 62)
@@ -47,6 +47,7 @@ enum wire_kind {
     WIRE_UNMAP = 10,
     WIRE_NATIVE = 11,
     WIRE_MODULE = 12,
+    WIRE_CHAIN = 13,
 };
 #define WIRE_KIND_SHIFT 58
 #define WIRE_KIND_MASK  UINT64_C(15)
@@ -152,6 +153,23 @@ enum wire_allocator {
 #define WIRE_NATIVE_LOOPS_MASK      UINT64_C(0x1fff)
 #define WIRE_NATIVE_TRUNCATED       UINT64_C(1)
 #define WIRE_NATIVE_LEVELS_MAX      4096u
+
+/*
+ * CHAIN, one word: the innermost evaluation loop's native level and all those above it.
+ *   word 0: kind | keep 57 | thread 56..44 | number 43..32 | level 31..16 | depth 15..0
+ * With "keep" the thread's levels from `level` to the top are remembered under this number; what it
+ * meant before is void. Without, the levels that are remembered come back at `level`, and the depth
+ * is `depth`.
+ */
+#define WIRE_CHAIN_KEEP_BIT     (UINT64_C(1) << 57)
+#define WIRE_CHAIN_THREAD_SHIFT 44
+#define WIRE_CHAIN_NUMBER_SHIFT 32
+#define WIRE_CHAIN_NUMBER_MASK  UINT64_C(0xfff)
+#define WIRE_CHAIN_LEVEL_SHIFT  16
+#define WIRE_CHAIN_LEVEL_MASK   UINT64_C(0xffff)
+#define WIRE_CHAIN_DEPTH_MASK   UINT64_C(0xffff)
+#define WIRE_CHAINS             256u /* of a thread */
+#define WIRE_CHAIN_LEVELS_MAX   24u
 
 /*
  * MODULE, 4 + ceil(length / 7) words: a file of native code, before the first return address in it.

@@ -15,6 +15,7 @@
 #define LEVELS     24u
 #define CODES      6u
 #define ADDRESSES  12u
+#define CHAINS     8u
 #define FIRST_CODE 2u
 #define TEXT_MAX   2000
 
@@ -181,14 +182,77 @@ static uint32_t change_native(struct stack *stack)
     return from;
 }
 
+static unsigned loops_of(uint64_t word)
+{
+    return (unsigned)(word >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK);
+}
+
+/* Another address at a level, and nothing else. */
+static void change_address(struct stream *stream, struct stack *stack)
+{
+    uint32_t level = (uint32_t)rand() % LEVELS;
+    if (level >= stack->native_depth)
+        return;
+    uint64_t word = stack->native[level] & ~WIRE_ADDRESS_MASK;
+    stack->native[level] = word | 0x10u * (1 + (unsigned)rand() % ADDRESSES);
+    stream_put(stream, wire_first(WIRE_NATIVE) | UINT64_C(1) << WIRE_STACK_COUNT_SHIFT |
+                           (uint64_t)level << WIRE_STACK_LEVEL_SHIFT | stack->native_depth);
+    stream_put(stream, stack->native[level]);
+}
+
+/* A chain as the writer keeps it. */
+struct chain {
+    uint32_t count;
+    uint64_t words[WIRE_CHAIN_LEVELS_MAX];
+};
+
+static void send_chain(struct stream *stream, uint32_t number, uint32_t level, uint32_t depth,
+                       uint64_t keep)
+{
+    stream_put(stream, wire_first(WIRE_CHAIN) | keep | (uint64_t)number << WIRE_CHAIN_NUMBER_SHIFT |
+                           (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth);
+}
+
+/* Keeps the innermost levels, where they are a loop's and those above it. */
+static void keep_chain(struct stream *stream, const struct stack *stack, struct chain *chains)
+{
+    uint32_t depth = stack->native_depth, level = depth, number = (uint32_t)rand() % CHAINS;
+    unsigned top = depth ? loops_of(stack->native[depth - 1]) : 0;
+    while (level > 0 && loops_of(stack->native[level - 1]) == top)
+        level--;
+    if (level == 0 || depth - level >= WIRE_CHAIN_LEVELS_MAX ||
+        loops_of(stack->native[level - 1]) + 1 != top ||
+        !(stack->native[level - 1] & WIRE_NATIVE_INTERPRETER_BIT))
+        return;
+    level--;
+    chains[number].count = depth - level;
+    memcpy(chains[number].words, &stack->native[level], (depth - level) * sizeof(uint64_t));
+    send_chain(stream, number, level, depth, WIRE_CHAIN_KEEP_BIT);
+}
+
+static void restore_chain(struct stream *stream, struct stack *stack, const struct chain *chains)
+{
+    uint32_t number = (uint32_t)rand() % CHAINS, count = chains[number].count;
+    uint32_t level = (uint32_t)rand() % (stack->native_depth + 1);
+    if (!count || level + count > LEVELS)
+        return;
+    /* As it was, or on another frame below which are no more loops. */
+    while (level > 0 && loops_of(stack->native[level - 1]) > loops_of(chains[number].words[0]))
+        level--;
+    memcpy(&stack->native[level], chains[number].words, count * sizeof(uint64_t));
+    stack->native_depth = level + count;
+    send_chain(stream, number, level, stack->native_depth, 0);
+}
+
 static void test_random_changes_against_plain_merging(void **state)
 {
     struct stream stream;
     struct stack stack = {0};
+    struct chain chains[CHAINS] = {0};
     (void)state;
     srand(6);
     begin(&stream);
-    for (unsigned round = 0; round < 20000; round++) {
+    for (unsigned round = 0; round < 40000; round++) {
         if (rand() % 2) {
             uint32_t from = change_python(&stack);
             send_levels(&stream, WIRE_STACK, stack.python, from, stack.python_depth);
@@ -196,9 +260,55 @@ static void test_random_changes_against_plain_merging(void **state)
         if (rand() % 2) {
             uint32_t from = change_native(&stack);
             send_levels(&stream, WIRE_NATIVE, stack.native, from, stack.native_depth);
+            keep_chain(&stream, &stack, chains);
         }
+        if (rand() % 4 == 0)
+            change_address(&stream, &stack);
+        if (rand() % 2)
+            restore_chain(&stream, &stack, chains);
         assert_stack(&stream, &stack, NULL);
     }
+    stream_deinit(&stream);
+}
+
+/* What no writer of ours says is counted as damage and changes nothing. */
+static void test_chains_that_are_none(void **state)
+{
+    struct stream stream;
+    struct stack stack = {
+        .native_depth = 3,
+        .native = {native_word(0x10, 0, false), native_word(0x20, 0, true),
+                   native_word(0x30, 1, false)},
+    };
+    (void)state;
+    begin(&stream);
+    send_levels(&stream, WIRE_NATIVE, stack.native, 0, stack.native_depth);
+    stream_decode(&stream);
+    const struct {
+        uint32_t number, level, depth;
+        uint64_t keep;
+    } unsound[] = {
+        {0, 1, 3, 0},                             /* nothing is kept yet */
+        {WIRE_CHAINS, 1, 3, 0},                   /* no such number */
+        {WIRE_CHAINS, 1, 3, WIRE_CHAIN_KEEP_BIT}, /* nor here */
+        {0, 0, 3, WIRE_CHAIN_KEEP_BIT},           /* begins with no frame of the interpreter */
+        {0, 3, 3, WIRE_CHAIN_KEEP_BIT},           /* no levels */
+        {0, WIRE_CHAIN_LEVEL_MASK, 3, WIRE_CHAIN_KEEP_BIT},
+    };
+    for (unsigned i = 0; i < sizeof unsound / sizeof *unsound; i++) {
+        send_chain(&stream, unsound[i].number, unsound[i].level, unsound[i].depth, unsound[i].keep);
+        stream_decode(&stream);
+        assert_int_equal(stream.process->damaged, i + 1);
+    }
+    stream.process->damaged = 0;
+    send_chain(&stream, 7, 1, 3, WIRE_CHAIN_KEEP_BIT);
+    assert_stack(&stream, &stack, "0x10 0x20 0x30");
+    send_chain(&stream, 7, 1, 4, 0); /* another depth than its levels make */
+    send_chain(&stream, 7, WIRE_CHAIN_LEVEL_MASK - 2, WIRE_CHAIN_LEVEL_MASK, 0);
+    stream_decode(&stream);
+    assert_int_equal(stream.process->damaged, 2);
+    stream.process->damaged = 0;
+    assert_stack(&stream, &stack, "0x10 0x20 0x30");
     stream_deinit(&stream);
 }
 
@@ -207,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_stand_between_each_other),
         cmocka_unit_test(test_random_changes_against_plain_merging),
+        cmocka_unit_test(test_chains_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

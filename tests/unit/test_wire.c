@@ -88,7 +88,10 @@ static void test_record_bytes(void **state)
                                            /* an UNMAP that has failed: thread 5, address
                                               0x7f0011223000, two pages */
                                            0x00, 0x30, 0x22, 0x11, 0x00, 0x7f, 0x05, 0xe8, 0x00,
-                                           0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa0};
+                                           0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa0,
+                                           /* a CHAIN that is kept: thread 5, number 7, levels 11
+                                              to 14 */
+                                           0x0f, 0x00, 0x0b, 0x00, 0x07, 0x50, 0x00, 0xf6};
     (void)state;
     struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
     uint64_t position = 0;
@@ -104,8 +107,11 @@ static void test_record_bytes(void **state)
     ring_put(position + 1, WIRE_UNMAP_FAILED_BIT | 0x2000);
     ring_publish(position, wire_first(WIRE_UNMAP) | UINT64_C(5) << WIRE_REALLOC_THREAD_SHIFT |
                                0x7f0011223000);
+    assert_true(ring_send_word(
+        wire_first(WIRE_CHAIN) | WIRE_CHAIN_KEEP_BIT | UINT64_C(5) << WIRE_CHAIN_THREAD_SHIFT |
+        UINT64_C(7) << WIRE_CHAIN_NUMBER_SHIFT | UINT64_C(11) << WIRE_CHAIN_LEVEL_SHIFT | 15));
     assert_memory_equal(memory + RING_CONTROL_BYTES, golden, sizeof golden);
-    assert_int_equal(atomic_load(&control->head), 5);
+    assert_int_equal(atomic_load(&control->head), 6);
 }
 
 static void test_handshake_bytes(void **state)
@@ -140,7 +146,7 @@ static void test_handshake_bytes(void **state)
                               .patience_ns = 3,
                               .stream = 4};
     struct frame frame = {.magic = FRAME_MAGIC, .words = 2, .position = 3, .dropped = 4};
-    assert_int_equal(WIRE_VERSION, 3);
+    assert_int_equal(WIRE_VERSION, 4);
     assert_memory_equal(&hello, hello_golden, sizeof hello);
     assert_memory_equal(&welcome, welcome_golden, sizeof welcome);
     assert_memory_equal(&frame, frame_golden, sizeof frame);
