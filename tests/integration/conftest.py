@@ -8,6 +8,31 @@ import interpreters
 import pytest
 
 
+# One interpreter for each way in which stacks are read.
+SHAPES = ("debian", "3.8", "3.10", "3.12", "3.13", "sid-3.14", "sid-3.15")
+# What these look at is the reader's work: the oldest, the newest and Debian's tell all.
+OF_THE_READER = ("test_history", "test_sum")
+# And these at what is around the stacks: the check edition looks at each way to read one.
+AROUND_STACKS = ("test_bystanders", "test_mappings", "test_modes", "test_noninterference", "test_processes")
+
+
+def is_wanted(item):
+    """Whether a test tells anything beside those with the other parameters."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    name, module = parameters.get("interpreter"), item.module.__name__
+    if name is None:
+        return True
+    if module in OF_THE_READER:
+        return name in ("debian", "3.8", "sid-3.15")
+    return module not in AROUND_STACKS or parameters.get("edition") != "check" or name in SHAPES
+
+
+def pytest_collection_modifyitems(config, items):
+    spared = [item for item in items if not is_wanted(item)]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [item for item in items if is_wanted(item)]
+
+
 @pytest.fixture(params=interpreters.NAMES)
 def interpreter(request):
     """Each CPython at hand in turn."""
