@@ -17,8 +17,9 @@ _Static_assert((SETS & (SETS - 1)) == 0, "a set is chosen by bits");
 
 void native_chains_forget(struct native_chains *chains)
 {
-    for (uint32_t i = 0; i < WIRE_CHAINS; i++)
+    for (uint32_t i = 0; chains->is_used && i < WIRE_CHAINS; i++)
         chains->chains[i].ip = 0;
+    chains->is_used = false;
 }
 
 static uint32_t set_of(const struct native_registers *registers)
@@ -120,5 +121,6 @@ struct native_chain *native_chains_learn(struct native_chains *chains,
     chain->sp = registers->sp;
     chain->bp = registers->bp;
     chain->ip = registers->ip;
+    chains->is_used = true;
     return chain;
 }

@@ -43,6 +43,7 @@ struct native_chain {
 };
 
 struct native_chains {
+    bool is_used; /* there may be chains */
     struct native_chain chains[WIRE_CHAINS];
     uint8_t next[WIRE_CHAINS / NATIVE_CHAIN_WAYS]; /* way of a set that is replaced next */
 };
