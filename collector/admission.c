@@ -97,7 +97,7 @@ static void finish_predecessor(struct session *session, pid_t pid, uint64_t plac
 
 static bool is_wanted(const struct session *session, pid_t pid)
 {
-    return session->process_count < PROCESSES_MAX && !session->finishing && !session->stopped[0] &&
+    return !session->finishing && !session->stopped[0] &&
            (!session->options->no_children || pid == session->about.main_pid);
 }
 
@@ -195,10 +195,12 @@ void session_admit(struct session *session, const struct arrival *arrival)
         return;
     }
     finish_predecessor(session, pid, arrival_place(arrival));
-    if (is_wanted(session, pid)) {
+    bool wanted = is_wanted(session, pid);
+    if (wanted && session->process_count < PROCESSES_MAX) {
         begin_process(session, arrival);
         return;
     }
+    session->beyond += wanted;
     arrival_refuse(arrival, session->stopped[0] ? WELCOME_LIMIT : WELCOME_DECLINED);
     close(arrival->connection);
 }

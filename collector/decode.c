@@ -512,7 +512,8 @@ static void on_mark(struct cursor *cursor, uint64_t first)
         process_note_end(cursor->run, process);
         break;
     case WIRE_MARK_FORK:
-        inheritance_note(cursor->run, process, value);
+        if (!cursor->run->has_no_children)
+            inheritance_note(cursor->run, process, value);
         break;
     case WIRE_MARK_CHILD_ENDED:
         endings_tell(&cursor->run->endings, process, (pid_t)(whole >> WIRE_CHILD_PID_SHIFT),

@@ -51,8 +51,9 @@ struct run {
     struct run_peak peak;
     struct endings endings;
     bool keeps_history;
-    bool history_short; /* some process's history ends early for want of memory */
-    bool memory_short;  /* something was not counted for want of memory */
+    bool has_no_children; /* nobody wants what they inherit */
+    bool history_short;   /* some process's history ends early for want of memory */
+    bool memory_short;    /* something was not counted for want of memory */
 };
 
 bool run_init(struct run *run);

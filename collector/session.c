@@ -464,6 +464,11 @@ static const char *describe_trouble(const struct session *session, char *text, s
         snprintf(text, size, "a stream made no sense and was given up (%s)", session->broken);
         return text;
     }
+    if (session->beyond) {
+        snprintf(text, size, "%u processes are missing: no more than %u at a time are recorded",
+                 session->beyond, PROCESSES_MAX);
+        return text;
+    }
     if (session->lost == 0)
         return NULL;
     snprintf(text, size, "%llu events were lost", (unsigned long long)session->lost);
@@ -543,6 +548,7 @@ static bool begin(struct session *session)
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.frames_max = session->options->frames_max;
     session->run.keeps_history = session->options->keeps_history;
+    session->run.has_no_children = session->options->no_children;
     session->about.keeps_history = session->options->keeps_history;
     session->next_snapshot_ns = session->run.started_ns + SNAPSHOT_EVERY_NS;
     session->last_work_ns = session->run.started_ns;

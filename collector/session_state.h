@@ -40,6 +40,7 @@ struct session {
     char stopped[HANDOVER_TEXT_MAX]; /* why the daemon ends the session early, else empty */
     int wait_status;
     bool has_wait_status;
+    uint32_t beyond; /* processes that were declined because there were too many */
     uint64_t lost;
     bool abandoned;     /* a process went on untraced because nobody read its ring */
     const char *broken; /* what was wrong with a stream that made no sense */

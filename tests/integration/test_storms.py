@@ -161,3 +161,27 @@ def test_killed_at_any_moment(python, threads, with_native, tmp_path):
         folder.mkdir()
         recording = kills.kill_after(python, folder, threads, moments.randrange(1, 60_000), with_native)
         verified(recording)
+
+
+def test_more_processes_than_are_recorded(python, program, tmp_path):
+    """A thousand at a time, the program's own among them; the others run untraced, and that is said."""
+    source = program(
+        """
+        import os
+        gate, opener = os.pipe()
+        children = []
+        for _ in range(1003):
+            children.append(os.fork())
+            if not children[-1]:
+                os.close(opener)
+                os.read(gate, 1)
+                os._exit(7)
+        os.close(opener)
+        print({os.waitpid(pid, 0)[1] >> 8 for pid in children})
+        """
+    )
+    command = [python.path, "-I", "-S", source]
+    recording = harness.record(command, tmp_path / "run.heapline")
+    assert recording.out == "{7}\n"
+    assert "4 processes are missing: no more than 1000 at a time are recorded" in recording.err
+    assert recording.sql("SELECT count(*) FROM process") == [(1000,)]
