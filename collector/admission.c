@@ -17,8 +17,8 @@
 #include "wire.h"
 
 /* 2 MiB: big enough to ride out a commit, small enough for the caches. Half of it with many
- * processes, which share the time, and the memory; and half of that for what goes through a socket,
- * which is a buffer too. */
+ * processes, which share the time, and the memory, and a quarter in one of many sessions; and half
+ * of that for what goes through a socket, which is a buffer too. */
 #define RING_LOG2_WORDS 18u
 #define PROCESSES_FEW   16u
 
@@ -122,8 +122,8 @@ static void welcome(const struct arrival *arrival, const struct process *process
 
 static unsigned ring_size(const struct session *session, const struct arrival *arrival)
 {
-    bool few = session->process_count < PROCESSES_FEW && !session->options->crowded;
-    return RING_LOG2_WORDS - !few - (arrival->hello.carrier == HELLO_STREAM);
+    unsigned many = session->options->crowded ? 2 : session->process_count >= PROCESSES_FEW;
+    return RING_LOG2_WORDS - many - (arrival->hello.carrier == HELLO_STREAM);
 }
 
 /* Memory or descriptors are short. */
