@@ -41,10 +41,10 @@ bool native_chains_keep(struct run *run, struct native_mirror *mirror, uint32_t 
     if (level >= mirror->depth || count > WIRE_CHAIN_LEVELS_MAX)
         return false;
     const struct native_mirror_level *levels = &mirror->levels[level];
-    if (!levels[0].is_interpreter)
+    if (!levels[0].is_loop)
         return false;
     for (uint32_t i = 1; i < count; i++)
-        if (levels[i].loops != levels[0].loops + 1)
+        if (levels[i].is_loop || levels[i].loops != levels[0].loops + 1)
             return false;
     struct native_chain *chain = chain_at(mirror, number);
     if (!chain)

@@ -58,7 +58,8 @@ static bool is_hidden_change(const struct native_mirror *mirror, uint32_t level,
 {
     const struct native_mirror_level *at = &mirror->levels[level];
     return level < mirror->native_count && at->is_interpreter && put->is_interpreter &&
-           at->loops == put->loops && put->loops < mirror->loops;
+           at->is_loop == put->is_loop && at->loops == put->loops &&
+           put->loops + mirror->hidden < (int32_t)mirror->loops;
 }
 
 void native_mirror_put(struct native_mirror *mirror, uint32_t level,
@@ -80,6 +81,7 @@ void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t pa
     const struct native_mirror_level put = {
         .address = payload & WIRE_ADDRESS_MASK,
         .loops = (uint16_t)(payload >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK),
+        .is_loop = payload & WIRE_NATIVE_LOOP_BIT,
         .is_interpreter = payload & WIRE_NATIVE_INTERPRETER_BIT,
     };
     native_mirror_put(mirror, level, &put);
@@ -97,12 +99,21 @@ struct merge {
     struct process *process;
     struct mirror_level *python;
     struct native_mirror_level *native;
+    bool has_python;
     uint32_t python_count, native_count;
     uint32_t python_at, native_at;
-    uint32_t loops; /* of the whole Python stack */
+    int32_t loops; /* of the whole Python stack */
+    int32_t hidden;
+    bool is_cut;
+    uint32_t start; /* what the stack begins with: 0, or the node of the mark */
     uint32_t node;
-    bool at_start; /* only frames that start a thread so far */
 };
+
+/* The Python stack's loops below a native level; negative: not one of them. */
+static int32_t loops_below(const struct merge *merge, const struct native_mirror_level *level)
+{
+    return level->loops + merge->hidden;
+}
 
 /* Numbers the evaluation loops of the Python levels that have changed. Returns the fewest that one
  * of them had or has. */
@@ -120,42 +131,85 @@ static uint32_t number_loops(struct merge *merge, uint32_t count_before)
     }
     if (merge->python_count < count_before)
         changed = lesser(changed, merge->python[merge->python_count].loops);
-    merge->loops = merge->python_count ? merge->python[merge->python_count - 1].loops : 0;
+    merge->loops = merge->python_count ? (int32_t)merge->python[merge->python_count - 1].loops : 0;
     return changed;
 }
 
-/* Takes native levels with so many loops below them, or more, out of the prefix. */
-static void shorten_native(struct merge *merge, uint32_t loops)
+/* How many loops of the Python stack the native one does not have, see above. */
+static int32_t count_hidden(const struct merge *merge)
 {
-    while (merge->native_at && merge->native[merge->native_at - 1].loops >= loops)
+    if (!merge->has_python || merge->native_count == 0)
+        return 0;
+    const struct native_mirror_level *innermost = &merge->native[merge->native_count - 1];
+    return merge->loops - innermost->loops - innermost->is_loop;
+}
+
+static uint32_t truncated_location(struct run *run)
+{
+    if (!run->truncated)
+        run->truncated = codes_truncated(&run->codes);
+    return run->truncated;
+}
+
+/* Is what stands outside of Python's first loop left out? Where Python's own outer frames are, it
+ * is not known which loop that is. */
+static bool cuts(const struct merge *merge)
+{
+    if (merge->python_count && merge->run->truncated &&
+        merge->python[0].location == merge->run->truncated)
+        return false;
+    return merge->hidden < 0 || (merge->hidden == 0 && merge->loops > 0 && merge->native_count &&
+                                 merge->native[0].address == WIRE_NATIVE_TRUNCATED);
+}
+
+/* Takes native levels with so many loops below them, or more, out of the prefix. */
+static void shorten_native(struct merge *merge, int32_t loops)
+{
+    while (merge->native_at && loops_below(merge, &merge->native[merge->native_at - 1]) >= loops)
         merge->native_at--;
 }
 
-/* Finds the prefix of the merged stack that still holds; `changed_python` is the fewest loops of a
- * Python level that has changed. */
-static void find_prefix(struct merge *merge, const struct native_mirror *before,
-                        uint32_t changed_python)
+/* Finds the prefix of the merged stack that still holds. */
+static void find_prefix(struct merge *merge, const struct native_mirror *before)
 {
     uint32_t changed_native = before->changed_loops;
-    shorten_native(merge, changed_python);
-    if (merge->loops != before->loops)
-        shorten_native(merge, lesser(merge->loops, before->loops));
+    uint32_t changed_python = number_loops(merge, before->python_count);
+    merge->hidden = count_hidden(merge);
+    merge->is_cut = cuts(merge);
+    if (merge->hidden != before->hidden || merge->is_cut != before->is_cut) {
+        merge->python_at = merge->native_at = 0;
+        return;
+    }
+    if (changed_python != UINT32_MAX)
+        shorten_native(merge, (int32_t)changed_python);
+    if (merge->loops != (int32_t)before->loops)
+        shorten_native(merge, (int32_t)lesser((uint32_t)merge->loops, before->loops));
     if (merge->native_count != before->native_count)
         changed_native = lesser(
             changed_native, merge->native[lesser(merge->native_count, before->native_count)].loops);
     if (merge->native_at < lesser(merge->native_count, before->native_count))
         changed_native = lesser(changed_native, merge->native[merge->native_at].loops);
-    while (merge->python_at && merge->python[merge->python_at - 1].loops > changed_native)
+    if (changed_native == UINT32_MAX)
+        return;
+    while (merge->python_at && (int32_t)merge->python[merge->python_at - 1].loops >
+                                   (int32_t)changed_native + merge->hidden)
         merge->python_at--;
+}
+
+/* Does a Python level come before a native one? */
+static bool is_before(const struct merge *merge, const struct mirror_level *python,
+                      const struct native_mirror_level *native)
+{
+    return (int32_t)python->loops <= loops_below(merge, native);
 }
 
 static uint32_t node_of_prefix(const struct merge *merge)
 {
     const struct mirror_level *python = &merge->python[merge->python_at];
     const struct native_mirror_level *native = &merge->native[merge->native_at];
-    if (merge->native_at && (!merge->python_at || native[-1].loops >= python[-1].loops))
+    if (merge->native_at && (!merge->python_at || is_before(merge, &python[-1], &native[-1])))
         return native[-1].node;
-    return merge->python_at ? python[-1].node : 0;
+    return merge->python_at ? python[-1].node : merge->start;
 }
 
 static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)
@@ -190,12 +244,22 @@ static void add_python(struct merge *merge)
     level->node = merge->node;
 }
 
+/* Does it say nothing, being the interpreter's own code, or what starts threads? */
+static bool is_passed_over(const struct merge *merge, struct native_mirror_level *level)
+{
+    int32_t loops = loops_below(merge, level);
+    return (level->is_interpreter && loops < merge->loops) ||
+           (loops == 0 && merge->node == 0 &&
+            frames_of(merge->run, merge->process, level)->starts_threads);
+}
+
 static void add_native(struct merge *merge)
 {
     struct native_mirror_level *level = &merge->native[merge->native_at++];
-    bool is_start = level->loops == 0 && merge->node == 0 &&
-                    frames_of(merge->run, merge->process, level)->starts_threads;
-    if (!is_start && (!level->is_interpreter || level->loops >= merge->loops))
+    level->node = merge->node;
+    if (loops_below(merge, level) < (merge->is_cut && merge->loops > 0))
+        return; /* not this stack's */
+    if (!is_passed_over(merge, level))
         merge->node = native_level_node(merge->run, merge->process, level, merge->node);
     level->node = merge->node;
 }
@@ -214,13 +278,6 @@ static uint32_t keep_innermost(struct run *run, uint32_t node)
     return at;
 }
 
-/* The chain of the innermost levels, when its loop is the innermost one: what is above it stands
- * above all Python levels, and needs not be merged. */
-static struct native_chain *top_chain(const struct native_mirror *mirror, uint32_t loops)
-{
-    return mirror->top && mirror->top->loops + 1u == loops ? mirror->top : NULL;
-}
-
 uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,
                            bool has_python)
 {
@@ -233,20 +290,23 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
         .process = process,
         .python = thread->levels,
         .native = mirror->levels,
+        .has_python = has_python,
         .python_count = has_python ? thread->depth : 0,
     };
     merge.python_at = lesser(thread->valid, merge.python_count);
-    uint32_t changed_python = number_loops(&merge, mirror->python_count);
-    struct native_chain *chain = top_chain(mirror, merge.loops);
-    merge.native_count = chain ? mirror->top_level + 1 : mirror->depth;
+    /* What is above the innermost loop needs not be merged. */
+    merge.native_count = mirror->top ? mirror->top_level + 1 : mirror->depth;
     merge.native_at = lesser(mirror->valid, merge.native_count);
-    find_prefix(&merge, mirror, changed_python);
+    find_prefix(&merge, mirror);
+    if (merge.is_cut)
+        merge.node = child_of(run, merge.node, truncated_location(run));
+    merge.start = merge.node;
     merge.node = node_of_prefix(&merge);
     while (merge.python_at < merge.python_count || merge.native_at < merge.native_count) {
         bool python_next =
             merge.python_at < merge.python_count &&
             (merge.native_at == merge.native_count ||
-             merge.python[merge.python_at].loops <= merge.native[merge.native_at].loops);
+             is_before(&merge, &merge.python[merge.python_at], &merge.native[merge.native_at]));
         if (python_next)
             add_python(&merge);
         else
@@ -254,9 +314,11 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
     }
     thread->valid = mirror->python_count = merge.python_count;
     mirror->valid = mirror->native_count = merge.native_count;
-    mirror->loops = merge.loops;
+    mirror->loops = (uint32_t)merge.loops;
+    mirror->hidden = merge.hidden;
+    mirror->is_cut = merge.is_cut;
     mirror->changed_loops = UINT32_MAX;
-    if (chain)
-        merge.node = native_chain_node(run, process, chain, merge.node);
+    if (mirror->top)
+        merge.node = native_chain_node(run, process, mirror->top, merge.node);
     return run->frames_max ? keep_innermost(run, merge.node) : merge.node;
 }

@@ -5,6 +5,12 @@
  * the Python frames of the first k loops. The interpreter's own frames are left out, but for those
  * above the innermost loop: down to the function that allocated. The outermost frames of libc and
  * of the python program are left out too: they start every thread alike. One thread.
+ *
+ * The innermost loops are the same on both sides, the outermost need not be. Where Python knows of
+ * more, the native stack is truncated: its mark stands behind the Python frames of the loops that
+ * it hides. Where it knows of fewer, the others are another interpreter's, or another greenlet's,
+ * whose place in the stack this one has taken. These, and what is outside of Python's first loop,
+ * are left out, with a mark; likewise where the way outwards ends before the thread's start.
  */
 #ifndef HEAPLINE_COLLECTOR_NATIVE_STACK_H
 #define HEAPLINE_COLLECTOR_NATIVE_STACK_H
@@ -21,6 +27,7 @@ struct native_mirror_level {
     uint32_t frames;  /* native_frames.h; 0: not asked for yet */
     uint32_t node;    /* of the merged stack up to this level */
     uint16_t loops;
+    bool is_loop;
     bool is_interpreter;
 };
 
@@ -29,6 +36,8 @@ struct native_mirror {
     uint32_t valid; /* levels whose node is right */
     /* When the nodes were made: */
     uint32_t loops;                      /* those of the Python stack, */
+    int32_t hidden;                      /* how many of them the native one does not have, */
+    bool is_cut;                         /* whether what is outside of the first is left out, */
     uint32_t python_count, native_count; /* and levels of both */
     uint32_t
         changed_loops; /* the fewest loops of a level that has changed since, before or after */

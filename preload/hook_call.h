@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) bool hook_enter(struct hook_call *c
     call->outer = guard;
     call->frame = (uintptr_t)__builtin_frame_address(0);
     call->outer_freeing = shim_thread.freeing;
-    call->interrupting = guard == SHIM_RECORDING;
+    call->interrupting = guard & SHIM_RECORDING;
     if (SHIM_UNLIKELY(guard) && !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
         return false;
     shim_guard_set(SHIM_RECORDING);

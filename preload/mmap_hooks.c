@@ -28,7 +28,7 @@
 
 static inline __attribute__((always_inline)) bool enter(struct hook_call *call)
 {
-    return shim_thread.guard != SHIM_RECORDING && hook_enter(call);
+    return !(shim_thread.guard & SHIM_RECORDING) && hook_enter(call);
 }
 
 static size_t page_bytes(void)

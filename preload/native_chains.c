@@ -1,11 +1,10 @@
 /*
  * What a walk depends on: its first registers, the rules, and what it loads. Of the loads the
- * return addresses all count. A frame pointer counts only where a rule makes use of it before it is
- * replaced by one saved further out; until then the chain only notes where it came from.
+ * return addresses all count. A frame pointer counts where the way depends on it; then each level
+ * says where it was saved (native_walk.c), or it is the register's.
  *
- * A chain is learned by a second walk after a plain one, from the same registers and with nothing
- * changed between. What is not simple (a signal's frame, a rule that is not known yet) is not
- * learned.
+ * What is not simple (a signal's frame, a stack that was realigned, a rule that is not known any
+ * more) is not learned.
  */
 #include "native_chains.h"
 
@@ -28,22 +27,24 @@ static uint32_t set_of(const struct native_registers *registers)
     return (uint32_t)(key >> 40) & (SETS - 1);
 }
 
-static bool loads_agree(const struct native_load *loads, uint32_t count)
+static bool is_there(const struct native_level *level)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (*(const uintptr_t *)loads[i].place != loads[i].value)
-            return false;
-    return true;
+    return *(const uintptr_t *)level->place == level->ip &&
+           (!level->saved || *(const uintptr_t *)level->saved == level->frame);
 }
 
-/* The first return address is the register. */
+/* The innermost level is the registers'. Frames near to it differ most often. */
 static bool holds(const struct native_chain *chain, const struct native_registers *registers)
 {
-    return chain->ip == registers->ip && chain->sp == registers->sp &&
-           (!chain->uses_bp || chain->bp == registers->bp) &&
-           loads_agree(chain->returns + 1, chain->count - 1u) && loads_agree(&chain->base, 1) &&
-           loads_agree(chain->frames, chain->load_count) &&
-           chain->generation == native_rules_generation();
+    if (chain->ip != registers->ip || chain->sp != registers->sp)
+        return false;
+    uint32_t top = chain->count - 1;
+    if (chain->by_frame[top] && chain->bp != registers->bp)
+        return false;
+    while (top-- > 0)
+        if (!is_there(&chain->levels[top]))
+            return false;
+    return is_there(&chain->base) && chain->generation == native_rules_generation();
 }
 
 const struct native_chain *native_chains_find(const struct native_chains *chains,
@@ -54,39 +55,6 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
         if (holds(&set[way], registers))
             return &set[way];
     return NULL;
-}
-
-/* The frame pointer is used: the walk depends on the register, or on the place it was saved at. */
-static bool note_frame(struct native_chain *chain, uintptr_t saved_at, uintptr_t bp)
-{
-    if (!saved_at) {
-        chain->uses_bp = true;
-        return true;
-    }
-    if (chain->load_count && chain->frames[chain->load_count - 1].place == saved_at)
-        return true;
-    if (chain->load_count == NATIVE_CHAIN_LOADS_MAX)
-        return false;
-    chain->frames[chain->load_count++] = (struct native_load){saved_at, bp};
-    return true;
-}
-
-static bool learn_frame(struct native_chain *chain, struct native_registers *registers,
-                        uintptr_t *saved_at, uintptr_t limit)
-{
-    bool is_new;
-    const struct native_rule rule = native_rule_of(registers->ip, &is_new);
-    const uintptr_t sp = registers->sp, bp = registers->bp;
-    bool saves = rule.saved != NATIVE_KEPT;
-    if (is_new || (rule.kind != NATIVE_RULE_STACK && rule.kind != NATIVE_RULE_FRAME))
-        return false;
-    if ((rule.kind == NATIVE_RULE_FRAME || (saves && rule.saved_at_frame)) &&
-        !note_frame(chain, *saved_at, bp))
-        return false;
-    if (saves)
-        *saved_at = (rule.saved_at_frame ? bp : sp) + (uintptr_t)(intptr_t)rule.saved;
-    chain->returns[chain->count++] = (struct native_load){sp - sizeof sp, registers->ip};
-    return native_step(&rule, registers, limit);
 }
 
 /* One that is the same in all but what it stands on, else the oldest. */
@@ -101,25 +69,32 @@ static struct native_chain *chain_to_replace(struct native_chains *chains,
     return &chains->chains[set * NATIVE_CHAIN_WAYS + way];
 }
 
+/* Loops among them would be ones that had not begun, and may have when they are met again. */
+static bool is_simple(const struct native_level *level, bool is_loop)
+{
+    bool is_new;
+    const struct native_rule rule = native_rule_of(level->ip, &is_new);
+    return !is_new && rule.is_evaluation == is_loop &&
+           (rule.kind == NATIVE_RULE_STACK || rule.kind == NATIVE_RULE_FRAME);
+}
+
 struct native_chain *native_chains_learn(struct native_chains *chains,
                                          const struct native_registers *registers, uint32_t count,
-                                         struct native_load base, uintptr_t limit)
+                                         const struct native_level *levels, const bool *by_frame)
 {
-    struct native_chain *chain = chain_to_replace(chains, registers);
-    struct native_registers at = *registers;
-    uintptr_t saved_at = 0;
-    chain->ip = 0;
-    chain->count = chain->load_count = 0;
-    chain->uses_bp = false;
-    chain->generation = native_rules_generation();
-    while (chain->count < count)
-        if (!learn_frame(chain, &at, &saved_at, limit))
+    uint32_t generation = native_rules_generation();
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_simple(&levels[i], i == 0))
             return NULL;
-    if (at.sp - sizeof at.sp != base.place || at.ip != base.value)
-        return NULL;
-    chain->base = base;
+    struct native_chain *chain = chain_to_replace(chains, registers);
     chain->sp = registers->sp;
     chain->bp = registers->bp;
+    chain->generation = generation;
+    chain->count = count;
+    chain->base = levels[-1];
+    chain->base_by_frame = by_frame[-1];
+    memcpy(chain->levels, levels, count * sizeof *levels);
+    memcpy(chain->by_frame, by_frame, count * sizeof *by_frame);
     chain->ip = registers->ip;
     chains->is_used = true;
     return chain;

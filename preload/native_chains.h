@@ -2,10 +2,10 @@
  * Native frames that were walked before, found again without a walk.
  *
  * A *chain* is the frames from a hook's caller down to an evaluation loop of the interpreter. It
- * begins with the registers of the caller, and remembers whatever the walk has read
- * from the stack: return addresses, and frame pointers that a step has used. Where the registers
- * and all of that are the same again, so is the walk, for the rest of it is fixed by the rules. So
- * a chain is found by comparing a few words instead of looking up a rule for each frame.
+ * begins with the registers of the caller, and remembers whatever the walk has read from the stack:
+ * return addresses, and frame pointers that the way depends on. Where the registers and all of that
+ * are the same again, so is the walk, for the rest of it is fixed by the rules. So a chain is found
+ * by comparing a few words instead of looking up a rule for each frame.
  *
  * A thread has its own chains, in sets of four; a new one takes the place of the oldest of its set.
  * Chains are void once rules are (native_rules_generation()).
@@ -19,27 +19,30 @@
 #include "native_rules.h"
 #include "wire.h"
 
-#define NATIVE_CHAIN_WAYS      4u
-#define NATIVE_CHAIN_LOADS_MAX 6u
+#define NATIVE_CHAIN_WAYS 4u
 
-/* A place in the stack and what lies there. */
-struct native_load {
-    uintptr_t place;
-    uintptr_t value;
+struct native_level {
+    uintptr_t place; /* where the return address lies, */
+    uintptr_t ip;    /* and the address */
+    uintptr_t frame; /* the frame pointer there */
+    uintptr_t saved; /* where it was saved, if the way on depends on it; else 0 */
 };
 
 struct native_chain {
     uintptr_t ip, sp; /* 0 in ip: no chain */
-    uintptr_t bp;     /* counts where the walk depends on it */
+    uintptr_t bp;
     uint32_t generation;
-    uint8_t count, load_count;
-    bool uses_bp;
-    uint64_t loops;          /* evaluation loops below its own */
-    struct native_load base; /* the return address of the frame that it stands on */
-    /* Innermost first: */
-    struct native_load returns[WIRE_CHAIN_LEVELS_MAX];
-    struct native_load frames[NATIVE_CHAIN_LOADS_MAX]; /* saved frame pointers */
-    uint64_t words[WIRE_CHAIN_LEVELS_MAX];             /* as the reader gets them */
+    uint32_t count;
+    uint64_t loops; /* evaluation loops below its own */
+    /* What Python knows of the loop: its level, and where it keeps what it has begun with. */
+    uint32_t loop_level;
+    uintptr_t loop_frame;
+    struct native_level base; /* what it stands on */
+    bool base_by_frame;
+    /* Outermost first, the loop's: */
+    bool by_frame[WIRE_CHAIN_LEVELS_MAX]; /* the way on depends on the frame pointer */
+    struct native_level levels[WIRE_CHAIN_LEVELS_MAX];
+    uint64_t words[WIRE_CHAIN_LEVELS_MAX]; /* as the reader gets them */
 };
 
 struct native_chains {
@@ -56,11 +59,11 @@ void native_chains_forget(struct native_chains *chains);
 const struct native_chain *native_chains_find(const struct native_chains *chains,
                                               const struct native_registers *registers);
 
-/* Walks `count` frames from the registers to `base` and makes a chain of them, which gets no words
- * and no loops. Null where the walk cannot be remembered. */
+/* Makes a chain of the `count` levels that a walk from the registers has just left; what they stand
+ * on is in front of them. The caller sets the rest. Null where the walk cannot be remembered. */
 struct native_chain *native_chains_learn(struct native_chains *chains,
                                          const struct native_registers *registers, uint32_t count,
-                                         struct native_load base, uintptr_t limit);
+                                         const struct native_level *levels, const bool *by_frame);
 
 static inline uint32_t native_chain_number(const struct native_chains *chains,
                                            const struct native_chain *chain)

@@ -15,6 +15,7 @@
 #include "native_rules.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 
 #include "lock.h"
 #include "memory.h"
+#include "native_function.h"
 #include "native_modules.h"
 #include "shim.h"
 
@@ -51,8 +53,9 @@ struct slot {
 struct question {
     uintptr_t ip;
     const struct native_registers *real; /* null: made up */
-    uintptr_t function;                  /* where the function begins */
-    bool has_information;
+    uintptr_t limit;                     /* of the real stack */
+    struct native_function function;
+    bool is_without_information;
 };
 
 static struct {
@@ -70,7 +73,8 @@ _Atomic uint32_t native_rules_changes;
 static unw_addr_space_t space;
 static struct slot *slots;
 static struct lock asking;
-static uintptr_t evaluation_function, interpreter_start, interpreter_end;
+static struct native_function interpreter, evaluation; /* the first is all its code */
+static uintptr_t recursion_check;
 
 /* --- what libunwind asks --- */
 
@@ -87,8 +91,10 @@ static int find_proc_info(unw_addr_space_t asked, unw_word_t ip, unw_proc_info_t
     struct question *question = argument;
     struct dl_find_object object;
     if (_dl_find_object((void *)(uintptr_t)ip, &object) != 0 || !object.dlfo_eh_frame ||
-        !is_searchable(object.dlfo_eh_frame))
+        !is_searchable(object.dlfo_eh_frame)) {
+        question->is_without_information = true;
         return -UNW_ENOINFO;
+    }
     const unsigned char *header = object.dlfo_eh_frame;
     uint32_t count;
     memcpy(&count, header + 8, sizeof count);
@@ -101,10 +107,10 @@ static int find_proc_info(unw_addr_space_t asked, unw_word_t ip, unw_proc_info_t
                   .table_len = count * 8 / sizeof(unw_word_t)},
     };
     int result = library.search_unwind_table(asked, ip, &table, information, need, argument);
-    if (ip == question->ip)
-        native_module_announce(&object);
-    question->has_information = result == 0;
-    question->function = result == 0 ? (uintptr_t)information->start_ip : 0;
+    question->is_without_information = result != 0;
+    if (result == 0)
+        question->function = (struct native_function){(uintptr_t)information->start_ip,
+                                                      (uintptr_t)information->end_ip};
     return result;
 }
 
@@ -123,15 +129,28 @@ static int get_dyn_info_list(unw_addr_space_t asked, unw_word_t *list, void *arg
     return -UNW_ENOINFO;
 }
 
+/* Unwind tables are there; what a real stack says of itself need not be. */
+static bool is_readable(const struct question *question, unw_word_t address)
+{
+    struct dl_find_object object;
+    return !question->real ||
+           (address >= question->real->sp && address <= question->limit - sizeof address) ||
+           _dl_find_object((void *)(uintptr_t)address, &object) == 0;
+}
+
+/* Where there is no unwind information libunwind looks at the code instead, and at what it takes
+ * for a frame pointer. That is a guess, and the address itself may be none: nothing is read. */
 static int access_mem(unw_addr_space_t asked, unw_word_t address, unw_word_t *value, int write,
                       void *argument)
 {
+    const struct question *question = argument;
     uint64_t what = address >> WHAT_SHIFT;
     (void)asked;
-    (void)argument;
-    if (write)
+    if (write || question->is_without_information)
         return -UNW_EINVAL;
-    if (what == 0) { /* unwind tables and code, which are there */
+    if (what == 0) {
+        if (!is_readable(question, address))
+            return -UNW_EINVAL;
         memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
         return 0;
     }
@@ -272,27 +291,57 @@ static struct native_rule make_rule(struct origin sp, struct origin ip, struct o
     return rule;
 }
 
-static struct native_rule ask(uintptr_t ip)
+/* The rule at an instruction. */
+static struct native_rule ask(struct question *question)
 {
     unw_cursor_t cursor;
     unw_word_t sp = 0, bp = 0, caller_ip = 0;
     struct native_rule rule = {.kind = NATIVE_RULE_NONE};
-    /* The call is before the address that it returns to, and that may be another function's. */
-    struct question question = {.ip = ip - 1};
-    if (library.init_remote(&cursor, space, &question) != 0)
+    if (library.init_remote(&cursor, space, question) != 0)
         return rule;
     int result = library.step(&cursor);
-    if (!question.has_information || result < 0)
+    if (question->is_without_information || result < 0)
         return rule;
-    if (result == 0) {
+    if (result == 0)
         rule.kind = NATIVE_RULE_END;
-        return rule;
-    }
-    if (library.get_reg(&cursor, UNW_X86_64_RSP, &sp) == 0 &&
-        library.get_reg(&cursor, UNW_X86_64_RBP, &bp) == 0 &&
-        library.get_reg(&cursor, UNW_X86_64_RIP, &caller_ip) == 0)
+    else if (library.get_reg(&cursor, UNW_X86_64_RSP, &sp) == 0 &&
+             library.get_reg(&cursor, UNW_X86_64_RBP, &bp) == 0 &&
+             library.get_reg(&cursor, UNW_X86_64_RIP, &caller_ip) == 0)
         rule = make_rule(origin_of(sp), origin_of(caller_ip), origin_of(bp));
-    rule.is_evaluation = evaluation_function && question.function == evaluation_function;
+    return rule;
+}
+
+/* Functions begin with nothing but the return address on the stack; what compilers have split off
+ * one begins with its whole frame. */
+static bool is_split_off(const struct native_function *function)
+{
+    struct question question = {.ip = function->start};
+    struct native_rule rule = ask(&question);
+    return rule.kind != NATIVE_RULE_STACK || rule.caller != (int32_t)sizeof(uintptr_t);
+}
+
+/* Is it the evaluation function, or the part of it that is seldom executed and lies elsewhere? */
+static bool is_evaluation(const struct native_function *function)
+{
+    if (!evaluation.start || function->start < interpreter.start || function->end > interpreter.end)
+        return false;
+    return function->start == evaluation.start ||
+           (is_split_off(function) && native_function_jumps_into(function, &evaluation));
+}
+
+static struct native_rule ask_for_return(uintptr_t ip)
+{
+    /* The call is before the address that it returns to, and that may be another function's. */
+    struct question question = {.ip = ip - 1};
+    struct dl_find_object object;
+    struct native_rule rule = ask(&question);
+    if (_dl_find_object((void *)question.ip, &object) == 0)
+        native_module_announce(&object);
+    rule.is_interpreter = ip >= interpreter.start && ip < interpreter.end;
+    if (rule.kind != NATIVE_RULE_NONE) {
+        rule.is_evaluation = is_evaluation(&question.function);
+        rule.is_recursion_check = question.function.start == recursion_check;
+    }
     return rule;
 }
 
@@ -320,14 +369,14 @@ struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
         if (SHIM_LIKELY(atomic_load_explicit(&slot->ip, memory_order_relaxed) == ip))
             return rule;
     }
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set((uintptr_t)__builtin_frame_address(0));
+    int saved = errno;
+    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
     lock_take(&asking);
-    struct native_rule rule = ask(ip);
-    rule.is_interpreter = ip >= interpreter_start && ip < interpreter_end;
+    struct native_rule rule = ask_for_return(ip);
     put(slot, ip, rule);
     lock_release(&asking);
     shim_guard_set(guard);
+    errno = saved;
     *is_new = true;
     return rule;
 }
@@ -338,7 +387,7 @@ void native_rule_mark_evaluation(uintptr_t ip)
     lock_take(&asking);
     if (atomic_load(&slot->ip) == ip) {
         struct native_rule rule = slot->rule;
-        rule.is_evaluation = 1;
+        rule.is_evaluation = true;
         put(slot, ip, rule);
     }
     atomic_fetch_add(&native_rules_changes, 1);
@@ -368,14 +417,29 @@ void native_rules_unlock(void)
     lock_release(&asking);
 }
 
-void native_rules_set_interpreter(uintptr_t evaluation, uintptr_t interpreter)
+/* Where the function begins and ends that has an address. */
+static struct native_function function_at(uintptr_t address)
+{
+    struct question question = {.ip = address};
+    unw_proc_info_t information = {0};
+    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
+    lock_take(&asking);
+    find_proc_info(space, address, &information, 0, &question);
+    lock_release(&asking);
+    shim_guard_set(guard);
+    return question.function;
+}
+
+void native_rules_set_interpreter(const struct native_interpreter *known)
 {
     struct dl_find_object object;
-    evaluation_function = evaluation;
-    if (_dl_find_object((void *)interpreter, &object) != 0)
+    if (_dl_find_object((void *)known->any, &object) != 0)
         return;
-    interpreter_start = (uintptr_t)object.dlfo_map_start;
-    interpreter_end = (uintptr_t)object.dlfo_map_end;
+    interpreter =
+        (struct native_function){(uintptr_t)object.dlfo_map_start, (uintptr_t)object.dlfo_map_end};
+    if (known->evaluation)
+        evaluation = function_at(known->evaluation);
+    recursion_check = known->recursion_check;
 }
 
 static bool look_up(void *handle, void *function, const char *name)
@@ -419,12 +483,11 @@ uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit,
     /* libunwind takes the first address for that of an instruction, and later ones for returns. */
     ips[count++] = registers.ip;
     registers.ip--;
-    struct question question = {.ip = registers.ip, .real = &registers};
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set((uintptr_t)__builtin_frame_address(0));
+    struct question question = {.ip = registers.ip, .real = &registers, .limit = limit};
+    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
     lock_take(&asking);
     if (library.init_remote(&cursor, space, &question) == 0)
-        while (count < most && library.step(&cursor) > 0 && question.has_information &&
+        while (count < most && library.step(&cursor) > 0 && !question.is_without_information &&
                library.get_reg(&cursor, UNW_X86_64_RIP, &ip) == 0 &&
                library.get_reg(&cursor, UNW_X86_64_RSP, &sp) == 0 && sp <= limit && ip)
             ips[count++] = ip;

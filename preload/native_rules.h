@@ -30,10 +30,11 @@ enum native_rule_kind {
 #define NATIVE_KEPT INT32_MIN /* in `saved`: the caller's bp is this frame's */
 
 struct native_rule {
-    uint8_t kind;          /* enum native_rule_kind */
-    uint8_t is_evaluation; /* a frame of the interpreter's evaluation loop */
-    uint8_t is_interpreter;
-    uint8_t saved_at_frame; /* `saved` is relative to bp, not to sp */
+    uint8_t kind;           /* enum native_rule_kind */
+    bool is_evaluation : 1; /* a frame of the interpreter's evaluation loop */
+    bool is_interpreter : 1;
+    bool is_recursion_check : 1; /* one of the function that raises RecursionError */
+    bool saved_at_frame : 1;     /* `saved` is relative to bp, not to sp */
     int32_t caller;
     int32_t saved;
     int32_t ip;
@@ -47,9 +48,12 @@ struct native_registers {
 /* Loads libunwind. Once, at start, before there is a second thread. False: it is not to be had. */
 bool native_rules_init(void);
 
-/* `evaluation` is the address of the evaluation function, as far as it is known (else 0), and
- * `interpreter` any address in the interpreter's library. */
-void native_rules_set_interpreter(uintptr_t evaluation, uintptr_t interpreter);
+/* What is known of the interpreter, or 0: the evaluation function, the one that raises
+ * RecursionError, and any address in its library. */
+struct native_interpreter {
+    uintptr_t evaluation, recursion_check, any;
+};
+void native_rules_set_interpreter(const struct native_interpreter *interpreter);
 
 /* The rule for a return address; *is_new when libunwind has just been asked. */
 struct native_rule native_rule_of(uintptr_t ip, bool *is_new);

@@ -27,6 +27,7 @@
  */
 #include "native_walk.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@
 #include "native_chains.h"
 #include "native_rules.h"
 #include "python_frame.h"
+#include "python_walk.h"
 #include "ring_writer.h"
 #include "shim.h"
 #include "wire.h"
@@ -47,21 +49,22 @@
 /* No record is longer than an eighth of the smallest ring. */
 #define LEVELS_PER_RECORD 256u
 
-extern void *__libc_stack_end;
+#define NOT_INTERRUPTED UINT32_MAX
 
 struct native_state {
-    uintptr_t stack_end; /* of the thread's own stack; 0: not known */
-    uintptr_t stack_start;
+    bool is_stack_known;
+    uintptr_t stack_start, stack_end; /* of the thread's own stack; 0: they could not be found */
     uint32_t capacity;
-    uint32_t used;              /* levels that the last walk has left */
-    uint32_t depth;             /* as the reader knows it */
-    uint32_t sent;              /* levels below: the reader has a word for them */
-    uint32_t bottom;            /* 1: level 0 stands for outer frames that are left out; else 0 */
-    struct native_load *levels; /* return addresses, outermost first */
+    uint32_t used;               /* levels that the last walk has left */
+    uint32_t depth;              /* as the reader knows it */
+    uint32_t sent;               /* levels below: the reader has a word for them */
+    uint32_t bottom;             /* 1: level 0 stands for outer frames that are left out; else 0 */
+    uint32_t interrupted;        /* the outermost level that a signal handler has interrupted */
+    struct native_level *levels; /* outermost first */
     uint64_t *words, *told;
-    uint8_t *is_loop;            /* by level: it is an evaluation loop's frame */
-    struct native_load *scratch; /* new frames, innermost first, */
-    struct native_rule *rules;   /* and their rules */
+    bool *by_frame;               /* by level: the way on from it depends on its frame pointer */
+    struct native_level *scratch; /* new frames, innermost first, */
+    struct native_rule *rules;    /* and their rules */
     struct native_chains *chains;
     const struct native_chain *top; /* the innermost levels are this chain's; null: no chain's */
     uint16_t index[INDEX_SLOTS];
@@ -81,9 +84,8 @@ static void find_stack(struct native_state *native)
     pthread_attr_t attributes;
     void *start;
     size_t bytes;
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set(here); /* what libc allocates for this is no event */
+    int saved = errno;
+    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         if (pthread_attr_getstack(&attributes, &start, &bytes) == 0) {
             native->stack_start = (uintptr_t)start;
@@ -92,51 +94,71 @@ static void find_stack(struct native_state *native)
         pthread_attr_destroy(&attributes);
     }
     shim_guard_set(guard);
+    errno = saved;
 }
 
 static bool allocate(struct native_state *native, uint32_t capacity)
 {
-    size_t level_bytes = 2 * sizeof(struct native_load) + 2 * sizeof(uint64_t) +
-                         sizeof(struct native_rule) + sizeof(uint8_t);
+    size_t level_bytes = 2 * sizeof(struct native_level) + 2 * sizeof(uint64_t) +
+                         sizeof(struct native_rule) + sizeof(bool);
     char *memory = memory_map(capacity * level_bytes);
     if (!memory)
         return false;
-    native->levels = (struct native_load *)(void *)memory;
+    native->levels = (struct native_level *)(void *)memory;
     native->scratch = native->levels + capacity;
     native->words = (uint64_t *)(native->scratch + capacity);
     native->told = native->words + capacity;
     native->rules = (struct native_rule *)(native->told + capacity);
-    native->is_loop = (uint8_t *)(native->rules + capacity);
+    native->by_frame = (bool *)(native->rules + capacity);
     native->capacity = capacity;
     native->chains = memory_map(sizeof *native->chains);
     return native->chains;
 }
 
+void native_state_forget(struct native_state *native)
+{
+    native->is_stack_known = false; /* the next owner may be another thread */
+    native->stack_start = native->stack_end = 0;
+    native->used = native->depth = native->sent = 0;
+    native->bottom = 0;
+    native->interrupted = NOT_INTERRUPTED;
+    native->top = NULL;
+    native_chains_forget(native->chains);
+}
+
 static struct native_state *state_of(struct thread_state *thread)
 {
     struct native_state *native = thread->native;
-    if (SHIM_LIKELY(native && native->stack_end))
+    if (SHIM_LIKELY(native && native->is_stack_known))
         return native;
     if (!native) {
         native = memory_carve(sizeof *native);
         if (!native || !allocate(native, WIRE_NATIVE_LEVELS_MAX))
             return NULL;
+        native_state_forget(native);
         thread->native = native;
     }
     find_stack(native);
+    native->is_stack_known = true;
     return native;
 }
 
-void native_state_forget(struct native_state *native)
-{
-    native->stack_end = 0; /* the next owner may be another thread */
-    native->used = native->depth = native->sent = 0;
-    native->bottom = 0;
-    native->top = NULL;
-    native_chains_forget(native->chains);
-}
-
 /* --- walking --- */
+
+/* One walk. */
+struct walk {
+    struct thread_state *thread;
+    bool has_python; /* the thread's Python levels are those of this moment */
+    struct native_registers registers;
+    uint32_t count; /* of new frames */
+};
+
+enum walk_end {
+    WALK_REMEMBERED, /* the new frames stand on a remembered one */
+    WALK_OUTERMOST,  /* they go down to the outermost frame */
+    WALK_BROKEN,     /* there is no way on from the last one */
+    WALK_TOO_DEEP,
+};
 
 static unsigned index_slot(uintptr_t place)
 {
@@ -157,103 +179,147 @@ static bool holds_entry_frame(const struct thread_state *thread, uintptr_t from,
 }
 
 /* Steps from a frame to its caller; `rule` is the frame's. */
-static bool step(const struct thread_state *thread, struct native_rule *rule,
-                 struct native_registers *registers, uintptr_t limit)
+static bool step(const struct walk *walk, struct native_rule *rule,
+                 struct native_registers *registers)
 {
     bool is_new;
     uintptr_t ip = registers->ip, sp = registers->sp;
     *rule = native_rule_of(ip, &is_new);
-    bool stepped = native_step(rule, registers, limit);
-    if (SHIM_UNLIKELY(is_new) && stepped && holds_entry_frame(thread, sp, registers->sp)) {
-        rule->is_evaluation = 1;
+    bool stepped = native_step(rule, registers, walk->thread->native->stack_end);
+    if (SHIM_UNLIKELY(is_new) && stepped && walk->has_python &&
+        holds_entry_frame(walk->thread, sp, registers->sp)) {
+        rule->is_evaluation = true;
         native_rule_mark_evaluation(ip);
     }
     return stepped;
 }
 
-/* The remembered level at a place, with the same address; -1: none. */
-static int32_t find_level(const struct native_state *native, uintptr_t place, uintptr_t ip)
+/* The remembered level of the same frame; -1: none. */
+static int32_t find_level(const struct native_state *native,
+                          const struct native_registers *registers)
 {
+    uintptr_t place = registers->sp - sizeof place;
     uint32_t level = native->index[index_slot(place)];
-    return level < native->used && native->levels[level].place == place &&
-                   native->levels[level].value == ip
+    const struct native_level *at = &native->levels[level];
+    return level < native->used && at->place == place && at->ip == registers->ip &&
+                   (at->frame == registers->bp || !native->by_frame[level])
                ? (int32_t)level
                : -1;
 }
 
+/* What is below a level that was interrupted does not lie where return addresses do. */
 static bool below_agree(const struct native_state *native, int32_t level)
 {
-    const struct native_load *levels = native->levels;
-    uintptr_t differences = 0;
-    for (int32_t i = level - 1; i >= (int32_t)native->bottom; i--)
-        differences |= *(const uintptr_t *)levels[i].place ^ levels[i].value;
+    const struct native_level *levels = native->levels;
+    uintptr_t differences = native->interrupted < (uint32_t)level;
+    for (int32_t i = level - 1; i >= (int32_t)native->bottom && !differences; i--) {
+        differences |= *(const uintptr_t *)levels[i].place ^ levels[i].ip;
+        if (levels[i].saved)
+            differences |= *(const uintptr_t *)levels[i].saved ^ levels[i].frame;
+    }
     return differences == 0;
 }
 
-/*
- * Collects new frames, innermost first. Returns the level on which they stand, -1 when they go down
- * to the end. *whole is false when there were more than fit.
- */
-static int32_t collect(struct thread_state *thread, struct native_registers registers,
-                       bool remembers, uint32_t most, uint32_t *count, bool *whole)
+/* Collects new frames, innermost first, at most `most`. *level is the one on which they stand when
+ * that is remembered. */
+static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, int32_t *level)
 {
-    struct native_state *native = thread->native;
-    *count = 0;
-    *whole = true;
-    for (;;) {
-        uintptr_t place = registers.sp - sizeof place;
-        int32_t level = remembers ? find_level(native, place, registers.ip) : -1;
-        if (level >= 0) {
-            if (below_agree(native, level))
-                return level;
+    struct native_state *native = walk->thread->native;
+    struct native_registers registers = walk->registers;
+    for (walk->count = 0; walk->count < most;) {
+        struct native_rule *rule = &native->rules[walk->count];
+        if (remembers && (*level = find_level(native, &registers)) >= 0) {
+            if (below_agree(native, *level))
+                return WALK_REMEMBERED;
             remembers = false;
         }
-        if (*count == most) {
-            *whole = false;
-            return -1;
-        }
-        native->scratch[*count] = (struct native_load){place, registers.ip};
-        if (!step(thread, &native->rules[(*count)++], &registers, native->stack_end))
-            return -1;
+        native->scratch[walk->count++] = (struct native_level){
+            .place = registers.sp - sizeof(uintptr_t), .ip = registers.ip, .frame = registers.bp};
+        if (!step(walk, rule, &registers))
+            return rule->kind == NATIVE_RULE_END ? WALK_OUTERMOST : WALK_BROKEN;
     }
+    return WALK_TOO_DEEP;
 }
 
 /* --- telling --- */
-
-static uint64_t word_of(uintptr_t ip, const struct native_rule *rule, uint64_t evaluations)
-{
-    return evaluations << WIRE_NATIVE_LOOPS_SHIFT | (ip & WIRE_ADDRESS_MASK) |
-           (rule->is_interpreter ? WIRE_NATIVE_INTERPRETER_BIT : 0);
-}
 
 /* The evaluation loops below level `base`. */
 static uint64_t loops_below(const struct native_state *native, uint32_t base)
 {
     if (base <= native->bottom)
         return 0;
-    uint64_t loops = native->words[base - 1] >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK;
-    return loops + native->is_loop[base - 1];
+    uint64_t word = native->words[base - 1];
+    return (word >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK) +
+           ((word & WIRE_NATIVE_LOOP_BIT) != 0);
+}
+
+/* The new frame at which the innermost evaluation loop stands that has not begun yet, so that
+ * Python knows nothing of it; as a number of scratch, UINT32_MAX: there is none. */
+static uint32_t find_unbegun(const struct walk *walk, uint32_t base)
+{
+    const struct native_state *native = walk->thread->native;
+    uint32_t at = 0;
+    while (at < walk->count && !native->rules[at].is_evaluation)
+        at++;
+    if (at == walk->count || !walk->has_python)
+        return UINT32_MAX;
+    if (python_layout.heap_frames) /* nothing of theirs is on the stack */
+        return at > 0 && native->rules[at - 1].is_recursion_check ? at : UINT32_MAX;
+    const struct native_level *caller = at + 1 < walk->count    ? &native->scratch[at + 1]
+                                        : base > native->bottom ? &native->levels[base - 1]
+                                                                : NULL;
+    return caller && python_innermost_loop(walk->thread) > caller->place ? at : UINT32_MAX;
+}
+
+/* Notes by what the way from a level leads on, and for the level below where its frame pointer was
+ * saved. */
+static void note_frame_pointer(struct native_state *native, uint32_t level,
+                               const struct native_rule *rule)
+{
+    const struct native_level *at = &native->levels[level];
+    struct native_level *caller = level > native->bottom ? &native->levels[level - 1] : NULL;
+    bool caller_by_frame = caller && native->by_frame[level - 1];
+    bool is_kept = rule->saved == NATIVE_KEPT;
+    uintptr_t from = rule->saved_at_frame ? at->frame : at->place + sizeof at->place;
+    native->by_frame[level] = rule->kind == NATIVE_RULE_FRAME ||
+                              rule->kind == NATIVE_RULE_FRAME_LOADED ||
+                              (caller_by_frame && (is_kept || rule->saved_at_frame));
+    if (caller)
+        caller->saved = caller_by_frame && !is_kept ? from + (uintptr_t)(intptr_t)rule->saved : 0;
+}
+
+static uint64_t word_of(uintptr_t ip, const struct native_rule *rule, uint64_t loops, bool is_loop)
+{
+    return loops << WIRE_NATIVE_LOOPS_SHIFT | (ip & WIRE_ADDRESS_MASK) |
+           (is_loop ? WIRE_NATIVE_LOOP_BIT : 0) |
+           (rule->is_interpreter ? WIRE_NATIVE_INTERPRETER_BIT : 0);
 }
 
 /* Puts the collected frames from level `base` up. Returns the lowest level that the reader has to
  * be told. */
-static uint32_t place_levels(struct native_state *native, uint32_t base, uint32_t count)
+static uint32_t place_levels(const struct walk *walk, uint32_t base)
 {
-    uint32_t changed = base + count;
+    struct native_state *native = walk->thread->native;
+    uint32_t changed = base + walk->count, unbegun = find_unbegun(walk, base);
     uint64_t loops = loops_below(native, base);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t level = base + i, from = count - 1 - i;
+    if (native->interrupted >= base)
+        native->interrupted = NOT_INTERRUPTED;
+    for (uint32_t level = base, from = walk->count; from-- > 0; level++) {
         const struct native_rule *rule = &native->rules[from];
-        uint64_t word = word_of(native->scratch[from].value, rule, loops & WIRE_NATIVE_LOOPS_MASK);
+        bool is_loop = rule->is_evaluation && from != unbegun;
+        uint64_t word =
+            word_of(native->scratch[from].ip, rule, loops & WIRE_NATIVE_LOOPS_MASK, is_loop);
         native->levels[level] = native->scratch[from];
         native->index[index_slot(native->levels[level].place)] = (uint16_t)level;
+        note_frame_pointer(native, level, rule);
+        if (rule->kind == NATIVE_RULE_SIGNAL && level < native->interrupted)
+            native->interrupted = level - 1;
         native->words[level] = word;
-        native->is_loop[level] = rule->is_evaluation;
         if (level < changed && (level >= native->sent || native->told[level] != word))
             changed = level;
-        loops += rule->is_evaluation;
+        loops += is_loop;
     }
-    native->used = base + count;
+    native->used = base + walk->count;
     native->top = NULL;
     return changed;
 }
@@ -261,10 +327,11 @@ static uint32_t place_levels(struct native_state *native, uint32_t base, uint32_
 /* Level 0 stands for what is left out. Returns false when the reader has to be told. */
 static bool place_truncated(struct native_state *native)
 {
-    native->bottom = 1;
-    native->levels[0] = (struct native_load){0};
+    native->bottom = native->used = 1;
+    native->interrupted = NOT_INTERRUPTED;
+    native->top = NULL;
+    native->levels[0] = (struct native_level){0};
     native->words[0] = WIRE_NATIVE_TRUNCATED;
-    native->is_loop[0] = 0;
     return native->sent > 0 && native->told[0] == WIRE_NATIVE_TRUNCATED;
 }
 
@@ -299,33 +366,27 @@ static bool tell(struct thread_state *thread, uint32_t changed)
     return true;
 }
 
-static bool is_on_own_stack(const struct native_state *native,
-                            const struct native_registers *registers)
+static bool is_on_own_stack(const struct walk *walk)
 {
-    return registers->sp >= native->stack_start && registers->sp < native->stack_end;
+    const struct native_state *native = walk->thread->native;
+    return walk->registers.sp >= native->stack_start && walk->registers.sp < native->stack_end;
 }
 
 /* Walks, and returns the lowest level that the reader has to be told. */
-static uint32_t walk(struct thread_state *thread, struct native_registers registers)
+static uint32_t walk_stack(struct walk *walk)
 {
-    struct native_state *native = thread->native;
-    uint32_t count;
-    bool whole;
-    if (!is_on_own_stack(native, &registers)) {
-        native->used = 1;
+    struct native_state *native = walk->thread->native;
+    int32_t level = -1;
+    if (!is_on_own_stack(walk))
         return place_truncated(native) ? 1 : 0;
-    }
-    int32_t level = collect(thread, registers, true, native->capacity / 2, &count, &whole);
-    uint32_t base = (uint32_t)(level + 1);
-    if (whole && base + count <= native->capacity) {
-        if (level < 0)
-            native->bottom = 0;
-        return place_levels(native, base, count);
-    }
-    if (whole) /* it stands on too much that is remembered */
-        collect(thread, registers, false, native->capacity / 2, &count, &whole);
-    bool told = place_truncated(native);
-    uint32_t changed = place_levels(native, 1, count);
+    enum walk_end end = collect(walk, true, native->capacity / 2, &level);
+    if (end == WALK_REMEMBERED && (uint32_t)level + 1 + walk->count > native->capacity)
+        end = collect(walk, false, native->capacity / 2, &level);
+    if (end == WALK_REMEMBERED)
+        return place_levels(walk, (uint32_t)level + 1);
+    native->bottom = 0;
+    bool told = end == WALK_OUTERMOST || place_truncated(native);
+    uint32_t changed = place_levels(walk, native->bottom);
     return told ? changed : 0;
 }
 
@@ -340,40 +401,63 @@ static uint64_t first_word_of_chain(const struct thread_state *thread,
            number << WIRE_CHAIN_NUMBER_SHIFT | (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth;
 }
 
-/* The level of the evaluation loop that a chain stands on; -1: on none that is known to be there.
- */
+/* Is the chain's loop one that Python knows of? From 3.12 on what a loop begins with lies in its
+ * own frame on the C stack. */
+static bool is_at_level(const struct thread_state *thread, const struct native_chain *chain)
+{
+    uint32_t level = chain->loop_level;
+    return level < thread->depth && thread->walked[level].frame == chain->loop_frame &&
+           thread->levels[level].word & WIRE_ENTRY_BIT;
+}
+
+/* Has the chain's loop begun, as it had when the chain was learned? See find_unbegun(). */
+static bool has_begun(const struct walk *walk, const struct native_chain *chain)
+{
+    return !walk->has_python || python_layout.heap_frames ||
+           (!python_layout.has_frame_holder && is_at_level(walk->thread, chain)) ||
+           python_innermost_loop(walk->thread) <= chain->base.place;
+}
+
+/* The level that a chain stands on; -1: on none that is known to be there. */
 static int32_t base_of(const struct native_state *native, const struct native_chain *chain)
 {
-    int32_t base = find_level(native, chain->base.place, chain->base.value);
-    bool stands = base >= 0 && below_agree(native, base) &&
+    const struct native_registers registers = {
+        .ip = chain->base.ip, .sp = chain->base.place + sizeof(uintptr_t), .bp = chain->base.frame};
+    int32_t base = find_level(native, &registers);
+    bool stands = base >= 0 && native->by_frame[base] == chain->base_by_frame &&
+                  below_agree(native, base) &&
                   loops_below(native, (uint32_t)base + 1) == chain->loops &&
                   (uint32_t)base + 1 + chain->count <= native->capacity;
     return stands ? base : -1;
 }
 
+/* Puts a chain's levels from `level` up, which the reader has been told. */
 static void place_chain(struct native_state *native, const struct native_chain *chain,
                         uint32_t level)
 {
-    for (uint32_t i = chain->count; i-- > 0; level++) {
-        native->levels[level] = chain->returns[i];
-        native->index[index_slot(chain->returns[i].place)] = (uint16_t)level;
-        native->words[level] = native->told[level] = chain->words[i];
-        native->is_loop[level] = i == chain->count - 1u;
+    uint32_t depth = level + chain->count;
+    native->levels[level - 1].saved = chain->base.saved;
+    if (native->interrupted >= level)
+        native->interrupted = NOT_INTERRUPTED;
+    for (uint32_t i = 0; i < chain->count; i++) {
+        native->levels[level + i] = chain->levels[i];
+        native->by_frame[level + i] = chain->by_frame[i];
+        native->index[index_slot(chain->levels[i].place)] = (uint16_t)(level + i);
+        native->words[level + i] = native->told[level + i] = chain->words[i];
     }
-    native->used = native->depth = level;
-    if (native->sent < level)
-        native->sent = level;
+    native->used = native->depth = depth;
+    if (native->sent < depth)
+        native->sent = depth;
     native->top = chain;
 }
 
 /* Updates by a chain. *told is false when there was one and its record could not be sent. */
-static bool use_chain(struct thread_state *thread, const struct native_registers *registers,
-                      bool *told)
+static bool use_chain(const struct walk *walk, bool *told)
 {
-    struct native_state *native = thread->native;
+    struct native_state *native = walk->thread->native;
     uint64_t position;
-    const struct native_chain *chain = native_chains_find(native->chains, registers);
-    int32_t base = chain ? base_of(native, chain) : -1;
+    const struct native_chain *chain = native_chains_find(native->chains, &walk->registers);
+    int32_t base = chain && has_begun(walk, chain) ? base_of(native, chain) : -1;
     *told = true;
     if (base < 0)
         return false;
@@ -382,7 +466,7 @@ static bool use_chain(struct thread_state *thread, const struct native_registers
         return true;
     *told = ring_reserve(1, &position);
     if (*told) {
-        ring_publish(position, first_word_of_chain(thread, chain, level, depth));
+        ring_publish(position, first_word_of_chain(walk->thread, chain, level, depth));
         place_chain(native, chain, level);
     }
     return true;
@@ -394,32 +478,44 @@ static int32_t find_loop(const struct native_state *native)
     int32_t lowest = (int32_t)native->used - (int32_t)WIRE_CHAIN_LEVELS_MAX;
     for (int32_t level = (int32_t)native->used - 1;
          level >= lowest && level > (int32_t)native->bottom; level--)
-        if (native->is_loop[level])
+        if (native->words[level] & WIRE_NATIVE_LOOP_BIT)
             return level;
     return -1;
 }
 
+/* Where Python's innermost loop begins. */
+static void note_loop(const struct walk *walk, struct native_chain *chain)
+{
+    const struct thread_state *thread = walk->thread;
+    uint32_t level = walk->has_python ? thread->depth : 0;
+    while (level > 0 && !(thread->levels[level - 1].word & WIRE_ENTRY_BIT))
+        level--;
+    chain->loop_level = level ? level - 1 : UINT32_MAX;
+    chain->loop_frame = level ? thread->walked[level - 1].frame : 0;
+}
+
 /* Makes a chain of the innermost evaluation loop's level and those above it, all of which the
  * reader has. False: it could not be told. */
-static bool learn_chain(struct thread_state *thread, const struct native_registers *registers)
+static bool learn_chain(const struct walk *walk)
 {
-    struct native_state *native = thread->native;
+    struct native_state *native = walk->thread->native;
     uint64_t position;
     int32_t level = find_loop(native);
-    if (level < 0)
+    if (level < 0 || native->interrupted != NOT_INTERRUPTED)
         return true;
     uint32_t count = native->used - (uint32_t)level;
-    struct native_chain *chain = native_chains_learn(native->chains, registers, count,
-                                                     native->levels[level - 1], native->stack_end);
+    struct native_chain *chain = native_chains_learn(
+        native->chains, &walk->registers, count, &native->levels[level], &native->by_frame[level]);
     if (!chain)
         return true;
+    note_loop(walk, chain);
     chain->loops = loops_below(native, (uint32_t)level);
-    for (uint32_t i = 0; i < count; i++)
-        chain->words[i] = native->words[native->used - 1 - i];
+    memcpy(chain->words, &native->words[level], count * sizeof *chain->words);
     if (!ring_reserve(1, &position))
         return false;
-    ring_publish(position, WIRE_CHAIN_KEEP_BIT |
-                               first_word_of_chain(thread, chain, (uint32_t)level, native->used));
+    ring_publish(position,
+                 WIRE_CHAIN_KEEP_BIT |
+                     first_word_of_chain(walk->thread, chain, (uint32_t)level, native->used));
     native->top = chain;
     return true;
 }
@@ -428,53 +524,72 @@ static bool learn_chain(struct thread_state *thread, const struct native_registe
 /* A plain walk is slow: not for every allocation. */
 #define CHECK_EVERY 13u
 
-static void check(const struct native_state *native, struct native_registers registers)
+static void fail(const char *what)
+{
+    complain(what);
+    abort();
+}
+
+static void check_loops(const struct thread_state *thread)
+{
+    uint32_t loops = 0;
+    for (uint32_t level = 0; level < thread->depth; level++)
+        loops += (thread->levels[level].word & WIRE_ENTRY_BIT) != 0;
+    if (loops > loops_below(thread->native, thread->native->used))
+        fail("walk check: an evaluation loop is missing in the native stack");
+}
+
+static void check(const struct walk *walk)
 {
     static _Atomic uint32_t turn;
+    const struct native_state *native = walk->thread->native;
     uintptr_t *ips = (uintptr_t *)native->scratch; /* done with */
-    if (native->bottom || atomic_fetch_add(&turn, 1) % CHECK_EVERY)
+    uint32_t known = native->used - native->bottom;
+    if (walk->has_python && !native->bottom)
+        check_loops(walk->thread);
+    if (known == 0 || atomic_fetch_add(&turn, 1) % CHECK_EVERY)
         return;
-    uint32_t most = native->capacity;
-    uint32_t count = native_walk_plainly(registers, native->stack_end, ips, most);
-    bool agrees = count == native->used || count == most;
-    for (uint32_t i = 0; agrees && i < count && i < native->used; i++)
+    uint32_t count = native_walk_plainly(walk->registers, native->stack_end, ips, native->capacity);
+    bool agrees = native->bottom ? count >= known : count == known;
+    for (uint32_t i = 0; agrees && i < known; i++)
         agrees = (native->told[native->used - 1 - i] & WIRE_ADDRESS_MASK) ==
                  (ips[i] & WIRE_ADDRESS_MASK);
-    if (agrees)
-        return;
-    complain("walk check: the native stack is another one");
-    abort();
+    if (!agrees)
+        fail("walk check: the native stack is another one");
 }
 #endif
 
-static bool update(struct thread_state *thread, const struct native_registers *registers)
+static bool update(struct walk *walk)
 {
-    struct native_state *native = thread->native;
-    bool told, is_own = is_on_own_stack(native, registers);
-    if (SHIM_LIKELY(is_own && use_chain(thread, registers, &told)))
+    struct native_state *native = walk->thread->native;
+    bool told, is_own = is_on_own_stack(walk);
+    if (SHIM_LIKELY(is_own && use_chain(walk, &told)))
         return told;
-    if (!tell(thread, walk(thread, *registers)))
+    if (!tell(walk->thread, walk_stack(walk)))
         return false;
     native->depth = native->used;
     if (native->sent < native->used)
         native->sent = native->used;
-    return !is_own || learn_chain(thread, registers);
+    return !is_own || learn_chain(walk);
 }
 
-bool native_stack_update(struct thread_state *thread, uintptr_t frame)
+bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python)
 {
     struct native_state *native = state_of(thread);
     if (!native)
         return false;
     const uintptr_t *saved = (const uintptr_t *)frame;
-    struct native_registers registers = {
-        .ip = saved[1], .sp = frame + 2 * sizeof *saved, .bp = saved[0]};
-    if (!update(thread, &registers)) {
+    struct walk walk = {
+        .thread = thread,
+        .has_python = has_python,
+        .registers = {.ip = saved[1], .sp = frame + 2 * sizeof *saved, .bp = saved[0]},
+    };
+    if (!update(&walk)) {
         thread->resend = true;
         return false;
     }
 #ifdef HEAPLINE_CHECK_WALK
-    check(native, registers);
+    check(&walk);
 #endif
     return true;
 }

@@ -58,8 +58,10 @@ static bool python_arrived(void *handle)
 {
     support = python_layout_init(dlsym, handle);
     if (native_walk_enabled)
-        native_rules_set_interpreter((uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),
-                                     (uintptr_t)dlsym(handle, "PyMem_SetAllocator"));
+        native_rules_set_interpreter(&(struct native_interpreter){
+            .evaluation = (uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),
+            .recursion_check = (uintptr_t)dlsym(handle, "_Py_CheckRecursiveCall"),
+            .any = (uintptr_t)dlsym(handle, "PyMem_SetAllocator")});
     if (!begin(0, 0))
         return false;
     if (!code_table_init() || !thread_state_init() || !fork_init()) {

@@ -14,6 +14,10 @@
 #define FRAME_OWNER_GENERATOR        1
 #define FRAME_OWNER_INTERPRETER_FROM 3
 
+#define OPCODE_YIELD_FROM       72 /* up to 3.10 */
+#define OPCODE_YIELD_VALUE      86 /* in 3.11 */
+#define RESUME_AFTER_YIELD_FROM 2  /* the argument of RESUME in 3.11; 3 after await */
+
 static inline uintptr_t frame_load(uintptr_t frame, uint32_t offset)
 {
     return *(const uintptr_t *)(frame + offset);
@@ -63,15 +67,44 @@ static inline bool frame_is_internal(uintptr_t frame)
            *(const uint8_t *)(frame + python_layout.owner) >= FRAME_OWNER_INTERPRETER_FROM;
 }
 
+/* Is the frame's stack put down, as a suspended generator's is? */
+static inline bool frame_has_stack_top(uintptr_t frame)
+{
+    if (python_layout.has_stack_depth)
+        return *(const int32_t *)(frame + python_layout.stack_top) >= 0;
+    return frame_load(frame, python_layout.stack_top) != 0;
+}
+
+/* Will the frame go on with waiting for another generator? Up to 3.11. */
+static inline bool frame_delegates(uintptr_t frame)
+{
+    const uint8_t *at;
+    if (!python_layout.heap_frames) {
+        at = (const uint8_t *)frame_instruction(frame);
+        return at[0] == OPCODE_YIELD_VALUE && at[3] >= RESUME_AFTER_YIELD_FROM;
+    }
+    int32_t lasti = (int32_t)frame_instruction(frame);
+    at = (const uint8_t *)frame_load(frame_code(frame), python_layout.code_bytecode);
+    at += python_layout.bytes_data;
+    return lasti >= 0 && at[2 * (lasti >> python_layout.lasti_shift) + 2] == OPCODE_YIELD_FROM;
+}
+
+/* True for a generator that hands throw() on to the one that it waits for: up to 3.11 it is linked
+ * into the chain for that time, as if it were executed (_gen_throw() of CPython). */
+static inline bool frame_hands_on(uintptr_t frame)
+{
+    return frame_has_stack_top(frame) && frame_delegates(frame);
+}
+
 /* True for the frame with which an evaluation loop begins: a frame of the interpreter's own on the
  * C stack from 3.12 on, one that says so in 3.11 (is_entry, just before owner), every frame before.
  */
 static inline bool frame_is_entry(uintptr_t frame)
 {
     if (python_layout.heap_frames)
-        return true;
+        return !frame_hands_on(frame);
     if (python_layout.version < 0x030c0000)
-        return *(const uint8_t *)(frame + python_layout.owner - 1) != 0;
+        return *(const uint8_t *)(frame + python_layout.owner - 1) != 0 && !frame_hands_on(frame);
     return frame_is_internal(frame) &&
            (python_layout.version < 0x030f0000 || frame_previous(frame) != 0);
 }

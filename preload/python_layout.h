@@ -36,13 +36,15 @@ struct python_layout {
     uintptr_t code_mask;  /* clears a tagged pointer's tag */
     bool heap_frames;     /* up to 3.10: PyFrameObject, no owner, no incomplete frames */
     uint32_t lasti_shift; /* up to 3.10: bits that make an index one of code units */
+    uint32_t stack_top;   /* up to 3.11: where a suspended generator's stack ends: */
+    bool has_stack_depth; /* an int, -1 while it is executed; else a pointer, then null */
 
     /* Code object. */
     uint32_t code_file;
     uint32_t code_name;
     uint32_t code_first_line;
     uint32_t code_table;
-    uint32_t code_bytecode;        /* co_code_adaptive, 3.11 and later */
+    uint32_t code_bytecode;        /* co_code_adaptive, up to 3.10 co_code */
     uint32_t code_first_traceable; /* _co_firsttraceable, 3.11 and later */
     uint8_t line_table;            /* enum wire_line_table */
 

@@ -77,6 +77,18 @@ uintptr_t python_current_frame(void)
     return state ? current_frame(state) : 0;
 }
 
+uintptr_t python_innermost_loop(const struct thread_state *thread)
+{
+    if (python_layout.has_frame_holder) {
+        uintptr_t state = own_thread_state();
+        return state ? frame_load(state, python_layout.frame_holder) : 0;
+    }
+    for (uint32_t level = thread->depth; level-- > thread->bottom;)
+        if (thread->levels[level].word & WIRE_ENTRY_BIT)
+            return thread->walked[level].frame;
+    return 0;
+}
+
 /* Looks up the stream's number of a frame's code; notes failure. */
 static uint32_t number_of(struct walk *walk, uintptr_t code)
 {
@@ -108,6 +120,13 @@ static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uint
     return number << WIRE_CODE_SHIFT | offset;
 }
 
+/* Up to 3.11 a frame may begin a loop where it did not before: when C code has called it again, or
+ * throw() has come to an end. */
+static inline bool loop_differs(const struct level *entry, uintptr_t frame)
+{
+    return ((entry->word & WIRE_ENTRY_BIT) != 0) != frame_is_entry(frame);
+}
+
 /* Makes `level` describe `frame` as it stands in memory. */
 static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 {
@@ -120,7 +139,8 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
     if (!frame_is_internal(frame)) {
         code = frame_code(frame);
         if (known && walked->frame == frame && walked->instruction == instruction &&
-            entry->code == code)
+            entry->code == code &&
+            !(SHIM_UNLIKELY(native_walk_enabled) && loop_differs(entry, frame)))
             return;
         word = word_of(walk, frame, code, instruction, known);
     }
@@ -133,15 +153,24 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
     thread->index[index_slot(frame)] = (uint16_t)level;
 }
 
+/* What is compared beside links and instructions. */
+enum compared {
+    NOTHING_ELSE = 0,
+    CODE = 1,
+    LOOP = 2,
+};
+
 /* Is the level that `at` points to not as remembered, with the next one below it? */
 static inline __attribute__((always_inline)) bool
 differs(const struct thread_state *thread, const struct walked_frame *at, uint32_t to_previous,
-        uint32_t to_instruction, bool compare_code)
+        uint32_t to_instruction, unsigned compared)
 {
     uintptr_t frame = at->frame;
+    const struct level *entry = &thread->levels[at - thread->walked];
     return frame_load(frame, to_previous) != at[-1].frame ||
            frame_load(frame, to_instruction) != at->instruction ||
-           (compare_code && frame_code(frame) != thread->levels[at - thread->walked].code);
+           (compared & CODE && frame_code(frame) != entry->code) ||
+           (compared & LOOP && loop_differs(entry, frame));
 }
 
 /*
@@ -151,23 +180,25 @@ differs(const struct thread_state *thread, const struct walked_frame *at, uint32
  */
 static inline __attribute__((always_inline)) int32_t
 find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to_previous,
-                   uint32_t to_instruction, bool compare_code)
+                   uint32_t to_instruction, unsigned compared)
 {
     const struct walked_frame *at = &thread->walked[level];
     const struct walked_frame *bottom = &thread->walked[thread->bottom];
     for (; at - bottom >= 8; at -= 8) {
 #pragma GCC unroll 8
         for (int32_t i = 0; i < 8; i++)
-            if (SHIM_UNLIKELY(differs(thread, at - i, to_previous, to_instruction, compare_code)))
+            if (SHIM_UNLIKELY(differs(thread, at - i, to_previous, to_instruction, compared)))
                 return (int32_t)(at - thread->walked) - i;
     }
     for (; at > bottom; at--)
-        if (SHIM_UNLIKELY(differs(thread, at, to_previous, to_instruction, compare_code)))
+        if (SHIM_UNLIKELY(differs(thread, at, to_previous, to_instruction, compared)))
             return (int32_t)(at - thread->walked);
     /* What lies below a truncated stack's bottom is not compared. */
     bool links = thread->bottom || !frame_load(at->frame, to_previous);
+    const struct level *entry = &thread->levels[thread->bottom];
     if (links && frame_load(at->frame, to_instruction) == at->instruction &&
-        (!compare_code || frame_code(at->frame) == thread->levels[thread->bottom].code))
+        (!(compared & CODE) || frame_code(at->frame) == entry->code) &&
+        (!(compared & LOOP) || !loop_differs(entry, at->frame)))
         return -1;
     return (int32_t)thread->bottom;
 }
@@ -182,13 +213,18 @@ static int32_t find_difference(const struct thread_state *thread, int32_t level)
 {
     const uint32_t previous = python_layout.previous, instruction = python_layout.instruction;
     if (python_layout.heap_frames)
-        return find_difference_in(thread, level, previous, instruction, true);
+        return SHIM_UNLIKELY(native_walk_enabled)
+                   ? find_difference_in(thread, level, previous, instruction, CODE | LOOP)
+                   : find_difference_in(thread, level, previous, instruction, CODE);
     if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_SINCE_3_12)
         return find_difference_in(thread, level, PREVIOUS_SINCE_3_12, INSTRUCTION_SINCE_3_11,
-                                  false);
+                                  NOTHING_ELSE);
+    if (SHIM_UNLIKELY(native_walk_enabled))
+        return find_difference_in(thread, level, previous, instruction, LOOP);
     if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_IN_3_11)
-        return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11, false);
-    return find_difference_in(thread, level, previous, instruction, false);
+        return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11,
+                                  NOTHING_ELSE);
+    return find_difference_in(thread, level, previous, instruction, NOTHING_ELSE);
 }
 
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */

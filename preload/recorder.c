@@ -74,7 +74,7 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
     if (SHIM_LIKELY(thread && !interrupting))
         python_stack_update(thread, &update);
     if (SHIM_UNLIKELY(native_walk_enabled) && thread && !interrupting && !thread->resend &&
-        native_stack_update(thread, frame))
+        native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
     if (SHIM_UNLIKELY(!update.known)) {
         send_allocation(first | (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT,

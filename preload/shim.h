@@ -37,7 +37,8 @@ extern struct shim_gate shim_gate;
  * of the hook that has called the real allocator. While it holds an address, a further call is part
  * of the same logical call, unless it comes on another stack: then a signal handler has interrupted
  * the allocator. While it is SHIM_RECORDING, a further call can only come from a signal handler,
- * for the shim allocates nothing.
+ * for the shim allocates nothing. A library that the shim asks may allocate: then the guard is
+ * both, a frame address and SHIM_RECORDING in its lowest bit.
  */
 struct shim_thread {
     uintptr_t guard;
@@ -63,10 +64,19 @@ static inline void shim_guard_set(uintptr_t value)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Before the shim asks a library from the function with this frame. Returns the guard as it was,
+ * for shim_guard_set() afterwards. */
+static inline uintptr_t shim_guard_set_inside(uintptr_t frame)
+{
+    uintptr_t guard = shim_thread.guard;
+    shim_guard_set(frame | SHIM_RECORDING);
+    return guard;
+}
+
 /* True when a call that meets a set guard is a logical call of its own. */
 static inline bool shim_is_interruption(uintptr_t guard, uintptr_t frame)
 {
-    return guard == SHIM_RECORDING || guard - frame > SHIM_NESTED_STACK_BYTES;
+    return guard - frame > SHIM_NESTED_STACK_BYTES; /* also where the guard has no address */
 }
 
 #endif

@@ -143,14 +143,16 @@ enum wire_allocator {
  * NATIVE, 1 + count words: levels `level`..`level+count-1` of the thread's array of native levels
  * are replaced, its depth becomes `depth`. Outermost first, as for Python.
  *   word 0: as STACK
- *   then:   interpreter 61 | loops 60..48 | return address 47..0
- * `loops` is how many evaluation loops stand below (outside of) the frame; "interpreter": its code
- * is the interpreter's own. The address WIRE_NATIVE_TRUNCATED stands for frames that are left out
- * or could not be read.
+ *   then:   interpreter 61 | loop 60 | loops 59..48 | return address 47..0
+ * "loop": the frame is an evaluation loop's, whose Python frames are among the thread's levels.
+ * `loops` is how many of those stand below (outside of) it; "interpreter": its code is the
+ * interpreter's own. The address WIRE_NATIVE_TRUNCATED, at level 0, stands for outer frames that
+ * are left out or could not be read, with all their loops: those above are counted from 0.
  */
 #define WIRE_NATIVE_INTERPRETER_BIT (UINT64_C(1) << 61)
+#define WIRE_NATIVE_LOOP_BIT        (UINT64_C(1) << 60)
 #define WIRE_NATIVE_LOOPS_SHIFT     48
-#define WIRE_NATIVE_LOOPS_MASK      UINT64_C(0x1fff)
+#define WIRE_NATIVE_LOOPS_MASK      UINT64_C(0xfff)
 #define WIRE_NATIVE_TRUNCATED       UINT64_C(1)
 #define WIRE_NATIVE_LEVELS_MAX      4096u
 

@@ -18,9 +18,11 @@
 #define CHAINS     8u
 #define FIRST_CODE 2u
 #define TEXT_MAX   2000
+#define MARK       "left-out"
 
 /* A stack as the writer has it. */
 struct stack {
+    bool without_python;
     uint32_t python_depth, native_depth;
     uint64_t python[LEVELS], native[LEVELS];
 };
@@ -30,10 +32,17 @@ static uint64_t python_word(uint32_t code, bool entry)
     return (entry ? WIRE_ENTRY_BIT : 0) | (uint64_t)code << WIRE_CODE_SHIFT | code;
 }
 
-static uint64_t native_word(uint64_t address, unsigned loops, bool interpreter)
+#define INTERPRETER WIRE_NATIVE_INTERPRETER_BIT
+#define LOOP        (WIRE_NATIVE_INTERPRETER_BIT | WIRE_NATIVE_LOOP_BIT)
+
+static uint64_t native_word(uint64_t address, unsigned loops, uint64_t bits)
 {
-    return (interpreter ? WIRE_NATIVE_INTERPRETER_BIT : 0) |
-           (uint64_t)loops << WIRE_NATIVE_LOOPS_SHIFT | address;
+    return bits | (uint64_t)loops << WIRE_NATIVE_LOOPS_SHIFT | address;
+}
+
+static int loops_of(uint64_t word)
+{
+    return (int)(word >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK);
 }
 
 static void send_levels(struct stream *stream, unsigned kind, const uint64_t *words, uint32_t from,
@@ -46,12 +55,13 @@ static void send_levels(struct stream *stream, unsigned kind, const uint64_t *wo
 }
 
 /* An allocation with the thread's stack as it is; its node. */
-static uint32_t allocate(struct stream *stream, uint64_t address)
+static uint32_t allocate(struct stream *stream, uint64_t address, bool without_python)
 {
     struct block block = {0};
     stream_put(stream, wire_first(WIRE_ALLOCATION) |
                            (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT | address);
-    stream_put(stream, WIRE_NATIVE_STACK_BIT | UINT64_C(8) << WIRE_SIZE_SHIFT);
+    stream_put(stream, WIRE_NATIVE_STACK_BIT | (without_python ? WIRE_NO_STACK_BIT : 0) |
+                           UINT64_C(8) << WIRE_SIZE_SHIFT);
     stream_decode(stream);
     assert_int_equal(stream->process->damaged, 0);
     assert_true(live_heap_remove(&stream->process->heap, address, &block));
@@ -72,46 +82,73 @@ static void describe_node(const struct stream *stream, uint32_t node, char *text
         return;
     const struct node *at = stack_tree_node(&stream->run.tree, node);
     describe_node(stream, at->parent, text);
-    add_text(text, codes_code(codes, codes_location(codes, at->location)->code)->name);
+    add_text(text, at->location == stream->run.truncated
+                       ? MARK
+                       : codes_code(codes, codes_location(codes, at->location)->code)->name);
 }
 
-static void add_native(char *text, uint64_t word, uint32_t loops)
+static bool is_mark(const struct stack *stack)
+{
+    return stack->native_depth && stack->native[0] == WIRE_NATIVE_TRUNCATED;
+}
+
+/* Python's loops less the native ones; and what is left out for want of trust: native frames with
+ * fewer loops below them than `least`. */
+static int find_hidden(const struct stack *stack, int python_loops, int *least)
+{
+    const uint64_t innermost = stack->native_depth ? stack->native[stack->native_depth - 1] : 0;
+    int native_loops = loops_of(innermost) + ((innermost & WIRE_NATIVE_LOOP_BIT) != 0);
+    bool is_known = !stack->without_python && stack->native_depth;
+    int hidden = is_known ? python_loops - native_loops : 0;
+    bool is_truncated = !stack->without_python && stack->python_depth &&
+                        stack->python[0] == python_word(WIRE_CODE_TRUNCATED, false);
+    *least = INT32_MIN; /* no mark */
+    if (!is_truncated && (hidden < 0 || (hidden == 0 && python_loops > 0 && is_mark(stack))))
+        *least = python_loops > 0;
+    return hidden;
+}
+
+static void add_native(char *text, uint64_t word, int below, int loops, int least)
 {
     char name[32];
-    bool shown = !(word & WIRE_NATIVE_INTERPRETER_BIT) ||
-                 (word >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK) >= loops;
+    bool shown = !(word & WIRE_NATIVE_INTERPRETER_BIT) || below >= loops;
     snprintf(name, sizeof name, "0x%llx", (unsigned long long)(word & WIRE_ADDRESS_MASK));
-    if (shown)
-        add_text(text, name);
+    if (shown && below >= (least > 0 ? least : 0))
+        add_text(text, word == WIRE_NATIVE_TRUNCATED ? MARK : name);
 }
 
 /* The same by the definition: frame after frame. */
 static void describe_stack(const struct stack *stack, char *text)
 {
-    uint32_t loops = 0, native = 0, loop = 0;
-    for (uint32_t i = 0; i < stack->python_depth; i++)
+    const uint32_t depth = stack->without_python ? 0 : stack->python_depth;
+    uint32_t native = 0;
+    int loops = 0, loop = 0, least;
+    for (uint32_t i = 0; i < depth; i++)
         loops += (stack->python[i] & WIRE_ENTRY_BIT) != 0;
-    for (uint32_t i = 0; i <= stack->python_depth; i++) {
-        bool last = i == stack->python_depth;
-        uint32_t next = last ? UINT32_MAX : loop + ((stack->python[i] & WIRE_ENTRY_BIT) != 0);
-        while (native < stack->native_depth &&
-               (stack->native[native] >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK) < next)
-            add_native(text, stack->native[native++], loops);
-        if (last)
+    int hidden = find_hidden(stack, loops, &least);
+    if (least != INT32_MIN)
+        add_text(text, MARK);
+    for (uint32_t i = 0; i <= depth; i++) {
+        int next = i == depth ? INT32_MAX : loop + ((stack->python[i] & WIRE_ENTRY_BIT) != 0);
+        for (; native < stack->native_depth && loops_of(stack->native[native]) + hidden < next;
+             native++)
+            add_native(text, stack->native[native], loops_of(stack->native[native]) + hidden, loops,
+                       least);
+        if (i == depth)
             break;
         loop = next;
         uint32_t code = (uint32_t)(stack->python[i] >> WIRE_CODE_SHIFT & WIRE_CODE_MASK);
         char name[16];
         snprintf(name, sizeof name, "f%u", code);
         if (code)
-            add_text(text, name);
+            add_text(text, code == WIRE_CODE_TRUNCATED ? MARK : name);
     }
 }
 
 static void assert_stack(struct stream *stream, const struct stack *stack, const char *expected)
 {
     char found[TEXT_MAX] = "", plain[TEXT_MAX] = "";
-    describe_node(stream, allocate(stream, 0x100000), found);
+    describe_node(stream, allocate(stream, 0x100000, stack->without_python), found);
     describe_stack(stack, plain);
     assert_string_equal(found, plain);
     if (expected)
@@ -128,6 +165,17 @@ static void begin(struct stream *stream)
     }
 }
 
+/* Sends a whole stack and compares what it is merged to. */
+static void assert_whole(const struct stack *stack, const char *expected)
+{
+    struct stream stream;
+    begin(&stream);
+    send_levels(&stream, WIRE_STACK, stack->python, 0, stack->python_depth);
+    send_levels(&stream, WIRE_NATIVE, stack->native, 0, stack->native_depth);
+    assert_stack(&stream, stack, expected);
+    stream_deinit(&stream);
+}
+
 static void test_frames_stand_between_each_other(void **state)
 {
     struct stream stream;
@@ -136,9 +184,9 @@ static void test_frames_stand_between_each_other(void **state)
         .native_depth = 6,
         .python = {python_word(2, true), python_word(3, false), python_word(0, true),
                    python_word(4, false)},
-        .native = {native_word(0x10, 0, false), native_word(0x20, 0, true),
-                   native_word(0x30, 1, false), native_word(0x40, 1, true),
-                   native_word(0x50, 2, true), native_word(0x60, 2, false)},
+        .native = {native_word(0x10, 0, 0), native_word(0x20, 0, LOOP), native_word(0x30, 1, 0),
+                   native_word(0x40, 1, LOOP), native_word(0x50, 2, INTERPRETER),
+                   native_word(0x60, 2, 0)},
     };
     (void)state;
     begin(&stream);
@@ -149,10 +197,75 @@ static void test_frames_stand_between_each_other(void **state)
     /* The second loop has ended: now the interpreter's frame above the first one is innermost. */
     stack.python_depth = 2;
     stack.native_depth = 4;
+    stack.native[3] = native_word(0x40, 1, INTERPRETER);
     send_levels(&stream, WIRE_STACK, stack.python, 2, 2);
-    send_levels(&stream, WIRE_NATIVE, stack.native, 4, 4);
+    send_levels(&stream, WIRE_NATIVE, stack.native, 3, 4);
     assert_stack(&stream, &stack, "0x10 f2 f3 0x30 0x40");
     stream_deinit(&stream);
+}
+
+/* The outer part of the native stack is left out, with one of two loops. */
+static void test_mark_stands_behind_the_loops_that_it_hides(void **state)
+{
+    const struct stack stack = {
+        .python_depth = 3,
+        .native_depth = 4,
+        .python = {python_word(2, true), python_word(3, false), python_word(4, true)},
+        .native = {WIRE_NATIVE_TRUNCATED, native_word(0x30, 0, 0), native_word(0x40, 0, LOOP),
+                   native_word(0x50, 1, 0)},
+    };
+    (void)state;
+    assert_whole(&stack, "f2 f3 " MARK " 0x30 f4 0x50");
+}
+
+/* The way outwards has ended outside of all loops: what stands there is not sure. */
+static void test_what_is_outside_of_all_loops_is_cut(void **state)
+{
+    const struct stack stack = {
+        .python_depth = 2,
+        .native_depth = 4,
+        .python = {python_word(2, true), python_word(3, false)},
+        .native = {WIRE_NATIVE_TRUNCATED, native_word(0x30, 0, 0), native_word(0x40, 0, LOOP),
+                   native_word(0x50, 1, 0)},
+    };
+    (void)state;
+    assert_whole(&stack, MARK " f2 f3 0x50");
+}
+
+/* A greenlet, or another interpreter: on the same stack are loops of which its thread state knows
+ * nothing. */
+static void test_others_loops_are_cut(void **state)
+{
+    struct stack stack = {
+        .python_depth = 2,
+        .native_depth = 6,
+        .python = {python_word(2, true), python_word(3, false)},
+        .native = {native_word(0x10, 0, 0), native_word(0x20, 0, LOOP), native_word(0x30, 1, 0),
+                   native_word(0x40, 1, LOOP), native_word(0x50, 2, INTERPRETER),
+                   native_word(0x60, 2, 0)},
+    };
+    (void)state;
+    assert_whole(&stack, MARK " f2 f3 0x50 0x60");
+    stack.python_depth = 0; /* it has not begun */
+    assert_whole(&stack, MARK " 0x50 0x60");
+    stack.without_python = true; /* no interpreter's at all */
+    assert_whole(&stack, "0x10 0x20 0x30 0x40 0x50 0x60");
+}
+
+/* Where Python's outer frames are left out the outermost loop that is known is none of the first.
+ */
+static void test_truncated_python_hides_native_loops(void **state)
+{
+    const struct stack stack = {
+        .python_depth = 3,
+        .native_depth = 5,
+        .python = {python_word(WIRE_CODE_TRUNCATED, false), python_word(2, false),
+                   python_word(3, true)},
+        .native = {native_word(0x10, 0, 0), native_word(0x20, 0, LOOP), native_word(0x30, 1, 0),
+                   native_word(0x40, 1, LOOP), native_word(0x50, 2, 0)},
+    };
+    (void)state;
+    assert_whole(&stack, MARK " f2 0x30 f3 0x50");
 }
 
 /* Changes a stack from some level up; returns the level. */
@@ -164,6 +277,8 @@ static uint32_t change_python(struct stack *stack)
         bool entry = rand() % 3 == 0;
         uint32_t code = entry && rand() % 2 ? 0 : FIRST_CODE + (uint32_t)rand() % CODES;
         stack->python[i] = python_word(code, entry);
+        if (i == 0 && rand() % 8 == 0)
+            stack->python[i] = python_word(WIRE_CODE_TRUNCATED, false);
     }
     return from;
 }
@@ -171,20 +286,21 @@ static uint32_t change_python(struct stack *stack)
 static uint32_t change_native(struct stack *stack)
 {
     uint32_t from = (uint32_t)rand() % (stack->native_depth + 1);
-    unsigned loops =
-        from ? (unsigned)(stack->native[from - 1] >> WIRE_NATIVE_LOOPS_SHIFT & 0x1fff) : 0;
+    unsigned loops = 0;
+    if (from)
+        loops = (unsigned)loops_of(stack->native[from - 1]) +
+                ((stack->native[from - 1] & WIRE_NATIVE_LOOP_BIT) != 0);
     stack->native_depth = from + (uint32_t)rand() % (LEVELS - from);
     for (uint32_t i = from; i < stack->native_depth; i++) {
-        loops += rand() % 4 == 0;
-        stack->native[i] =
-            native_word(0x10u * (1 + (unsigned)rand() % ADDRESSES), loops, rand() % 2);
+        uint64_t bits = rand() % 4 == 0 ? LOOP : rand() % 2 ? INTERPRETER : 0;
+        stack->native[i] = native_word(0x10u * (1 + (unsigned)rand() % ADDRESSES), loops, bits);
+        loops += bits == LOOP;
+        if (i > 0 || rand() % 4)
+            continue;
+        stack->native[i] = WIRE_NATIVE_TRUNCATED;
+        loops = 0;
     }
     return from;
-}
-
-static unsigned loops_of(uint64_t word)
-{
-    return (unsigned)(word >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK);
 }
 
 /* Another address at a level, and nothing else. */
@@ -217,12 +333,9 @@ static void send_chain(struct stream *stream, uint32_t number, uint32_t level, u
 static void keep_chain(struct stream *stream, const struct stack *stack, struct chain *chains)
 {
     uint32_t depth = stack->native_depth, level = depth, number = (uint32_t)rand() % CHAINS;
-    unsigned top = depth ? loops_of(stack->native[depth - 1]) : 0;
-    while (level > 0 && loops_of(stack->native[level - 1]) == top)
+    while (level > 0 && !(stack->native[level - 1] & WIRE_NATIVE_LOOP_BIT))
         level--;
-    if (level == 0 || depth - level >= WIRE_CHAIN_LEVELS_MAX ||
-        loops_of(stack->native[level - 1]) + 1 != top ||
-        !(stack->native[level - 1] & WIRE_NATIVE_INTERPRETER_BIT))
+    if (level == 0 || depth - level >= WIRE_CHAIN_LEVELS_MAX)
         return;
     level--;
     chains[number].count = depth - level;
@@ -230,15 +343,23 @@ static void keep_chain(struct stream *stream, const struct stack *stack, struct 
     send_chain(stream, number, level, depth, WIRE_CHAIN_KEEP_BIT);
 }
 
+/* The loops below the levels from one up. */
+static int loops_below(const struct stack *stack, uint32_t level)
+{
+    uint64_t word = level ? stack->native[level - 1] : 0;
+    return loops_of(word) + ((word & WIRE_NATIVE_LOOP_BIT) != 0);
+}
+
+/* As it was, or on another frame with as many loops. */
 static void restore_chain(struct stream *stream, struct stack *stack, const struct chain *chains)
 {
     uint32_t number = (uint32_t)rand() % CHAINS, count = chains[number].count;
     uint32_t level = (uint32_t)rand() % (stack->native_depth + 1);
-    if (!count || level + count > LEVELS)
-        return;
-    /* As it was, or on another frame below which are no more loops. */
-    while (level > 0 && loops_of(stack->native[level - 1]) > loops_of(chains[number].words[0]))
+    while (level > 0 && count && loops_below(stack, level) > loops_of(chains[number].words[0]))
         level--;
+    if (!count || level + count >= LEVELS ||
+        loops_below(stack, level) != loops_of(chains[number].words[0]))
+        return;
     memcpy(&stack->native[level], chains[number].words, count * sizeof(uint64_t));
     stack->native_depth = level + count;
     send_chain(stream, number, level, stack->native_depth, 0);
@@ -253,6 +374,7 @@ static void test_random_changes_against_plain_merging(void **state)
     srand(6);
     begin(&stream);
     for (unsigned round = 0; round < 40000; round++) {
+        stack.without_python = rand() % 16 == 0;
         if (rand() % 2) {
             uint32_t from = change_python(&stack);
             send_levels(&stream, WIRE_STACK, stack.python, from, stack.python_depth);
@@ -276,9 +398,9 @@ static void test_chains_that_are_none(void **state)
 {
     struct stream stream;
     struct stack stack = {
+        .without_python = true,
         .native_depth = 3,
-        .native = {native_word(0x10, 0, false), native_word(0x20, 0, true),
-                   native_word(0x30, 1, false)},
+        .native = {native_word(0x10, 0, 0), native_word(0x20, 0, LOOP), native_word(0x30, 1, 0)},
     };
     (void)state;
     begin(&stream);
@@ -291,7 +413,7 @@ static void test_chains_that_are_none(void **state)
         {0, 1, 3, 0},                             /* nothing is kept yet */
         {WIRE_CHAINS, 1, 3, 0},                   /* no such number */
         {WIRE_CHAINS, 1, 3, WIRE_CHAIN_KEEP_BIT}, /* nor here */
-        {0, 0, 3, WIRE_CHAIN_KEEP_BIT},           /* begins with no frame of the interpreter */
+        {0, 0, 3, WIRE_CHAIN_KEEP_BIT},           /* begins with no loop */
         {0, 3, 3, WIRE_CHAIN_KEEP_BIT},           /* no levels */
         {0, WIRE_CHAIN_LEVEL_MASK, 3, WIRE_CHAIN_KEEP_BIT},
     };
@@ -316,6 +438,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_stand_between_each_other),
+        cmocka_unit_test(test_mark_stands_behind_the_loops_that_it_hides),
+        cmocka_unit_test(test_what_is_outside_of_all_loops_is_cut),
+        cmocka_unit_test(test_others_loops_are_cut),
+        cmocka_unit_test(test_truncated_python_hides_native_loops),
         cmocka_unit_test(test_random_changes_against_plain_merging),
         cmocka_unit_test(test_chains_that_are_none),
     };
