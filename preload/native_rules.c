@@ -41,6 +41,8 @@
 #define LOADED       8u /* added to one of those */
 #define OFFSET_SHIFT 32
 #define OFFSET_BITS  24
+#define OFFSET_MASK  ((UINT64_C(1) << OFFSET_BITS) - 1)
+#define OFFSET_HALF  (UINT64_C(1) << (OFFSET_BITS - 1))
 /* In the low half, far from both ends: what is added to a loaded value shows. */
 #define LOADED_MARK UINT64_C(0x40000000)
 
@@ -129,12 +131,18 @@ static int get_dyn_info_list(unw_addr_space_t asked, unw_word_t *list, void *arg
     return -UNW_ENOINFO;
 }
 
+static bool fits_offset(int64_t offset)
+{
+    return offset >= -(int64_t)OFFSET_HALF && offset < (int64_t)OFFSET_HALF;
+}
+
 /* Unwind tables are there; what a real stack says of itself need not be. */
 static bool is_readable(const struct question *question, unw_word_t address)
 {
     struct dl_find_object object;
     return !question->real ||
-           (address >= question->real->sp && address <= question->limit - sizeof address) ||
+           (address >= question->real->sp - NATIVE_RED_ZONE_BYTES &&
+            address <= question->limit - sizeof address) ||
            _dl_find_object((void *)(uintptr_t)address, &object) == 0;
 }
 
@@ -144,18 +152,20 @@ static int access_mem(unw_addr_space_t asked, unw_word_t address, unw_word_t *va
                       void *argument)
 {
     const struct question *question = argument;
-    uint64_t what = address >> WHAT_SHIFT;
+    /* What lies just below a made-up register has the bits of the one before. */
+    uint64_t what = (address + OFFSET_HALF) >> WHAT_SHIFT;
     (void)asked;
     if (write || question->is_without_information)
         return -UNW_EINVAL;
-    if (what == 0) {
-        if (!is_readable(question, address))
-            return -UNW_EINVAL;
+    if (what == 0 && is_readable(question, address)) {
         memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
         return 0;
     }
-    uint64_t offset = address & ((UINT64_C(1) << OFFSET_BITS) - 1);
-    *value = (what + LOADED) << WHAT_SHIFT | offset << OFFSET_SHIFT | LOADED_MARK;
+    int64_t offset = (int64_t)(address - (what << WHAT_SHIFT));
+    if (what < NEAR_STACK || what > NEAR_OTHERS || !fits_offset(offset))
+        return -UNW_EINVAL;
+    *value = (what + LOADED) << WHAT_SHIFT | ((uint64_t)offset & OFFSET_MASK) << OFFSET_SHIFT |
+             LOADED_MARK;
     return 0;
 }
 
@@ -241,22 +251,15 @@ static int32_t sign_extend(uint64_t offset)
 
 static struct origin origin_of(uint64_t value)
 {
-    unsigned what = (unsigned)(value >> WHAT_SHIFT);
+    unsigned what = (unsigned)((value + OFFSET_HALF) >> WHAT_SHIFT);
     struct origin origin = {.base = what & (LOADED - 1), .loaded = what & LOADED};
-    if (origin.loaded) {
-        origin.offset = sign_extend(value >> OFFSET_SHIFT & ((1u << OFFSET_BITS) - 1));
-        if ((value & UINT32_MAX) != LOADED_MARK)
-            origin.base = 0;
-    } else {
-        int64_t offset = (int64_t)(value << 4) >> 4;
+    int64_t offset = (int64_t)(value - ((uint64_t)what << WHAT_SHIFT));
+    if (origin.loaded)
+        origin.offset = sign_extend(value >> OFFSET_SHIFT & OFFSET_MASK);
+    else
         origin.offset = (int32_t)offset;
-        /* Just below a register the bits above belong to the one before. */
-        if (offset < 0)
-            origin.base++;
-        if (offset < -(1 << (OFFSET_BITS - 1)) || offset >= 1 << (OFFSET_BITS - 1))
-            origin.base = 0;
-    }
-    if (origin.base != NEAR_STACK && origin.base != NEAR_FRAME)
+    bool is_exact = origin.loaded ? (value & UINT32_MAX) == LOADED_MARK : fits_offset(offset);
+    if (!is_exact || (origin.base != NEAR_STACK && origin.base != NEAR_FRAME))
         origin.base = 0;
     return origin;
 }

@@ -29,6 +29,10 @@ enum native_rule_kind {
 
 #define NATIVE_KEPT INT32_MIN /* in `saved`: the caller's bp is this frame's */
 
+/* What a frame may use below its stack pointer: a signal handler leaves it alone, and what a
+ * function that is about to return has restored lies there still. */
+#define NATIVE_RED_ZONE_BYTES 128u
+
 struct native_rule {
     uint8_t kind;           /* enum native_rule_kind */
     bool is_evaluation : 1; /* a frame of the interpreter's evaluation loop */
@@ -115,7 +119,7 @@ static inline bool native_step(const struct native_rule *rule, struct native_reg
         return false;
     if (rule->saved != NATIVE_KEPT) {
         saved = (rule->saved_at_frame ? bp : sp) + (uintptr_t)(intptr_t)rule->saved;
-        if (saved < sp || saved >= caller)
+        if (saved < sp - NATIVE_RED_ZONE_BYTES || saved >= caller)
             return false;
         registers->bp = *(const uintptr_t *)saved;
     }

@@ -551,9 +551,9 @@ static void check(const struct walk *walk)
         return;
     uint32_t count = native_walk_plainly(walk->registers, native->stack_end, ips, native->capacity);
     bool agrees = native->bottom ? count >= known : count == known;
+    /* An interrupted frame's address is one more here, as if a call returned there. */
     for (uint32_t i = 0; agrees && i < known; i++)
-        agrees = (native->told[native->used - 1 - i] & WIRE_ADDRESS_MASK) ==
-                 (ips[i] & WIRE_ADDRESS_MASK);
+        agrees = ((native->told[native->used - 1 - i] - ips[i]) & WIRE_ADDRESS_MASK) <= 1;
     if (!agrees)
         fail("walk check: the native stack is another one");
 }
