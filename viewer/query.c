@@ -88,6 +88,11 @@ bool query_wants_process(const struct query *query, const struct process *proces
     return query->pid_count == 0;
 }
 
+bool query_is_filtered(const struct query *query)
+{
+    return query->include.count || query->exclude.count || query->allocators || query->pid_count;
+}
+
 /* What the pass over the counters needs. */
 struct count {
     const struct query *query;
@@ -104,6 +109,8 @@ struct count {
     struct held own;                      /* held, but for what was inherited */
     struct lifetimes *lifetimes;
     struct lifetimes *lifetimes_by_key; /* NULL: not asked for */
+    answer_visitor *visit;              /* NULL: nobody wants to see them */
+    void *visit_context;
 };
 
 static struct row row_of_span(const struct happened *happened)
@@ -187,6 +194,8 @@ static void count_row(void *context, size_t process, uint32_t number,
         query->cumulative ? counter->node : grouping_key(count->grouping, process, counter);
     if (key == GROUPING_NO_KEY)
         return;
+    if (count->visit)
+        count->visit(count->visit_context, &(struct counted){process, number, key, counter, &row});
     row_add(&count->view, &row);
     row_add(&count->rows[key], &row);
     if (count->lifetimes_by_key)
@@ -495,7 +504,8 @@ void answer_arrange(struct answer *answer)
         row_add(&answer->omitted, &answer->rows[i]);
 }
 
-bool answer_init(struct answer *answer, struct recording *recording, const struct query *query)
+bool answer_init_visited(struct answer *answer, struct recording *recording,
+                         const struct query *query, answer_visitor *visit, void *context)
 {
     *answer = (struct answer){.query = *query};
     answer_choose_processes(answer, recording);
@@ -513,6 +523,8 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
         .rows = memory_new(count_rows, sizeof(struct row)),
         .lifetimes_by_key =
             query->lifetimes ? memory_new(count_rows, sizeof(struct lifetimes)) : NULL,
+        .visit = visit,
+        .visit_context = context,
     };
     bool good = answer_count(answer, recording, &count);
     answer->view = count.view;
@@ -525,6 +537,11 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
     answer_compact(answer, wanted);
     answer_arrange(answer);
     return true;
+}
+
+bool answer_init(struct answer *answer, struct recording *recording, const struct query *query)
+{
+    return answer_init_visited(answer, recording, query, NULL, NULL);
 }
 
 void answer_deinit(struct answer *answer)

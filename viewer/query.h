@@ -70,6 +70,9 @@ void query_deinit(struct query *query);
  * whole or without leading folders? */
 bool globs_match(const struct globs *globs, const char *path);
 
+/* Is not all asked for that there was at its moment? */
+bool query_is_filtered(const struct query *query);
+
 struct row {
     uint32_t key;                          /* see grouping.h */
     uint64_t bytes, blocks;                /* at the moment; of a span: allocated and kept; or the
@@ -111,6 +114,23 @@ struct answer {
  * Recording and query must outlive the answer. */
 bool answer_init(struct answer *answer, struct recording *recording, const struct query *query);
 void answer_deinit(struct answer *answer);
+
+/* What one counter has of an answer. */
+struct counted {
+    size_t process;  /* index */
+    uint32_t number; /* of the process's counters, from 0 */
+    uint32_t key;    /* of its row */
+    const struct counter_row *counter;
+    const struct row *row; /* without a key */
+};
+
+typedef void answer_visitor(void *context, const struct counted *counted);
+
+/* As answer_init(), and shows every counter that is part of the answer, before the rows are
+ * complete, to whoever tells apart more than rows do. What it has seen means nothing when this
+ * returns false. */
+bool answer_init_visited(struct answer *answer, struct recording *recording,
+                         const struct query *query, answer_visitor *visit, void *context);
 
 /* Sorts and limits the rows of an answer that has had no limit so far, as its query now says. */
 void answer_arrange(struct answer *answer);

@@ -81,3 +81,12 @@ size_t stacks_depth(const struct stacks *stacks, uint32_t node)
         depth++;
     return depth;
 }
+
+uint32_t *stacks_path(const struct stacks *stacks, uint32_t node, size_t *depth)
+{
+    *depth = stacks_depth(stacks, node);
+    uint32_t *locations = memory_new(*depth, sizeof *locations);
+    for (size_t i = *depth; node; node = stacks->parent[node])
+        locations[--i] = stacks->location[node];
+    return locations;
+}

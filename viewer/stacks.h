@@ -25,4 +25,7 @@ void stacks_deinit(struct stacks *stacks);
 /* The number of frames of a node's stack. */
 size_t stacks_depth(const struct stacks *stacks, uint32_t node);
 
+/* The locations of a node's stack, *depth of them, the outermost first. The caller frees them. */
+uint32_t *stacks_path(const struct stacks *stacks, uint32_t node, size_t *depth);
+
 #endif

@@ -264,7 +264,7 @@ static void print_below(const struct page *page, const struct branch *branch, co
     }
     if (no_frame)
         print_rest(page, &branch->own, prefix, branch->folded_count ? "├ " : "└ ",
-                   "(no Python frame)");
+                   NAME_OF_NO_FRAME);
     if (branch->folded_count) {
         CLEANUP(cleanup_free) char *what = memory_print("… %zu more", branch->folded_count);
         print_rest(page, &branch->folded, prefix, "└ ", what);

@@ -12,6 +12,10 @@
 /* False, with a problem in the recording, when it is damaged or lacks what is needed. */
 typedef bool export_writer(FILE *stream, struct recording *recording, const struct query *query);
 
+/* Asks the query by stack, without a limit: as answer_init_visited(), `visit` may be NULL. */
+bool export_ask_stacks(struct answer *answer, struct recording *recording,
+                       const struct query *query, answer_visitor *visit, void *context);
+
 /* A pickle that tracemalloc.Snapshot.load() opens, of CPython 3.9 and later: what was held at the
  * query's moment. Counts and sums by stack are exact; blocks of one stack share its bytes evenly.
  */

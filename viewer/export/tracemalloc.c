@@ -200,11 +200,8 @@ static void put_snapshot(struct pickle *pickle, const struct answer *answer, siz
 
 bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query)
 {
-    struct query by_stack = *query;
-    by_stack.by = GROUP_BY_STACK;
-    by_stack.limit = 0;
     CLEANUP(answer_deinit) struct answer answer;
-    if (!answer_init(&answer, recording, &by_stack))
+    if (!export_ask_stacks(&answer, recording, query, NULL, NULL))
         return false;
     size_t deepest = 1;
     for (size_t i = 0; i < answer.row_count; i++) {

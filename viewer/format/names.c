@@ -14,7 +14,6 @@
 #include "viewer/format/utf8.h"
 #include "viewer/memory.h"
 
-#define NO_FRAME "(no Python frame)"
 /* Less than this of a path says nothing. */
 #define PATH_COLUMNS_MIN 12u
 /* Below this size, bytes are the natural unit. */
@@ -64,7 +63,7 @@ char *name_of_frame(const struct recording *recording, const struct frame *frame
                     size_t width)
 {
     if (!frame->file)
-        return utf8_cut_end(NO_FRAME, width);
+        return utf8_cut_end(NAME_OF_NO_FRAME, width);
     CLEANUP(cleanup_free)
     char *path = utf8_escape(path_below(frame->file, recording->run.directory));
     CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
@@ -81,6 +80,17 @@ char *name_of_frame(const struct recording *recording, const struct frame *frame
     }
     CLEANUP(cleanup_free) char *whole = memory_print("%s%s", path, tail);
     return utf8_cut_middle(whole, width);
+}
+
+char *name_of_code(const struct frame *frame)
+{
+    if (!frame->function)
+        return memory_copy(NAME_OF_NO_FRAME);
+    CLEANUP(cleanup_free) char *file = utf8_escape(frame->file);
+    CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
+    if (frame->line <= 0)
+        return memory_print("%s (%s)", function, file);
+    return memory_print("%s (%s:%" PRId32 ")", function, file, frame->line);
 }
 
 static char *name_of_size_class(unsigned size_class)
@@ -107,7 +117,7 @@ static char *name_of_thread(const struct thread *thread)
 
 static char *name_of_package(const struct frame *frame)
 {
-    return frame->package ? utf8_escape(frame->package) : memory_copy(NO_FRAME);
+    return frame->package ? utf8_escape(frame->package) : memory_copy(NAME_OF_NO_FRAME);
 }
 
 char *name_of_key(const struct grouping *grouping, uint32_t key)
@@ -125,4 +135,37 @@ char *name_of_key(const struct grouping *grouping, uint32_t key)
     default:
         return name_of_process(&grouping->recording->processes[member]);
     }
+}
+
+/* "the peak", "1.2 s" */
+static struct size_text name_of_moment(struct recording *recording, const struct moment *moment)
+{
+    static const char *const names[] = {
+        [MOMENT_PEAK] = "the peak",
+        [MOMENT_END] = "the end of the program",
+        [MOMENT_EXIT] = "its exit",
+    };
+    struct size_text text = {""};
+    double seconds;
+    if (moment->kind != MOMENT_TIME)
+        snprintf(text.text, sizeof text.text, "%s", names[moment->kind]);
+    else if (moment_seconds(moment, recording, &seconds))
+        text = seconds_format(seconds);
+    return text;
+}
+
+char *name_of_view(struct recording *recording, const struct query *query)
+{
+    if (query->between)
+        return memory_print("Between %s and %s", name_of_moment(recording, &query->from).text,
+                            name_of_moment(recording, &query->to).text);
+    if (query->temporary > 1)
+        return memory_print("Freed before the thread's %" PRIu32 " next allocations",
+                            query->temporary);
+    if (query->temporary)
+        return memory_copy("Freed before the thread's next allocation");
+    if (query->at.kind == MOMENT_EXIT)
+        return memory_copy("Leaked");
+    return memory_print("%s %s", query->at.kind == MOMENT_TIME ? "After" : "At",
+                        name_of_moment(recording, &query->at).text);
 }

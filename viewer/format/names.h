@@ -9,6 +9,9 @@
 
 #include "viewer/query.h"
 
+/* What has no frame. */
+#define NAME_OF_NO_FRAME "(no Python frame)"
+
 /* A word as a shell would need it. */
 char *name_of_word(const char *word);
 
@@ -19,6 +22,13 @@ char *name_of_command(const json_t *command);
  * grouping leaves out, the path relative to the run's folder where it is below that. */
 char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
                     size_t width);
+
+/* The same for the tools of others, who want the function first: function (file:line), whole paths;
+ * without the line where there is none, in native code without it. */
+char *name_of_code(const struct frame *frame);
+
+/* What a query shows of a recording: "At the peak", "After 1.20 s", "Leaked". */
+char *name_of_view(struct recording *recording, const struct query *query);
 
 /* A row of a grouping that is neither by place nor by stack. */
 char *name_of_key(const struct grouping *grouping, uint32_t key);

@@ -365,48 +365,16 @@ static void page_print_rest(const struct page *page)
                     answer->query.cumulative ? "total (rows overlap)" : "total");
 }
 
-/* "the peak", "1.2 s" */
-static struct size_text name_of_moment(const struct page *page, const struct moment *moment)
-{
-    static const char *const names[] = {
-        [MOMENT_PEAK] = "the peak",
-        [MOMENT_END] = "the end of the program",
-        [MOMENT_EXIT] = "its exit",
-    };
-    struct size_text text = {""};
-    double seconds;
-    if (moment->kind != MOMENT_TIME)
-        snprintf(text.text, sizeof text.text, "%s", names[moment->kind]);
-    else if (moment_seconds(moment, page->recording, &seconds))
-        text = seconds_format(seconds);
-    return text;
-}
-
 static void page_print_heading(const struct page *page)
 {
     const struct query *query = &page->answer->query;
-    bool filtered =
-        query->include.count || query->exclude.count || query->allocators || query->pid_count;
-    CLEANUP(cleanup_free) char *when = NULL;
-    if (query->between)
-        when = memory_print("Between %s and %s", name_of_moment(page, &query->from).text,
-                            name_of_moment(page, &query->to).text);
-    else if (query->temporary > 1)
-        when = memory_print("Freed before the thread's %" PRIu32 " next allocations",
-                            query->temporary);
-    else if (query->temporary)
-        when = memory_copy("Freed before the thread's next allocation");
-    else if (query->at.kind == MOMENT_EXIT)
-        when = memory_copy("Leaked");
-    else
-        when = memory_print("%s %s", query->at.kind == MOMENT_TIME ? "After" : "At",
-                            name_of_moment(page, &query->at).text);
+    CLEANUP(cleanup_free) char *when = name_of_view(page->recording, query);
     page_sentence(page, page->colours.strong, 0, "%s, by %s%s%s", when, group_names[query->by],
                   query->cumulative              ? ", with all that it called"
                   : query->blame == BLAME_CALLED ? ", for what the program called"
                   : query->blame == BLAME_IMPORT ? ", for what was imported"
                                                  : "",
-                  filtered ? " (filtered)" : "");
+                  query_is_filtered(query) ? " (filtered)" : "");
 }
 
 void report_print_text(FILE *stream, struct recording *recording, const struct answer *answer,

@@ -25,14 +25,14 @@ static void frame_to_json(json_t *object, const struct frame *frame, enum group_
 
 static json_t *stack_to_json(const struct recording *recording, uint32_t node)
 {
-    const struct stacks *stacks = &recording->stacks;
+    size_t depth;
+    CLEANUP(cleanup_free) uint32_t *locations = stacks_path(&recording->stacks, node, &depth);
     json_t *list = json_array();
-    size_t depth = stacks_depth(stacks, node);
-    for (size_t i = 0; i < depth; i++)
-        json_array_append_new(list, json_object());
-    for (; node; node = stacks->parent[node])
-        frame_to_json(json_array_get(list, --depth),
-                      &recording->symbols.frames[stacks->location[node]], GROUP_BY_LINE);
+    for (size_t i = 0; i < depth; i++) {
+        json_t *frame = json_object();
+        frame_to_json(frame, &recording->symbols.frames[locations[i]], GROUP_BY_LINE);
+        json_array_append_new(list, frame);
+    }
     return list;
 }
 
@@ -97,11 +97,8 @@ static void frame_to_csv(FILE *stream, const struct frame *frame, enum group_by 
 /* All frames in one value, outermost first: "file:line function;…". */
 static void stack_to_csv(FILE *stream, const struct recording *recording, uint32_t node)
 {
-    const struct stacks *stacks = &recording->stacks;
-    size_t depth = stacks_depth(stacks, node), size;
-    CLEANUP(cleanup_free) uint32_t *locations = memory_new(depth, sizeof *locations);
-    for (size_t i = depth; node; node = stacks->parent[node])
-        locations[--i] = stacks->location[node];
+    size_t depth, size;
+    CLEANUP(cleanup_free) uint32_t *locations = stacks_path(&recording->stacks, node, &depth);
     CLEANUP(cleanup_free) char *text = NULL;
     FILE *value = memory_stream(&text, &size);
     for (size_t i = 0; i < depth; i++) {
