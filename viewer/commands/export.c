@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "viewer/cleanup.h"
 #include "viewer/commands/arguments.h"
 #include "viewer/commands/command.h"
 #include "viewer/commands/query_options.h"
 #include "viewer/export/export.h"
+#include "viewer/memory.h"
 #include "viewer/recording.h"
 
 #define COMMAND "heapline export"
@@ -22,49 +24,87 @@ enum {
 };
 
 static const struct option_spec specs[] = {
-    {0, "format", "FORMAT",
-     "tracemalloc: what tracemalloc.Snapshot.load() opens;\n"
-     "mprof: what mprof plot draws",
-     OPTION_FORMAT},
+    {0, "format", "FORMAT", "which of the formats above", OPTION_FORMAT},
     {'o', "output", "FILE", "where to, - for standard output", OPTION_OUTPUT},
     QUERY_SPEC_AT,
     QUERY_SPEC_BETWEEN,
     QUERY_SPEC_TEMPORARY,
+    QUERY_SPECS_BY,
     QUERY_SPECS_FILTERS,
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
 
-static const char *const format_names[] = {"tracemalloc", "mprof", NULL};
-static export_writer *const writers[] = {export_tracemalloc, export_mprof};
+/* What can be chosen of a recording for a format; --pid and --inherited always can. */
+enum {
+    CHOOSES_MOMENT = 1 << 0,    /* --at */
+    CHOOSES_SPAN = 1 << 1,      /* --between */
+    CHOOSES_TEMPORARY = 1 << 2, /* --temporary */
+    CHOOSES_BLOCKS = 1 << 3,    /* --include, --exclude, --allocator */
+    CHOOSES_ROWS = 1 << 4,      /* --by, --blame */
+    CHOOSES_ALL = CHOOSES_MOMENT | CHOOSES_SPAN | CHOOSES_TEMPORARY | CHOOSES_BLOCKS,
+};
+
+struct format {
+    const char *name;
+    const char *help;
+    export_writer *write;
+    unsigned choices;
+    const char *refusal; /* why there are no more */
+};
+
+static const struct format formats[] = {
+    {"csv", "a table of all rows of heapline report", export_csv, CHOOSES_ALL | CHOOSES_ROWS, NULL},
+    {"tracemalloc", "what tracemalloc.Snapshot.load() opens", export_tracemalloc, CHOOSES_ALL,
+     NULL},
+    {"mprof", "what mprof plot draws: resident memory over time", export_mprof, 0,
+     "has resident memory over the whole run: only --pid chooses from it"},
+};
+#define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
 struct export_request {
     struct query query;
     const char *file; /* NULL: the newest */
     const char *output;
-    export_writer *writer;
+    const struct format *format;
+    bool chooses_rows; /* --by or --blame is there */
     bool help;
 };
 
 static int print_help(void)
 {
     fputs("Usage: heapline export --format FORMAT -o FILE [OPTION...] [RUN]\n\n"
-          "Writes what a recording says into a file for another program.\n",
+          "Writes what a recording says into a file for another program.\n\n"
+          "Formats:\n",
           stdout);
+    for (size_t i = 0; i < FORMAT_COUNT; i++)
+        printf("  %-28s %s\n", formats[i].name, formats[i].help);
     options_help(stdout, specs, SPEC_COUNT);
     return arguments_finish(COMMAND);
 }
 
+/* "pprof, folded or csv" */
+static char *names_of_formats(void)
+{
+    char *names = NULL;
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        CLEANUP(cleanup_free) char *before = names;
+        const char *between = i == 0 ? "" : i + 1 < FORMAT_COUNT ? ", " : " or ";
+        names = memory_print("%s%s%s", before ? before : "", between, formats[i].name);
+    }
+    return names;
+}
+
 static bool take_format(struct export_request *request, const struct options *options)
 {
-    int format = options_choice(format_names, options->value);
-    if (format < 0) {
-        options_wrong(options, "there is no format '%s', only tracemalloc and mprof",
-                      options->value);
-        return false;
-    }
-    request->writer = writers[format];
-    return true;
+    for (size_t i = 0; i < FORMAT_COUNT; i++)
+        if (!strcmp(formats[i].name, options->value)) {
+            request->format = &formats[i];
+            return true;
+        }
+    CLEANUP(cleanup_free) char *names = names_of_formats();
+    options_wrong(options, "there is no format '%s', only %s", options->value, names);
+    return false;
 }
 
 static bool take_option(void *context, int option, struct options *options)
@@ -81,8 +121,48 @@ static bool take_option(void *context, int option, struct options *options)
     case OPTION_HELP:
         return request->help = true;
     default:
+        request->chooses_rows |= option == QUERY_OPTION_BY || option == QUERY_OPTION_BLAME;
         return query_option_take(&request->query, option, options);
     }
+}
+
+/* What the question chooses, but for rows. */
+static unsigned choices_of(const struct query *query)
+{
+    unsigned choices = 0;
+    if (query->at.text)
+        choices |= CHOOSES_MOMENT;
+    if (query->between)
+        choices |= CHOOSES_SPAN;
+    if (query->temporary)
+        choices |= CHOOSES_TEMPORARY;
+    if (query->allocators || query->include.count || query->exclude.count)
+        choices |= CHOOSES_BLOCKS;
+    return choices;
+}
+
+static bool check_format(const struct export_request *request, const struct options *options)
+{
+    const struct format *format = request->format;
+    if (!format) {
+        CLEANUP(cleanup_free) char *names = names_of_formats();
+        return options_wrong(options, "--format is needed: %s", names), false;
+    }
+    if (request->chooses_rows && !(format->choices & CHOOSES_ROWS))
+        return options_wrong(options, "only csv has rows that --by and --blame choose"), false;
+    if (choices_of(&request->query) & ~format->choices)
+        return options_wrong(options, "%s's format %s", format->name, format->refusal), false;
+    return true;
+}
+
+static bool check_request(const struct export_request *request, const struct options *options)
+{
+    if (!check_format(request, options))
+        return false;
+    if (!request->output || !*request->output)
+        return options_wrong(options, "--output is needed: a file, or - for standard output"),
+               false;
+    return query_options_check(&request->query, options);
 }
 
 static bool read_request(struct export_request *request, char **arguments)
@@ -93,23 +173,8 @@ static bool read_request(struct export_request *request, char **arguments)
         .spec_count = SPEC_COUNT,
         .arguments = arguments,
     };
-    if (!arguments_read(&options, take_option, request))
-        return false;
-    if (request->help)
-        return true;
-    if (!request->writer)
-        return options_wrong(&options, "--format is needed: tracemalloc or mprof"), false;
-    if (!request->output || !*request->output)
-        return options_wrong(&options, "--output is needed: a file, or - for standard output"),
-               false;
-    const struct query *query = &request->query;
-    bool is_part = query->at.text || query->between || query->temporary || query->allocators ||
-                   query->include.count || query->exclude.count;
-    if (request->writer == export_mprof && is_part)
-        return options_wrong(&options, "mprof's format has resident memory over the whole run: "
-                                       "only --pid chooses from it"),
-               false;
-    return query_options_check(query, &options);
+    return arguments_read(&options, take_option, request) &&
+           (request->help || check_request(request, &options));
 }
 
 static int fail(const char *what, const char *why)
@@ -120,30 +185,46 @@ static int fail(const char *what, const char *why)
 
 static int write_to(const struct export_request *request, struct recording *recording, FILE *stream)
 {
-    if (!request->writer(stream, recording, &request->query))
+    if (!request->format->write(stream, recording, &request->query))
         return arguments_fail(COMMAND, recording_problem(recording));
     if (fflush(stream) == 0 && !ferror(stream))
         return STATUS_GOOD;
     return fail(request->output, "not written completely; is the disk full?");
 }
 
-static int export_file(void *context, const char *file)
+static int write_file(const struct export_request *request, struct recording *recording)
 {
-    const struct export_request *request = context;
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
-        return arguments_fail(COMMAND, recording_problem(&recording));
-    if (!strcmp(request->output, "-"))
-        return write_to(request, &recording, stdout);
     FILE *stream = fopen(request->output, "we");
     if (!stream)
         return fail(request->output, strerror(errno));
-    int status = write_to(request, &recording, stream);
+    struct stat opened;
+    bool is_file = fstat(fileno(stream), &opened) == 0 && S_ISREG(opened.st_mode);
+    int status = write_to(request, recording, stream);
     if (fclose(stream) != 0 && status == STATUS_GOOD)
         status = fail(request->output, strerror(errno));
-    if (status != STATUS_GOOD)
+    if (status != STATUS_GOOD && is_file) /* not a device, not a pipe */
         remove(request->output);
     return status;
+}
+
+/* Would the export write over what it reads? */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+static int export_file(void *context, const char *file)
+{
+    const struct export_request *request = context;
+    bool to_stdout = !strcmp(request->output, "-");
+    if (!to_stdout && is_same_file(request->output, file))
+        return fail(request->output, "this is the recording itself");
+    CLEANUP(recording_deinit) struct recording recording;
+    if (!recording_init(&recording, file))
+        return arguments_fail(COMMAND, recording_problem(&recording));
+    return to_stdout ? write_to(request, &recording, stdout) : write_file(request, &recording);
 }
 
 int command_export(char **arguments)

@@ -24,4 +24,7 @@ bool export_tracemalloc(FILE *stream, struct recording *recording, const struct 
 /* What `mprof plot` draws: resident memory over time. The query's moment does not matter. */
 bool export_mprof(FILE *stream, struct recording *recording, const struct query *query);
 
+/* The rows of a report, all of them, by what the query says. */
+bool export_csv(FILE *stream, struct recording *recording, const struct query *query);
+
 #endif
