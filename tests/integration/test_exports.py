@@ -11,11 +11,13 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import consumers
 import harness
 import pytest
 from harness import BUILD, TESTS, run
 
 NO_FRAME = "(no Python frame)"
+OTHER = "(other)"
 
 # All that is in a recording: processes, threads, allocators, freed and kept blocks, and names that
 # are made to break whoever prints them.
@@ -118,6 +120,34 @@ def sums_by_frame(stacks, value):
 
 MOMENTS = [(), ("--at", "end"), ("--at", "50%"), ("--between", "0s", "end"), ("--temporary",)]
 FILTERS = [("--include", "program.py"), ("--exclude", "program.py"), ("--allocator", "mmap")]
+
+
+# --- speedscope ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [*MOMENTS, *FILTERS], ids=" ".join)
+def test_speedscope(rich, export, options):
+    (group,) = consumers.speedscope(export("speedscope", rich.file, *options))
+    stacks, report = stacks_of(rich, *options)
+    assert len(group["profiles"]) == 2 and group["name"].startswith("/usr/bin/python3 -I -S ")
+    for profile, value in zip(group["profiles"], ("bytes", "allocated_bytes")):
+        total = sum(row[value] for _, row in stacks)
+        assert (profile["weight"], profile["total"], profile["unit"]) == (total, total, "bytes")
+        frames = {tuple(frame[:3]): frame[3:] for frame in profile["frames"]}
+        assert frames == sums_by_frame(stacks, value)
+    assert group["profiles"][0]["weight"] == report["view"]["bytes"]
+
+
+def test_speedscope_s_own_schema(rich, export):
+    """The names that its schema knows, and no others, and those that it wants."""
+    profile = json.loads(export("speedscope", rich.file).read_text())
+    assert profile["$schema"] == "https://www.speedscope.app/file-format-schema.json"
+    assert set(profile) <= {"$schema", "shared", "profiles", "name", "activeProfileIndex", "exporter"}
+    for part in profile["profiles"]:
+        assert set(part) == {"type", "name", "unit", "startValue", "endValue", "samples", "weights"}
+        assert len(part["samples"]) == len(part["weights"])
+        assert part["endValue"] - part["startValue"] == sum(part["weights"])
+    assert all(set(frame) <= {"name", "file", "line"} for frame in profile["shared"]["frames"])
 
 
 # --- tables and statistics -----------------------------------------------------------------------

@@ -9,6 +9,12 @@
 
 #include "viewer/query.h"
 
+/* Formats for browsers have at most so many nodes of the tree of stacks, and frames in the lists of
+ * all stacks; what is beyond that is folded (fold.h) and called so. */
+#define EXPORT_NODES_MAX  50000u
+#define EXPORT_FRAMES_MAX 4000000u
+#define EXPORT_OTHER      "(other)"
+
 /* False, with a problem in the recording, when it is damaged or lacks what is needed. */
 typedef bool export_writer(FILE *stream, struct recording *recording, const struct query *query);
 
@@ -20,6 +26,9 @@ bool export_ask_stacks(struct answer *answer, struct recording *recording,
  * query's moment. Counts and sums by stack are exact; blocks of one stack share its bytes evenly.
  */
 bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query);
+
+/* What speedscope opens: what was held at the query's moment, and what was allocated. */
+bool export_speedscope(FILE *stream, struct recording *recording, const struct query *query);
 
 /* What `mprof plot` draws: resident memory over time. The query's moment does not matter. */
 bool export_mprof(FILE *stream, struct recording *recording, const struct query *query);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* For JSON_REAL_PRECISION(): microseconds after a month of running, and no noise of binary
  * fractions. */
@@ -28,6 +29,10 @@ static inline void json_put_seconds(json_t *object, const char *key, double seco
 {
     json_object_set_new(object, key, isnan(seconds) ? json_null() : json_real(seconds));
 }
+
+/* Prints a value of any kind without any space, and lets go of it: for what is too large to be held
+ * as one. */
+void json_print(FILE *stream, json_t *value);
 
 /* What every JSON output begins with: {"format", "version"}. */
 json_t *json_about(void);

@@ -1,0 +1,71 @@
+"""The programs that open what heapline exports, in the versions that the suite is held to.
+
+Each is fetched once, by its registry's own client, into the folder that the suite keeps between
+runs. Where there is no network, and only there, the tests that need it are skipped.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+
+import pytest
+from harness import PROGRAMS, environment, run
+from interpreters import CACHE
+
+SPEEDSCOPE = "speedscope@1.25.0"
+
+FOLDER = CACHE / "consumers"
+
+NPM_REGISTRY = "https://registry.npmjs.org/"
+
+
+def is_reachable(registry):
+    try:
+        with urllib.request.urlopen(registry, timeout=20):
+            return True
+    except urllib.error.HTTPError:  # it has answered
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def alone(name):
+    """One worker of the suite at a time fetches it."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def fetched(what, registry, command):
+    """The folder with `what`, a name with its version; command(folder) fills it."""
+    name = what.replace("/", "-")
+    folder = FOLDER / name
+    with alone(name):
+        if folder.exists():
+            return folder
+        part = tempfile.mkdtemp(dir=FOLDER)
+        argv, changes = command(part)
+        if shutil.which(argv[0]) is None:
+            pytest.fail(f"{argv[0]} is missing, which fetches {what}: ./dev test installs it")
+        got = run(argv, environment(**changes), cwd=part)
+        if got.status == 0:
+            os.rename(part, folder)
+            return folder
+        shutil.rmtree(part)
+        if is_reachable(registry):
+            pytest.fail(f"{what} could not be fetched: {got.out}{got.err}")
+        pytest.skip(f"{what} is not at hand, and there is no network to fetch it")
+
+
+def speedscope(*files):
+    """What speedscope's own importer makes of the files; see the script."""
+    command = ["npm", "install", "--prefix", ".", "--no-audit", "--no-fund", "--ignore-scripts", SPEEDSCOPE]
+    folder = fetched(SPEEDSCOPE, NPM_REGISTRY, lambda part: (command, {}))
+    release = folder / "node_modules/speedscope/dist/release"
+    return run(["node", PROGRAMS / "consumers/speedscope.js", release, *files], check=0).json
