@@ -150,6 +150,25 @@ def test_speedscope_s_own_schema(rich, export):
     assert all(set(frame) <= {"name", "file", "line"} for frame in profile["shared"]["frames"])
 
 
+# --- folded stacks -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--between", "10%", "end"), FILTERS[0]], ids=" ".join)
+def test_folded(rich, export, options):
+    file = export("folded", rich.file, *options)
+    wanted = collections.Counter()
+    stacks, _ = stacks_of(rich, *options)
+    for frames, row in stacks:
+        wanted[";".join(label(frame).replace(";", "\\u{3b}") for frame in frames)] += row["bytes"]
+    lines = file.read_text().split("\n")
+    assert lines.pop() == ""
+    found = dict(line.rsplit(" ", 1) for line in lines)
+    assert len(found) == len(lines)
+    assert {stack: int(number) for stack, number in found.items()} == {k: v for k, v in wanted.items() if v}
+    (group,) = consumers.speedscope(file)
+    assert group["profiles"][0]["weight"] == sum(wanted.values())
+
+
 # --- tables and statistics -----------------------------------------------------------------------
 
 

@@ -55,6 +55,8 @@ struct format {
 
 static const struct format formats[] = {
     {"speedscope", "what speedscope opens", export_speedscope, CHOOSES_ALL, NULL},
+    {"folded", "a line a stack, for flamegraph.pl, inferno, speedscope", export_folded, CHOOSES_ALL,
+     NULL},
     {"csv", "a table of all rows of heapline report", export_csv, CHOOSES_ALL | CHOOSES_ROWS, NULL},
     {"tracemalloc", "what tracemalloc.Snapshot.load() opens", export_tracemalloc, CHOOSES_ALL,
      NULL},

@@ -27,6 +27,10 @@ bool export_ask_stacks(struct answer *answer, struct recording *recording,
  */
 bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query);
 
+/* A line a stack with its bytes at the query's moment, the outermost frame first: what
+ * flamegraph.pl and its successors read. */
+bool export_folded(FILE *stream, struct recording *recording, const struct query *query);
+
 /* What speedscope opens: what was held at the query's moment, and what was allocated. */
 bool export_speedscope(FILE *stream, struct recording *recording, const struct query *query);
 
