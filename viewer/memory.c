@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *memory_checked(void *memory)
+void memory_none(void)
 {
-    if (memory)
-        return memory;
     fputs("heapline: out of memory; close other programs or look at a smaller recording\n", stderr);
     exit(EXIT_FAILURE);
+}
+
+static void *memory_checked(void *memory)
+{
+    if (!memory)
+        memory_none();
+    return memory;
 }
 
 void *memory_new(size_t count, size_t size)

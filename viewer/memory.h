@@ -24,6 +24,9 @@ char *memory_print(const char *format, ...) __attribute__((format(printf, 1, 2))
 char *memory_print_list(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
 
+/* Ends the program as the others do: for whoever gets memory elsewhere. */
+_Noreturn void memory_none(void);
+
 /* A stream that writes into memory (open_memstream); fclose() it before reading `*text`. */
 FILE *memory_stream(char **text, size_t *size);
 

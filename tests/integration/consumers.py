@@ -16,10 +16,12 @@ import pytest
 from harness import PROGRAMS, environment, run
 from interpreters import CACHE
 
+PPROF = "github.com/google/pprof@v0.0.0-20240727154555-813a5fbdbec8"  # the last that Go 1.19 builds
 SPEEDSCOPE = "speedscope@1.25.0"
 
 FOLDER = CACHE / "consumers"
 
+GO_PROXY = "https://proxy.golang.org/"
 NPM_REGISTRY = "https://registry.npmjs.org/"
 
 
@@ -61,6 +63,10 @@ def fetched(what, registry, command):
         if is_reachable(registry):
             pytest.fail(f"{what} could not be fetched: {got.out}{got.err}")
         pytest.skip(f"{what} is not at hand, and there is no network to fetch it")
+
+
+def pprof():
+    return fetched(PPROF, GO_PROXY, lambda part: (["go", "install", PPROF], {"GOBIN": part})) / "pprof"
 
 
 def speedscope(*files):

@@ -15,6 +15,7 @@ import consumers
 import harness
 import pytest
 from harness import BUILD, TESTS, run
+from profile_proto import Profile
 
 NO_FRAME = "(no Python frame)"
 OTHER = "(other)"
@@ -167,6 +168,82 @@ def test_folded(rich, export, options):
     assert {stack: int(number) for stack, number in found.items()} == {k: v for k, v in wanted.items() if v}
     (group,) = consumers.speedscope(file)
     assert group["profiles"][0]["weight"] == sum(wanted.values())
+
+
+# --- pprof ---------------------------------------------------------------------------------------
+
+VALUES = {"alloc_objects": "allocations", "alloc_space": "allocated_bytes", "inuse_objects": "blocks", "inuse_space": "bytes"}
+
+
+def pprof_top(file, index, *options):
+    """{name: (flat, cumulative)} and the total as `pprof -top` prints them."""
+    command = [consumers.pprof(), "-top", "-unit=B", "-nodecount=0", "-nodefraction=0", "-edgefraction=0"]
+    out = run([*command, f"-sample_index={index}", *options, file], check=0).out
+    total = int(re.search(r"Total samples = (\d+)", out)[1])
+    rows = re.findall(r"^ *(\d+)B? +\S+% +\S+% +(\d+)B? +\S+% {2}(.*)$", out, re.M)
+    return {name: (int(flat), int(cumulative)) for flat, cumulative, name in rows}, total
+
+
+@pytest.mark.parametrize("options", [(), ("--at", "end"), ("--temporary",)], ids=" ".join)
+def test_pprof_top(rich, export, options):
+    file = export("pprof", rich.file, *options)
+    stacks, report = stacks_of(rich, *options)
+    for index, value in VALUES.items():
+        printed, total = pprof_top(file, index)
+        functions = [([frame[:1] for frame in frames], row) for frames, row in stacks]
+        wanted = {name: tuple(sums) for (name,), sums in sums_by_frame(functions, value).items()}
+        plain = {name for name in wanted if name.isprintable() and len(name) < 1000}
+        assert len(plain) >= len(wanted) - 8
+        assert {name: printed[name] for name in plain} == {name: wanted[name] for name in plain}
+        assert total == sum(row[value] for _, row in stacks)
+    assert pprof_top(file, "inuse_space")[1] == report["view"]["bytes"]
+
+
+def test_pprof_lines_and_labels(rich, export):
+    file = export("pprof", rich.file, "--at", "end")
+    program = rich.process["command"][-1]
+    lines, _ = pprof_top(file, "inuse_space", "-lines")
+    own = collections.Counter()
+    for name, (flat, _) in lines.items():
+        if f" {program}:" in name:
+            own[int(name.rsplit(":", 1)[1])] += flat
+    assert +own == {line: sums.bytes for line, sums in rich.per_line(program, "end").items() if sums.bytes}
+    for process in rich.report()["processes"]:
+        pid = process["pid"]
+        printed, _ = pprof_top(file, "inuse_space", f"-tagfocus=process={pid}")
+        held = harness.report(rich.file, "--at", "end", "--pid", pid)["view"]["bytes"]
+        assert sum(flat for flat, _ in printed.values()) == held
+    tags = run([consumers.pprof(), "-tags", file], check=0).out
+    assert re.findall(r"^ (\w+): Total", tags, re.M) == ["allocator", "process", "thread"]
+
+
+@pytest.mark.parametrize("options", [*MOMENTS, *FILTERS], ids=" ".join)
+def test_every_sample_of_pprof(rich, export, options):
+    profile = Profile(export("pprof", rich.file, *options))
+    stacks, report = stacks_of(rich, *options)
+    assert [name for name, _ in profile.types] == list(VALUES) and profile.default_type == "inuse_space"
+    assert [unit for _, unit in profile.types] == ["count", "bytes"] * 2
+    assert (profile.period_type, profile.period) == (("space", "bytes"), 1)
+    found = collections.defaultdict(lambda: [0] * 4)
+    for sample in profile.samples:
+        frames = tuple((name, file or None, line or None) for name, file, line, _ in reversed(sample.stack))
+        found[frames] = [a + b for a, b in zip(found[frames], sample.values)]
+    wanted = {frames: [row[value] for value in VALUES.values()] for frames, row in stacks}
+    assert found == {frames: values for frames, values in wanted.items() if any(values)}
+    for name, key in (("process", "pid"), ("thread", "thread"), ("allocator", "allocator")):
+        by = collections.Counter()
+        for sample in profile.samples:
+            by[sample.labels[name]] += sample.values[3]
+        rows = harness.report(rich.file, "--by", name, "-n", "0", *options)["rows"]
+        held = collections.Counter()
+        for row in rows:
+            held[row[key] or str(row["tid"])] += row["bytes"]
+        assert +by == +held
+    started = rich.sql("SELECT started, seconds FROM run")[0]
+    assert (profile.time_nanos, profile.duration_nanos) == pytest.approx([s * 1e9 for s in started])
+    addresses = {frame[3]: frame[:3] for sample in profile.samples for frame in sample.stack}
+    assert len(set(addresses.values())) == len(addresses)
+    assert profile.comments[0].startswith("/usr/bin/python3") and len(profile.comments) in (2, 3)
 
 
 # --- tables and statistics -----------------------------------------------------------------------

@@ -54,6 +54,7 @@ struct format {
 };
 
 static const struct format formats[] = {
+    {"pprof", "what pprof, Parca and Pyroscope open", export_pprof, CHOOSES_ALL, NULL},
     {"speedscope", "what speedscope opens", export_speedscope, CHOOSES_ALL, NULL},
     {"folded", "a line a stack, for flamegraph.pl, inferno, speedscope", export_folded, CHOOSES_ALL,
      NULL},

@@ -15,6 +15,15 @@
 #define EXPORT_FRAMES_MAX 4000000u
 #define EXPORT_OTHER      "(other)"
 
+/* A made-up address for a line of code, by its key by line: some viewers know code by it alone. */
+#define EXPORT_ADDRESS_FIRST UINT64_C(0x1000)
+#define EXPORT_ADDRESS_STEP  16u
+
+static inline uint64_t export_address(uint64_t line_key)
+{
+    return EXPORT_ADDRESS_FIRST + line_key * EXPORT_ADDRESS_STEP;
+}
+
 /* False, with a problem in the recording, when it is damaged or lacks what is needed. */
 typedef bool export_writer(FILE *stream, struct recording *recording, const struct query *query);
 
@@ -26,6 +35,10 @@ bool export_ask_stacks(struct answer *answer, struct recording *recording,
  * query's moment. Counts and sums by stack are exact; blocks of one stack share its bytes evenly.
  */
 bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query);
+
+/* A gzipped profile for pprof: allocated blocks and bytes, and those held at the query's moment, by
+ * stack, process, thread and allocator. */
+bool export_pprof(FILE *stream, struct recording *recording, const struct query *query);
 
 /* A line a stack with its bytes at the query's moment, the outermost frame first: what
  * flamegraph.pl and its successors read. */

@@ -1,0 +1,443 @@
+/*
+ * A profile for pprof (profile.proto of github.com/google/pprof), gzipped.
+ *
+ * A sample is a stack in a process, a thread and an allocator, which are its labels. Everything
+ * refers by number to tables; messages may stand in any order, so strings are written where they
+ * are first needed, and locations and functions at the end, those alone that stand in a sample.
+ *
+ * Names are final: with a system name equal to it, pprof would take a name with :: for C++ and
+ * shorten it; so there is none. Viewers that tell locations apart by address alone get made-up ones
+ * out of one mapping, which also says that there is nothing more to look for in any binary.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire.h"
+#include "viewer/cleanup.h"
+#include "viewer/cumulative.h"
+#include "viewer/export/export.h"
+#include "viewer/export/gzip.h"
+#include "viewer/export/protobuf.h"
+#include "viewer/format/names.h"
+#include "viewer/format/size.h"
+#include "viewer/memory.h"
+
+enum profile_field {
+    PROFILE_SAMPLE_TYPE = 1,
+    PROFILE_SAMPLE = 2,
+    PROFILE_MAPPING = 3,
+    PROFILE_LOCATION = 4,
+    PROFILE_FUNCTION = 5,
+    PROFILE_STRING = 6,
+    PROFILE_TIME_NANOS = 9,
+    PROFILE_DURATION_NANOS = 10,
+    PROFILE_PERIOD_TYPE = 11,
+    PROFILE_PERIOD = 12,
+    PROFILE_COMMENT = 13,
+    PROFILE_DEFAULT_SAMPLE_TYPE = 14,
+};
+
+enum value_type_field {
+    VALUE_TYPE_TYPE = 1,
+    VALUE_TYPE_UNIT = 2,
+};
+
+enum sample_field {
+    SAMPLE_LOCATION = 1,
+    SAMPLE_VALUE = 2,
+    SAMPLE_LABEL = 3,
+};
+
+enum label_field {
+    LABEL_KEY = 1,
+    LABEL_STRING = 2,
+    LABEL_NUMBER = 3,
+};
+
+enum mapping_field {
+    MAPPING_ID = 1,
+    MAPPING_START = 2,
+    MAPPING_LIMIT = 3,
+    MAPPING_FILE = 5,
+    MAPPING_HAS_FUNCTIONS = 7,
+    MAPPING_HAS_FILES = 8,
+    MAPPING_HAS_LINES = 9,
+    MAPPING_HAS_INLINES = 10,
+};
+
+enum location_field {
+    LOCATION_ID = 1,
+    LOCATION_MAPPING = 2,
+    LOCATION_ADDRESS = 3,
+    LOCATION_LINE = 4,
+};
+
+enum line_field {
+    LINE_FUNCTION = 1,
+    LINE_NUMBER = 2,
+};
+
+enum function_field {
+    FUNCTION_ID = 1,
+    FUNCTION_NAME = 2,
+    FUNCTION_FILE = 4,
+};
+
+#define MAPPING_NUMBER 1u
+#define NANOS          1e9
+#define VALUES         4u
+#define DEFAULT_VALUE  3u
+
+/* Numbers in the string table. */
+struct strings {
+    uint32_t count;
+    uint32_t process, thread, allocator; /* keys of labels */
+    uint32_t *threads;                   /* their values; 0: not yet there */
+    uint32_t allocators[WIRE_ALLOCATOR_COUNT];
+    uint32_t *files; /* by file id */
+};
+
+/* What one stack, process, thread and allocator have. */
+struct sample {
+    uint32_t key, process, thread;
+    uint8_t allocator;
+    struct row row;
+};
+
+struct samples {
+    struct sample *list;
+    size_t count, capacity;
+};
+
+struct pprof {
+    struct gzip gzip;
+    struct recording *recording;
+    const struct answer *answer;
+    struct strings strings;
+    struct protobuf inner, message, outer; /* what is being built: each is a field of the next */
+    bool *lines;                           /* by key by line: does it stand in a sample? */
+};
+
+/* --- the parts of messages --- */
+
+/* Writes the fields of the profile that have been built. */
+static void put_fields(struct pprof *pprof)
+{
+    gzip_write(&pprof->gzip, pprof->outer.bytes, pprof->outer.size);
+    protobuf_clear(&pprof->outer);
+}
+
+static void put_field(struct pprof *pprof, uint32_t field, uint64_t number)
+{
+    protobuf_number(&pprof->outer, field, number);
+    put_fields(pprof);
+}
+
+/* The message that has been built. */
+static void put_message(struct pprof *pprof, uint32_t field)
+{
+    protobuf_message(&pprof->outer, field, &pprof->message);
+    protobuf_clear(&pprof->message);
+    put_fields(pprof);
+}
+
+/* The inner message that has been built. */
+static void add_message(struct pprof *pprof, uint32_t field)
+{
+    protobuf_message(&pprof->message, field, &pprof->inner);
+    protobuf_clear(&pprof->inner);
+}
+
+/* Its number. */
+static uint32_t put_string(struct pprof *pprof, const char *text)
+{
+    protobuf_text(&pprof->outer, PROFILE_STRING, text);
+    put_fields(pprof);
+    return pprof->strings.count++;
+}
+
+/* --- what is counted --- */
+
+static void take_counter(void *context, const struct counted *counted)
+{
+    struct samples *samples = context;
+    if (samples->count == samples->capacity) {
+        samples->capacity = samples->capacity * 2 + 64;
+        samples->list = memory_resize(samples->list, samples->capacity, sizeof *samples->list);
+    }
+    samples->list[samples->count++] = (struct sample){
+        .key = counted->key,
+        .process = (uint32_t)counted->process,
+        .thread = counted->counter->thread,
+        .allocator = (uint8_t)counted->counter->allocator,
+        .row = *counted->row,
+    };
+}
+
+static int compare_numbers(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_samples(const void *a, const void *b)
+{
+    const struct sample *one = a, *other = b;
+    int order = compare_numbers(one->key, other->key);
+    if (!order)
+        order = compare_numbers(one->process, other->process);
+    if (!order)
+        order = compare_numbers(one->thread, other->thread);
+    return order ? order : compare_numbers(one->allocator, other->allocator);
+}
+
+static bool is_nothing(const struct row *row)
+{
+    return !row->bytes && !row->blocks && !row->allocated_bytes && !row->allocations;
+}
+
+/* Sums what differs in the size of the blocks alone. */
+static void merge(struct samples *samples)
+{
+    size_t kept = 0;
+    if (samples->count)
+        qsort(samples->list, samples->count, sizeof *samples->list, compare_samples);
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *sample = &samples->list[i];
+        if (is_nothing(&sample->row))
+            continue;
+        if (kept && !compare_samples(&samples->list[kept - 1], sample))
+            row_add(&samples->list[kept - 1].row, &sample->row);
+        else
+            samples->list[kept++] = *sample;
+    }
+    samples->count = kept;
+}
+
+/* --- samples --- */
+
+static void put_value_type(struct pprof *pprof, uint32_t field, uint32_t type, uint32_t unit)
+{
+    protobuf_number(&pprof->message, VALUE_TYPE_TYPE, type);
+    protobuf_number(&pprof->message, VALUE_TYPE_UNIT, unit);
+    put_message(pprof, field);
+}
+
+/* The order in which heap profiles have them. */
+static void put_types(struct pprof *pprof)
+{
+    static const char *const names[VALUES] = {"alloc_objects", "alloc_space", "inuse_objects",
+                                              "inuse_space"};
+    uint32_t numbers[VALUES];
+    uint32_t units[] = {put_string(pprof, "count"), put_string(pprof, "bytes")};
+    for (unsigned i = 0; i < VALUES; i++)
+        numbers[i] = put_string(pprof, names[i]);
+    for (unsigned i = 0; i < VALUES; i++)
+        put_value_type(pprof, PROFILE_SAMPLE_TYPE, numbers[i], units[i % 2]);
+    put_value_type(pprof, PROFILE_PERIOD_TYPE, put_string(pprof, "space"), units[1]);
+    put_field(pprof, PROFILE_PERIOD, 1);
+    put_field(pprof, PROFILE_DEFAULT_SAMPLE_TYPE, numbers[DEFAULT_VALUE]);
+}
+
+/* Sees to it that the strings of the sample's labels are there. */
+static void need_strings(struct pprof *pprof, const struct sample *sample)
+{
+    struct strings *strings = &pprof->strings;
+    const struct thread *thread = &pprof->recording->symbols.threads[sample->thread];
+    if (!strings->threads[sample->thread]) {
+        CLEANUP(cleanup_free) char *tid = memory_print("%lld", (long long)thread->tid);
+        strings->threads[sample->thread] = put_string(pprof, *thread->name ? thread->name : tid);
+    }
+    if (!strings->allocators[sample->allocator])
+        strings->allocators[sample->allocator] =
+            put_string(pprof, allocator_names[sample->allocator]);
+}
+
+static void add_label(struct pprof *pprof, uint32_t key, enum label_field field, uint64_t value)
+{
+    protobuf_number(&pprof->inner, LABEL_KEY, key);
+    protobuf_number(&pprof->inner, field, value);
+    add_message(pprof, SAMPLE_LABEL);
+}
+
+/* Locations are numbered by key by line, from 1. */
+static void add_stack(struct pprof *pprof, uint32_t node)
+{
+    const struct grouping *grouping = &pprof->answer->grouping;
+    size_t depth;
+    CLEANUP(cleanup_free)
+    uint32_t *path = stacks_path(&pprof->recording->stacks, node, &depth);
+    CLEANUP(cleanup_free) uint64_t *numbers = memory_new(depth + 1, sizeof *numbers);
+    numbers[0] = grouping->line_keys[0] + UINT64_C(1); /* no frame */
+    for (size_t i = 0; i < depth; i++)
+        numbers[i] = grouping->line_keys[path[depth - 1 - i]] + UINT64_C(1);
+    size_t count = depth ? depth : 1;
+    for (size_t i = 0; i < count; i++)
+        pprof->lines[numbers[i] - 1] = true;
+    protobuf_numbers(&pprof->message, SAMPLE_LOCATION, numbers, count);
+}
+
+/* A process is a number, so that pprof's own -tagfocus=process=1234 means it. */
+static void put_sample(struct pprof *pprof, const struct sample *sample)
+{
+    const struct strings *strings = &pprof->strings;
+    const struct row *row = &sample->row;
+    const uint64_t values[VALUES] = {row->allocations, row->allocated_bytes, row->blocks,
+                                     row->bytes};
+    uint64_t pid = (uint64_t)pprof->recording->processes[sample->process].pid;
+    need_strings(pprof, sample);
+    add_stack(pprof, sample->key);
+    protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUES);
+    add_label(pprof, strings->process, LABEL_NUMBER, pid);
+    add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sample->thread]);
+    add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sample->allocator]);
+    put_message(pprof, PROFILE_SAMPLE);
+}
+
+static void put_samples(struct pprof *pprof, const struct samples *samples)
+{
+    struct strings *strings = &pprof->strings;
+    strings->process = put_string(pprof, "process");
+    strings->thread = put_string(pprof, "thread");
+    strings->allocator = put_string(pprof, "allocator");
+    strings->threads = memory_new(pprof->recording->symbols.thread_count, sizeof *strings->threads);
+    for (size_t i = 0; i < samples->count; i++)
+        put_sample(pprof, &samples->list[i]);
+    free(strings->threads);
+}
+
+/* --- what samples refer to --- */
+
+static void put_location(struct pprof *pprof, uint32_t key, uint32_t function, int32_t line)
+{
+    protobuf_number(&pprof->inner, LINE_FUNCTION, function + UINT64_C(1));
+    protobuf_number(&pprof->inner, LINE_NUMBER, (uint64_t)(int64_t)line);
+    protobuf_number(&pprof->message, LOCATION_ID, key + UINT64_C(1));
+    protobuf_number(&pprof->message, LOCATION_MAPPING, MAPPING_NUMBER);
+    protobuf_number(&pprof->message, LOCATION_ADDRESS, export_address(key));
+    add_message(pprof, LOCATION_LINE);
+    put_message(pprof, PROFILE_LOCATION);
+}
+
+static void put_function(struct pprof *pprof, uint32_t key, const struct frame *frame)
+{
+    uint32_t *file = &pprof->strings.files[frame->file_id];
+    if (frame->file && !*file)
+        *file = put_string(pprof, frame->file);
+    uint32_t name = put_string(pprof, frame->function ? frame->function : NAME_OF_NO_FRAME);
+    protobuf_number(&pprof->message, FUNCTION_ID, key + UINT64_C(1));
+    protobuf_number(&pprof->message, FUNCTION_NAME, name);
+    protobuf_number(&pprof->message, FUNCTION_FILE, frame->file ? *file : 0);
+    put_message(pprof, PROFILE_FUNCTION);
+}
+
+/* Functions are numbered by key by function, from 1. */
+static void put_locations(struct pprof *pprof)
+{
+    const struct symbols *symbols = &pprof->recording->symbols;
+    const uint32_t *line_keys = pprof->answer->grouping.line_keys;
+    CLEANUP(grouping_deinit) struct grouping functions;
+    grouping_init(&functions, pprof->recording, GROUP_BY_FUNCTION, BLAME_NONE);
+    CLEANUP(cleanup_free) bool *seen = memory_new(functions.key_count, sizeof *seen);
+    pprof->strings.files = memory_new(symbols->file_count + 1, sizeof *pprof->strings.files);
+    for (uint32_t i = 0; i < symbols->frame_count; i++) {
+        bool *needed = &pprof->lines[line_keys[i]];
+        if (!*needed)
+            continue;
+        *needed = false; /* equal ones are one */
+        uint32_t function = functions.keys[i];
+        put_location(pprof, line_keys[i], function, symbols->frames[i].line);
+        if (!seen[function])
+            put_function(pprof, function, &symbols->frames[i]);
+        seen[function] = true;
+    }
+    free(pprof->strings.files);
+}
+
+static void put_mapping(struct pprof *pprof)
+{
+    const struct recording *recording = pprof->recording;
+    const char *program = json_string_value(json_array_get(recording->run.command, 0));
+    uint32_t file = put_string(pprof, program ? program : "");
+    struct protobuf *message = &pprof->message;
+    protobuf_number(message, MAPPING_ID, MAPPING_NUMBER);
+    protobuf_number(message, MAPPING_START, EXPORT_ADDRESS_FIRST);
+    protobuf_number(message, MAPPING_LIMIT, export_address(recording->symbols.frame_count));
+    protobuf_number(message, MAPPING_FILE, file);
+    for (uint32_t has = MAPPING_HAS_FUNCTIONS; has <= MAPPING_HAS_INLINES; has++)
+        protobuf_number(message, has, 1);
+    put_message(pprof, PROFILE_MAPPING);
+}
+
+/* --- what is said of it --- */
+
+/* Takes the text over. */
+static void put_comment(struct pprof *pprof, char *text)
+{
+    put_field(pprof, PROFILE_COMMENT, put_string(pprof, text));
+    free(text);
+}
+
+static void put_comments(struct pprof *pprof)
+{
+    struct recording *recording = pprof->recording;
+    const struct answer *answer = pprof->answer;
+    CLEANUP(cleanup_free) char *view = name_of_view(recording, &answer->query);
+    uint64_t lost = recording_lost_events(recording);
+    put_comment(pprof, name_of_command(recording->run.command));
+    put_comment(pprof, memory_print("inuse: %s%s", view,
+                                    query_is_filtered(&answer->query) ? " (filtered)" : ""));
+    if (!isnan(answer->time))
+        put_comment(pprof,
+                    memory_print("that is %s after the start", seconds_format(answer->time).text));
+    if (answer->by_slices)
+        put_comment(pprof, memory_copy("as of the last slice before: no history was kept"));
+    if (!answer->peak.is_known)
+        put_comment(pprof, memory_copy("peak: each process's own"));
+    if (lost)
+        put_comment(pprof, memory_print("%llu events were lost", (unsigned long long)lost));
+    if (isnan(recording->run.seconds))
+        put_comment(pprof, memory_copy("the run goes on, or its recording was cut short"));
+}
+
+static void put_profile(struct pprof *pprof, const struct samples *samples)
+{
+    put_string(pprof, "");
+    put_types(pprof);
+    put_samples(pprof, samples);
+    put_locations(pprof);
+    put_mapping(pprof);
+    put_field(pprof, PROFILE_TIME_NANOS, (uint64_t)(pprof->recording->run.started * NANOS));
+    put_field(pprof, PROFILE_DURATION_NANOS, (uint64_t)(run_length(pprof->recording) * NANOS));
+    put_comments(pprof);
+}
+
+static void put_file(FILE *stream, struct recording *recording, const struct answer *answer,
+                     const struct samples *samples)
+{
+    struct pprof pprof = {
+        .recording = recording,
+        .answer = answer,
+        .lines = memory_new(recording->symbols.frame_count, sizeof *pprof.lines),
+    };
+    gzip_init(&pprof.gzip, stream);
+    put_profile(&pprof, samples);
+    gzip_finish(&pprof.gzip);
+    protobuf_deinit(&pprof.inner);
+    protobuf_deinit(&pprof.message);
+    protobuf_deinit(&pprof.outer);
+    free(pprof.lines);
+}
+
+bool export_pprof(FILE *stream, struct recording *recording, const struct query *query)
+{
+    struct samples samples = {0};
+    CLEANUP(answer_deinit) struct answer answer;
+    bool good = export_ask_stacks(&answer, recording, query, take_counter, &samples);
+    if (good) {
+        merge(&samples);
+        put_file(stream, recording, &answer, &samples);
+    }
+    free(samples.list);
+    return good;
+}
