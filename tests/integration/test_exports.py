@@ -71,6 +71,14 @@ def rich(tmp_path_factory):
     return recording
 
 
+@pytest.fixture(scope="module")
+def without_history(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slices")
+    source = harness.Program.write(folder, "kept = [bytes(1000) for _ in range(100)]")
+    command = ["/usr/bin/python3", "-I", "-S", source]
+    return harness.record(command, folder / "run.heapline", ["--no-history"], cwd=folder)
+
+
 @pytest.fixture
 def export(tmp_path):
     """export(format, file, *options): the file that it has written."""
@@ -244,6 +252,100 @@ def test_every_sample_of_pprof(rich, export, options):
     addresses = {frame[3]: frame[:3] for sample in profile.samples for frame in sample.stack}
     assert len(set(addresses.values())) == len(addresses)
     assert profile.comments[0].startswith("/usr/bin/python3") and len(profile.comments) in (2, 3)
+
+
+# --- DHAT ----------------------------------------------------------------------------------------
+
+
+def lives(recording):
+    """By process and stack: {(pid, stack): [most bytes, blocks then, µs lived]} from the events."""
+    pids = dict(recording.sql("SELECT id, pid FROM process"))
+    ended = {pid: round(ended * 1e6) for pid, ended in recording.sql("SELECT pid, ended FROM process")}
+    query = "SELECT process, stack, kind, size, cast(round(time * 1e6) AS INTEGER) FROM events ORDER BY process, sequence"
+    command = [BUILD / "heapline", "sql", "--csv", recording.file, query]
+    found = {}
+    held = collections.defaultdict(lambda: [0, 0])
+    for process, stack, kind, size, time in list(csv.reader(io.StringIO(run(command, check=0).out)))[1:]:
+        key = pids[int(process)], int(stack)
+        sign = -1 if kind == "free" else 1
+        held[key][0] += sign * int(size)
+        held[key][1] += sign
+        most = found.setdefault(key, [0, 0, 0])
+        most[2] += sign * (ended[key[0]] - int(time))
+        if held[key][0] > most[0]:
+            most[:2] = held[key]
+    return found
+
+
+def frames_of_stacks(recording):
+    """{number: frames} of all stacks, as DHAT has them, without addresses."""
+    query = "SELECT stack, parent, file, line, function FROM stacks ORDER BY stack"
+    frames = {0: ()}
+    for row in run([BUILD / "heapline", "sql", "--json", recording.file, query], check=0).json:
+        frames[row["stack"]] = (label((row["function"], row["file"], row["line"])), *frames[row["parent"]])
+    frames[0] = (NO_FRAME,)
+    return frames
+
+
+def dhat(file):
+    script = "/usr/libexec/valgrind/dh_view.js"
+    return run(["node", harness.PROGRAMS / "consumers/dhat.js", script, file], check=0).json
+
+
+def without_address(frame):
+    return re.sub("^0x[0-9A-F]+: ", "", frame)
+
+
+def test_dhat(rich, export):
+    shown = dhat(export("dhat", rich.file))
+    totals, view = rich.totals, rich.report()["view"]
+    at_end = rich.report("end")["view"]
+    assert shown["root"]["totalBytes"] == totals["allocated_bytes"]
+    assert shown["root"]["totalBlocks"] == totals["allocations"]
+    assert (shown["root"]["atTGmaxBytes"], shown["root"]["atTGmaxBlocks"]) == (view["bytes"], view["blocks"])
+    assert (shown["root"]["atTEndBytes"], shown["root"]["atTEndBlocks"]) == (at_end["bytes"], at_end["blocks"])
+    assert f"At t-gmax: {view['bytes']:,} bytes (100%) in {view['blocks']:,} blocks" in shown["page"]
+    names = frames_of_stacks(rich)
+    wanted = {}
+    for (pid, stack), values in lives(rich).items():
+        key = (*names[stack], str(pid))
+        assert key not in wanted
+        wanted[key] = values
+    found = {}
+    for leaf in shown["leaves"]:
+        *frames, process = map(without_address, leaf["frames"])
+        key = (*frames, re.match(r"process (\d+): /usr/bin/python3 ", process)[1])
+        found[key] = [leaf["maxBytes"], leaf["maxBlocks"], leaf["totalLifetimes"]]
+    assert found == wanted
+
+
+def test_dhat_of_one_process_at_a_moment(rich, export):
+    pid = rich.process["pid"]
+    options = ("--pid", pid, "--at", "end", "--exclude", "program.py")
+    file = export("dhat", rich.file, *options)
+    shown = dhat(file)
+    stacks, report = stacks_of(rich, *options)
+    wanted = {tuple(label(frame) for frame in reversed(frames)): row for frames, row in stacks}
+    for leaf in shown["leaves"]:
+        row = wanted.pop(tuple(map(without_address, leaf["frames"])))
+        assert (leaf["totalBytes"], leaf["totalBlocks"]) == (row["allocated_bytes"], row["allocations"])
+        assert (leaf["atTGmaxBytes"], leaf["atTGmaxBlocks"]) == (row["bytes"], row["blocks"])
+        assert (leaf["atTEndBytes"], leaf["atTEndBlocks"]) == (row["bytes"], row["blocks"])
+        assert leaf["maxBytes"] >= row["bytes"]
+    assert not wanted
+    data = json.loads(file.read_text())
+    assert (data["pid"], data["bklt"], data["bkacc"], data["mode"]) == (pid, True, False, "heap")
+    assert data["tg"] == round(report["view"]["time"] * 1e6)
+
+
+def test_dhat_without_history(without_history, export):
+    file = export("dhat", without_history.file)
+    data = json.loads(file.read_text())
+    assert data["bklt"] is False and "tg" not in data
+    assert all(set(point) == {"tb", "tbk", "fs"} for point in data["pps"])
+    shown = dhat(file)
+    assert shown["root"]["totalBytes"] == without_history.totals["allocated_bytes"]
+    assert "t-gmax" not in shown["page"]
 
 
 # --- tables and statistics -----------------------------------------------------------------------

@@ -56,6 +56,9 @@ struct format {
 static const struct format formats[] = {
     {"pprof", "what pprof, Parca and Pyroscope open", export_pprof, CHOOSES_ALL, NULL},
     {"speedscope", "what speedscope opens", export_speedscope, CHOOSES_ALL, NULL},
+    {"dhat", "what dh_view.html (valgrind) and the Firefox Profiler open", export_dhat,
+     CHOOSES_MOMENT | CHOOSES_BLOCKS,
+     "is of the whole run: --between and --temporary choose nothing from it"},
     {"folded", "a line a stack, for flamegraph.pl, inferno, speedscope", export_folded, CHOOSES_ALL,
      NULL},
     {"csv", "a table of all rows of heapline report", export_csv, CHOOSES_ALL | CHOOSES_ROWS, NULL},

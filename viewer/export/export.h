@@ -40,6 +40,10 @@ bool export_tracemalloc(FILE *stream, struct recording *recording, const struct 
  * stack, process, thread and allocator. */
 bool export_pprof(FILE *stream, struct recording *recording, const struct query *query);
 
+/* DHAT's JSON: of each stack what was allocated, and, where a history was kept, how long it lived,
+ * the most that it held, what it held at the query's moment and at the end. Plays every event. */
+bool export_dhat(FILE *stream, struct recording *recording, const struct query *query);
+
 /* A line a stack with its bytes at the query's moment, the outermost frame first: what
  * flamegraph.pl and its successors read. */
 bool export_folded(FILE *stream, struct recording *recording, const struct query *query);
