@@ -18,11 +18,14 @@ from interpreters import CACHE
 
 PPROF = "github.com/google/pprof@v0.0.0-20240727154555-813a5fbdbec8"  # the last that Go 1.19 builds
 SPEEDSCOPE = "speedscope@1.25.0"
+MPROF = ("memory_profiler==0.61.0", "psutil==7.1.3", "matplotlib==3.10.7", "numpy==2.3.5")
 
 FOLDER = CACHE / "consumers"
+PYTHON = "/usr/bin/python3"
 
 GO_PROXY = "https://proxy.golang.org/"
 NPM_REGISTRY = "https://registry.npmjs.org/"
+PYPI = "https://pypi.org/simple/"
 
 
 def is_reachable(registry):
@@ -75,3 +78,10 @@ def speedscope(*files):
     folder = fetched(SPEEDSCOPE, NPM_REGISTRY, lambda part: (command, {}))
     release = folder / "node_modules/speedscope/dist/release"
     return run(["node", PROGRAMS / "consumers/speedscope.js", release, *files], check=0).json
+
+
+def packages(*wanted):
+    """The environment in which PYTHON has these packages."""
+    command = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
+    folder = fetched(wanted[0], PYPI, lambda part: ([*command, "--target", part], {}))
+    return environment(PYTHONPATH=folder, MPLBACKEND="Agg", MPLCONFIGDIR=folder)

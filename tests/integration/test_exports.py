@@ -348,6 +348,55 @@ def test_dhat_without_history(without_history, export):
     assert "t-gmax" not in shown["page"]
 
 
+# --- over time -----------------------------------------------------------------------------------
+
+
+def test_chrome(rich, export):
+    trace = json.loads(export("chrome", rich.file).read_text())
+    timeline = run([BUILD / "heapline", "timeline", "--json", rich.file], check=0).json
+    counters = collections.defaultdict(list)
+    names = {}
+    for event in trace["traceEvents"]:
+        if event["ph"] == "M":
+            assert event["name"] == "process_name"
+            names[event["pid"]] = event["args"]["name"]
+        else:
+            assert event["ph"] == "C" and isinstance(event["ts"], int)
+            assert all(isinstance(value, int) and value >= 0 for value in event["args"].values())
+            counters[event["pid"], event["name"]].append((event["ts"], event["args"]))
+    assert len(names) == 2 and all(name.startswith("/usr/bin/python3") for name in names.values())
+    for process in timeline["processes"]:
+        samples = process["samples"]
+        times = [round(sample["time"] * 1e6) for sample in samples]
+        for name, wanted in (
+            ("heap", [{a: s[a] for a in ("malloc", "raw", "mem", "object", "mmap")} for s in samples]),
+            ("resident", [{"bytes": s["resident"]} for s in samples if s["resident"] is not None]),
+            ("heap, at most", [{"bytes": s["most_bytes"]} for s in samples]),
+        ):
+            *track, last = counters[process["pid"], name]
+            assert [value for _, value in track] == wanted
+            assert set(last[1].values()) == {0}  # its end
+            if name == "heap":
+                assert [time for time, _ in track] == times
+            assert last[0] >= times[-1]
+        assert max(value["bytes"] for _, value in counters[process["pid"], "heap, at most"]) == process["peak_bytes"]
+
+
+def test_mprof_plot(rich, export, tmp_path):
+    """mprof itself reads the file and draws it."""
+    file = export("mprof", rich.file, name="mprofile_1.dat")
+    env = consumers.packages(*consumers.MPROF)
+    read = "import json, mprof, sys; print(json.dumps(mprof.read_mprofile_file(sys.argv[1])))"
+    profile = run([consumers.PYTHON, "-c", read, file], env, check=0).json
+    resident = rich.sql("SELECT resident FROM sample WHERE process = 1 AND resident NOT NULL ORDER BY time")
+    assert profile["mem_usage"] == pytest.approx([size / 2**20 for (size,) in resident], abs=1e-6)
+    assert profile["cmd_line"].startswith("/usr/bin/python3") and len(profile["children"]) == 1
+    plot = tmp_path / "plot.svg"
+    command = [consumers.PYTHON, "-m", "mprof", "plot", "--backend", "Agg", "-o", plot, file]
+    assert run(command, env, check=0)
+    assert "<svg" in plot.read_text()
+
+
 # --- tables and statistics -----------------------------------------------------------------------
 
 

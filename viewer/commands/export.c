@@ -64,6 +64,8 @@ static const struct format formats[] = {
     {"csv", "a table of all rows of heapline report", export_csv, CHOOSES_ALL | CHOOSES_ROWS, NULL},
     {"tracemalloc", "what tracemalloc.Snapshot.load() opens", export_tracemalloc, CHOOSES_ALL,
      NULL},
+    {"chrome", "counters over time for Perfetto and chrome://tracing", export_chrome, 0,
+     "has memory over the whole run: only --pid chooses from it"},
     {"mprof", "what mprof plot draws: resident memory over time", export_mprof, 0,
      "has resident memory over the whole run: only --pid chooses from it"},
 };

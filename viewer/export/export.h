@@ -54,6 +54,9 @@ bool export_speedscope(FILE *stream, struct recording *recording, const struct q
 /* What `mprof plot` draws: resident memory over time. The query's moment does not matter. */
 bool export_mprof(FILE *stream, struct recording *recording, const struct query *query);
 
+/* Counter tracks for Perfetto and chrome://tracing. The query's moment does not matter. */
+bool export_chrome(FILE *stream, struct recording *recording, const struct query *query);
+
 /* The rows of a report, all of them, by what the query says. */
 bool export_csv(FILE *stream, struct recording *recording, const struct query *query);
 
