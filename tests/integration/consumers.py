@@ -19,6 +19,7 @@ from interpreters import CACHE
 PPROF = "github.com/google/pprof@v0.0.0-20240727154555-813a5fbdbec8"  # the last that Go 1.19 builds
 SPEEDSCOPE = "speedscope@1.25.0"
 MPROF = ("memory_profiler==0.61.0", "psutil==7.1.3", "matplotlib==3.10.7", "numpy==2.3.5")
+MEMRAY = ("memray==1.20.0",)
 
 FOLDER = CACHE / "consumers"
 PYTHON = "/usr/bin/python3"

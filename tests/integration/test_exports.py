@@ -411,3 +411,57 @@ def test_csv(rich, export, options):
     command = [BUILD / "heapline", "report", "--csv", "-n", "0", *options, rich.file]
     printed = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, check=True).stdout
     assert export("csv", rich.file, *options).read_bytes() == printed
+
+
+def keys_of(value):
+    """The names of a JSON value at all levels; of a list those of its first element."""
+    if isinstance(value, list):
+        return [keys_of(value[0])] if value else []
+    if isinstance(value, dict):
+        return {key: keys_of(inner) for key, inner in value.items()}
+    return None
+
+
+@pytest.mark.parametrize("options", [(), ("--between", "10%", "end"), ("--include", "program.py")], ids=" ".join)
+def test_memray_statistics(rich, export, options):
+    stats = json.loads(export("memray", rich.file, *options).read_text())
+    stacks, report = stacks_of(rich, *options)
+    assert stats["total_num_allocations"] == sum(row["allocations"] for _, row in stacks)
+    assert stats["total_bytes_allocated"] == sum(row["allocated_bytes"] for _, row in stacks)
+    sizes = harness.report(rich.file, "--by", "size", "-n", "0", *options)["rows"]
+    wanted = {(row["size_min"], row["size_max"]): row["allocations"] for row in sizes if row["allocations"]}
+    bins = {(b["min_bytes"], b["max_bytes"]): b["count"] for b in stats["allocation_size_histogram"]}
+    assert {bin: count for bin, count in bins.items() if count} == wanted
+    assert [least for least, _ in bins][1:] == [most + 1 for _, most in bins][:-1]
+    names = {"malloc": "MALLOC", "mmap": "MMAP", "raw": "PYMALLOC_RAW", "mem": "PYMALLOC_MEM", "object": "PYMALLOC_OBJECT"}
+    allocators = harness.report(rich.file, "--by", "allocator", *options)["rows"]
+    assert stats["allocator_type_distribution"] == {
+        names[row["allocator"]]: row["allocations"] for row in allocators if row["allocations"]
+    }
+    for value, key, name in (("allocated_bytes", "size", "size"), ("allocations", "count", "count")):
+        sums = collections.Counter()
+        for frames, row in stacks:
+            function, file, line = frames[-1]
+            sums[f"{function}:{file}:{line}" if file else "<stack trace unavailable>"] += row[value]
+        top = {entry["location"]: entry[key] for entry in stats[f"top_allocations_by_{name}"]}
+        assert sorted(top.values()) == sorted(sums.values())[-10:]
+        assert all(sums[location] == number for location, number in top.items())
+    assert sum(m["total_bytes"] for m in stats["top_modules_by_allocation_size"]) == stats["total_bytes_allocated"]
+    assert stats["metadata"]["peak_memory"] == report["totals"]["peak_bytes"]
+    assert stats["metadata"]["pid"] == rich.process["pid"]
+
+
+def test_memray_s_own_names(rich, export, program, tmp_path):
+    """The keys are those that memray writes."""
+    env = consumers.packages(*consumers.MEMRAY)
+    source = program("kept = [bytes(1000) for _ in range(100)]")
+    memray = [consumers.PYTHON, "-m", "memray"]
+    run([*memray, "run", "-q", "-o", tmp_path / "run.bin", source], env, check=0)
+    run([*memray, "stats", "--json", "-o", tmp_path / "stats.json", tmp_path / "run.bin"], env, check=0)
+    theirs = json.loads((tmp_path / "stats.json").read_text())
+    ours = json.loads(export("memray", rich.file).read_text())
+    theirs["allocator_type_distribution"] = ours["allocator_type_distribution"] = None
+    assert keys_of(ours) == keys_of(theirs)
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?\+00:00"
+    for name in ("start_time", "end_time"):
+        assert re.fullmatch(stamp, ours["metadata"][name]) and re.fullmatch(stamp, theirs["metadata"][name])

@@ -64,6 +64,9 @@ static const struct format formats[] = {
     {"csv", "a table of all rows of heapline report", export_csv, CHOOSES_ALL | CHOOSES_ROWS, NULL},
     {"tracemalloc", "what tracemalloc.Snapshot.load() opens", export_tracemalloc, CHOOSES_ALL,
      NULL},
+    {"memray", "JSON as memray stats --json has it", export_memray, CHOOSES_SPAN | CHOOSES_BLOCKS,
+     "has what was allocated in all, or between two moments: --at and --temporary choose nothing "
+     "from it"},
     {"chrome", "counters over time for Perfetto and chrome://tracing", export_chrome, 0,
      "has memory over the whole run: only --pid chooses from it"},
     {"mprof", "what mprof plot draws: resident memory over time", export_mprof, 0,

@@ -60,4 +60,7 @@ bool export_chrome(FILE *stream, struct recording *recording, const struct query
 /* The rows of a report, all of them, by what the query says. */
 bool export_csv(FILE *stream, struct recording *recording, const struct query *query);
 
+/* What was allocated, as `memray stats --json` says it: of the whole run, or of a span. */
+bool export_memray(FILE *stream, struct recording *recording, const struct query *query);
+
 #endif
