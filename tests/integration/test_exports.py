@@ -465,3 +465,151 @@ def test_memray_s_own_names(rich, export, program, tmp_path):
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?\+00:00"
     for name in ("start_time", "end_time"):
         assert re.fullmatch(stamp, ours["metadata"][name]) and re.fullmatch(stamp, theirs["metadata"][name])
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+FORMATS = ("pprof", "speedscope", "dhat", "folded", "csv", "tracemalloc", "memray", "chrome", "mprof")
+
+
+def opened(format, file):
+    """Opens it as its consumer does; fails where that does."""
+    if format == "pprof":
+        samples = Profile(file).samples
+        return samples, pprof_top(file, "inuse_space")[1] if samples else 0
+    if format == "speedscope":
+        return consumers.speedscope(file)
+    if format == "dhat":
+        return dhat(file)
+    if format == "tracemalloc":
+        load = "import sys, tracemalloc; print(len(tracemalloc.Snapshot.load(sys.argv[1]).traces))"
+        return run([consumers.PYTHON, "-c", load, file], check=0).json
+    return json.loads(file.read_text()) if format in ("memray", "chrome") else file.read_text()
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory):
+    """A run without Python, and one that has no process, for none has said hello yet."""
+    folder = tmp_path_factory.mktemp("nothing")
+    plain, empty = folder / "plain.heapline", folder / "empty.heapline"
+    harness.record(["/bin/true"], plain)
+    harness.record(["/usr/bin/python3", "-I", "-S", "-c", "pass"], empty)
+    with sqlite3.connect(empty) as database:
+        tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            if table not in ("run", "allocator"):
+                database.execute(f"DELETE FROM {table}")
+        database.execute("UPDATE run SET seconds = NULL, complete = 0")
+    return plain, empty
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_in_it(format, export, nothing, rich):
+    plain, empty = nothing
+    for file, *options in ([empty], [plain], [rich.file, "--pid", "999999999"]):
+        opened(format, export(format, file, *options))
+
+
+def test_a_run_that_goes_on(export, program, tmp_path):
+    """What it has come to is exported, while it is recorded."""
+    source = program("""
+        import sys
+        kept = [bytes(5000) for _ in range(1000)]  #: kept
+        print("there", flush=True)
+        sys.stdin.readline()
+    """)
+    file = tmp_path / "run.heapline"
+    running = harness.start(harness.heapline_run(["/usr/bin/python3", "-I", "-S", source], file))
+    assert running.stdout.readline() == "there\n"
+    recording = harness.Recording(file)
+    while recording.line(source, "kept").blocks < 1000:
+        recording = harness.Recording(file)
+    for format in FORMATS:
+        opened(format, export(format, file))
+    _, total = opened("pprof", export("pprof", file))
+    assert total >= 1000 * 5000
+    running.communicate("\n")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("recording", sorted((TESTS / "data").glob("format-*.heapline")), ids=lambda file: file.stem)
+def test_older_recordings(format, export, recording):
+    opened(format, export(format, recording))
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"chrome", "mprof"}))
+def test_damaged_counters(format, rich, tmp_path):
+    """It is said, and nothing is left that looks like an export."""
+    file, output = tmp_path / "run.heapline", tmp_path / "output"
+    shutil.copy(rich.file, file)
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE counter_chunk SET data = zeroblob(length(data))")
+    failed = run([BUILD / "heapline", "export", "--format", format, "-o", output, file], check=1)
+    assert "damaged" in failed.err and failed.out == "" and not output.exists()
+
+
+def test_damaged_history(rich, tmp_path):
+    file, output = tmp_path / "run.heapline", tmp_path / "output"
+    shutil.copy(rich.file, file)
+    with sqlite3.connect(file) as database:
+        database.execute("DELETE FROM history_chunk WHERE process = 1 AND first_event > 0")
+    failed = run([BUILD / "heapline", "export", "--format", "dhat", "-o", output, file], check=1)
+    assert re.search(r"ends after \d+ of its \d+ events", failed.err) and not output.exists()
+
+
+def test_a_large_tree_is_folded(export, program, tmp_path):
+    """More stacks than browsers take: the remainder is called so, and all sums stay what they are."""
+    source = program("""
+        def walk(depth, number):
+            kept.append(bytes(100))
+            if depth < 16:
+                (left if number & 1 else right)(depth + 1, number >> 1)
+        def left(depth, number):
+            walk(depth, number)
+        def right(depth, number):
+            walk(depth, number)
+        kept = []
+        for number in range(1 << 15):
+            walk(0, number)
+    """)
+    recording = harness.record(["/usr/bin/python3", "-I", "-S", source], tmp_path / "run.heapline")
+    assert recording.sql("SELECT max(first + count) FROM node_chunk")[0][0] > 100_000
+    file = export("speedscope", recording.file)
+    (group,) = consumers.speedscope(file)
+    view, totals = recording.report()["view"], recording.totals
+    for profile, total in zip(group["profiles"], (view["bytes"], totals["allocated_bytes"])):
+        assert profile["weight"] == total and 10_000 < profile["nodes"] <= 50_000
+        others = [frame for frame in profile["frames"] if frame[0] == OTHER]
+        assert len(others) == 1 and others[0][3] > 0
+    shown = dhat(export("dhat", recording.file))
+    assert shown["root"]["totalBytes"] == totals["allocated_bytes"]
+    assert shown["root"]["atTGmaxBytes"] == view["bytes"]
+    assert len(shown["leaves"]) <= 50_000
+    rest = [leaf for leaf in shown["leaves"] if leaf["frames"][0] == OTHER]
+    assert rest and all(leaf["maxBytes"] >= leaf["atTGmaxBytes"] for leaf in rest)
+    whole = Profile(export("pprof", recording.file))
+    assert sum(sample.values[3] for sample in whole.samples) == view["bytes"]
+    assert len(whole.samples) > 90_000
+
+
+def test_wrong_usage(rich, tmp_path):
+    command = [BUILD / "heapline", "export"]
+    helped = run([*command, "--help"], check=0).out
+    assert all(re.search(rf"^  {name} ", helped, re.M) for name in FORMATS)
+    unknown = run([*command, "--format", "x", "-o", "x", rich.file], check=2).err
+    assert all(name in unknown for name in FORMATS)
+    for format, *options in (
+        ("dhat", "--between", "0s", "end"), ("dhat", "--temporary"), ("chrome", "--at", "end"), ("chrome", "--include", "x"),
+        ("memray", "--at", "end"), ("memray", "--temporary"), ("pprof", "--by", "line"), ("folded", "--blame", "import"),
+    ):
+        assert run([*command, "--format", format, "-o", tmp_path / "x", *options, rich.file], check=2).err
+        assert not (tmp_path / "x").exists()
+
+
+def test_what_is_not_to_be_written_over(rich):
+    command = [BUILD / "heapline", "export", "--format", "folded", "-o"]
+    before = rich.file.read_bytes()
+    assert "the recording itself" in run([*command, rich.file, rich.file], check=1).err
+    assert rich.file.read_bytes() == before
+    full = run([*command, "/dev/full", rich.file], check=1)
+    assert "disk" in full.err and Path("/dev/full").is_char_device()
