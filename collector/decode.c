@@ -436,23 +436,27 @@ static void on_chain(struct cursor *cursor, uint64_t first)
     process->damaged += !done;
 }
 
+_Static_assert(WIRE_MODULE_ID_MAX == BUILD_ID_BYTES_MAX, "every build-id has room");
+
 static unsigned on_module(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
     struct native_range range = {0};
-    char path[WIRE_MODULE_PATH_MAX + 1];
+    struct build_id id = {.size = first >> WIRE_MODULE_ID_SHIFT & WIRE_MODULE_ID_MASK};
+    uint8_t text[WIRE_MODULE_PATH_MAX + WIRE_MODULE_ID_MAX + 1];
     size_t length = first & WIRE_MODULE_LENGTH_MASK;
-    if (length > WIRE_MODULE_PATH_MAX ||
+    if (length > WIRE_MODULE_PATH_MAX || id.size > WIRE_MODULE_ID_MAX ||
         !continuation(process, cursor->position + 1, &range.start) ||
         !continuation(process, cursor->position + 2, &range.end) ||
         !continuation(process, cursor->position + 3, &range.bias) ||
-        !read_bytes(cursor, cursor->position + 4, (uint8_t *)path, length)) {
+        !read_bytes(cursor, cursor->position + 4, text, length + id.size)) {
         process->damaged++;
         return 1;
     }
-    path[length] = 0;
-    native_ranges_add(cursor->run, process, &range, path);
-    return 4 + (unsigned)(length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
+    memcpy(id.bytes, text + length, id.size);
+    text[length] = 0;
+    native_ranges_add(cursor->run, process, &range, (const char *)text, &id);
+    return 4 + (unsigned)(length + id.size + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
 static unsigned on_code(struct cursor *cursor, uint64_t first)

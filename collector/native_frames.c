@@ -49,7 +49,7 @@ static void forget_frames(struct run *run, struct process *process)
     }
 }
 
-/* The names are only wanted once there is native code. */
+/* Only where there is a file that may have names. */
 static bool start_symbols(struct native_table *table)
 {
     if (!table->has_symbols)
@@ -62,26 +62,45 @@ static bool overlaps(const struct native_range *one, const struct native_range *
     return one->start < other->end && other->start < one->end;
 }
 
+/* A loader calls a library as it was asked for, which may be a path from the process's folder. */
+static char *whole_path(const struct process *process, const char *path)
+{
+    char *whole;
+    if (strncmp(path, "linux-vdso", strlen("linux-vdso")) == 0)
+        return strdup("[vdso]");
+    if (*path == '/' || *path == 0)
+        return strdup(path);
+    return asprintf(&whole, "%s/%s", process->directory, path) < 0 ? NULL : whole;
+}
+
+static uint32_t module_of(struct native_table *table, const struct process *process,
+                          const struct native_range *range, const char *path,
+                          const struct build_id *id)
+{
+    char *whole = whole_path(process, path);
+    const struct native_mapping mapping = {
+        .start = range->start, .end = range->end, .path = whole, .id = *id};
+    uint32_t module =
+        whole ? native_modules_add(&table->modules, process->local, process->root, &mapping) : 0;
+    free(whole);
+    return module;
+}
+
 void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
-                       char *path)
+                       const char *path, const struct build_id *id)
 {
     struct native_table *table = &run->native;
     struct native_ranges *ranges = &process->modules;
-    bool is_vdso = strncmp(path, "linux-vdso", strlen("linux-vdso")) == 0;
-    const struct native_mapping mapping = {
-        .start = range->start, .end = range->end, .path = is_vdso ? "[vdso]" : path};
     struct native_range *list = ranges->list.data;
     uint32_t kept = 0;
-    if (!start_symbols(table) ||
-        !vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range))
+    if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range))
         return;
     for (uint32_t i = 0; i < ranges->count; i++)
         if (!overlaps(&list[i], range))
             list[kept++] = list[i];
     list = ranges->list.data;
     list[kept] = *range;
-    list[kept].module =
-        native_modules_add(&table->modules, process->local, process->root, &mapping);
+    list[kept].module = module_of(table, process, range, path, id);
     ranges->count = kept + 1;
     forget_frames(run, process);
 }
@@ -140,8 +159,9 @@ static void name_frames(struct run *run, struct native_place place, struct nativ
     struct native_table *table = &run->native;
     const struct native_module *module = native_modules_get(&table->modules, place.module);
     const char *path = module ? module->path : NO_MODULE;
+    bool may_have_names = module && module->kind == NATIVE_MODULE_FILE && start_symbols(table);
     const struct native_symbol *symbol =
-        module && table->has_symbols ? native_symbols_find(&table->symbols, place) : NULL;
+        may_have_names ? native_symbols_find(&table->symbols, place) : NULL;
     uint32_t count = symbol && symbol->count ? symbol->count : 1;
     frames->starts_threads = starts_threads(path);
     frames->count = count < NATIVE_INLINED_MAX ? count : NATIVE_INLINED_MAX;
@@ -160,20 +180,33 @@ static void name_truncated(struct run *run, struct native_frames *frames)
     frames->locations[0] = run->truncated;
 }
 
+/* Where a place's number stands, or would stand. Another place of the same hash moves on to the
+ * next key. */
+static uint32_t *number_at(struct native_table *table, struct native_place place)
+{
+    uint64_t key = hash_bytes(place.module, &place.offset, sizeof place.offset);
+    for (uint32_t *number; (number = index_at(&table->by_place, key)); key++) {
+        const struct native_place *known = &native_frames_at(table, *number)->place;
+        if (!*number || (known->module == place.module && known->offset == place.offset))
+            return number;
+    }
+    return NULL;
+}
+
 uint32_t native_frames_find(struct run *run, const struct process *process, uint64_t address)
 {
     struct native_table *table = &run->native;
     bool is_truncated = address == WIRE_NATIVE_TRUNCATED;
-    struct native_place place = place_of(process, address);
-    uint64_t key = hash_bytes(place.module, &place.offset, sizeof place.offset);
-    uint32_t *number = index_at(&table->by_place, is_truncated ? 0 : key);
+    static const struct native_place truncated = {.offset = UINT64_MAX};
+    struct native_place place = is_truncated ? truncated : place_of(process, address);
+    uint32_t *number = number_at(table, place);
     if (!number || *number)
         return number ? *number : 0;
     uint32_t count = table->count;
     if (!vector_reserve(&table->list, (size_t)count + 1, sizeof(struct native_frames)))
         return 0;
     struct native_frames *frames = (struct native_frames *)table->list.data + count;
-    *frames = (struct native_frames){0};
+    *frames = (struct native_frames){.place = place};
     table->count++;
     *number = count;
     if (is_truncated)

@@ -23,7 +23,7 @@
 struct native_range {
     uint64_t start, end;
     uint64_t bias;   /* to be taken from an address to have the file's own */
-    uint32_t module; /* native_modules.h */
+    uint32_t module; /* native_modules.h; of what is told: not known yet */
 };
 
 struct native_ranges {
@@ -35,6 +35,7 @@ struct run;
 struct process;
 
 struct native_frames {
+    struct native_place place;
     bool starts_threads; /* libc's, or the python program's own: at the outer end of every stack */
     uint32_t count;
     uint32_t locations[NATIVE_INLINED_MAX];
@@ -53,9 +54,10 @@ struct native_table {
 bool native_table_init(struct native_table *table);
 void native_table_deinit(struct native_table *table);
 
-/* A process has told of a module; what it had told of the same addresses is void. */
+/* A process has told of a module with this path and build-id; what it had told of the same
+ * addresses is void. */
 void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
-                       char *path);
+                       const char *path, const struct build_id *id);
 
 /* The number of what a return address is called; 0 when memory is short. */
 uint32_t native_frames_find(struct run *run, const struct process *process, uint64_t address);

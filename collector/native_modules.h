@@ -17,6 +17,12 @@
 #include "index.h"
 #include "vector.h"
 
+/* An instruction's place. Equal places are one for native_symbols.h. */
+struct native_place {
+    uint32_t module; /* 0: unknown */
+    uint64_t offset; /* in it; the address itself when the module is unknown */
+};
+
 enum native_module_kind {
     NATIVE_MODULE_FILE,      /* offsets are addresses in the file's own tables, as nm shows them */
     NATIVE_MODULE_RAW,       /* a file that is no ELF or was not readable: offsets into it */
@@ -27,7 +33,7 @@ enum native_module_kind {
 struct native_module {
     enum native_module_kind kind;
     char *path;       /* UTF-8, as the process sees it, "[vdso]" or "[anonymous]" */
-    bool is_deleted;  /* the file had no name any more */
+    bool is_deleted;  /* the file had no name any more, or another file had it */
     const char *note; /* why symbols may be missing; null: nothing is known against it */
     uint64_t device, inode, size;
     struct timespec changed;
@@ -40,20 +46,23 @@ struct native_modules {
     struct vector list; /* struct native_module *, element 0 unused */
     uint32_t count;
     struct index by_identity;
+    struct timespec since; /* a file that was changed later, and of which nothing but the path says
+                            * that it was loaded, is not believed; zero: any is */
 };
 
-/* A mapping of code, as /proc/PID/maps has it; inode 0: not known. */
+/* A module as a process tells of it. */
 struct native_mapping {
-    uint64_t start, end, offset, inode;
-    uint32_t device_major, device_minor;
-    char *path; /* "" without */
+    uint64_t start, end; /* addresses, */
+    uint64_t offset;     /* and where in the file they begin */
+    const char *path;    /* absolute, "[vdso]", or "" without */
+    struct build_id id;  /* of what is in memory; empty: not known */
 };
 
 bool native_modules_init(struct native_modules *modules);
 void native_modules_deinit(struct native_modules *modules);
 
-/* The module of a mapping of process `pid` whose root folder is `root` (root_file.h); made when it
- * is new. 0 when memory is short. */
+/* The module of a mapping of process `pid` (0: not known here) whose root folder is `root`
+ * (root_file.h); made when it is new. 0 when memory is short. */
 uint32_t native_modules_add(struct native_modules *modules, int pid, int root,
                             const struct native_mapping *mapping);
 

@@ -1,6 +1,6 @@
 /*
- * From a place in native code (address_space.h) to names: functions, those inlined into them, files
- * and lines.
+ * From a place in native code (native_modules.h) to names: functions, those inlined into them,
+ * files and lines.
  *
  * Reading is done by a process of its own (symbol_process.h), so it never keeps the caller: ask for
  * places as they appear, let native_symbols_work() move things now and then, and take the results
@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address_space.h"
 #include "index.h"
 #include "native_modules.h"
 #include "native_symbol.h"

@@ -546,6 +546,7 @@ static bool begin(struct session *session)
     session->drain.run = &session->run;
     session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
+    session->run.native.modules.since = wall;
     session->run.frames_max = session->options->frames_max;
     session->run.keeps_history = session->options->keeps_history;
     session->run.has_no_children = session->options->no_children;

@@ -1,8 +1,9 @@
 /*
  * Telling the reader which files of native code there are, each before its first address.
  *
- * What is told: where the file's image begins and ends, what its own addresses are off by, and its
- * path. Any thread, under the lock of native_rules.c.
+ * What is told: where the file's image begins and ends, what its own addresses are off by, its
+ * path, and its build-id, for another file may have got the path since. Any thread, under the lock
+ * of native_rules.c.
  */
 #ifndef HEAPLINE_PRELOAD_NATIVE_MODULES_H
 #define HEAPLINE_PRELOAD_NATIVE_MODULES_H

@@ -174,14 +174,18 @@ enum wire_allocator {
 #define WIRE_CHAIN_LEVELS_MAX   24u
 
 /*
- * MODULE, 4 + ceil(length / 7) words: a file of native code, before the first return address in it.
- * From now on addresses in its range are its own, whatever stood there before.
- *   word 0: kind | length of the path 15..0
+ * MODULE, 4 + ceil(lengths / 7) words: a file of native code, before the first return address in
+ * it. From now on addresses in its range are its own, whatever stood there before.
+ *   word 0: kind | length of the build-id 22..16 | length of the path 15..0
  *   then:   first address; address behind the last; what is to be taken from an address to have the
- *           file's own; the path, seven bytes to a word (bits 55..0)
+ *           file's own; the path and, right behind it, the build-id of what is in memory (none: not
+ *           known), seven bytes to a word (bits 55..0)
  */
 #define WIRE_MODULE_LENGTH_MASK UINT64_C(0xffff)
 #define WIRE_MODULE_PATH_MAX    2048u
+#define WIRE_MODULE_ID_SHIFT    16
+#define WIRE_MODULE_ID_MASK     UINT64_C(0x7f)
+#define WIRE_MODULE_ID_MAX      64u
 
 /*
  * CODE, 1 + ceil(length / 7) words: `length` more bytes of the description of code `code`, seven

@@ -59,23 +59,27 @@ static struct times resolve(struct native_symbols *symbols, const struct native_
     return times;
 }
 
-static void measure(struct address_space *space, struct native_modules *modules,
-                    struct native_symbols *symbols, uint64_t start, uint64_t end, unsigned count)
+static void measure(int pid, struct native_modules *modules, struct native_symbols *symbols,
+                    const struct native_mapping *mapping, unsigned count)
 {
-    struct native_place *places = calloc(count, sizeof *places);
+    uint64_t bytes = mapping->end - mapping->start;
     double begun = now();
-    for (unsigned i = 0; places && i < count; i++)
-        places[i] = address_space_find(space, modules, start + (end - start) * (i + 0.5) / count,
-                                       NATIVE_ADDRESS_INSTRUCTION);
-    double places_time = now() - begun;
-    if (!places)
+    uint32_t number = native_modules_add(modules, pid, root_own(), mapping);
+    const struct native_module *module = native_modules_get(modules, number);
+    double opening = now() - begun;
+    struct native_place *places = calloc(count, sizeof *places);
+    for (unsigned i = 0; places && module && i < count; i++) {
+        uint64_t address = mapping->start + (uint64_t)((double)bytes * (i + 0.5) / count);
+        if (native_module_offset(module, mapping, address, &places[i].offset))
+            places[i].module = number;
+    }
+    if (!places || !module)
         return;
-    const struct native_module *module = native_modules_get(modules, places[count / 2].module);
     struct times times = resolve(symbols, places, count);
-    printf("{\"module\": \"%s\", \"addresses\": %u, \"places\": %.6f, \"names\": %.6f, "
+    printf("{\"module\": \"%s\", \"addresses\": %u, \"opening\": %.6f, \"names\": %.6f, "
            "\"longest_call\": %.6f, \"functions\": %u, \"lines\": %u, \"inlined\": %u}\n",
-           module ? module->path : "", count, places_time, times.all, times.longest,
-           times.functions, times.lines, times.inlined);
+           module->path, count, opening, times.all, times.longest, times.functions, times.lines,
+           times.inlined);
     free(places);
 }
 
@@ -91,11 +95,10 @@ static int is_chosen(const char *line, char **parts)
 
 int main(int argc, char **argv)
 {
-    struct address_space space;
     struct native_modules modules;
     struct native_symbols symbols;
     char path[64], line[8192];
-    unsigned long long start, end;
+    unsigned long long start, end, offset;
     if (argc < 4) {
         fprintf(stderr, "usage: native_symbols PID ADDRESSES CACHE [PART_OF_A_PATH]...\n");
         return 2;
@@ -105,16 +108,17 @@ int main(int argc, char **argv)
     if (!maps || !native_modules_init(&modules) ||
         !native_symbols_init(&symbols, &modules, strcmp(argv[3], "-") ? argv[3] : NULL, false))
         return 1;
-    address_space_init(&space, atoi(argv[1]), -1, root_own());
-    double begun = now();
-    address_space_renew(&space, &modules);
-    printf("{\"mappings\": %u, \"renew\": %.6f}\n", space.count, now() - begun);
-    while (fgets(line, sizeof line, maps))
-        if (is_chosen(line, argv + 4) && sscanf(line, "%llx-%llx", &start, &end) == 2)
-            measure(&space, &modules, &symbols, start, end, (unsigned)atoi(argv[2]));
+    while (fgets(line, sizeof line, maps)) {
+        line[strcspn(line, "\n")] = 0;
+        if (!is_chosen(line, argv + 4) ||
+            sscanf(line, "%llx-%llx %*4s %llx", &start, &end, &offset) != 3)
+            continue;
+        const struct native_mapping mapping = {
+            .start = start, .end = end, .offset = offset, .path = strchr(line, '/')};
+        measure(atoi(argv[1]), &modules, &symbols, &mapping, (unsigned)atoi(argv[2]));
+    }
     fclose(maps);
     native_symbols_deinit(&symbols);
-    address_space_deinit(&space);
     native_modules_deinit(&modules);
     return 0;
 }

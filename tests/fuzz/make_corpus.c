@@ -12,6 +12,21 @@
 #include "handshake.h"
 #include "stream.h"
 
+/* A library, and a stack with an address in it. */
+static void put_native(struct stream *stream)
+{
+    stream_put(stream, wire_first(WIRE_MODULE) | UINT64_C(2) << WIRE_MODULE_ID_SHIFT | 3);
+    stream_put(stream, 0x400000);
+    stream_put(stream, 0x500000);
+    stream_put(stream, 0x400000);
+    stream_put(stream, UINT64_C(0xbeef6f732f)); /* "/so", ef be */
+    stream_put(stream, wire_first(WIRE_NATIVE) | UINT64_C(1) << WIRE_STACK_COUNT_SHIFT | 1);
+    stream_put(stream, 0x401234);
+    stream_put(stream, wire_first(WIRE_ALLOCATION) |
+                           (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT | 0x3000);
+    stream_put(stream, WIRE_NATIVE_STACK_BIT | UINT64_C(8) << WIRE_SIZE_SHIFT);
+}
+
 static void put_records(struct stream *stream)
 {
     stream_put(stream,
@@ -29,6 +44,7 @@ static void put_records(struct stream *stream)
     stream_map(stream, 1, 0x13000, 0x2000);
     stream_unmap(stream, 1, 0x10000, 0x6000);
     stream_unmap_failed(stream, 1, 0x10000, 0x6000);
+    put_native(stream);
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
     stream_free(stream, 0x1000);
     stream_unmap(stream, 1, 0x12000, 0x9000);

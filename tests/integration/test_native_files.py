@@ -1,0 +1,177 @@
+"""Native frames have the names of the files that were loaded, whatever has become of these since.
+
+Each program loads a library, something happens to the library's file, and then the library
+allocates: that is when heapline sees it first. The name of another file's function would be a lie.
+"""
+
+import functools
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import textwrap
+from pathlib import Path
+
+import harness
+import pytest
+from harness import BUILD, run
+from test_security import NOBODY, become
+
+LIBRARY = """
+    #include <stdlib.h>
+
+    void *volatile kept;
+
+    static __attribute__((noinline, noclone)) void *HIDDEN(size_t size)
+    {
+        kept = malloc(size);
+        return kept;
+    }
+
+    void *allocate(size_t size)
+    {
+        void *block = HIDDEN(size);
+        kept = block;
+        return block;
+    }
+"""
+
+HEAD = """
+    import ctypes, os, sys
+    path = sys.argv[1]
+    library = ctypes.CDLL(path)
+    library.allocate.restype = ctypes.c_void_p
+    library.allocate.argtypes = [ctypes.c_size_t]
+"""
+CALL = "\nlibrary.allocate(70_001)\n"
+SIZE = 70_001
+# More words than the ring has: when they are written the collector has read what came before.
+SETTLE = "for _ in range(60_000): bytearray(9)\n"
+
+
+@pytest.fixture
+def folder():
+    """One that every user can reach, and write in."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        folder.chmod(0o777)
+        yield folder
+
+
+@pytest.fixture(params=["--build-id", "--build-id=none"])
+def build(request, folder):
+    """build(name, hidden): a library whose hidden function has this name."""
+
+    def build(name, hidden="hidden"):
+        source = harness.Program.write(folder, LIBRARY, "library.c").path
+        output = folder / name
+        output.parent.mkdir(exist_ok=True)
+        command = ["gcc", "-O2", "-g", "-shared", "-fPIC", f"-Wl,{request.param}", f"-DHIDDEN={hidden}"]
+        subprocess.run([*command, "-o", output, source], check=True)
+        return output
+
+    return build
+
+
+def write(folder, source):
+    text = textwrap.dedent(HEAD) + textwrap.dedent(source) + CALL + SETTLE
+    return harness.Program.write(folder, text).path
+
+
+def record(folder, python, source, *arguments, options=(), **more):
+    """As root, who can look behind names, and as another user."""
+    command = [python.path, write(folder, source), *arguments]
+    return harness.record(command, folder / "run.heapline", ["--native", *options], cwd=folder, **more)
+
+
+def as_nobody():
+    return {"preexec_fn": functools.partial(become, NOBODY)} if os.geteuid() == 0 else {}
+
+
+def functions(recording, library):
+    """The library's functions on the stack of its block."""
+    (row,) = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (SIZE, 1)]
+    stack = [frame["function"] for frame in row["stack"]]
+    return stack[-2:]
+
+
+def are_offsets(names, library):
+    return all(re.fullmatch(re.escape(library.name) + r"\+0x[0-9a-f]+", name) for name in names)
+
+
+NAMES = ["allocate", "hidden"]
+
+
+def test_a_file_that_stays(python, folder, build):
+    library = build("libstays.so")
+    recording = record(folder, python, "", library)
+    assert functions(recording, library) == NAMES
+    assert recording.sql("SELECT count(*) FROM file WHERE path LIKE '%/library.c'") == [(1,)]
+
+
+def test_a_path_from_the_folder(python, folder, build):
+    """Also when the program has gone elsewhere since."""
+    library = build("libnear.so")
+    recording = record(folder, python, "os.chdir('/')", "./libnear.so")
+    assert functions(recording, library) == NAMES
+
+
+@pytest.mark.parametrize("way", ["os.unlink(path)", "os.replace(path + '.new', path)"], ids=["deleted", "replaced"])
+def test_a_file_that_lost_its_name(python, folder, build, way):
+    library = build("libgone.so")
+    build("libgone.so.new", hidden="impostor")
+    shutil.copy(library, folder / "kept")
+    # Who may not open what the kernel still has sees addresses, and is told why.
+    recording = record(folder, python, way, library, **as_nobody())
+    assert are_offsets(functions(recording, library), library)
+    shutil.copy(folder / "kept", library)
+    build("libgone.so.new", hidden="impostor")
+    if os.geteuid() == 0:
+        recording = record(folder, python, way, library, options=["-f"])
+        assert functions(recording, library) == NAMES
+
+
+def test_a_file_that_may_not_be_read(python, folder, build):
+    library = build("libclosed.so")
+    if os.geteuid() == 0:
+        os.chown(library, NOBODY, NOBODY)
+    recording = record(folder, python, "os.chmod(path, 0)", library, **as_nobody())
+    assert are_offsets(functions(recording, library), library)
+
+
+@pytest.mark.parametrize("way", ["", "os.replace(path + '.new', path)"], ids=["stays", "replaced"])
+def test_a_process_that_is_gone(python, folder, build, way):
+    """The collector comes to read when there is nobody left to be asked."""
+    library = build("libpast.so")
+    build("libpast.so.new", hidden="impostor")
+    text = f"print(os.getpid(), flush=True)\nsys.stdin.readline()\n{way}\n"
+    source = harness.Program.write(folder, textwrap.dedent(HEAD) + text + CALL).path
+    file = folder / "run.heapline"
+    process = harness.start([BUILD / "heapline", "run", "--native", "-q", "-o", file, python.path, source, library])
+    pid = int(process.stdout.readline())
+    collector = harness.collector_of(process.pid)
+    os.kill(collector, signal.SIGSTOP)
+    descriptor = os.pidfd_open(pid)
+    process.stdin.write("\n")
+    process.stdin.close()
+    assert select.select([descriptor], [], [], harness.TIME_LIMIT)[0]
+    os.close(descriptor)
+    os.kill(collector, signal.SIGCONT)
+    assert process.wait(harness.TIME_LIMIT) == 0
+    names = functions(harness.Recording(file), library)
+    assert are_offsets(names, library) if way else names == NAMES
+
+
+def test_a_process_with_files_of_its_own(python, folder, build):
+    """In a container a path means what it means there."""
+    if os.geteuid() != 0 or run(["unshare", "--mount", "true"]).status:
+        pytest.skip("this needs a mount namespace")
+    library = build("outside/libinner.so", hidden="impostor")
+    build("inside/libinner.so")
+    mount = f"mount --bind {folder}/inside {folder}/outside && exec \"$@\""
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh", python.path, write(folder, ""), library]
+    recording = harness.record(command, folder / "run.heapline", ["--native"], cwd=folder)
+    assert functions(recording, library) == NAMES

@@ -1,0 +1,30 @@
+/*
+ * /proc/self/maps says where a module begins and what part of its file that is; its path is the
+ * loader's where it has loaded it. There are no build-ids: with them tests/integration looks.
+ */
+#include "mapped_place.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "memory_map.h"
+
+struct native_place mapped_place(struct native_modules *modules, int root, uint64_t address)
+{
+    struct native_place place = {.offset = address};
+    struct memory_mapping found;
+    Dl_info loaded;
+    if (!memory_map_find(getpid(), address, &found))
+        return place;
+    bool is_loaded =
+        dladdr((const void *)(uintptr_t)address, &loaded) && loaded.dli_fname[0] == '/';
+    const struct native_mapping mapping = {.start = found.start,
+                                           .end = found.end,
+                                           .offset = found.offset,
+                                           .path = is_loaded ? loaded.dli_fname : found.path};
+    uint32_t number = native_modules_add(modules, getpid(), root, &mapping);
+    const struct native_module *module = native_modules_get(modules, number);
+    if (module && native_module_offset(module, &mapping, address, &place.offset))
+        place.module = number;
+    return place;
+}
