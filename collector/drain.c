@@ -41,14 +41,32 @@ struct merge {
 };
 
 /* Moves the writers' clocks. */
-static void tick(struct drain *drain, struct process *const *processes, unsigned count,
-                 uint64_t now)
+static void tick(struct drain *drain, uint64_t now)
 {
     if (now - drain->clock_ns < CLOCK_STEP_NS)
         return;
     drain->clock_ns = drain->run->clock_ns = now;
-    for (unsigned i = 0; i < count; i++)
-        atomic_fetch_add_explicit(&processes[i]->control->clock, 1, memory_order_relaxed);
+    for (unsigned i = 0; i < drain->count; i++)
+        atomic_fetch_add_explicit(&drain->processes[i]->control->clock, 1, memory_order_relaxed);
+}
+
+/* Names of native code may take a while: what happens meanwhile has its times. */
+static void tick_while_waiting(void *context)
+{
+    tick(context, clock_now());
+}
+
+void drain_init(struct drain *drain, struct run *run)
+{
+    drain->run = run;
+    run->while_waiting = tick_while_waiting;
+    run->waiting_context = drain;
+}
+
+static void set_processes(struct drain *drain, struct process *const *processes, unsigned count)
+{
+    drain->processes = processes;
+    drain->count = count;
 }
 
 /* Words that were reserved and are never published must not stop everything behind them. As long as
@@ -181,13 +199,12 @@ static uint64_t merge_step(struct merge *merge, struct run *run)
 }
 
 /* Reads up to the cut, but not much more than `words` words; returns how many. */
-static uint64_t read_to_cut(struct drain *drain, struct process *const *processes, unsigned count,
-                            struct merge *merge, uint64_t words)
+static uint64_t read_to_cut(struct drain *drain, struct merge *merge, uint64_t words)
 {
     uint64_t read = 0;
     while (merge->count && read < words) {
         read += merge_step(merge, drain->run);
-        tick(drain, processes, count, clock_now());
+        tick(drain, clock_now());
     }
     return read;
 }
@@ -214,7 +231,7 @@ static uint64_t round_of_several(struct drain *drain, struct process *const *pro
         make_cut(processes, count);
         merge_init(&merge, drain->run, processes, count);
     }
-    uint64_t read = read_to_cut(drain, processes, count, &merge, ROUND_WORDS * count);
+    uint64_t read = read_to_cut(drain, &merge, ROUND_WORDS * count);
     for (unsigned i = 0; i < count; i++)
         look_for_hole(processes[i], now);
     return read;
@@ -223,21 +240,26 @@ static uint64_t round_of_several(struct drain *drain, struct process *const *pro
 uint64_t drain_round(struct drain *drain, struct process *const *processes, unsigned count,
                      uint64_t now)
 {
-    tick(drain, processes, count, now);
+    uint64_t read = 0;
+    set_processes(drain, processes, count);
+    tick(drain, now);
     receive(processes, count);
-    if (count == 0)
-        return 0;
-    return count == 1 ? round_of_one(drain, processes[0], now)
-                      : round_of_several(drain, processes, count, now);
+    if (count)
+        read = count == 1 ? round_of_one(drain, processes[0], now)
+                          : round_of_several(drain, processes, count, now);
+    set_processes(drain, NULL, 0);
+    return read;
 }
 
 void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
 {
     struct merge merge;
+    set_processes(drain, processes, count);
     receive(processes, count);
     make_cut(processes, count);
     merge_init(&merge, drain->run, processes, count);
-    read_to_cut(drain, processes, count, &merge, UINT64_MAX);
+    read_to_cut(drain, &merge, UINT64_MAX);
+    set_processes(drain, NULL, 0);
 }
 
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on)

@@ -23,7 +23,13 @@
 struct drain {
     struct run *run;
     uint64_t clock_ns; /* when the writers' clocks were moved last */
+    /* Those that are being read; none between calls. */
+    struct process *const *processes;
+    unsigned count;
 };
+
+/* Zeroed memory; the drain must outlive the run. */
+void drain_init(struct drain *drain, struct run *run);
 
 /* One round: reads so much that others, and the sockets, have their turn. Returns the words read.
  * `now` is CLOCK_MONOTONIC. */

@@ -13,7 +13,8 @@
 
 #include "process.h"
 
-#define NO_MODULE "<native code>"
+#define NO_MODULE  "<native code>"
+#define LOOK_UP_MS 1 /* while it waits for a name */
 
 bool native_table_init(struct native_table *table)
 {
@@ -124,6 +125,20 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* What is at a place; null when memory is short. The programs go on meanwhile. */
+static const struct native_symbol *ask(struct run *run, struct native_place place)
+{
+    struct native_symbols *symbols = &run->native.symbols;
+    const struct native_symbol *symbol;
+    bool more = native_symbols_ask(symbols, place);
+    while (!(symbol = native_symbols_get(symbols, place)) && more) {
+        more = native_symbols_work(symbols, LOOK_UP_MS);
+        if (run->while_waiting)
+            run->while_waiting(run->waiting_context);
+    }
+    return symbol ? symbol : native_symbols_get(symbols, place);
+}
+
 /* libc's and the python program's own frames are the outermost ones of every stack. */
 static bool starts_threads(const char *path)
 {
@@ -160,8 +175,7 @@ static void name_frames(struct run *run, struct native_place place, struct nativ
     const struct native_module *module = native_modules_get(&table->modules, place.module);
     const char *path = module ? module->path : NO_MODULE;
     bool may_have_names = module && module->kind == NATIVE_MODULE_FILE && start_symbols(table);
-    const struct native_symbol *symbol =
-        may_have_names ? native_symbols_find(&table->symbols, place) : NULL;
+    const struct native_symbol *symbol = may_have_names ? ask(run, place) : NULL;
     uint32_t count = symbol && symbol->count ? symbol->count : 1;
     frames->starts_threads = starts_threads(path);
     frames->count = count < NATIVE_INLINED_MAX ? count : NATIVE_INLINED_MAX;

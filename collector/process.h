@@ -50,6 +50,9 @@ struct run {
     uint32_t inheritance_count;
     struct run_peak peak;
     struct endings endings;
+    void (*while_waiting)(void *context); /* called about every millisecond while names are waited
+                                           * for; may be null */
+    void *waiting_context;
     bool keeps_history;
     bool has_no_children; /* nobody wants what they inherit */
     bool history_short;   /* some process's history ends early for want of memory */

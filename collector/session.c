@@ -543,7 +543,7 @@ static bool begin(struct session *session)
     clock_gettime(CLOCK_REALTIME, &wall);
     if (!run_init(&session->run))
         return false;
-    session->drain.run = &session->run;
+    drain_init(&session->drain, &session->run);
     session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.native.modules.since = wall;

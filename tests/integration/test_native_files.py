@@ -49,7 +49,7 @@ HEAD = """
 CALL = "\nlibrary.allocate(70_001)\n"
 SIZE = 70_001
 # More words than the ring has: when they are written the collector has read what came before.
-SETTLE = "for _ in range(60_000): bytearray(9)\n"
+SETTLE = "\nfor _ in range(60_000): bytearray(9)\n"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def build(request, folder):
 
 
 def write(folder, source):
-    text = textwrap.dedent(HEAD) + textwrap.dedent(source) + CALL + SETTLE
+    text = "\n".join(map(textwrap.dedent, (HEAD, source, CALL + SETTLE)))
     return harness.Program.write(folder, text).path
 
 
@@ -174,4 +174,43 @@ def test_a_process_with_files_of_its_own(python, folder, build):
     mount = f"mount --bind {folder}/inside {folder}/outside && exec \"$@\""
     command = ["unshare", "--mount", "sh", "-c", mount, "sh", python.path, write(folder, ""), library]
     recording = harness.record(command, folder / "run.heapline", ["--native"], cwd=folder)
+    assert functions(recording, library) == NAMES
+
+
+def test_time_goes_on_while_names_are_looked_up(python, folder, build):
+    """Whoever reads the symbols does not answer: the program does not wait, and its clock moves."""
+    library = build("libslow.so")
+    source = write(
+        folder,
+        """
+    for _ in range(60_000): bytearray(9)  # the collector has begun
+    import time
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+    library.allocate(70_002)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 0.2:
+        pass
+    library.allocate(70_003)
+    print("done", flush=True)
+    sys.stdin.readline()
+    """,
+    )
+    file = folder / "run.heapline"
+    process = harness.start([BUILD / "heapline", "run", "--native", "-q", "-o", file, python.path, source, library])
+    process.stdout.readline()
+    collector = harness.collector_of(process.pid)
+    (worker,) = [pid for pid in harness.descendants(collector) if not harness.descendants(pid)]
+    os.kill(worker, signal.SIGSTOP)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+    os.kill(worker, signal.SIGCONT)
+    process.stdin.close()
+    assert process.wait(harness.TIME_LIMIT) == 0
+    recording = harness.Recording(file)
+    query = "SELECT size, time FROM events WHERE size IN (70002, 70003) AND kind = 'allocation'"
+    rows = run([BUILD / "heapline", "sql", "--json", file, query], check=0).json
+    times = {row["size"]: row["time"] for row in rows}
+    assert times[70_003] - times[70_002] > 0.15
     assert functions(recording, library) == NAMES

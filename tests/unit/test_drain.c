@@ -41,7 +41,7 @@ static int set_up(void **state)
         fixture->processes[i] = fixture->streams[i].process;
         fixture->processes[i]->number = i + 1;
     }
-    fixture->drain.run = &fixture->streams[0].run;
+    drain_init(&fixture->drain, &fixture->streams[0].run);
     fixture->start = fixture->processes[COUNT - 1]->now_ns + MILLISECONDS;
     *state = fixture;
     return 0;
