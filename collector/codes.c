@@ -39,25 +39,31 @@ void codes_deinit(struct codes *codes)
 }
 
 /* Takes over `path`. */
-static uint32_t add_file(struct codes *codes, char *path, uint32_t process)
+static uint32_t add_file(struct codes *codes, char *path, const struct code_place *place)
 {
     uint32_t number = codes->file_count;
     if (!vector_reserve(&codes->files, (size_t)number + 1, sizeof(struct code_file)))
         return 0;
-    ((struct code_file *)codes->files.data)[number] = (struct code_file){path, process};
+    ((struct code_file *)codes->files.data)[number] =
+        (struct code_file){path, place->root, place->module};
     codes->file_count++;
     return number;
 }
 
-static uint32_t find_file(struct codes *codes, char *path, uint32_t process)
+static bool is_file(const struct code_file *file, const char *path, uint32_t module)
 {
-    uint64_t key = hash_bytes(SEED_PATH, path, strlen(path));
+    return file->module == module && strcmp(file->path, path) == 0;
+}
+
+static uint32_t find_file(struct codes *codes, char *path, const struct code_place *place)
+{
+    uint64_t key = hash_bytes(SEED_PATH + (uint64_t)place->module, path, strlen(path));
     uint32_t *number;
-    /* Another path of the same hash moves on to the next key. */
+    /* Another file of the same hash moves on to the next key. */
     while ((number = index_at(&codes->by_path, key)) && *number &&
-           strcmp(codes_file(codes, *number)->path, path) != 0)
+           !is_file(codes_file(codes, *number), path, place->module))
         key++;
-    if (number && !*number && (*number = add_file(codes, path, process)))
+    if (number && !*number && (*number = add_file(codes, path, place)))
         return *number;
     free(path);
     return number ? *number : 0;
@@ -67,7 +73,7 @@ static uint32_t find_file(struct codes *codes, char *path, uint32_t process)
 static char *absolute_path(char *name, const struct code_place *place)
 {
     char *path;
-    if (*name == '/' || *name == '<' || *name == 0 ||
+    if (*name == '/' || *name == '<' || *name == 0 || place->module ||
         asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
     if (!root_file_exists(place->root, path)) {
@@ -107,7 +113,7 @@ static bool fill_units(struct code *code, const struct wire_code *head, const ui
 }
 
 static uint32_t add_code(struct codes *codes, const struct wire_code *head, const uint8_t *data,
-                         const struct code_place *place, uint32_t process)
+                         const struct code_place *place)
 {
     uint32_t number = codes->code_count;
     if (!vector_reserve(&codes->codes, (size_t)number + 1, sizeof(struct code)))
@@ -115,7 +121,7 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
     struct code code = {.first_line = head->first_line > 0 ? head->first_line : 0};
     char *path = text_to_utf8(data, head->file_bytes, head->file_width);
     code.name = text_to_utf8(data + head->file_bytes, head->name_bytes, head->name_width);
-    code.file = path ? find_file(codes, absolute_path(path, place), process) : 0;
+    code.file = path ? find_file(codes, absolute_path(path, place), place) : 0;
     if (!code.name || !code.file ||
         !fill_units(&code, head, data + head->file_bytes + head->name_bytes)) {
         free(code.name);
@@ -127,13 +133,14 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
 }
 
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const struct code_place *place, uint32_t process)
+                   const struct code_place *place)
 {
     struct wire_code head;
     if (!read_head(description, bytes, &head))
         return 0;
     /* The directory counts: it decides what a relative name means. */
-    uint64_t seed = hash_bytes(SEED_DESCRIPTION, place->directory, strlen(place->directory));
+    uint64_t seed = hash_bytes(SEED_DESCRIPTION + (uint64_t)place->module, place->directory,
+                               strlen(place->directory));
     uint64_t key = hash_bytes(seed, description, bytes);
     uint64_t check = hash_bytes(seed + SEED_CHECK, description, bytes);
     uint32_t *number;
@@ -142,7 +149,7 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
         key++;
     if (!number || *number)
         return number ? *number : 0;
-    *number = add_code(codes, &head, description + sizeof head, place, process);
+    *number = add_code(codes, &head, description + sizeof head, place);
     if (*number)
         codes_code(codes, *number)->check = check;
     return *number;
@@ -183,8 +190,8 @@ uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction
 }
 
 /* A code of these names, without a line table. */
-static uint32_t named_code(struct codes *codes, const char *path, const char *function,
-                           uint32_t process)
+static uint32_t named_code(struct codes *codes, const struct code_place *place, const char *path,
+                           const char *function)
 {
     struct wire_code head = {.file_width = 1,
                              .name_width = 1,
@@ -197,20 +204,20 @@ static uint32_t named_code(struct codes *codes, const char *path, const char *fu
     memcpy(description, &head, sizeof head);
     memcpy(description + sizeof head, path, head.file_bytes);
     memcpy(description + sizeof head + head.file_bytes, function, head.name_bytes);
-    static const struct code_place nowhere = {ROOT_NONE, "/"};
-    uint32_t code = codes_add(codes, description, bytes, &nowhere, process);
+    uint32_t code = codes_add(codes, description, bytes, place);
     free(description);
     return code;
 }
 
-uint32_t codes_locate_named(struct codes *codes, const char *path, const char *function,
-                            int32_t line, uint32_t process)
+uint32_t codes_locate_named(struct codes *codes, const struct code_place *place, const char *path,
+                            const char *function, int32_t line)
 {
-    uint32_t code = named_code(codes, path, function, process);
+    uint32_t code = named_code(codes, place, path, function);
     return code ? find_location(codes, code, line) : 0;
 }
 
 uint32_t codes_truncated(struct codes *codes)
 {
-    return codes_locate_named(codes, "<outer frames left out>", "", 0, 0);
+    static const struct code_place nowhere = {.root = ROOT_NONE, .directory = "/"};
+    return codes_locate_named(codes, &nowhere, "<outer frames left out>", "", 0);
 }

@@ -2,8 +2,9 @@
  * Files, code objects and locations of one run: what turns (code, instruction) into a line.
  *
  * Equal code objects (same names, first line and line table) are one code, however often and in
- * however many processes they were announced. All numbers begin with 1; 0 means none. One thread at
- * a time.
+ * however many processes they were announced. Files are told apart by path and module: compilers
+ * know many a path that is different files in different libraries. All numbers begin with 1; 0
+ * means none. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_CODES_H
 #define HEAPLINE_COLLECTOR_CODES_H
@@ -17,7 +18,8 @@
 
 struct code_file {
     char *path;
-    uint32_t process; /* the process that named it first */
+    int root;        /* where it is looked for: that of the process that named it first */
+    uint32_t module; /* native_modules.h; 0: Python's source */
 };
 
 struct code {
@@ -45,25 +47,27 @@ struct codes {
 bool codes_init(struct codes *codes);
 void codes_deinit(struct codes *codes);
 
-/* Where a process's relative file names begin: its folder, in its root (root_file.h). */
+/* Where a file name comes from. Relative ones of Python begin in the process's folder, in its root
+ * (root_file.h), which must stay open as long as anybody looks for files there. */
 struct code_place {
     int root;
     const char *directory;
+    uint32_t module; /* of native code, whose names stay as they are; 0: Python */
 };
 
 /* Adds a complete description of `bytes` bytes (struct wire_code and what follows). Relative file
  * names are taken against the place where that makes the name of a file there is. Returns the
  * code's number, 0 when the description is unsound or memory is short. */
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const struct code_place *place, uint32_t process);
+                   const struct code_place *place);
 
 /* The location of an instruction of a code; 0 when memory is short. */
 uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);
 
 /* The location of a line (0: unknown) of a function that has no code object, in a file. 0 when
  * memory is short. */
-uint32_t codes_locate_named(struct codes *codes, const char *path, const char *function,
-                            int32_t line, uint32_t process);
+uint32_t codes_locate_named(struct codes *codes, const struct code_place *place, const char *path,
+                            const char *function, int32_t line);
 
 /* The location that stands for the outer frames of a truncated stack. */
 uint32_t codes_truncated(struct codes *codes);

@@ -79,15 +79,10 @@ static int open_in(int root, const char *path, const struct wanted *wanted, cons
 
 static int open_by_id(int root, const struct wanted *wanted, const char **note)
 {
-    char path[sizeof DEBUG_FOLDER + 32 + 2 * BUILD_ID_BYTES_MAX];
-    if (wanted->id->size < 2)
+    char path[sizeof DEBUG_FOLDER + 32 + 2 * BUILD_ID_BYTES_MAX], id[2 * BUILD_ID_BYTES_MAX + 1];
+    if (wanted->id->size < 2 || !build_id_text(wanted->id, id))
         return -1;
-    int length =
-        snprintf(path, sizeof path, "%s/.build-id/%02x/", DEBUG_FOLDER, wanted->id->bytes[0]);
-    for (unsigned i = 1; i < wanted->id->size; i++)
-        length +=
-            snprintf(path + length, sizeof path - (size_t)length, "%02x", wanted->id->bytes[i]);
-    snprintf(path + length, sizeof path - (size_t)length, ".debug");
+    snprintf(path, sizeof path, "%s/.build-id/%.2s/%s.debug", DEBUG_FOLDER, id, id + 2);
     /* A path that no peer can choose: it is looked for here too. */
     int file = open_in(root, path, wanted, note);
     return file >= 0 ? file : open_in(root_own(), path, wanted, note);

@@ -369,9 +369,9 @@ static void define_code(struct cursor *cursor, uint32_t number)
         }
         process->code_numbers_count = number + 1;
     }
-    const struct code_place place = {process->root, process->directory};
+    const struct code_place place = {.root = process->root, .directory = process->directory};
     uint32_t code = codes_add(&cursor->run->codes, process->description.data,
-                              process->description_bytes, &place, process->number);
+                              process->description_bytes, &place);
     if (!code)
         process->damaged++;
     ((uint32_t *)process->code_numbers.data)[number] = code;

@@ -6,6 +6,7 @@
 
 #include <elfutils/libdwelf.h>
 #include <gelf.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LINK_SECTION_BYTES_MAX 4096
@@ -13,6 +14,14 @@
 bool build_id_is_same(const struct build_id *one, const struct build_id *other)
 {
     return one->size == other->size && memcmp(one->bytes, other->bytes, one->size) == 0;
+}
+
+bool build_id_text(const struct build_id *id, char text[2 * BUILD_ID_BYTES_MAX + 1])
+{
+    text[0] = 0;
+    for (unsigned i = 0; i < id->size; i++)
+        snprintf(text + 2 * i, 3, "%02x", id->bytes[i]);
+    return id->size;
 }
 
 static void set_build_id(struct build_id *id, const void *bytes, size_t size)

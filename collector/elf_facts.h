@@ -39,6 +39,9 @@ bool elf_facts_read(int file, struct elf_facts *facts);
 
 bool build_id_is_same(const struct build_id *one, const struct build_id *other);
 
+/* Writes it in hexadecimal. False: there is none. */
+bool build_id_text(const struct build_id *id, char text[2 * BUILD_ID_BYTES_MAX + 1]);
+
 /* The address in the file's own tables of what stands at `offset` in it. False: it is no code. */
 bool elf_facts_address(const struct elf_facts *facts, uint64_t offset, uint64_t *address);
 

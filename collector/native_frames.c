@@ -158,18 +158,22 @@ static void name_place(char *name, size_t size, const char *path, struct native_
         snprintf(name, size, "0x%llx", (unsigned long long)place.offset + 1);
 }
 
-static uint32_t locate_call(struct run *run, const struct native_call *call, const char *path,
+static uint32_t locate_call(struct run *run, const struct process *process,
+                            const struct native_call *call, const char *path,
                             struct native_place place)
 {
+    const struct code_place from = {
+        .root = process->root, .directory = "/", .module = place.module};
     char unknown[NATIVE_TEXT_BYTES_MAX];
     name_place(unknown, sizeof unknown, path, place);
     const char *function = call && call->function ? call->function : unknown;
     const char *file = call && call->file ? call->file : path;
     int32_t line = call && call->line <= INT32_MAX ? (int32_t)call->line : 0;
-    return codes_locate_named(&run->codes, file, function, line, 0);
+    return codes_locate_named(&run->codes, &from, file, function, line);
 }
 
-static void name_frames(struct run *run, struct native_place place, struct native_frames *frames)
+static void name_frames(struct run *run, const struct process *process, struct native_place place,
+                        struct native_frames *frames)
 {
     struct native_table *table = &run->native;
     const struct native_module *module = native_modules_get(&table->modules, place.module);
@@ -181,7 +185,7 @@ static void name_frames(struct run *run, struct native_place place, struct nativ
     frames->count = count < NATIVE_INLINED_MAX ? count : NATIVE_INLINED_MAX;
     for (uint32_t i = 0; i < frames->count; i++) {
         const struct native_call *call = symbol ? &symbol->calls[frames->count - 1 - i] : NULL;
-        frames->locations[i] = locate_call(run, call, path, place);
+        frames->locations[i] = locate_call(run, process, call, path, place);
         run->memory_short |= frames->locations[i] == 0;
     }
 }
@@ -226,6 +230,6 @@ uint32_t native_frames_find(struct run *run, const struct process *process, uint
     if (is_truncated)
         name_truncated(run, frames);
     else
-        name_frames(run, place, frames);
+        name_frames(run, process, place, frames);
     return count;
 }

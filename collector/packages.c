@@ -233,6 +233,28 @@ static bool is_stdlib(const char *path)
            (at && at[11] >= '0' && at[11] <= '9' && strchr(at + 11, '/'));
 }
 
+/* Is it the interpreter: python3.12, libpython3.12.so.1.0? */
+static bool is_interpreter(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    name += strncmp(name, "lib", 3) == 0 ? 3 : 0;
+    return strncmp(name, "python", 6) == 0 && (!name[6] || strchr("0123456789.-", name[6]));
+}
+
+static bool is_system(const char *path)
+{
+    static const char *const folders[] = {"/lib", "/usr/lib", "/usr/local/lib"};
+    static const char *const widths[] = {"/", "32/", "64/", "x32/"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        size_t length = strlen(folders[i]);
+        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
+            if (strncmp(path, folders[i], length) == 0 &&
+                strncmp(path + length, widths[j], strlen(widths[j])) == 0)
+                return true;
+    }
+    return strcmp(path, "[vdso]") == 0;
+}
+
 /* Whose a path below the folder is: by its first two parts, else by the first. */
 static const struct installed_name *find_name(const struct package_folder *folder, const char *path)
 {
@@ -245,13 +267,30 @@ static const struct installed_name *find_name(const struct package_folder *folde
     return NULL;
 }
 
-char *packages_find(struct packages *packages, int root, const char *path)
+/* What is installed at `installed` in a path. */
+static char *find_distribution(struct packages *packages, int root, const char *path,
+                               const char *installed)
 {
-    const char *installed = installed_part(path);
-    if (!installed)
-        return strdup(is_stdlib(path) ? "stdlib" : "program");
     struct package_folder *folder = folder_of(packages, root, path, (size_t)(installed - path) - 1);
     const struct installed_name *found = find_name(folder, installed);
     return found ? strdup(found->distribution)
                  : strndup(installed, parts_length(installed, strlen(installed), 1));
+}
+
+char *packages_find(struct packages *packages, int root, const char *path)
+{
+    const char *installed = installed_part(path);
+    if (installed)
+        return find_distribution(packages, root, path, installed);
+    return strdup(is_stdlib(path) ? "stdlib" : "program");
+}
+
+char *packages_find_native(struct packages *packages, int root, const char *path)
+{
+    const char *installed = installed_part(path);
+    if (installed)
+        return find_distribution(packages, root, path, installed);
+    if (is_stdlib(path) || is_interpreter(path))
+        return strdup("stdlib");
+    return strdup(is_system(path) ? "system" : "program");
 }

@@ -21,7 +21,9 @@
 #include "store.h"
 
 static const char *const statement_text[STORE_STATEMENTS] = {
-    [STORE_FILE] = "INSERT INTO file VALUES (?, ?, ?)",
+    [STORE_MODULE] = "INSERT INTO module VALUES (?, ?, ?, ?)",
+    [STORE_MODULE_NOTE] = "UPDATE module SET note = ?2 WHERE id = ?1",
+    [STORE_FILE] = "INSERT INTO file VALUES (?, ?, ?, ?)",
     [STORE_SOURCE] = "INSERT INTO source VALUES (?, ?, ?)",
     [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
     [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
@@ -178,33 +180,76 @@ bool recording_create(struct recording_writer *writer, const char *path, bool fo
 /* --- what only grows ---------------------------------------------------------------------------
  */
 
-static bool append_source(struct recording_writer *writer, const struct process *process,
-                          uint32_t number, const char *path)
+struct written_module {
+    bool is_written;
+    const char *note;
+};
+
+/* A module is written when the first of its files is: of many others no stack says anything. */
+static bool append_module(struct recording_writer *writer, const struct native_module *module,
+                          uint32_t number)
+{
+    char id[2 * BUILD_ID_BYTES_MAX + 1];
+    if (!vector_reserve(&writer->modules, (size_t)number + 1, sizeof(struct written_module)))
+        return fail(writer, "the recording could not be written on: memory is short");
+    struct written_module *written = (struct written_module *)writer->modules.data + number;
+    writer->module_count = number < writer->module_count ? writer->module_count : number + 1;
+    if (written->is_written)
+        return true;
+    *written = (struct written_module){true, module->note};
+    return put(writer, STORE_MODULE, "isss", INTEGER(number), module->path,
+               build_id_text(&module->facts.build_id, id) ? id : NULL, module->note);
+}
+
+/* Names are asked for as they appear, and what is wrong with a module is seen then. */
+static bool renew_notes(struct recording_writer *writer, const struct native_modules *modules)
+{
+    struct written_module *written = writer->modules.data;
+    for (uint32_t i = 1; i < writer->module_count; i++) {
+        const char *note = native_modules_get(modules, i)->note;
+        if (!written[i].is_written || written[i].note == note)
+            continue;
+        written[i].note = note;
+        if (!put(writer, STORE_MODULE_NOTE, "is", INTEGER(i), note))
+            return false;
+    }
+    return true;
+}
+
+/* A library itself is no text. */
+static bool append_source(struct recording_writer *writer, const struct code_file *file,
+                          const struct native_module *module, uint32_t number)
 {
     size_t packed_bytes, bytes;
-    void *packed = source_read(process->root, path, &packed_bytes, &bytes);
+    const struct timespec *latest = module ? &module->changed : NULL;
+    if (module && strcmp(module->path, file->path) == 0)
+        return true;
+    void *packed = source_read(file->root, file->path, latest, &packed_bytes, &bytes);
     bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
                                (sqlite3_uint64)packed_bytes);
     free(packed);
     return done;
 }
 
-static bool append_file(struct recording_writer *writer, const struct process *process,
-                        uint32_t number, const char *path)
+static bool append_file(struct recording_writer *writer, const struct run *run, uint32_t number)
 {
-    char *package = packages_find(&writer->packages, process->root, path);
-    bool done =
-        put(writer, STORE_FILE, "iss", INTEGER(number), path, package ? package : "program") &&
-        append_source(writer, process, number, path);
+    const struct code_file *file = codes_file(&run->codes, number);
+    const struct native_module *module = native_modules_get(&run->native.modules, file->module);
+    char *package = module ? packages_find_native(&writer->packages, file->root, module->path)
+                           : packages_find(&writer->packages, file->root, file->path);
+    bool done = (!module || append_module(writer, module, file->module)) &&
+                put(writer, STORE_FILE, "issI", INTEGER(number), file->path,
+                    package ? package : "program", (int)(module != NULL), INTEGER(file->module)) &&
+                append_source(writer, file, module, number);
     free(package);
     return done;
 }
 
-static bool append_codes(struct recording_writer *writer, const struct codes *codes,
-                         const struct process *process)
+static bool append_codes(struct recording_writer *writer, const struct run *run)
 {
+    const struct codes *codes = &run->codes;
     for (uint32_t i = writer->files; i < codes->file_count; i++)
-        if (!append_file(writer, process, i, codes_file(codes, i)->path))
+        if (!append_file(writer, run, i))
             return false;
     for (uint32_t i = writer->codes; i < codes->code_count; i++) {
         const struct code *code = codes_code(codes, i);
@@ -322,9 +367,9 @@ static bool append_samples(struct recording_writer *writer, const struct process
 
 static bool append_all(struct recording_writer *writer, struct run *run, struct process *process)
 {
-    return append_codes(writer, &run->codes, process) && append_nodes(writer, &run->tree) &&
-           append_threads(writer, process) && append_history(writer, process) &&
-           append_samples(writer, process);
+    return append_codes(writer, run) && renew_notes(writer, &run->native.modules) &&
+           append_nodes(writer, &run->tree) && append_threads(writer, process) &&
+           append_history(writer, process) && append_samples(writer, process);
 }
 
 /* --- a process's counters ----------------------------------------------------------------------
@@ -640,6 +685,7 @@ void recording_close(struct recording_writer *writer)
                      NULL);
     sqlite3_close(writer->database);
     chunk_writer_deinit(&writer->chunk);
+    vector_deinit(&writer->modules);
     packages_deinit(&writer->packages);
     writer->database = NULL;
 }

@@ -17,6 +17,8 @@
 #include "process.h"
 
 enum recording_statement {
+    STORE_MODULE,
+    STORE_MODULE_NOTE,
     STORE_FILE,
     STORE_SOURCE,
     STORE_CODE,
@@ -50,6 +52,8 @@ struct recording_writer {
     char trouble[256]; /* empty: all well */
     /* Written so far. */
     uint32_t files, codes, locations, nodes;
+    struct vector modules; /* struct written_module, by the module's number */
+    uint32_t module_count;
     uint64_t peak_epoch;
     bool has_peak;
 };

@@ -5,13 +5,15 @@
 #define HEAPLINE_COLLECTOR_SOURCE_H
 
 #include <stddef.h>
+#include <time.h>
 
 /* No longer file is stored. */
 #define SOURCE_BYTES_MAX ((size_t)8 << 20)
 
-/* The text of the regular file `path` as seen from the folder `root` (a descriptor; -1: from ours),
- * compressed with zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no
- * regular file or too long. Never blocks on a device or a FIFO. */
-void *source_read(int root, const char *path, size_t *packed_bytes, size_t *bytes);
+/* The text of the regular file `path` as seen from the folder `root` (root_file.h), compressed with
+ * zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no regular file, too
+ * long, or changed after `latest` (null: whenever). Never blocks on a device or a FIFO. */
+void *source_read(int root, const char *path, const struct timespec *latest, size_t *packed_bytes,
+                  size_t *bytes);
 
 #endif

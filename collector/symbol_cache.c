@@ -58,8 +58,7 @@ static char *path_of(const char *folder, const struct native_module *module, con
     char name[2 * BUILD_ID_BYTES_MAX + 1], *path;
     if (id->size < 8)
         return NULL;
-    for (unsigned i = 0; i < id->size; i++)
-        sprintf(name + 2 * i, "%02x", id->bytes[i]);
+    build_id_text(id, name);
     return asprintf(&path, "%s/%s%s", folder, name, ending) < 0 ? NULL : path;
 }
 

@@ -1,11 +1,11 @@
 -- The recording: one SQLite file a run, written by the collector, read by the viewer and by anyone
 -- who opens it with sqlite3. Times are seconds from the run's start, sizes are bytes.
 --
--- Whoever only wants answers asks the views at the end (lines, functions, files, allocators,
--- processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
+-- Whoever only wants answers asks the views at the end (lines, functions, files, modules,
+-- allocators, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 2;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 3;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -62,13 +62,26 @@ CREATE TABLE thread (
     name    TEXT NOT NULL
 ) STRICT;
 
+-- Programs and libraries that code was executed of. Not in formats 1 and 2, as is file.module.
+CREATE TABLE module (
+    id       INTEGER PRIMARY KEY,
+    path     TEXT NOT NULL, -- as the process saw it
+    build_id TEXT,          -- in hexadecimal, null without
+    note     TEXT           -- why names may be missing or say less than they could, null when not
+) STRICT;
+
+-- Of native code it is a source file as the compiler was told, of which different modules have
+-- different ones under the same path; or the module's own path where that is not known.
 CREATE TABLE file (
     id      INTEGER PRIMARY KEY,
     path    TEXT NOT NULL,
-    package TEXT NOT NULL -- 'stdlib', 'program', or the distribution that installed it
+    package TEXT NOT NULL,    -- 'stdlib', 'program', 'system' (libraries of the operating system),
+                              -- or the distribution that installed it, or its module
+    module  INTEGER REFERENCES module -- null: Python's source
 ) STRICT;
 
--- The file's text as it was when the program ran.
+-- The file's text as it was when the program ran. Of native code only what has not been changed
+-- since the module was made.
 CREATE TABLE source (
     file  INTEGER PRIMARY KEY REFERENCES file,
     bytes INTEGER NOT NULL,
@@ -199,13 +212,15 @@ CREATE VIEW lines AS
 SELECT process.pid, file.path AS file, location.line, code.name AS function,
        allocator.name AS allocator,
        total.peak_bytes, total.peak_blocks, total.end_bytes, total.end_blocks,
-       total.leaked_bytes, total.leaked_blocks, total.allocations, total.allocated_bytes
+       total.leaked_bytes, total.leaked_blocks, total.allocations, total.allocated_bytes,
+       module.path AS module
 FROM line_total AS total
      JOIN process ON process.id = total.process
      JOIN allocator ON allocator.id = total.allocator
      LEFT JOIN location ON location.id = total.location
      LEFT JOIN code ON code.id = location.code
-     LEFT JOIN file ON file.id = code.file;
+     LEFT JOIN file ON file.id = code.file
+     LEFT JOIN module ON module.id = file.module;
 
 CREATE VIEW functions AS
 SELECT pid, file, function,
@@ -222,6 +237,15 @@ SELECT pid, file,
        sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
        sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
 FROM lines GROUP BY pid, file;
+
+-- A Python module is a file.
+CREATE VIEW modules AS
+SELECT pid, ifnull(module, file) AS module,
+       sum(peak_bytes) AS peak_bytes, sum(peak_blocks) AS peak_blocks,
+       sum(end_bytes) AS end_bytes, sum(end_blocks) AS end_blocks,
+       sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
+       sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
+FROM lines GROUP BY 1, 2;
 
 CREATE VIEW allocators AS
 SELECT pid, allocator,

@@ -34,8 +34,8 @@
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
-    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample')"
-#define TABLES_COUNT 13
+    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module')"
+#define TABLES_COUNT 14
 #define SQLITE_MAGIC "SQLite format 3"
 
 bool database_refuse(struct database *database, const char *reason, ...)
@@ -198,7 +198,8 @@ static bool database_check_format(struct database *database)
                                "%s has format %" PRId64 ", this heapline reads %d; "
                                "use a newer heapline",
                                database->path, format, STORE_FORMAT);
-    if (format < 1 || tables != TABLES_COUNT)
+    bool has_modules = format >= STORE_FORMAT_MODULES;
+    if (format < 1 || tables != TABLES_COUNT - !has_modules)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
     database->format = format;
     /* SQLite itself notices when whole pages are missing, not a part of the last one. */

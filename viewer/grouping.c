@@ -191,6 +191,20 @@ static bool is_package(const struct frame *frame, const char *name)
     return frame->package && !strcmp(frame->package, name);
 }
 
+/* Is it of those that everybody has, Python itself or the operating system? */
+static bool is_platform(const struct frame *frame)
+{
+    return is_package(frame, "stdlib") || is_package(frame, "system");
+}
+
+/* Does an inner frame take the blame from an outer one? Between the program and the library that it
+ * calls stands the interpreter's own native code. */
+static bool takes_blame(const struct frame *outer, const struct frame *inner, bool seen_program)
+{
+    bool may_pass = outer->module || !seen_program;
+    return is_package(outer, "program") || (may_pass && is_platform(outer) && !is_platform(inner));
+}
+
 /* Finds, parents first, whose frame is to blame for each stack. */
 static void find_blamed(struct grouping *grouping)
 {
@@ -203,8 +217,8 @@ static void find_blamed(struct grouping *grouping)
         uint32_t outer = grouping->blamed[parent];
         bool is_program = is_package(&frames[location], "program");
         seen[node] = seen[parent] || is_program;
-        bool begins = is_program || !parent || is_package(&frames[outer], "program") ||
-                      (!seen[parent] && is_package(&frames[outer], "stdlib"));
+        bool begins =
+            is_program || !parent || takes_blame(&frames[outer], &frames[location], seen[parent]);
         grouping->blamed[node] = begins ? location : outer;
     }
 }

@@ -27,7 +27,8 @@ enum group_by {
 enum blame {
     BLAME_NONE,   /* the innermost frame's */
     BLAME_CALLED, /* the one that the program called: of the frame next to the innermost one of the
-                   * program's; where no frame is, the outermost one beside the standard library */
+                   * program's; where no frame is, the outermost one beside the standard library
+                   * and the system's */
     BLAME_IMPORT, /* the one that was being imported, by the program or its modules; what was
                    * allocated otherwise belongs to none */
 };

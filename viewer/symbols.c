@@ -1,5 +1,5 @@
 /*
- * Reads the tables file, code, location and thread into arrays indexed by id.
+ * Reads the tables module, file, code, location and thread into arrays indexed by id.
  *
  * Ids are given out one after the other by the collector, so that the arrays have few gaps. A
  * damaged id could ask for any amount of memory; ids above ID_MAX are refused. What refers to
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store.h"
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
@@ -63,11 +64,31 @@ static bool table_load(struct table *table, struct symbols *symbols, struct data
     return step == ROWS_END;
 }
 
-static bool read_file(struct symbols *symbols, struct rows *rows, void *row)
+static bool read_optional_text(struct rows *rows, int column, char **text)
+{
+    return rows_is_null(rows, column) || rows_text(rows, column, text);
+}
+
+static bool read_module(struct symbols *symbols, struct rows *rows, void *row)
 {
     (void)symbols;
+    struct module *module = row;
+    return rows_text(rows, 1, &module->path) && read_optional_text(rows, 2, &module->build_id) &&
+           read_optional_text(rows, 3, &module->note);
+}
+
+static bool read_file(struct symbols *symbols, struct rows *rows, void *row)
+{
     struct file *file = row;
-    return rows_text(rows, 1, &file->path) && rows_text(rows, 2, &file->package);
+    if (!rows_text(rows, 1, &file->path) || !rows_text(rows, 2, &file->package))
+        return false;
+    if (rows_is_null(rows, 3))
+        return true;
+    if (!rows_index(rows, 3, &file->module))
+        return false;
+    if (file->module >= symbols->module_count || !symbols->modules[file->module].path)
+        return database_damaged(rows->database, "a file of no module");
+    return true;
 }
 
 static bool read_code(struct symbols *symbols, struct rows *rows, void *row)
@@ -89,10 +110,12 @@ static bool read_frame(struct symbols *symbols, struct rows *rows, void *row)
         return false;
     if (code >= symbols->code_count || !symbols->codes[code].name)
         return database_damaged(rows->database, "a line of no function");
+    const struct file *file = &symbols->files[symbols->codes[code].file];
     *frame = (struct frame){
-        .file = symbols->files[symbols->codes[code].file].path,
-        .package = symbols->files[symbols->codes[code].file].package,
+        .file = file->path,
+        .package = file->package,
         .function = symbols->codes[code].name,
+        .module = file->module ? &symbols->modules[file->module] : NULL,
         .line = (int32_t)line,
         .file_id = symbols->codes[code].file,
     };
@@ -107,11 +130,24 @@ static bool read_thread(struct symbols *symbols, struct rows *rows, void *row)
            rows_whole(rows, 3, 0, INT32_MAX, &thread->tid) && rows_text(rows, 1, &thread->name);
 }
 
+static bool load_modules(struct symbols *symbols, struct database *database)
+{
+    struct table table = {.row_bytes = sizeof(struct module)};
+    bool good = database->format < STORE_FORMAT_MODULES ||
+                table_load(&table, symbols, database,
+                           "SELECT id, path, build_id, note FROM module ORDER BY id", read_module);
+    symbols->modules = table.rows;
+    symbols->module_count = table.count;
+    return good;
+}
+
 static bool load_files(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct file)};
-    bool good = table_load(&table, symbols, database,
-                           "SELECT id, path, package FROM file ORDER BY id", read_file);
+    const char *query = database->format < STORE_FORMAT_MODULES
+                            ? "SELECT id, path, package, NULL FROM file ORDER BY id"
+                            : "SELECT id, path, package, module FROM file ORDER BY id";
+    bool good = table_load(&table, symbols, database, query, read_file);
     symbols->files = table.rows;
     symbols->file_count = table.count;
     return good;
@@ -150,12 +186,18 @@ static bool load_threads(struct symbols *symbols, struct database *database)
 
 bool symbols_init(struct symbols *symbols, struct database *database)
 {
-    return load_files(symbols, database) && load_codes(symbols, database) &&
-           load_frames(symbols, database) && load_threads(symbols, database);
+    return load_modules(symbols, database) && load_files(symbols, database) &&
+           load_codes(symbols, database) && load_frames(symbols, database) &&
+           load_threads(symbols, database);
 }
 
 void symbols_deinit(struct symbols *symbols)
 {
+    for (size_t i = 0; i < symbols->module_count; i++) {
+        free(symbols->modules[i].path);
+        free(symbols->modules[i].build_id);
+        free(symbols->modules[i].note);
+    }
     for (size_t i = 0; i < symbols->file_count; i++) {
         free(symbols->files[i].path);
         free(symbols->files[i].package);
@@ -164,6 +206,7 @@ void symbols_deinit(struct symbols *symbols)
         free(symbols->codes[i].name);
     for (size_t i = 0; i < symbols->thread_count; i++)
         free(symbols->threads[i].name);
+    free(symbols->modules);
     free(symbols->files);
     free(symbols->codes);
     free(symbols->frames);

@@ -13,12 +13,20 @@
 
 #include "viewer/database.h"
 
+/* A program or library that code was executed of. */
+struct module {
+    char *path;     /* NULL: no such id */
+    char *build_id; /* in hexadecimal; NULL: none */
+    char *note; /* why names may be missing or say less than they could; NULL: nothing is known */
+};
+
 /* A line of a function. A location that the recording does not have has function NULL; location 0,
  * "no Python frame", has file and function NULL. */
 struct frame {
     const char *file;
-    const char *package; /* 'stdlib', 'program' or a distribution; NULL where file is */
+    const char *package; /* 'stdlib', 'program', 'system' or a distribution; NULL where file is */
     const char *function;
+    const struct module *module; /* NULL: Python's, or code that is in none */
     int32_t line;
     uint32_t file_id;
 };
@@ -26,6 +34,7 @@ struct frame {
 struct file {
     char *path; /* NULL: no such id */
     char *package;
+    uint32_t module; /* 0: none */
 };
 
 struct code {
@@ -40,6 +49,8 @@ struct thread {
 };
 
 struct symbols {
+    struct module *modules;
+    size_t module_count;
     struct file *files;
     size_t file_count;
     struct code *codes;

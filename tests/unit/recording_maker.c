@@ -58,9 +58,10 @@ static bool make_names(struct maker *maker)
 {
     uint32_t locations = maker->made->locations;
     for (uint32_t i = 0; i <= locations / 100; i++)
-        if (!maker_print(maker,
-                         "INSERT INTO file VALUES (%u, '/made/package/module%u.py', 'package%u')",
-                         i + 1, i, i % 3))
+        if (!maker_print(
+                maker,
+                "INSERT INTO file VALUES (%u, '/made/package/module%u.py', 'package%u', NULL)",
+                i + 1, i, i % 3))
             return false;
     for (uint32_t i = 0; i <= locations / 10; i++)
         if (!maker_print(maker, "INSERT INTO code VALUES (%u, %u, 'function%u', %u)", i + 1,

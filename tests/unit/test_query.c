@@ -281,7 +281,7 @@ static bool ask(const char *path)
 static void test_changed_recordings_are_refused(void **state)
 {
     static const char *const changes[] = {
-        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 4",
         "PRAGMA application_id = 1",
         "DELETE FROM run",
         "DELETE FROM process WHERE id = 2",
@@ -292,6 +292,8 @@ static void test_changed_recordings_are_refused(void **state)
         "DELETE FROM file",
         "DELETE FROM thread WHERE id = 2",
         "DROP TABLE source",
+        "DROP TABLE module",
+        "UPDATE file SET module = 7",
         "DROP TABLE file; CREATE VIEW file AS SELECT 1 AS id, 'x' AS path",
         "UPDATE process SET peak_bytes = peak_bytes + 1 WHERE id = 1",
         "UPDATE process SET allocations = -1",
