@@ -8,8 +8,8 @@
 #include "viewer/query.h"
 
 /* `nodes` holds, by node, what was counted for exactly that stack; afterwards what was counted for
- * it and all stacks above it. Adds to `rows`, by key of the grouping (line, file or function), what
- * was counted for the stacks in which the key occurs, each stack once. */
+ * it and all stacks above it. Adds to `rows`, by key of the grouping (line, file, function or
+ * module), what was counted for the stacks in which the key occurs, each stack once. */
 void cumulative_add(struct row *rows, struct row *nodes, const struct grouping *grouping);
 
 /* Adds one row's counts to another's. */

@@ -28,8 +28,8 @@ static char *key_of_frame(struct sources *sources, const struct frame *frame, en
 {
     if (!frame->file)
         return memory_copy("");
-    if (by == GROUP_BY_FILE)
-        return memory_copy(frame->file);
+    if (by == GROUP_BY_FILE || by == GROUP_BY_MODULE)
+        return memory_copy(by == GROUP_BY_FILE ? frame->file : frame_module(frame));
     if (by == GROUP_BY_FUNCTION)
         return memory_print("%s" SEPARATOR "%s", frame->file, frame->function);
     CLEANUP(cleanup_free) char *text = sources_line(sources, frame->file_id, frame->line);
@@ -62,6 +62,7 @@ static char *key_of_row(struct sources *sources, const struct side *side, const 
     case GROUP_BY_LINE:
     case GROUP_BY_FILE:
     case GROUP_BY_FUNCTION:
+    case GROUP_BY_MODULE:
         return key_of_frame(sources, grouping_frame(grouping, row->key), grouping->by);
     case GROUP_BY_STACK:
         return key_of_stack(sources, side->recording, row->key);

@@ -78,6 +78,12 @@ static int compare_functions(const void *a, const void *b, void *recording)
     return compare_strings(frame_of(a, recording)->function, frame_of(b, recording)->function);
 }
 
+static int compare_modules(const void *a, const void *b, void *recording)
+{
+    return compare_strings(frame_module(frame_of(a, recording)),
+                           frame_module(frame_of(b, recording)));
+}
+
 static int compare_packages(const void *a, const void *b, void *recording)
 {
     return compare_strings(frame_of(a, recording)->package, frame_of(b, recording)->package);
@@ -306,6 +312,9 @@ void grouping_init(struct grouping *grouping, const struct recording *recording,
     case GROUP_BY_FUNCTION:
         grouping_sort(grouping, symbols->frame_count, compare_functions);
         break;
+    case GROUP_BY_MODULE:
+        grouping_sort(grouping, symbols->frame_count, compare_modules);
+        break;
     case GROUP_BY_STACK:
         grouping_init_stacks(grouping);
         break;
@@ -357,6 +366,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
     case GROUP_BY_LINE:
     case GROUP_BY_FILE:
     case GROUP_BY_FUNCTION:
+    case GROUP_BY_MODULE:
     case GROUP_BY_SOURCE_LINE:
         return grouping->keys[grouping->recording->stacks.location[row->node]];
     case GROUP_BY_STACK:

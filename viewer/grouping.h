@@ -15,6 +15,7 @@ enum group_by {
     GROUP_BY_FILE,
     GROUP_BY_FUNCTION,
     GROUP_BY_STACK,
+    GROUP_BY_MODULE,
     GROUP_BY_PACKAGE,
     GROUP_BY_THREAD,
     GROUP_BY_ALLOCATOR,
@@ -60,16 +61,17 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
  * where those are the same by the stacks' numbers. Never equal for different keys. */
 int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b);
 
-/* The frame that a key by line, file or function stands for. */
+/* The frame that a key by line, file, function or module stands for: one of them. */
 static inline const struct frame *grouping_frame(const struct grouping *grouping, uint32_t key)
 {
     return &grouping->recording->symbols.frames[grouping->members[key]];
 }
 
-/* Is it one of the groupings whose rows are places in the source? */
+/* Is it one of the groupings whose rows are places in the code? */
 static inline bool group_by_is_place(enum group_by by)
 {
-    return by == GROUP_BY_LINE || by == GROUP_BY_FILE || by == GROUP_BY_FUNCTION;
+    return by == GROUP_BY_LINE || by == GROUP_BY_FILE || by == GROUP_BY_FUNCTION ||
+           by == GROUP_BY_MODULE;
 }
 
 /* The names of the allocators, by enum wire_allocator; NULL ends them. */

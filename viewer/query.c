@@ -5,9 +5,9 @@
  * the first ones of the order picked, and the rest summed. With --cumulative the pass counts by
  * node and cumulative.c spreads that over the keys.
  *
- * Two filters look at files: without --cumulative the innermost frame's file decides whether a
- * counted row is part of the answer at all; with it, whether a row of the answer is shown, and the
- * answer's own sum stays that of the moment.
+ * Two filters look at files, and at the modules of native code: without --cumulative those of the
+ * innermost frame decide whether a counted row is part of the answer at all; with it, whether a row
+ * of the answer is shown, and the answer's own sum stays that of the moment.
  */
 #include "viewer/query.h"
 
@@ -29,11 +29,17 @@
 #define LIMIT_DEFAULT 10u
 
 const char *const group_names[] = {
-    [GROUP_BY_LINE] = "line",           [GROUP_BY_FILE] = "file",
-    [GROUP_BY_FUNCTION] = "function",   [GROUP_BY_STACK] = "stack",
-    [GROUP_BY_PACKAGE] = "package",     [GROUP_BY_THREAD] = "thread",
-    [GROUP_BY_ALLOCATOR] = "allocator", [GROUP_BY_SIZE] = "size",
-    [GROUP_BY_PROCESS] = "process",     NULL,
+    [GROUP_BY_LINE] = "line",
+    [GROUP_BY_FILE] = "file",
+    [GROUP_BY_FUNCTION] = "function",
+    [GROUP_BY_STACK] = "stack",
+    [GROUP_BY_MODULE] = "module",
+    [GROUP_BY_PACKAGE] = "package",
+    [GROUP_BY_THREAD] = "thread",
+    [GROUP_BY_ALLOCATOR] = "allocator",
+    [GROUP_BY_SIZE] = "size",
+    [GROUP_BY_PROCESS] = "process",
+    NULL,
 };
 
 const char *const sort_names[] = {
@@ -70,14 +76,20 @@ bool globs_match(const struct globs *globs, const char *path)
     return false;
 }
 
-/* Is a place in this file (NULL: no Python frame) asked for? */
-static bool query_wants_file(const struct query *query, const char *file)
+static bool globs_match_frame(const struct globs *globs, const struct frame *frame)
 {
-    if (!file)
+    return globs_match(globs, frame->file) ||
+           (frame->module && globs_match(globs, frame->module->path));
+}
+
+/* Is what stands in this file or module asked for? */
+static bool query_wants_frame(const struct query *query, const struct frame *frame)
+{
+    if (!frame->file)
         return query->include.count == 0;
-    if (query->include.count && !globs_match(&query->include, file))
+    if (query->include.count && !globs_match_frame(&query->include, frame))
         return false;
-    return !globs_match(&query->exclude, file);
+    return !globs_match_frame(&query->exclude, frame);
 }
 
 bool query_wants_process(const struct query *query, const struct process *process)
@@ -209,9 +221,9 @@ static bool *wanted_locations(const struct query *query, const struct symbols *s
         return NULL;
     bool *wanted = memory_new(symbols->frame_count, sizeof *wanted);
     for (size_t i = 0; i < symbols->frame_count; i++) {
-        const char *file = symbols->frames[i].file;
-        wanted[i] = i && file == symbols->frames[i - 1].file ? wanted[i - 1]
-                                                             : query_wants_file(query, file);
+        const struct frame *frame = &symbols->frames[i];
+        wanted[i] =
+            i && frame->file == frame[-1].file ? wanted[i - 1] : query_wants_frame(query, frame);
     }
     return wanted;
 }
@@ -475,17 +487,30 @@ static struct row *spread_nodes(struct row *nodes, const struct grouping *groupi
     return rows;
 }
 
+/* Which rows of a cumulative answer are asked for; NULL: all. */
+static bool *wanted_keys(const struct answer *answer, const bool *wanted)
+{
+    const struct grouping *grouping = &answer->grouping;
+    if (!answer->query.cumulative || !wanted)
+        return NULL;
+    bool *keys = memory_new(grouping->key_count, sizeof *keys);
+    for (size_t i = 0; i < grouping->recording->symbols.frame_count; i++)
+        keys[grouping->keys[i]] |= wanted[i];
+    return keys;
+}
+
 /* Drops the rows that count nothing or are not asked for. */
 static void answer_compact(struct answer *answer, const bool *wanted)
 {
     const struct grouping *grouping = &answer->grouping;
+    CLEANUP(cleanup_free) bool *keys = wanted_keys(answer, wanted);
     size_t kept = 0;
     for (uint32_t key = 0; key < grouping->key_count; key++) {
         struct row row = answer->rows[key];
         if (!row.bytes && !row.blocks && !row.allocated_bytes && !row.allocations &&
             !row.freed_blocks && !row.freed_bytes)
             continue;
-        if (answer->query.cumulative && wanted && !wanted[grouping->members[key]])
+        if (keys && !keys[key])
             continue;
         row.key = key;
         answer->rows[kept++] = row;

@@ -52,7 +52,7 @@ struct query {
     bool inherited;     /* also what forked children were forked with */
     bool no_peak;       /* the totals' peak is not needed, nor any moment called so */
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
-                      */
+                      * or module */
     enum sort sort;
     size_t limit;        /* of rows, 0: none */
     unsigned allocators; /* 1 << enum wire_allocator, 0: all */

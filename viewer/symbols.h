@@ -31,6 +31,13 @@ struct frame {
     uint32_t file_id;
 };
 
+/* What a frame's code is part of: a program or library; of Python, whose modules are files, the
+ * file. NULL where that is. */
+static inline const char *frame_module(const struct frame *frame)
+{
+    return frame->module ? frame->module->path : frame->file;
+}
+
 struct file {
     char *path; /* NULL: no such id */
     char *package;

@@ -58,7 +58,7 @@ def test_forms_and_groupings(python, program, record):
     assert f":{source.lines['leak']} step" in text and "/s" in text and "█" in text
     rows = list(csv.DictReader(io.StringIO(growing(recording.file, "--csv", "-n", "1").out)))
     assert [int(row["line"]) for row in rows] == [source.lines["leak"]]
-    for by in ("function", "file", "stack", "package", "allocator"):
+    for by in ("function", "file", "stack", "module", "package", "allocator"):
         assert growing(recording.file, "--json", "--by", by).json["by"] == by
         assert growing(recording.file, "--by", by).out
     only = growing(recording.file, "--json", "--exclude", source.path.name).json["rows"]

@@ -92,7 +92,7 @@ def test_forms(python, program, record):
     assert "|  grows" in text and "≥ 1000 s" in text and "█" in text
     (first,) = csv.DictReader(io.StringIO(lifetimes(recording.file, "--csv", "-n", "1", "--by", "file").out))
     assert int(first["allocations"]) >= int(first["frees"]) and first["lived_below_1000_ms"]
-    for by in ("function", "file", "stack", "package", "thread", "allocator", "size", "process"):
+    for by in ("function", "file", "stack", "module", "package", "thread", "allocator", "size", "process"):
         assert lifetimes(recording.file, "--json", "--by", by).json["by"] == by
         assert lifetimes(recording.file, "--by", by).out
     by_bytes = lifetimes(recording.file, "--json", "--sort", "bytes").json["rows"]

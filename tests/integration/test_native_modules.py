@@ -134,3 +134,63 @@ def test_packages_of_native_code(record, library, tmp_path):
     assert 80_000 <= held["system"] < 160_000
     blamed = harness.report(recording.file, "--at", "exit", "--blame", "package", "-n", "0")["rows"]
     assert {row["package"]: row["bytes"] for row in blamed}["Alpha-Dist"] == 70_002 + 70_003
+
+
+HOLDERS = """
+    def function():
+        call({one!r}, 400_001)
+        call({two!r}, 500_001)
+    function()
+    kept = [bytearray(300_000)]
+"""
+
+
+def test_by_module(record, library):
+    one, two = library("libone.so"), library("libtwo.so")
+    recording = record(HOLDERS.format(one=str(one), two=str(two)))
+    source = str(one.with_name("program.py"))
+    rows = {row["module"]: row for row in recording.rows("exit", "module")}
+    assert rows[str(one)]["bytes"] == 400_001 and rows[str(two)]["bytes"] == 500_001
+    assert set(rows[str(one)]) == {"module", "bytes", "blocks", "allocated_bytes", "allocations"}
+    assert sum(row["bytes"] for row in rows.values()) == recording.totals["leaked_bytes"]
+    view = [BUILD / "heapline", "report", "--at", "exit", "--by", "module"]
+    text = run([*view, recording.file], check=0).out
+    assert "by module" in text
+    first, second = [line.split() for line in text.partition("share  module\n")[2].splitlines()][:2]
+    assert (first[-1], second[-1]) == ("libtwo.so", "libone.so")
+    csv = run([*view, "--csv", recording.file], check=0).out
+    assert csv.startswith(f"module,bytes,blocks,allocated_bytes,allocations\n{two},500001,1,500001,1\n")
+    # A Python module is a file; cumulatively it has what it called.
+    rows = {row["module"]: row for row in harness.report(recording.file, "--at", "end", "--by", "module", "-n", "0", "--cumulative")["rows"]}
+    assert rows[source]["bytes"] >= 1_200_000 and rows[str(one)]["bytes"] == 400_001
+    only = harness.report(recording.file, "--at", "end", "--by", "module", "--cumulative", "--include", "libone.so")["rows"]
+    assert [row["module"] for row in only] == [str(one)]
+
+
+def test_modules_elsewhere(record, library):
+    """In the other commands that sum by something, and in SQL."""
+    one, two = library("libone.so"), library("inner/libone.so")
+    recording = record(HOLDERS.format(one=str(one), two=str(two)))
+    both = run([BUILD / "heapline", "diff", "--json", "--by", "module", recording.file, "--at", "0s", "end"], check=0).json
+    assert {row["module"]: row["bytes"] for row in both["rows"]}[str(two)] == 500_001
+    # Two of one name are told apart.
+    text = run([BUILD / "heapline", "diff", "--by", "module", recording.file, "--at", "0s", "end"], check=0).out
+    assert f"{one}: size=" in text and f"{two}: size=" in text
+    rows = run([BUILD / "heapline", "report", "--lifetimes", "--json", "--by", "module", "-n", "0", recording.file], check=0).json["rows"]
+    assert str(one) in {row["module"] for row in rows}
+    assert recording.sql("SELECT leaked_bytes FROM modules WHERE module = ?", str(two)) == [(500_001,)]
+    assert recording.sql("SELECT leaked_bytes FROM lines WHERE module = ?", str(one)) == [(400_001,)]
+
+
+def test_filters_look_at_libraries_too(record, library):
+    path = library("libone.so")
+    recording = record(f"call({str(path)!r}, 70_001)\n")
+    for pattern in ("libone.so", "library.c", str(path.parent) + "/*"):
+        rows = harness.report(recording.file, "--at", "exit", "--include", pattern, "-n", "0")["rows"]
+        assert sum(row["bytes"] for row in rows if (row["file"] or "").endswith("library.c")) == 70_001
+        assert sum(row["bytes"] for row in rows) < 80_000
+        rows = harness.report(recording.file, "--at", "exit", "--exclude", pattern, "-n", "0")["rows"]
+        assert not any((row["file"] or "").endswith("library.c") for row in rows)
+    # Where no line is known none is shown.
+    text = run([BUILD / "heapline", "report", "--at", "exit", "-n", "0", recording.file], check=0).out
+    assert "library.c:" in text and ".so:0" not in text and "libc.so.6:0" not in text

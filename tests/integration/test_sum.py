@@ -327,7 +327,7 @@ def test_every_view_says_the_same(python, program, record):
     recording = record(python, source)
     report = peak_of(recording)
     peak, time = report["totals"]["peak_bytes"], report["totals"]["peak_time"]
-    for by in ("file", "function", "stack", "package", "thread", "allocator", "size", "process"):
+    for by in ("file", "function", "stack", "module", "package", "thread", "allocator", "size", "process"):
         other = peak_of(recording, "--by", by)
         assert other["totals"] == report["totals"]
         assert harness.sum_of(other["rows"]).bytes == peak == other["view"]["bytes"]

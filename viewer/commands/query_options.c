@@ -139,7 +139,7 @@ bool query_options_check(const struct query *query, const struct options *option
         return false;
     }
     if (query->cumulative && !group_by_is_place(query->by)) {
-        options_wrong(options, "--cumulative needs --by line, file or function");
+        options_wrong(options, "--cumulative needs --by line, file, function or module");
         return false;
     }
     return true;

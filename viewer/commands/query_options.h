@@ -45,8 +45,9 @@ enum {
      QUERY_OPTION_TEMPORARY}
 #define QUERY_SPECS_BY                                                                              \
     {0, "by", "WHAT",                                                                              \
-     "line (the default), file, function, stack, package,\n"                                       \
-     "thread, allocator, size or process",                                                         \
+     "line (the default), file, function, stack, module (of\n"                                     \
+     "native code the library), package, thread, allocator,\n"                                     \
+     "size or process",                                                                            \
      QUERY_OPTION_BY},                                                                             \
     {0, "blame", "package|import",                                                                 \
      "by package: the one that the program called, not the\n"                                      \

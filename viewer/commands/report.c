@@ -31,8 +31,8 @@ static const struct option_spec specs[] = {
     QUERY_SPEC_TEMPORARY,
     QUERY_SPECS_BY,
     {0, "cumulative", NULL,
-     "by line, file or function: count the stacks in which it\n"
-     "stands at any level, not only innermost",
+     "by line, file, function or module: count the stacks in\n"
+     "which it stands at any level, not only innermost",
      QUERY_OPTION_CUMULATIVE},
     {0, "growing", NULL,
      "what rises steadily through the whole run: suspects\n"

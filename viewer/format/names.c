@@ -59,20 +59,44 @@ static const char *path_below(const char *path, const char *folder)
     return path;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* A library's name, where two have the same its path. */
+static const char *name_of_module(const struct symbols *symbols, const struct module *module)
+{
+    const char *name = base_name(module->path);
+    for (size_t i = 0; i < symbols->module_count; i++) {
+        const char *other = symbols->modules[i].path;
+        if (other && strcmp(other, module->path) != 0 && strcmp(base_name(other), name) == 0)
+            return module->path;
+    }
+    return name;
+}
+
+/* What stands behind the path. Of native code the line is often not known. */
+static char *tail_of_frame(const struct frame *frame, enum group_by by, const char *function)
+{
+    if (by == GROUP_BY_LINE && (frame->line || !frame->module))
+        return memory_print(":%" PRId32 " %s", frame->line, function);
+    return by == GROUP_BY_LINE || by == GROUP_BY_FUNCTION ? memory_print(" %s", function)
+                                                          : memory_copy("");
+}
+
 char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
                     size_t width)
 {
     if (!frame->file)
         return utf8_cut_end(NAME_OF_NO_FRAME, width);
+    bool is_library = by == GROUP_BY_MODULE && frame->module;
     CLEANUP(cleanup_free)
-    char *path = utf8_escape(path_below(frame->file, recording->run.directory));
+    char *path = utf8_escape(is_library ? name_of_module(&recording->symbols, frame->module)
+                                        : path_below(frame->file, recording->run.directory));
     CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
-    CLEANUP(cleanup_free) char *tail = NULL;
-    if (by == GROUP_BY_LINE)
-        tail = memory_print(":%" PRId32 " %s", frame->line, function);
-    else
-        tail = memory_print("%s%s", by == GROUP_BY_FUNCTION ? " " : "",
-                            by == GROUP_BY_FUNCTION ? function : "");
+    CLEANUP(cleanup_free) char *tail = tail_of_frame(frame, by, function);
     size_t tail_width = utf8_width(tail);
     if (tail_width + PATH_COLUMNS_MIN <= width) {
         CLEANUP(cleanup_free) char *shortened = utf8_cut_middle(path, width - tail_width);

@@ -19,7 +19,8 @@ char *name_of_word(const char *word);
 char *name_of_command(const json_t *command);
 
 /* A place in the source in at most `width` columns: path:line function, without the parts that the
- * grouping leaves out, the path relative to the run's folder where it is below that. */
+ * grouping leaves out, the path relative to the run's folder where it is below that. By module: the
+ * name of the library without its folder, where no other one has it. */
 char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
                     size_t width);
 

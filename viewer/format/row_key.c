@@ -16,6 +16,10 @@
 /* Adds the parts of a place that the grouping tells apart. */
 static void frame_to_json(json_t *object, const struct frame *frame, enum group_by by)
 {
+    if (by == GROUP_BY_MODULE) {
+        json_put_text(object, "module", frame_module(frame));
+        return;
+    }
     json_put_text(object, "file", frame->file);
     if (by == GROUP_BY_LINE)
         json_object_set_new(object, "line", frame->file ? json_integer(frame->line) : json_null());
@@ -76,19 +80,19 @@ const char *row_key_titles(enum group_by by)
         [GROUP_BY_FUNCTION] = "file,function",  [GROUP_BY_STACK] = "stack",
         [GROUP_BY_THREAD] = "thread,tid",       [GROUP_BY_ALLOCATOR] = "allocator",
         [GROUP_BY_SIZE] = "size_min,size_max",  [GROUP_BY_PROCESS] = "pid",
-        [GROUP_BY_PACKAGE] = "package",
+        [GROUP_BY_PACKAGE] = "package",         [GROUP_BY_MODULE] = "module",
     };
     return titles[by];
 }
 
 static void frame_to_csv(FILE *stream, const struct frame *frame, enum group_by by)
 {
-    csv_put(stream, frame->file);
+    csv_put(stream, by == GROUP_BY_MODULE ? frame_module(frame) : frame->file);
     if (by == GROUP_BY_LINE && frame->file)
         fprintf(stream, ",%" PRId32, frame->line);
     else if (by == GROUP_BY_LINE)
         fputc(',', stream);
-    if (by == GROUP_BY_FILE)
+    if (by == GROUP_BY_FILE || by == GROUP_BY_MODULE)
         return;
     fputc(',', stream);
     csv_put(stream, frame->function);
