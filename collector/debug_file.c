@@ -173,8 +173,13 @@ void debug_files_find(int root, const char *path, const struct elf_facts *facts,
         files->own = open_by_id(root, &wanted, &files->note);
         if (files->own < 0)
             files->own = open_by_link(root, path, facts, &wanted, &files->note);
-        if (files->own < 0 || !elf_facts_read(files->own, &own_facts))
+        if (files->own < 0 || !elf_facts_read(files->own, &own_facts)) {
+            if (!files->note)
+                files->note = facts->debug_link[0]
+                                  ? "the file with its debug information was not found"
+                                  : "it has no debug information";
             return;
+        }
         files->note = NULL;
     }
     find_shared(root, path, &own_facts, files);

@@ -16,7 +16,7 @@ struct debug_files {
     int own;          /* -1: the module's own file has all there is */
     int shared;       /* -1: there is none, or none is needed */
     bool is_unusable; /* the debug information lacks its shared part */
-    const char *note; /* what was found and could not be used; null: nothing */
+    const char *note; /* why there is less than there could be; null: nothing is missing */
 };
 
 /* Looks for the files of the module `path` in the folder `root` (root_file.h), whose facts are

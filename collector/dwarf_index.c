@@ -172,7 +172,9 @@ struct dwarf_index *dwarf_index_new(Elf *elf, Elf *shared, uint64_t most)
         return dwarf_index_free(index);
     if (shared)
         dwarf_setalt(index->dwarf, index->shared);
-    return list_units(index) ? index : dwarf_index_free(index);
+    if (!list_units(index) || !index->by_address.count)
+        return dwarf_index_free(index); /* what has no address is damaged */
+    return index;
 }
 
 struct dwarf_index *dwarf_index_free(struct dwarf_index *index)

@@ -165,7 +165,7 @@ struct search {
     const struct native_mapping *told;
     struct memory_mapping kernel;  /* what the kernel says, */
     bool asked_kernel, has_kernel; /* when it was asked, and knew a file */
-    bool saw_another;              /* a file that is not the one */
+    bool saw_another;              /* a path led to a file that is not the one */
     struct native_module *module;  /* to be filled */
     const char *path;              /* where its file was */
 };
@@ -227,7 +227,6 @@ static bool take(struct search *search, int file, const struct stat *status, con
         search->path = path;
         return true;
     }
-    search->saw_another = true;
     forget_file(module);
     return false;
 }
@@ -235,7 +234,10 @@ static bool take(struct search *search, int file, const struct stat *status, con
 static bool take_path(struct search *search, const char *path)
 {
     struct stat status;
-    return take(search, root_file_open(search->root, path, &status), &status, path);
+    int file = root_file_open(search->root, path, &status);
+    bool is_it = take(search, file, &status, path);
+    search->saw_another |= file >= 0 && !is_it;
+    return is_it;
 }
 
 static bool take_link(struct search *search, const char *link)

@@ -105,9 +105,15 @@ static bool expects_dwarf(const struct native_symbols *symbols, const struct nat
            (symbols->download || module->facts.has_dwarf || module->debug.own >= 0);
 }
 
+/* Is its debug information nowhere but, may be, on a server? */
+static bool is_for_servers(const struct native_symbols *symbols, const struct native_module *module)
+{
+    return symbols->download && !module->facts.has_dwarf && module->debug.own < 0;
+}
+
 /* A module's state, with all that the cache knows of it; null: no memory. */
 static struct module_state *know_module(struct native_symbols *symbols, uint32_t number,
-                                        const struct native_module *module)
+                                        struct native_module *module)
 {
     if (!vector_reserve(&symbols->states, number + 1, sizeof(struct module_state)))
         return NULL;
@@ -122,8 +128,10 @@ static struct module_state *know_module(struct native_symbols *symbols, uint32_t
     state->depth = module->debug.is_unusable ? MODULE_WITH_TABLE
                    : symbols->download       ? MODULE_WITH_DOWNLOAD
                                              : MODULE_WITH_DWARF;
-    if (symbols->cache_folder)
-        symbol_cache_read(symbols->cache_folder, module, needs_dwarf, take_cached, &context);
+    bool is_cached = symbols->cache_folder && symbol_cache_read(symbols->cache_folder, module,
+                                                                needs_dwarf, take_cached, &context);
+    if (is_cached && is_for_servers(symbols, module))
+        module->note = NULL;
     return state;
 }
 
@@ -141,7 +149,7 @@ static bool set_unknown(struct native_symbols *symbols, uint32_t number)
 bool native_symbols_ask(struct native_symbols *symbols, struct native_place place)
 {
     uint64_t key;
-    const struct native_module *module = native_modules_get(symbols->modules, place.module);
+    struct native_module *module = native_modules_get(symbols->modules, place.module);
     if (find_result(symbols, place, &key))
         return true;
     bool is_file = module && module->kind == NATIVE_MODULE_FILE;
@@ -173,19 +181,21 @@ static const char *const depth_notes[] = {
     [MODULE_UNREADABLE] = "its symbols could not be read",
 };
 
-/* Gives the worker the module's files, unless it has them. False: not now. */
+/* Gives the worker the module's files, unless it has them. What is written over is not read any
+ * more: the worker has not read all of it. False: not now. */
 static bool open_module(struct native_symbols *symbols, struct native_module *module,
                         uint32_t number)
 {
     struct module_state *state = state_of(symbols, number);
     const struct module_files files = {module->file, module->debug.own, module->debug.shared};
-    if (state->is_open || state->depth == MODULE_UNREADABLE)
-        return true;
-    if (native_module_has_changed(module)) {
+    if (state->depth != MODULE_UNREADABLE && native_module_has_changed(module)) {
+        if (symbols->sent > symbols->answered)
+            return false; /* what was asked before is answered first */
         module->note = "its file has been changed";
         state->depth = MODULE_UNREADABLE;
-        return true;
     }
+    if (state->is_open || state->depth == MODULE_UNREADABLE)
+        return true;
     state->is_open = symbol_process_open(&symbols->process, number, &files, state->depth);
     return state->is_open;
 }
@@ -228,6 +238,17 @@ static void blame_first(struct native_symbols *symbols)
         depth_notes[state->depth];
 }
 
+/* What the worker has found, or has not. */
+static void note_answer(const struct native_symbols *symbols, struct native_module *module,
+                        const struct module_state *state)
+{
+    bool was_asked_for = state->depth == MODULE_WITH_DOWNLOAD && is_for_servers(symbols, module);
+    if (was_asked_for)
+        module->note = state->has_dwarf ? NULL : "no server has its debug information";
+    else if (!state->has_dwarf && !module->note && expects_dwarf(symbols, module))
+        module->note = "its debug information is damaged or too large";
+}
+
 static void take_answer(struct native_symbols *symbols, const struct symbol_answer *answer)
 {
     uint32_t number = question_at(symbols, symbols->answered++);
@@ -241,11 +262,7 @@ static void take_answer(struct native_symbols *symbols, const struct symbol_answ
     set_unknown(symbols, number);
     state->has_news = true;
     state->has_dwarf = answer->has_dwarf;
-    if (answer->has_dwarf || module->note || !expects_dwarf(symbols, module))
-        return;
-    module->note = symbols->download && !module->facts.has_dwarf && module->debug.own < 0
-                       ? "no server has its debug information"
-                       : "its debug information is damaged or too large";
+    note_answer(symbols, module, state);
 }
 
 /* The first open question stays without an answer. */

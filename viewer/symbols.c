@@ -212,3 +212,18 @@ void symbols_deinit(struct symbols *symbols)
     free(symbols->frames);
     free(symbols->threads);
 }
+
+bool frame_is_offset(const struct frame *frame)
+{
+    static const char sign[] = "+0x";
+    if (!frame->module)
+        return false;
+    const char *slash = strrchr(frame->module->path, '/');
+    const char *name = slash ? slash + 1 : frame->module->path;
+    size_t length = strlen(name), sign_length = strlen(sign);
+    if (strncmp(frame->function, name, length) != 0 ||
+        strncmp(frame->function + length, sign, sign_length) != 0)
+        return false;
+    const char *offset = frame->function + length + sign_length;
+    return *offset && !offset[strspn(offset, "0123456789abcdef")];
+}

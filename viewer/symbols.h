@@ -72,6 +72,9 @@ struct symbols {
 bool symbols_init(struct symbols *symbols, struct database *database);
 void symbols_deinit(struct symbols *symbols);
 
+/* Is the function not known, and an offset in the module stands for it? */
+bool frame_is_offset(const struct frame *frame);
+
 /* Does the recording have this location? Location 0 always exists. */
 static inline bool symbols_has_location(const struct symbols *symbols, uint32_t location)
 {

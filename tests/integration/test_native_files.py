@@ -31,6 +31,12 @@ LIBRARY = """
         return kept;
     }
 
+    void *early(size_t size)
+    {
+        kept = malloc(size);
+        return kept;
+    }
+
     void *allocate(size_t size)
     {
         void *block = HIDDEN(size);
@@ -102,13 +108,26 @@ def are_offsets(names, library):
     return all(re.fullmatch(re.escape(library.name) + r"\+0x[0-9a-f]+", name) for name in names)
 
 
+def assert_missing(recording, library, note):
+    """No names, and the report says why."""
+    assert are_offsets(functions(recording, library), library)
+    assert note_of(recording, library) == note
+    text = run([BUILD / "heapline", "report", "--at", "exit", "-n", "0", recording.file], check=0).out
+    assert f"Names are missing for {library.name}: {note}." in " ".join(text.split())
+
+
+def note_of(recording, library):
+    (module,) = [module for module in recording.report("exit")["modules"] if module["path"] == str(library)]
+    return module["note"]
+
+
 NAMES = ["allocate", "hidden"]
 
 
 def test_a_file_that_stays(python, folder, build):
     library = build("libstays.so")
     recording = record(folder, python, "", library)
-    assert functions(recording, library) == NAMES
+    assert functions(recording, library) == NAMES and note_of(recording, library) is None
     assert recording.sql("SELECT count(*) FROM file WHERE path LIKE '%/library.c'") == [(1,)]
 
 
@@ -126,7 +145,7 @@ def test_a_file_that_lost_its_name(python, folder, build, way):
     shutil.copy(library, folder / "kept")
     # Who may not open what the kernel still has sees addresses, and is told why.
     recording = record(folder, python, way, library, **as_nobody())
-    assert are_offsets(functions(recording, library), library)
+    assert_missing(recording, library, "its file was deleted or replaced after it was loaded")
     shutil.copy(folder / "kept", library)
     build("libgone.so.new", hidden="impostor")
     if os.geteuid() == 0:
@@ -139,7 +158,7 @@ def test_a_file_that_may_not_be_read(python, folder, build):
     if os.geteuid() == 0:
         os.chown(library, NOBODY, NOBODY)
     recording = record(folder, python, "os.chmod(path, 0)", library, **as_nobody())
-    assert are_offsets(functions(recording, library), library)
+    assert_missing(recording, library, "its file could not be opened")
 
 
 @pytest.mark.parametrize("way", ["", "os.replace(path + '.new', path)"], ids=["stays", "replaced"])
@@ -161,8 +180,11 @@ def test_a_process_that_is_gone(python, folder, build, way):
     os.close(descriptor)
     os.kill(collector, signal.SIGCONT)
     assert process.wait(harness.TIME_LIMIT) == 0
-    names = functions(harness.Recording(file), library)
-    assert are_offsets(names, library) if way else names == NAMES
+    recording = harness.Recording(file)
+    if way:
+        assert_missing(recording, library, "its file is another one than was loaded")
+    else:
+        assert functions(recording, library) == NAMES
 
 
 def test_a_process_with_files_of_its_own(python, folder, build):
@@ -175,6 +197,91 @@ def test_a_process_with_files_of_its_own(python, folder, build):
     command = ["unshare", "--mount", "sh", "-c", mount, "sh", python.path, write(folder, ""), library]
     recording = harness.record(command, folder / "run.heapline", ["--native"], cwd=folder)
     assert functions(recording, library) == NAMES
+
+
+def test_a_file_that_is_written_over(python, folder, build):
+    """What it was called before stays; from then on it is another one."""
+    library = build("libchanged.so")
+    change = """
+    library.early(70_002)
+    for _ in range(60_000): bytearray(9)
+    with open(path, "ab") as file:
+        file.write(b"x")
+    """
+    recording = record(folder, python, change, library)
+    rows = [row["stack"][-1]["function"] for row in recording.rows("exit", "stack") if row["bytes"] == 70_002]
+    assert rows == ["early"]
+    assert_missing(recording, library, "its file has been changed")
+
+
+# --- debug information ---------------------------------------------------------------------------
+
+WITH_ID = pytest.mark.parametrize("build", ["--build-id"], indirect=True)
+
+
+def split(library):
+    """Moves the debug information into a file of its own, to which a link leads."""
+    debug = library.with_suffix(".debug")
+    for command in (
+        ["objcopy", "--only-keep-debug", library, debug],
+        ["strip", library],
+        ["objcopy", f"--add-gnu-debuglink={debug}", library],
+    ):
+        subprocess.run(command, check=True, cwd=library.parent)
+    return debug
+
+
+def functions_and_note(python, folder, library):
+    recording = record(folder, python, "", library)
+    return functions(recording, library), note_of(recording, library)
+
+
+def test_debug_information_in_a_file_of_its_own(python, folder, build):
+    library = build("libsplit.so")
+    debug = split(library)
+    assert functions_and_note(python, folder, library) == (NAMES, None)
+    debug.rename(folder / "elsewhere")
+    names, note = functions_and_note(python, folder, library)
+    assert names[0] == "allocate" and are_offsets(names[1:], library)
+    assert note == "the file with its debug information was not found"
+    # Another build's, under the name that the link has.
+    other = build("libother.so", hidden="impostor")
+    subprocess.run(["objcopy", "--only-keep-debug", other, debug], check=True)
+    names, note = functions_and_note(python, folder, library)
+    assert names[0] == "allocate" and are_offsets(names[1:], library)
+    assert note == "a debug file that was found is of another build"
+
+
+@WITH_ID
+def test_without_debug_information(python, folder, build):
+    """The symbol table has names and no lines."""
+    library = build("libplain.so")
+    subprocess.run(["strip", "--strip-debug", library], check=True)
+    assert functions_and_note(python, folder, library) == (NAMES, "it has no debug information")
+    text = run([BUILD / "heapline", "report", "--at", "exit", "-n", "0", folder / "run.heapline"], check=0).out
+    assert "libplain.so hidden" in text and "Names are missing for libplain.so" not in text
+    subprocess.run(["strip", library], check=True)
+    names, note = functions_and_note(python, folder, library)
+    assert names[0] == "allocate" and are_offsets(names[1:], library)
+    assert note == "it has no debug information"
+    text = run([BUILD / "heapline", "report", "--at", "exit", "-n", "0", folder / "run.heapline"], check=0).out
+    assert "Names are missing for libplain.so: it has no debug information." in text
+
+
+@WITH_ID
+@pytest.mark.parametrize("section", [".debug_info", ".debug_abbrev"])
+def test_damaged_debug_information(python, folder, build, section):
+    library = build("libbroken.so")
+    (folder / "garbage").write_bytes(bytes(range(255, 0, -1)) * 40)
+    subprocess.run(["objcopy", "--update-section", f"{section}={folder}/garbage", library], check=True)
+    names, note = functions_and_note(python, folder, library)
+    assert names == NAMES
+    assert note in ("its debug information is damaged or too large", "its debug information could not be read")
+    files = harness.Recording(folder / "run.heapline").sql("SELECT path FROM file WHERE path LIKE '%library.c'")
+    assert files == []
+
+
+# --- while names are looked up -------------------------------------------------------------------
 
 
 def test_time_goes_on_while_names_are_looked_up(python, folder, build):

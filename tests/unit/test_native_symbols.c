@@ -612,6 +612,34 @@ static void test_a_library_that_was_written_over(void **state)
     (void)library; /* its pages are gone: it cannot be closed */
 }
 
+/* With a question on its way: its answer is not taken for that to the next one. */
+static void test_a_library_that_is_written_over_meanwhile(void **state)
+{
+    struct reader reader;
+    const char *path = compile("rewritten.so", "-g -O2");
+    (void)state;
+    void *library = load(path);
+    reader_init(&reader, root_own(), NULL);
+    symbol_of(&reader, captured[2]);
+    struct native_place early = place_of(&reader, captured[0]);
+    struct native_place late = place_of(&reader, captured[1]);
+    assert_true(native_symbols_ask(&reader.symbols, early));
+    native_symbols_work(&reader.symbols, 0);
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(file, "x", 1), 1);
+    close(file);
+    assert_true(native_symbols_ask(&reader.symbols, late));
+    while (native_symbols_work(&reader.symbols, -1))
+        ;
+    const struct native_symbol *symbol = native_symbols_get(&reader.symbols, early);
+    assert_string_equal(symbol->calls[symbol->count - 1].function, "outer");
+    assert_null(native_symbols_get(&reader.symbols, late)->calls[0].function);
+    assert_string_equal(native_modules_get(&reader.modules, late.module)->note,
+                        "its file has been changed");
+    reader_deinit(&reader);
+    dlclose(library);
+}
+
 static bool can_open_mappings(void)
 {
     char line[512], link[96];
@@ -934,6 +962,7 @@ int main(void)
         cmocka_unit_test(test_downloads),
         cmocka_unit_test(test_another_library_at_the_same_place),
         cmocka_unit_test(test_a_library_that_was_written_over),
+        cmocka_unit_test(test_a_library_that_is_written_over_meanwhile),
         cmocka_unit_test(test_a_deleted_library),
         cmocka_unit_test(test_names_that_look_escaped_or_deleted),
         cmocka_unit_test(test_other_code),

@@ -65,16 +65,15 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-/* A library's name, where two have the same its path. */
-static const char *name_of_module(const struct symbols *symbols, const struct module *module)
+char *name_of_module(const struct symbols *symbols, const struct module *module)
 {
     const char *name = base_name(module->path);
     for (size_t i = 0; i < symbols->module_count; i++) {
         const char *other = symbols->modules[i].path;
         if (other && strcmp(other, module->path) != 0 && strcmp(base_name(other), name) == 0)
-            return module->path;
+            return utf8_escape(module->path);
     }
-    return name;
+    return utf8_escape(name);
 }
 
 /* What stands behind the path. Of native code the line is often not known. */
@@ -93,8 +92,8 @@ char *name_of_frame(const struct recording *recording, const struct frame *frame
         return utf8_cut_end(NAME_OF_NO_FRAME, width);
     bool is_library = by == GROUP_BY_MODULE && frame->module;
     CLEANUP(cleanup_free)
-    char *path = utf8_escape(is_library ? name_of_module(&recording->symbols, frame->module)
-                                        : path_below(frame->file, recording->run.directory));
+    char *path = is_library ? name_of_module(&recording->symbols, frame->module)
+                            : utf8_escape(path_below(frame->file, recording->run.directory));
     CLEANUP(cleanup_free) char *function = utf8_escape(frame->function);
     CLEANUP(cleanup_free) char *tail = tail_of_frame(frame, by, function);
     size_t tail_width = utf8_width(tail);

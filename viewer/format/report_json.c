@@ -81,6 +81,23 @@ static json_t *rows_to_json(const struct answer *answer)
     return list;
 }
 
+/* Those of native code. */
+static json_t *modules_to_json(const struct symbols *symbols)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < symbols->module_count; i++) {
+        const struct module *module = &symbols->modules[i];
+        if (!module->path)
+            continue;
+        json_t *object = json_object();
+        json_put_text(object, "path", module->path);
+        json_put_text(object, "build_id", module->build_id);
+        json_put_text(object, "note", module->note);
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 void report_print_json(FILE *stream, const struct answer *answer)
 {
     const struct recording *recording = answer->grouping.recording;
@@ -89,6 +106,7 @@ void report_print_json(FILE *stream, const struct answer *answer)
     json_object_set_new(report, "run", run_to_json(recording));
     json_object_set_new(report, "processes", processes_to_json(recording, answer));
     json_object_set_new(report, "totals", totals_to_json(&answer->totals));
+    json_object_set_new(report, "modules", modules_to_json(&recording->symbols));
     json_object_set_new(report, "view", view_to_json(answer));
     json_object_set_new(report, "rows", rows_to_json(answer));
     json_dumpf(report, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));

@@ -12,6 +12,7 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/format/ending_text.h"
+#include "viewer/format/missing_names.h"
 #include "viewer/format/names.h"
 #include "viewer/format/report.h"
 #include "viewer/format/table.h"
@@ -26,6 +27,8 @@
 #define UNMATCHED_DIVISOR 20u
 /* So many processes that did not end as usual are named. */
 #define ENDINGS_MAX 5u
+/* So many libraries whose names are missing. */
+#define LIBRARIES_MAX 3u
 
 /* The layout of the figures above the table. */
 #define FIGURE_NAME    "12"
@@ -196,6 +199,20 @@ static void page_note_slices(const struct page *page)
                       seconds_format(answer->time).text);
 }
 
+static void page_note_missing_names(const struct page *page)
+{
+    const struct module *modules[LIBRARIES_MAX];
+    size_t count = missing_names(page->answer, modules, LIBRARIES_MAX);
+    for (size_t i = 0; i < count && i < LIBRARIES_MAX; i++) {
+        CLEANUP(cleanup_free) char *name = name_of_module(&page->recording->symbols, modules[i]);
+        CLEANUP(cleanup_free) char *note = utf8_escape(modules[i]->note);
+        page_sentence(page, "", 2, "Names are missing for %s: %s.", name, note);
+    }
+    if (count > LIBRARIES_MAX)
+        page_sentence(page, "", 2, "Names are missing for %zu more libraries; --json has all.",
+                      count - LIBRARIES_MAX);
+}
+
 static void page_print_notes(const struct page *page)
 {
     const struct run *run = &page->recording->run;
@@ -224,6 +241,7 @@ static void page_print_notes(const struct page *page)
         page_sentence(page, colour, 2,
                       "! %" PRIu64 " frees were of blocks from before the recording began.",
                       totals->unmatched_frees);
+    page_note_missing_names(page);
 }
 
 /* --- rows --- */
