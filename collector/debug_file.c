@@ -6,10 +6,12 @@
 #include "debug_file.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "root_file.h"
@@ -17,6 +19,8 @@
 #define DEBUG_FOLDER    "/usr/lib/debug"
 #define PATH_BYTES      (4096 + 1024 + 256)
 #define CHECK_BYTES_MAX ((size_t)64 << 20) /* of a file whose checksum is computed */
+
+#define DOWNLOAD_LIBRARY "libdebuginfod.so.1"
 
 /* What a file has to be. */
 struct wanted {
@@ -115,7 +119,7 @@ static int open_by_link(int root, const char *module, const struct elf_facts *fa
 /* libdebuginfod is loaded only where it is asked for: it brings a whole HTTP client. */
 static int open_download(const struct wanted *wanted)
 {
-    void *library = wanted->id->size ? dlopen("libdebuginfod.so.1", RTLD_NOW) : NULL;
+    void *library = wanted->id->size ? dlopen(DOWNLOAD_LIBRARY, RTLD_NOW) : NULL;
     if (!library)
         return -1;
     void *(*begin)(void) = (void *(*)(void))dlsym(library, "debuginfod_begin");
@@ -183,6 +187,30 @@ void debug_files_find(int root, const char *path, const struct elf_facts *facts,
         files->note = NULL;
     }
     find_shared(root, path, &own_facts, files);
+}
+
+/* In a child: whoever asks is to stay small. */
+static bool has_download_library(void)
+{
+    int status = 1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(dlopen(DOWNLOAD_LIBRARY, RTLD_NOW) ? 0 : 1);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return child > 0 && status == 0;
+}
+
+const char *debug_files_download_trouble(void)
+{
+    const char *servers = getenv("DEBUGINFOD_URLS");
+    if (!servers || !servers[strspn(servers, " ")])
+        return "no servers are named for debug information; set DEBUGINFOD_URLS";
+    if (!has_download_library())
+        return DOWNLOAD_LIBRARY
+            " is missing, which asks servers for debug information; Debian has it "
+            "in libdebuginfod1";
+    return NULL;
 }
 
 void debug_files_download(const struct elf_facts *facts, struct debug_files *files)

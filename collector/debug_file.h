@@ -23,6 +23,8 @@ struct debug_files {
  * `facts`. The descriptors are the caller's. */
 void debug_files_find(int root, const char *path, const struct elf_facts *facts,
                       struct debug_files *files);
+/* Why no server can be asked, in words; null when they can. Forks. */
+const char *debug_files_download_trouble(void);
 /* Asks the servers in DEBUGINFOD_URLS for a file that was not found, for as long as that takes. */
 void debug_files_download(const struct elf_facts *facts, struct debug_files *files);
 void debug_files_close(struct debug_files *files);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "debug_file.h"
 #include "handshake.h"
 #include "ring.h"
 #include "runs.h"
@@ -17,6 +18,7 @@
 
 #define PATIENCE_ENVIRONMENT  "HEAPLINE_PATIENCE"
 #define PATIENCE_MS_DEFAULT   5000u
+#define PATIENCE_MS_DOWNLOADS 300000u
 #define PROCESSES_MAX_DEFAULT 1000u
 #define TOKEN_BYTES_MIN       8u
 
@@ -43,9 +45,13 @@ static const char usage[] =
     "  --max-frames N              keep the innermost N frames of a stack\n"
     "  --no-history                keep sums, not every event\n"
     "  --no-children               only COMMAND's own process, none that it starts\n"
+    "  --debuginfod                with native frames: ask the servers in DEBUGINFOD_URLS for "
+    "debug\n"
+    "                              information that is not here\n"
     "  --help, --version\n"
     "\n"
-    "HEAPLINE_PATIENCE: milliseconds that a program waits for a silent collector (5000).\n";
+    "HEAPLINE_PATIENCE: milliseconds that a program waits for a silent collector (5000; with\n"
+    "--debuginfod 300000).\n";
 
 enum {
     OPTION_PRIVATE = 256,
@@ -61,6 +67,7 @@ enum {
     OPTION_FRAMES,
     OPTION_NO_HISTORY,
     OPTION_NO_CHILDREN,
+    OPTION_DEBUGINFOD,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -79,6 +86,7 @@ static const struct option long_options[] = {
     {"max-frames", required_argument, NULL, OPTION_FRAMES},
     {"no-history", no_argument, NULL, OPTION_NO_HISTORY},
     {"no-children", no_argument, NULL, OPTION_NO_CHILDREN},
+    {"debuginfod", no_argument, NULL, OPTION_DEBUGINFOD},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {0},
@@ -116,12 +124,14 @@ static bool read_private(int count, char **words, struct session_options *option
     return true;
 }
 
+/* A collector that waits for a server is not silent for want of anything. */
 static void read_patience(struct session_options *options)
 {
-    uint64_t milliseconds = PATIENCE_MS_DEFAULT;
+    uint64_t usual = options->downloads ? PATIENCE_MS_DOWNLOADS : PATIENCE_MS_DEFAULT;
+    uint64_t milliseconds = usual;
     const char *text = getenv(PATIENCE_ENVIRONMENT);
     if (text && !read_number(text, UINT32_MAX, &milliseconds))
-        milliseconds = PATIENCE_MS_DEFAULT;
+        milliseconds = usual;
     options->patience_ns = milliseconds * 1000000u;
 }
 
@@ -198,6 +208,9 @@ static int read_session_option(int option, struct session_options *options)
     case OPTION_NO_HISTORY:
         options->keeps_history = false;
         return -1;
+    case OPTION_DEBUGINFOD:
+        options->downloads = true;
+        return -1;
     default:
         options->no_children = true;
         return -1;
@@ -221,6 +234,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
         case OPTION_FRAMES:
         case OPTION_NO_HISTORY:
         case OPTION_NO_CHILDREN:
+        case OPTION_DEBUGINFOD:
             status = read_session_option(option, &options->session);
             break;
         case OPTION_HELP:
@@ -266,6 +280,9 @@ static int run_daemon(struct daemon_options *options)
     if (options->token &&
         (strlen(options->token) < TOKEN_BYTES_MIN || strlen(options->token) > HELLO_TOKEN_MAX))
         return fail("a secret has from 8 to 256 bytes", "");
+    const char *trouble = options->session.downloads ? debug_files_download_trouble() : NULL;
+    if (trouble)
+        return fail(trouble, "");
     char *folder = realpath(options->session.output, NULL);
     if (!folder)
         return fail("no such folder: ", options->session.output);

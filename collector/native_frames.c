@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "process.h"
+#include "symbol_cache.h"
 
 #define NO_MODULE  "<native code>"
 #define LOOK_UP_MS 1 /* while it waits for a name */
@@ -53,8 +54,12 @@ static void forget_frames(struct run *run, struct process *process)
 /* Only where there is a file that may have names. */
 static bool start_symbols(struct native_table *table)
 {
-    if (!table->has_symbols)
-        table->has_symbols = native_symbols_init(&table->symbols, &table->modules, NULL, false);
+    if (table->has_symbols)
+        return true;
+    char *folder = symbol_cache_folder();
+    table->has_symbols =
+        native_symbols_init(&table->symbols, &table->modules, folder, table->download);
+    free(folder);
     return table->has_symbols;
 }
 

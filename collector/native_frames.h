@@ -48,6 +48,7 @@ struct native_table {
     struct native_modules modules;
     struct native_symbols symbols;
     bool has_symbols; /* false before the first module */
+    bool download;    /* ask servers for debug information; set before that */
     struct native_chain_nodes chain_nodes;
 };
 

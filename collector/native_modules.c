@@ -348,6 +348,7 @@ uint32_t native_modules_add(struct native_modules *modules, int pid, int root,
     module->file = module->debug.own = module->debug.shared = -1;
     set_module(&search);
     if (module->path && !(number = find_same(modules, module, &key))) {
+        module->is_ours = root_is_own(root);
         find_debug_files(module, root, search.path);
         if ((number = keep(modules, module, key)))
             return number;

@@ -38,7 +38,8 @@ struct native_module {
     uint64_t device, inode, size;
     struct timespec changed;
     struct elf_facts facts;
-    int file; /* -1: could not be opened */
+    bool is_ours; /* found in the collector's own root */
+    int file;     /* -1: could not be opened */
     struct debug_files debug;
 };
 

@@ -111,6 +111,14 @@ static bool is_for_servers(const struct native_symbols *symbols, const struct na
     return symbols->download && !module->facts.has_dwarf && module->debug.own < 0;
 }
 
+/* Whoever has a root of its own, a container, can give a file any build-id: what is read there
+ * stays out of what later runs believe. */
+static const char *cache_folder(const struct native_symbols *symbols,
+                                const struct native_module *module)
+{
+    return module->is_ours ? symbols->cache_folder : NULL;
+}
+
 /* A module's state, with all that the cache knows of it; null: no memory. */
 static struct module_state *know_module(struct native_symbols *symbols, uint32_t number,
                                         struct native_module *module)
@@ -128,8 +136,9 @@ static struct module_state *know_module(struct native_symbols *symbols, uint32_t
     state->depth = module->debug.is_unusable ? MODULE_WITH_TABLE
                    : symbols->download       ? MODULE_WITH_DOWNLOAD
                                              : MODULE_WITH_DWARF;
-    bool is_cached = symbols->cache_folder && symbol_cache_read(symbols->cache_folder, module,
-                                                                needs_dwarf, take_cached, &context);
+    const char *folder = cache_folder(symbols, module);
+    bool is_cached =
+        folder && symbol_cache_read(folder, module, needs_dwarf, take_cached, &context);
     if (is_cached && is_for_servers(symbols, module))
         module->note = NULL;
     return state;
@@ -380,7 +389,7 @@ static void write_cache(const struct native_symbols *symbols)
         const struct native_module *module = native_modules_get(symbols->modules, i);
         bool is_whole = state->depth < MODULE_WITH_TABLE &&
                         (state->has_dwarf || symbols->download || !expects_dwarf(symbols, module));
-        if (state->has_news && is_whole)
+        if (state->has_news && is_whole && cache_folder(symbols, module))
             write_module(symbols, i, &writer);
     }
 }

@@ -20,6 +20,13 @@ int root_own(void)
     return own;
 }
 
+bool root_is_own(int root)
+{
+    struct stat own, other;
+    return root != ROOT_NONE && fstat(root_own(), &own) == 0 && fstat(root, &other) == 0 &&
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 static int find_in_root(int root, const char *path)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC,

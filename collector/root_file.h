@@ -22,11 +22,8 @@ bool root_file_exists(int root, const char *path);
  * named. */
 int root_own(void);
 
-/* Opens the regular file `path`, as seen from the folder `root`, for reading; the caller closes it.
- * -1 when there is none. */
-int root_file_open(int root, const char *path, struct stat *status);
-/* The same for a link of /proc that stands for a process's open or mapped file. */
-int root_file_open_link(const char *link, struct stat *status);
+/* Is it the collector's own root? */
+bool root_is_own(int root);
 
 /* Opens the regular file `path`, as seen from the folder `root`, for reading; the caller closes it.
  * -1 when there is none. */

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "debug_file.h"
 #include "drain.h"
 #include "futex.h"
 #include "handover.h"
@@ -547,6 +548,7 @@ static bool begin(struct session *session)
     session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     session->run.native.modules.since = wall;
+    session->run.native.download = session->options->downloads;
     session->run.frames_max = session->options->frames_max;
     session->run.keeps_history = session->options->keeps_history;
     session->run.has_no_children = session->options->no_children;
@@ -602,7 +604,11 @@ int session_run(const struct session_options *options)
     session->control = options->control;
     set_signals(session);
     int status = 1;
-    if (!begin(session)) {
+    bool is_checked = options->handover >= 0; /* by the daemon */
+    const char *trouble = options->downloads && !is_checked ? debug_files_download_trouble() : NULL;
+    if (trouble) {
+        tell_run(session, CONTROL_FAILED, trouble);
+    } else if (!begin(session)) {
         tell_run(session, CONTROL_FAILED, "the collector has no memory");
     } else if (!recording_create(&session->writer, options->output, options->force,
                                  &session->about)) {

@@ -2,9 +2,12 @@
 
 import itertools
 import subprocess
+import tempfile
+from pathlib import Path
 
 import harness
 import interpreters
+import native_library
 import pytest
 
 
@@ -138,6 +141,30 @@ def native(compiled):
 @pytest.fixture
 def with_native(native):
     return harness.environment(NATIVE=native)
+
+
+@pytest.fixture
+def folder():
+    """One that every user can reach, and write in."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        folder.chmod(0o777)
+        yield folder
+
+
+@pytest.fixture(params=["--build-id", "--build-id=none"])
+def build_library(request, folder):
+    """build_library(name, hidden): a library whose hidden function has this name."""
+
+    def build(name, hidden="hidden"):
+        source = harness.Program.write(folder, native_library.LIBRARY, "library.c").path
+        output = folder / name
+        output.parent.mkdir(exist_ok=True)
+        command = ["gcc", "-O2", "-g", "-shared", "-fPIC", f"-Wl,{request.param}", f"-DHIDDEN={hidden}"]
+        subprocess.run([*command, "-o", output, source], check=True)
+        return output
+
+    return build
 
 
 @pytest.fixture(autouse=True)

@@ -45,6 +45,7 @@ def environment(**changes):
         PYTHONPATH=str(PROGRAMS),
         LC_ALL="C.UTF-8",
         NO_COLOR="1",
+        XDG_CACHE_HOME="/dev/null",  # no names of earlier runs
     )
     for name, value in changes.items():
         if value is None:

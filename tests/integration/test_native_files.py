@@ -6,106 +6,21 @@ allocates: that is when heapline sees it first. The name of another file's funct
 
 import functools
 import os
-import re
 import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import textwrap
-from pathlib import Path
 
 import harness
 import pytest
 from harness import BUILD, run
+from native_library import CALL, HEAD, NAMES, WITH_ID, are_offsets, functions, note_of, record, split, write
 from test_security import NOBODY, become
-
-LIBRARY = """
-    #include <stdlib.h>
-
-    void *volatile kept;
-
-    static __attribute__((noinline, noclone)) void *HIDDEN(size_t size)
-    {
-        kept = malloc(size);
-        return kept;
-    }
-
-    void *early(size_t size)
-    {
-        kept = malloc(size);
-        return kept;
-    }
-
-    void *allocate(size_t size)
-    {
-        void *block = HIDDEN(size);
-        kept = block;
-        return block;
-    }
-"""
-
-HEAD = """
-    import ctypes, os, sys
-    path = sys.argv[1]
-    library = ctypes.CDLL(path)
-    library.allocate.restype = ctypes.c_void_p
-    library.allocate.argtypes = [ctypes.c_size_t]
-"""
-CALL = "\nlibrary.allocate(70_001)\n"
-SIZE = 70_001
-# More words than the ring has: when they are written the collector has read what came before.
-SETTLE = "\nfor _ in range(60_000): bytearray(9)\n"
-
-
-@pytest.fixture
-def folder():
-    """One that every user can reach, and write in."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        folder.chmod(0o777)
-        yield folder
-
-
-@pytest.fixture(params=["--build-id", "--build-id=none"])
-def build(request, folder):
-    """build(name, hidden): a library whose hidden function has this name."""
-
-    def build(name, hidden="hidden"):
-        source = harness.Program.write(folder, LIBRARY, "library.c").path
-        output = folder / name
-        output.parent.mkdir(exist_ok=True)
-        command = ["gcc", "-O2", "-g", "-shared", "-fPIC", f"-Wl,{request.param}", f"-DHIDDEN={hidden}"]
-        subprocess.run([*command, "-o", output, source], check=True)
-        return output
-
-    return build
-
-
-def write(folder, source):
-    text = "\n".join(map(textwrap.dedent, (HEAD, source, CALL + SETTLE)))
-    return harness.Program.write(folder, text).path
-
-
-def record(folder, python, source, *arguments, options=(), **more):
-    """As root, who can look behind names, and as another user."""
-    command = [python.path, write(folder, source), *arguments]
-    return harness.record(command, folder / "run.heapline", ["--native", *options], cwd=folder, **more)
 
 
 def as_nobody():
     return {"preexec_fn": functools.partial(become, NOBODY)} if os.geteuid() == 0 else {}
-
-
-def functions(recording, library):
-    """The library's functions on the stack of its block."""
-    (row,) = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (SIZE, 1)]
-    stack = [frame["function"] for frame in row["stack"]]
-    return stack[-2:]
-
-
-def are_offsets(names, library):
-    return all(re.fullmatch(re.escape(library.name) + r"\+0x[0-9a-f]+", name) for name in names)
 
 
 def assert_missing(recording, library, note):
@@ -116,45 +31,37 @@ def assert_missing(recording, library, note):
     assert f"Names are missing for {library.name}: {note}." in " ".join(text.split())
 
 
-def note_of(recording, library):
-    (module,) = [module for module in recording.report("exit")["modules"] if module["path"] == str(library)]
-    return module["note"]
-
-
-NAMES = ["allocate", "hidden"]
-
-
-def test_a_file_that_stays(python, folder, build):
-    library = build("libstays.so")
+def test_a_file_that_stays(python, folder, build_library):
+    library = build_library("libstays.so")
     recording = record(folder, python, "", library)
     assert functions(recording, library) == NAMES and note_of(recording, library) is None
     assert recording.sql("SELECT count(*) FROM file WHERE path LIKE '%/library.c'") == [(1,)]
 
 
-def test_a_path_from_the_folder(python, folder, build):
+def test_a_path_from_the_folder(python, folder, build_library):
     """Also when the program has gone elsewhere since."""
-    library = build("libnear.so")
+    library = build_library("libnear.so")
     recording = record(folder, python, "os.chdir('/')", "./libnear.so")
     assert functions(recording, library) == NAMES
 
 
 @pytest.mark.parametrize("way", ["os.unlink(path)", "os.replace(path + '.new', path)"], ids=["deleted", "replaced"])
-def test_a_file_that_lost_its_name(python, folder, build, way):
-    library = build("libgone.so")
-    build("libgone.so.new", hidden="impostor")
+def test_a_file_that_lost_its_name(python, folder, build_library, way):
+    library = build_library("libgone.so")
+    build_library("libgone.so.new", hidden="impostor")
     shutil.copy(library, folder / "kept")
     # Who may not open what the kernel still has sees addresses, and is told why.
     recording = record(folder, python, way, library, **as_nobody())
     assert_missing(recording, library, "its file was deleted or replaced after it was loaded")
     shutil.copy(folder / "kept", library)
-    build("libgone.so.new", hidden="impostor")
+    build_library("libgone.so.new", hidden="impostor")
     if os.geteuid() == 0:
         recording = record(folder, python, way, library, options=["-f"])
         assert functions(recording, library) == NAMES
 
 
-def test_a_file_that_may_not_be_read(python, folder, build):
-    library = build("libclosed.so")
+def test_a_file_that_may_not_be_read(python, folder, build_library):
+    library = build_library("libclosed.so")
     if os.geteuid() == 0:
         os.chown(library, NOBODY, NOBODY)
     recording = record(folder, python, "os.chmod(path, 0)", library, **as_nobody())
@@ -162,10 +69,10 @@ def test_a_file_that_may_not_be_read(python, folder, build):
 
 
 @pytest.mark.parametrize("way", ["", "os.replace(path + '.new', path)"], ids=["stays", "replaced"])
-def test_a_process_that_is_gone(python, folder, build, way):
+def test_a_process_that_is_gone(python, folder, build_library, way):
     """The collector comes to read when there is nobody left to be asked."""
-    library = build("libpast.so")
-    build("libpast.so.new", hidden="impostor")
+    library = build_library("libpast.so")
+    build_library("libpast.so.new", hidden="impostor")
     text = f"print(os.getpid(), flush=True)\nsys.stdin.readline()\n{way}\n"
     source = harness.Program.write(folder, textwrap.dedent(HEAD) + text + CALL).path
     file = folder / "run.heapline"
@@ -187,21 +94,21 @@ def test_a_process_that_is_gone(python, folder, build, way):
         assert functions(recording, library) == NAMES
 
 
-def test_a_process_with_files_of_its_own(python, folder, build):
+def test_a_process_with_files_of_its_own(python, folder, build_library):
     """In a container a path means what it means there."""
     if os.geteuid() != 0 or run(["unshare", "--mount", "true"]).status:
         pytest.skip("this needs a mount namespace")
-    library = build("outside/libinner.so", hidden="impostor")
-    build("inside/libinner.so")
+    library = build_library("outside/libinner.so", hidden="impostor")
+    build_library("inside/libinner.so")
     mount = f"mount --bind {folder}/inside {folder}/outside && exec \"$@\""
     command = ["unshare", "--mount", "sh", "-c", mount, "sh", python.path, write(folder, ""), library]
     recording = harness.record(command, folder / "run.heapline", ["--native"], cwd=folder)
     assert functions(recording, library) == NAMES
 
 
-def test_a_file_that_is_written_over(python, folder, build):
+def test_a_file_that_is_written_over(python, folder, build_library):
     """What it was called before stays; from then on it is another one."""
-    library = build("libchanged.so")
+    library = build_library("libchanged.so")
     change = """
     library.early(70_002)
     for _ in range(60_000): bytearray(9)
@@ -216,28 +123,13 @@ def test_a_file_that_is_written_over(python, folder, build):
 
 # --- debug information ---------------------------------------------------------------------------
 
-WITH_ID = pytest.mark.parametrize("build", ["--build-id"], indirect=True)
-
-
-def split(library):
-    """Moves the debug information into a file of its own, to which a link leads."""
-    debug = library.with_suffix(".debug")
-    for command in (
-        ["objcopy", "--only-keep-debug", library, debug],
-        ["strip", library],
-        ["objcopy", f"--add-gnu-debuglink={debug}", library],
-    ):
-        subprocess.run(command, check=True, cwd=library.parent)
-    return debug
-
-
 def functions_and_note(python, folder, library):
     recording = record(folder, python, "", library)
     return functions(recording, library), note_of(recording, library)
 
 
-def test_debug_information_in_a_file_of_its_own(python, folder, build):
-    library = build("libsplit.so")
+def test_debug_information_in_a_file_of_its_own(python, folder, build_library):
+    library = build_library("libsplit.so")
     debug = split(library)
     assert functions_and_note(python, folder, library) == (NAMES, None)
     debug.rename(folder / "elsewhere")
@@ -245,7 +137,7 @@ def test_debug_information_in_a_file_of_its_own(python, folder, build):
     assert names[0] == "allocate" and are_offsets(names[1:], library)
     assert note == "the file with its debug information was not found"
     # Another build's, under the name that the link has.
-    other = build("libother.so", hidden="impostor")
+    other = build_library("libother.so", hidden="impostor")
     subprocess.run(["objcopy", "--only-keep-debug", other, debug], check=True)
     names, note = functions_and_note(python, folder, library)
     assert names[0] == "allocate" and are_offsets(names[1:], library)
@@ -253,9 +145,9 @@ def test_debug_information_in_a_file_of_its_own(python, folder, build):
 
 
 @WITH_ID
-def test_without_debug_information(python, folder, build):
+def test_without_debug_information(python, folder, build_library):
     """The symbol table has names and no lines."""
-    library = build("libplain.so")
+    library = build_library("libplain.so")
     subprocess.run(["strip", "--strip-debug", library], check=True)
     assert functions_and_note(python, folder, library) == (NAMES, "it has no debug information")
     text = run([BUILD / "heapline", "report", "--at", "exit", "-n", "0", folder / "run.heapline"], check=0).out
@@ -270,8 +162,8 @@ def test_without_debug_information(python, folder, build):
 
 @WITH_ID
 @pytest.mark.parametrize("section", [".debug_info", ".debug_abbrev"])
-def test_damaged_debug_information(python, folder, build, section):
-    library = build("libbroken.so")
+def test_damaged_debug_information(python, folder, build_library, section):
+    library = build_library("libbroken.so")
     (folder / "garbage").write_bytes(bytes(range(255, 0, -1)) * 40)
     subprocess.run(["objcopy", "--update-section", f"{section}={folder}/garbage", library], check=True)
     names, note = functions_and_note(python, folder, library)
@@ -284,9 +176,9 @@ def test_damaged_debug_information(python, folder, build, section):
 # --- while names are looked up -------------------------------------------------------------------
 
 
-def test_time_goes_on_while_names_are_looked_up(python, folder, build):
+def test_time_goes_on_while_names_are_looked_up(python, folder, build_library):
     """Whoever reads the symbols does not answer: the program does not wait, and its clock moves."""
-    library = build("libslow.so")
+    library = build_library("libslow.so")
     source = write(
         folder,
         """

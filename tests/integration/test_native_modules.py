@@ -6,6 +6,7 @@ import textwrap
 import harness
 import pytest
 from harness import BUILD, assert_complete, run
+from native_library import build_id
 
 # A library that allocates, and the program that calls it: `call(path, size)`.
 LIBRARY = """
@@ -67,11 +68,6 @@ def library(tmp_path):
         return output
 
     return build
-
-
-def build_id(path):
-    notes = subprocess.run(["readelf", "-n", path], check=True, capture_output=True, text=True).stdout
-    return notes.split("Build ID: ")[1].split()[0]
 
 
 def frames_of(recording, size):

@@ -39,6 +39,7 @@ enum {
     OPTION_NO_HISTORY,
     OPTION_NO_CHILDREN,
     OPTION_NATIVE,
+    OPTION_DEBUGINFOD,
     OPTION_CARRIER,
     OPTION_DAEMON,
     OPTION_SESSION,
@@ -61,6 +62,10 @@ static const struct option_spec specs[] = {
      OPTION_NO_HISTORY},
     {0, "native", NULL, "frames of C, C++, Rust, Fortran too, among those of Python",
      OPTION_NATIVE},
+    {0, "debuginfod", NULL,
+     "--native, and debug information that is not here is asked\n"
+     "of the servers in DEBUGINFOD_URLS",
+     OPTION_DEBUGINFOD},
     {0, "carrier", "ring|stream",
      "how events travel: through shared memory (the default),\n"
      "or over a socket, where that cannot be shared",
@@ -84,7 +89,7 @@ struct run_request {
     const char *daemon; /* NULL: none */
     const char *session;
     bool streams; /* --carrier=stream */
-    bool native;
+    bool native, debuginfod;
     bool force, quiet, no_history, no_children, help;
     char **command;
 };
@@ -132,6 +137,8 @@ static bool take_option(struct run_request *request, int option, const struct op
         return request->no_children = true;
     case OPTION_NATIVE:
         return request->native = true;
+    case OPTION_DEBUGINFOD:
+        return request->native = request->debuginfod = true;
     case OPTION_CARRIER:
         request->streams = options_choice(carrier_names, options->value) == 1;
         if (options_choice(carrier_names, options->value) >= 0)
@@ -167,6 +174,11 @@ static bool read_request(struct run_request *request, char **arguments)
     if (request->daemon && (request->output || request->force)) {
         options_wrong(&options, "with --daemon the daemon chooses the file; leave --output and "
                                 "--force out");
+        return false;
+    }
+    if (request->daemon && request->debuginfod) {
+        options_wrong(&options, "the daemon asks for debug information when it was started with "
+                                "heaplined --debuginfod; leave --debuginfod out");
         return false;
     }
     if (request->session && !request->daemon) {
@@ -258,6 +270,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .frames_max = request->frames_max,
         .no_history = request->no_history,
         .no_children = request->no_children,
+        .debuginfod = request->debuginfod,
         .command = request->command,
     };
     if ((request->output || *name) && collector_start(&run->collector, &collector_plan)) {

@@ -30,6 +30,7 @@ char *name_of_code(const struct frame *frame);
 
 /* What a query shows of a recording: "At the peak", "After 1.20 s", "Leaked". */
 char *name_of_view(struct recording *recording, const struct query *query);
+
 /* The name of a library without its folder, where two have the same its path. */
 char *name_of_module(const struct symbols *symbols, const struct module *module);
 

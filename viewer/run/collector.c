@@ -127,7 +127,7 @@ static const char **collector_words(const struct collector_plan *plan)
     size_t count = 0;
     while (plan->command[count])
         count++;
-    const char **words = calloc(count + 15, sizeof *words);
+    const char **words = calloc(count + 16, sizeof *words);
     if (!words)
         return NULL;
     static const char *const begin[] = {"heaplined", "--private", "3", "4", "--output"};
@@ -148,6 +148,8 @@ static const char **collector_words(const struct collector_plan *plan)
         *out++ = "--no-children";
     if (plan->no_history)
         *out++ = "--no-history";
+    if (plan->debuginfod)
+        *out++ = "--debuginfod";
     *out++ = "--";
     memcpy(out, plan->command, count * sizeof *words);
     return words;

@@ -37,6 +37,7 @@ struct collector_plan {
     const char *frames_max; /* NULL: the collector's default */
     bool no_history;
     bool no_children;
+    bool debuginfod; /* without a daemon */
     char *const *command;
 };
 

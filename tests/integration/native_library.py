@@ -1,0 +1,93 @@
+"""A library whose functions have known names, and programs in which it allocates."""
+
+import re
+import subprocess
+import textwrap
+
+import harness
+import pytest
+
+LIBRARY = """
+    #include <stdlib.h>
+
+    void *volatile kept;
+
+    static __attribute__((noinline, noclone)) void *HIDDEN(size_t size)
+    {
+        kept = malloc(size);
+        return kept;
+    }
+
+    void *early(size_t size)
+    {
+        kept = malloc(size);
+        return kept;
+    }
+
+    void *allocate(size_t size)
+    {
+        void *block = HIDDEN(size);
+        kept = block;
+        return block;
+    }
+"""
+
+HEAD = """
+    import ctypes, os, sys
+    path = sys.argv[1]
+    library = ctypes.CDLL(path)
+    library.allocate.restype = ctypes.c_void_p
+    library.allocate.argtypes = [ctypes.c_size_t]
+"""
+CALL = "\nlibrary.allocate(70_001)\n"
+SIZE = 70_001
+# More words than the ring has: when they are written the collector has read what came before.
+SETTLE = "\nfor _ in range(60_000): bytearray(9)\n"
+# The functions on the stack of the block that CALL makes.
+NAMES = ["allocate", "hidden"]
+
+# For tests that do not turn on how the library is told from others.
+WITH_ID = pytest.mark.parametrize("build_library", ["--build-id"], indirect=True)
+
+
+def write(folder, source):
+    text = "\n".join(map(textwrap.dedent, (HEAD, source, CALL + SETTLE)))
+    return harness.Program.write(folder, text).path
+
+
+def record(folder, python, source, *arguments, options=(), **more):
+    command = [python.path, write(folder, source), *arguments]
+    return harness.record(command, folder / "run.heapline", ["--native", *options], cwd=folder, **more)
+
+
+def functions(recording, library):
+    """The library's functions on the stack of its block."""
+    (row,) = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (SIZE, 1)]
+    stack = [frame["function"] for frame in row["stack"]]
+    return stack[-2:]
+
+
+def are_offsets(names, library):
+    return all(re.fullmatch(re.escape(library.name) + r"\+0x[0-9a-f]+", name) for name in names)
+
+
+def note_of(recording, library):
+    (module,) = [module for module in recording.report("exit")["modules"] if module["path"] == str(library)]
+    return module["note"]
+
+
+def build_id(path):
+    notes = subprocess.run(["readelf", "-n", path], check=True, capture_output=True, text=True).stdout
+    return notes.split("Build ID: ")[1].split()[0]
+
+
+def split(library):
+    """Moves the debug information into a file of its own, to which a link leads."""
+    debug = library.with_suffix(".debug")
+    for command in (
+        ["objcopy", "--only-keep-debug", library, debug],
+        ["strip", library],
+        ["objcopy", f"--add-gnu-debuglink={debug}", library],
+    ):
+        subprocess.run(command, check=True, cwd=library.parent)
+    return debug
