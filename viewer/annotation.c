@@ -1,5 +1,7 @@
 /*
- * Four questions to the recording, grouped alike, so that their keys are the same.
+ * Four questions to the recording, grouped alike, so that their keys are the same. Where native
+ * frames were recorded, what a line itself did is asked for twice: for its own sake, and for the
+ * innermost lines of Python.
  */
 #include "viewer/annotation.h"
 
@@ -35,10 +37,13 @@ static struct row *place_own(struct line_figures *line)
     return &line->own;
 }
 
-static void take(struct annotation *annotation, const struct answer *answer, place_of *place)
+/* `python`: of Python's lines alone. */
+static void take(struct annotation *annotation, const struct answer *answer, place_of *place,
+                 bool python)
 {
     for (size_t i = 0; i < answer->row_count; i++)
-        *place(&annotation->lines[answer->rows[i].key]) = answer->rows[i];
+        if (!python || frame_is_python(grouping_frame(&answer->grouping, answer->rows[i].key)))
+            *place(&annotation->lines[answer->rows[i].key]) = answer->rows[i];
 }
 
 static bool ask(struct annotation *annotation, struct recording *recording,
@@ -47,22 +52,21 @@ static bool ask(struct annotation *annotation, struct recording *recording,
     CLEANUP(answer_deinit) struct answer answer;
     if (!answer_init(&answer, recording, query))
         return false;
-    take(annotation, &answer, place);
+    take(annotation, &answer, place, query->blame == BLAME_PYTHON);
     return true;
 }
 
-static bool ask_temporary(struct annotation *annotation, struct recording *recording,
-                          const struct query *query)
+static struct row *place_temporary(struct line_figures *line)
 {
-    struct query asked = question(query, false);
-    asked.temporary = 1;
-    asked.between = false;
-    CLEANUP(answer_deinit) struct answer answer;
-    if (!answer_init(&answer, recording, &asked))
-        return false;
-    for (size_t i = 0; i < answer.row_count; i++)
-        annotation->lines[answer.rows[i].key].temporary = answer.rows[i].bytes;
-    return true;
+    return &line->temporary;
+}
+
+/* What lines of Python did themselves, or native code for them; without any it has been said. */
+static bool ask_python(struct annotation *annotation, struct recording *recording,
+                       struct query query, place_of *place)
+{
+    query.blame = BLAME_PYTHON;
+    return !recording->symbols.module_count || ask(annotation, recording, &query, place);
 }
 
 bool annotation_init(struct annotation *annotation, struct recording *recording,
@@ -70,17 +74,20 @@ bool annotation_init(struct annotation *annotation, struct recording *recording,
 {
     *annotation = (struct annotation){0};
     struct query own = question(query, false), with_callees = question(query, true);
-    struct query at_end = with_callees;
+    struct query at_end = with_callees, temporary = own;
     at_end.at = (struct moment){.kind = MOMENT_END};
-    at_end.between = false;
+    at_end.between = temporary.between = false;
+    temporary.temporary = 1;
     if (!answer_init(&annotation->answer, recording, &own))
         return false;
     annotation->count = annotation->answer.grouping.key_count;
     annotation->lines = memory_new(annotation->count, sizeof *annotation->lines);
-    take(annotation, &annotation->answer, place_own);
-    return ask(annotation, recording, &with_callees, place_with_callees) &&
+    take(annotation, &annotation->answer, place_own, false);
+    return ask_python(annotation, recording, own, place_own) &&
+           ask(annotation, recording, &with_callees, place_with_callees) &&
            ask(annotation, recording, &at_end, place_at_end) &&
-           ask_temporary(annotation, recording, query);
+           ask(annotation, recording, &temporary, place_temporary) &&
+           ask_python(annotation, recording, temporary, place_temporary);
 }
 
 void annotation_deinit(struct annotation *annotation)

@@ -3,7 +3,8 @@
  *
  * A line is a line of a file, whatever functions stand on it (a comprehension, a lambda). "With
  * callees" is what was allocated while the line was on the stack at any level; a stack counts once
- * for a line, also in a recursion.
+ * for a line, also in a recursion. What a line of Python has allocated itself is also what native
+ * code has that it called; that code's lines have it too.
  */
 #ifndef HEAPLINE_VIEWER_ANNOTATION_H
 #define HEAPLINE_VIEWER_ANNOTATION_H
@@ -14,7 +15,7 @@ struct line_figures {
     struct row with_callees; /* at the moment, or of the span, and allocated in all */
     struct row own;          /* the same without callees */
     struct row at_end;       /* with callees, at the end of the program */
-    uint64_t temporary;      /* own bytes freed before the thread's next allocation */
+    struct row temporary;    /* own, freed before the thread's next allocation */
 };
 
 /* Figures by key; keys are in the order of files and lines. */

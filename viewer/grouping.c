@@ -297,6 +297,19 @@ static void find_imported(struct grouping *grouping)
     free(importing.loaded);
 }
 
+/* Finds the innermost Python frame of each stack. */
+static void find_python(struct grouping *grouping)
+{
+    const struct stacks *stacks = &grouping->recording->stacks;
+    const struct frame *frames = grouping->recording->symbols.frames;
+    grouping->blamed = memory_new(stacks->count, sizeof *grouping->blamed);
+    for (uint32_t node = 1; node < stacks->count; node++) {
+        uint32_t location = stacks->location[node];
+        grouping->blamed[node] =
+            frame_is_python(&frames[location]) ? location : grouping->blamed[stacks->parent[node]];
+    }
+}
+
 void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
                    enum blame blame)
 {
@@ -320,6 +333,8 @@ void grouping_init(struct grouping *grouping, const struct recording *recording,
         break;
     case GROUP_BY_SOURCE_LINE:
         grouping_sort(grouping, symbols->frame_count, compare_source_lines);
+        if (blame == BLAME_PYTHON)
+            find_python(grouping);
         break;
     case GROUP_BY_PACKAGE:
         grouping_sort(grouping, symbols->frame_count, compare_packages);
@@ -351,7 +366,7 @@ void grouping_deinit(struct grouping *grouping)
     free(grouping->blamed);
 }
 
-static uint32_t key_of_package(const struct grouping *grouping, uint32_t node)
+static uint32_t key_of_blamed(const struct grouping *grouping, uint32_t node)
 {
     if (!grouping->blamed)
         return grouping->keys[grouping->recording->stacks.location[node]];
@@ -367,12 +382,12 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
     case GROUP_BY_FILE:
     case GROUP_BY_FUNCTION:
     case GROUP_BY_MODULE:
-    case GROUP_BY_SOURCE_LINE:
         return grouping->keys[grouping->recording->stacks.location[row->node]];
     case GROUP_BY_STACK:
         return grouping->keys[row->node];
     case GROUP_BY_PACKAGE:
-        return key_of_package(grouping, row->node);
+    case GROUP_BY_SOURCE_LINE:
+        return key_of_blamed(grouping, row->node);
     case GROUP_BY_THREAD:
         return grouping->keys[row->thread];
     case GROUP_BY_ALLOCATOR:

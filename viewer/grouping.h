@@ -24,7 +24,7 @@ enum group_by {
     GROUP_BY_SOURCE_LINE, /* by file and line alone; users do not name it */
 };
 
-/* Whom a block belongs to, by package. */
+/* Whom a block belongs to, by package, or by source line. */
 enum blame {
     BLAME_NONE,   /* the innermost frame's */
     BLAME_CALLED, /* the one that the program called: of the frame next to the innermost one of the
@@ -32,6 +32,7 @@ enum blame {
                    * and the system's */
     BLAME_IMPORT, /* the one that was being imported, by the program or its modules; what was
                    * allocated otherwise belongs to none */
+    BLAME_PYTHON, /* by source line: the innermost Python frame's, whatever native code it called */
 };
 
 /* One thread. The recording must outlive the grouping. */
@@ -42,10 +43,10 @@ struct grouping {
     uint32_t *members; /* by key: one of the things that have it */
     uint32_t key_count;
     uint32_t *line_keys; /* by stack: what each location's key by line is */
-    uint32_t *blamed;    /* by package with blame: a location, or GROUPING_NO_KEY, by node */
+    uint32_t *blamed;    /* with blame: a location, or GROUPING_NO_KEY, by node */
 };
 
-/* `blame` counts by package only. */
+/* `blame` counts by package and source line only. */
 void grouping_init(struct grouping *grouping, const struct recording *recording, enum group_by by,
                    enum blame blame);
 void grouping_deinit(struct grouping *grouping);

@@ -196,7 +196,9 @@ static void count_row(void *context, size_t process, uint32_t number,
         return;
     if (query->allocators && !(query->allocators >> counter->allocator & 1))
         return;
-    uint32_t location = count->grouping->recording->stacks.location[counter->node];
+    uint32_t location = query->blame == BLAME_PYTHON
+                            ? count->grouping->blamed[counter->node]
+                            : count->grouping->recording->stacks.location[counter->node];
     if (count->wanted && !query->cumulative && !count->wanted[location])
         return;
     struct row row = row_at(count, number, counter);

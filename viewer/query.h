@@ -47,7 +47,7 @@ struct query {
     enum group_by by;
     uint32_t temporary; /* not 0: the allocations freed before the thread's so manieth next one, of
                          * the whole run; `at` is not used then */
-    enum blame blame;   /* by package */
+    enum blame blame;   /* by package, or source line */
     bool lifetimes;     /* also asks how long blocks lived; not cumulative */
     bool inherited;     /* also what forked children were forked with */
     bool no_peak;       /* the totals' peak is not needed, nor any moment called so */

@@ -31,6 +31,12 @@ struct frame {
     uint32_t file_id;
 };
 
+/* Is it Python's own, with a place in the source? */
+static inline bool frame_is_python(const struct frame *frame)
+{
+    return frame->file && !frame->module;
+}
+
 /* What a frame's code is part of: a program or library; of Python, whose modules are files, the
  * file. NULL where that is. */
 static inline const char *frame_module(const struct frame *frame)

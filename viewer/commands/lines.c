@@ -79,7 +79,7 @@ static int print_help(void)
         "allocated while it was executed, with callees (Mem usage) and by itself (Increment), how\n"
         "often it allocated (Occurrences), what was still held at the end, all that it ever\n"
         "allocated, how many blocks, and which part of its own allocations was temporary.\n"
-        "Without FILE the program's hottest files. RUN ends in .heapline.\n",
+        "Without FILE the program's hottest files, those of Python first. RUN ends in .heapline.\n",
         stdout);
     options_help(stdout, specs, SPEC_COUNT);
     return arguments_finish(COMMAND);
@@ -145,13 +145,20 @@ static void add_section(struct chosen *chosen, const struct section *section)
     chosen->sections[chosen->count++] = *section;
 }
 
+/* The same path is the same file, also when several libraries have been compiled with it. */
+static bool is_same_file(const struct frame *one, const struct frame *other)
+{
+    return one->file == other->file ||
+           (one->file && other->file && !strcmp(one->file, other->file));
+}
+
 /* The keys of each file are neighbours. */
 static size_t next_file(const struct annotation *annotation, size_t first, struct section *section)
 {
-    const char *file = annotation_frame(annotation, first)->file;
-    *section = (struct section){.frame = annotation_frame(annotation, first), .first = first};
+    const struct frame *frame = annotation_frame(annotation, first);
+    *section = (struct section){.frame = frame, .first = first};
     size_t key = first;
-    for (; key < annotation->count && annotation_frame(annotation, key)->file == file; key++)
+    for (; key < annotation->count && is_same_file(annotation_frame(annotation, key), frame); key++)
         section->own += annotation->lines[key].own.bytes;
     section->end = key;
     return key;
@@ -170,7 +177,7 @@ static bool narrow(struct section *section, const struct recording *recording, c
     const struct symbols *symbols = &recording->symbols;
     for (size_t i = 1; i < symbols->frame_count; i++) {
         const struct frame *frame = &symbols->frames[i];
-        if (!frame->function || frame->file != section->frame->file ||
+        if (!frame->function || !is_same_file(frame, section->frame) ||
             !is_named(function, frame->function) || frame->line < 1)
             continue;
         if (!section->first_line || frame->line < section->first_line)
@@ -200,23 +207,35 @@ static size_t choose_named(struct chosen *chosen, const struct annotation *annot
     return chosen->count - before;
 }
 
+/* Python's first. */
 static int compare_sections(const void *a, const void *b)
 {
     const struct section *one = a, *other = b;
+    bool is_native = one->frame->module;
+    if (is_native != (other->frame->module != NULL))
+        return is_native ? 1 : -1;
     if (one->own != other->own)
         return one->own < other->own ? 1 : -1;
     return (one->first > other->first) - (one->first < other->first);
 }
 
+/* May a file be shown without being asked for? Of native code one whose text is there. */
+static bool is_showable(struct sources *sources, const struct frame *frame)
+{
+    return frame->file && *frame->file == '/' &&
+           (!frame->module || sources_line_count(sources, frame->file_id));
+}
+
 /* The program's own files that hold most; where it has none, whosever. */
-static void choose_hottest(struct chosen *chosen, const struct annotation *annotation)
+static void choose_hottest(struct chosen *chosen, const struct annotation *annotation,
+                           struct sources *sources)
 {
     for (int own = 1; own >= 0 && !chosen->count; own--) {
         struct section section;
         for (size_t key = 0; key < annotation->count;) {
             key = next_file(annotation, key, &section);
             const struct frame *frame = section.frame;
-            if (frame->file && *frame->file == '/' && section.own &&
+            if (section.own && is_showable(sources, frame) &&
                 (!own || !strcmp(frame->package, "program")))
                 add_section(chosen, &section);
         }
@@ -321,7 +340,7 @@ static struct table_cells cells_of(int32_t number, const struct line_figures *li
     if (line->with_callees.blocks)
         cells.cells[6] = count_format(line->with_callees.blocks);
     if (line->own.allocated_bytes)
-        cells.cells[7] = share_format(line->temporary, line->own.allocated_bytes);
+        cells.cells[7] = share_format(line->temporary.bytes, line->own.allocated_bytes);
     return cells;
 }
 
@@ -404,7 +423,7 @@ static const struct line_value {
     {"allocations", offsetof(struct line_figures, with_callees.allocations)},
     {"own_allocated_bytes", offsetof(struct line_figures, own.allocated_bytes)},
     {"own_allocations", offsetof(struct line_figures, own.allocations)},
-    {"temporary_bytes", offsetof(struct line_figures, temporary)},
+    {"temporary_bytes", offsetof(struct line_figures, temporary.bytes)},
 };
 #define LINE_VALUES (sizeof line_values / sizeof *line_values)
 
@@ -488,11 +507,11 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 /* --- the command --- */
 
 /* False, with a message, when a place that was named is not there. */
-static bool choose(struct chosen *chosen, const struct lines_request *request,
-                   const struct recording *recording, const struct annotation *annotation)
+static bool choose(struct chosen *chosen, struct page *page)
 {
+    const struct lines_request *request = page->request;
     for (size_t i = 0; i < request->place_count; i++) {
-        if (choose_named(chosen, annotation, recording, request->places[i]))
+        if (choose_named(chosen, page->annotation, page->recording, request->places[i]))
             continue;
         fprintf(stderr,
                 "heapline lines: no line of %s has allocated anything; see heapline report --by "
@@ -501,13 +520,12 @@ static bool choose(struct chosen *chosen, const struct lines_request *request,
         return false;
     }
     if (!request->place_count)
-        choose_hottest(chosen, annotation);
+        choose_hottest(chosen, page->annotation, &page->sources);
     return true;
 }
 
 static int print(struct page *page, const struct chosen *chosen)
 {
-    sources_init(&page->sources, page->recording);
     if (page->request->form.json)
         print_json(page, chosen);
     else if (page->request->form.csv)
@@ -518,7 +536,6 @@ static int print(struct page *page, const struct chosen *chosen)
                 putchar('\n');
             print_section(page, &chosen->sections[i]);
         }
-    sources_deinit(&page->sources);
     if (!chosen->count)
         fputs("heapline lines: no source line holds anything at that moment\n", stderr);
     return arguments_finish(COMMAND);
@@ -535,8 +552,9 @@ static int ask_file(void *context, const char *file)
         return arguments_fail(COMMAND, recording_problem(&recording));
     struct chosen chosen = {0};
     struct page page = {.request = request, .recording = &recording, .annotation = &annotation};
-    int status =
-        choose(&chosen, request, &recording, &annotation) ? print(&page, &chosen) : STATUS_FAILED;
+    sources_init(&page.sources, &recording);
+    int status = choose(&chosen, &page) ? print(&page, &chosen) : STATUS_FAILED;
+    sources_deinit(&page.sources);
     free(chosen.sections);
     return status;
 }
