@@ -20,7 +20,7 @@ static const struct command {
     {"timeline", "memory over time, drawn in the terminal", command_timeline},
     {"diff", "what changed between two runs, or two moments of one", command_diff},
     {"processes", "which process started which, how each ended", command_processes},
-    {"html", NULL, NULL},
+    {"html", "an interactive page, one file for a browser", command_html},
     {"export", "files for other programs", command_export},
     {"live", NULL, NULL},
     {"serve", NULL, NULL},

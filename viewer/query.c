@@ -21,6 +21,7 @@
 #include "viewer/counters.h"
 #include "viewer/cumulative.h"
 #include "viewer/memory.h"
+#include "viewer/peak_held.h"
 #include "viewer/play.h"
 #include "viewer/replay.h"
 #include "viewer/selection.h"
@@ -313,18 +314,6 @@ static bool asks_for_peak(const struct query *query)
     return !query->between && !query->temporary && query->at.kind == MOMENT_PEAK;
 }
 
-/* Where a process stands at the peak: do its counters' rows say what it holds there? */
-static bool rows_have_peak(const struct process *process, const struct peak_position *position)
-{
-    return position->lived && position->events == process->peak_events;
-}
-
-/* Does it hold anything that is asked for? */
-static bool holds_anything(const struct query *query, const struct peak_position *position)
-{
-    return position->blocks || (position->lived && query->inherited);
-}
-
 /* Without history: do slices stand in for what is not known exactly? */
 static bool needs_slices(const struct answer *answer, const struct recording *recording)
 {
@@ -332,8 +321,8 @@ static bool needs_slices(const struct answer *answer, const struct recording *re
     for (size_t i = 0; asks_for_peak(&answer->query) && i < answer->process_count; i++) {
         size_t process = answer->processes[i];
         const struct peak_position *position = &answer->peak.positions[process];
-        needs |= holds_anything(&answer->query, position) &&
-                 !rows_have_peak(&recording->processes[process], position);
+        needs |= peak_holds_anything(position, answer->query.inherited) &&
+                 !peak_is_own(&recording->processes[process], position);
     }
     return needs && !recording->run.history;
 }
@@ -402,23 +391,17 @@ static bool load_slices(struct recording *recording, size_t process, struct coun
     return slices_between(recording, process, from.event, to.event, &count->happened);
 }
 
-/* What a process held at the peak of all that are asked for. */
+/* What a process held at the peak of all that are asked for. Played, it must be what the collector
+ * says. */
 static bool load_peak(struct recording *recording, size_t process, struct count *count)
 {
-    const struct process *of = &recording->processes[process];
     const struct peak_position *position = &count->peak->positions[process];
-    struct slice_end end;
-    if (rows_have_peak(of, position))
-        return true;
-    if (!holds_anything(count->query, position)) {
-        count->held = memory_new(of->counter_count, sizeof *count->held);
-        return true;
-    }
-    if (!recording->run.history)
-        return slices_find_event(recording, process, position->events, &end) &&
-               slices_held_at(recording, process, end.event, &count->held);
-    count->expected = position;
-    return history_held_at(recording, process, position->events, &count->held);
+    bool inherited = count->query->inherited;
+    if (!peak_held(recording, process, position, inherited, &count->held))
+        return false;
+    if (count->held && recording->run.history && peak_holds_anything(position, inherited))
+        count->expected = position;
+    return true;
 }
 
 /* Reads what the counters' rows do not say. */

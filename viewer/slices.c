@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "chunk.h"
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
@@ -62,33 +61,28 @@ bool slices_find_event(struct recording *recording, size_t process, uint64_t eve
     return find(recording, &recording->processes[process], event, INFINITY, end);
 }
 
-/* Adds one part's changes, modulo 2^64; whether they make sense is seen at the end. */
-static bool add_part(struct rows *rows, struct chunk_reader *reader, uint32_t counters,
-                     struct happened *happened)
+/* Visits the rows of one part. */
+static bool visit_part(struct rows *rows, struct chunk_reader *reader, uint32_t counters,
+                       slices_visitor *visitor, void *context)
 {
     int64_t count;
+    double time;
     const void *data;
     size_t size;
-    if (!rows_whole(rows, 0, 0, CHUNK_ROWS, &count) || !rows_blob(rows, 1, &data, &size) ||
-        !chunk_reader_open(reader, data, size))
+    if (!rows_seconds(rows, 0, &time) || !rows_whole(rows, 1, 0, CHUNK_ROWS, &count) ||
+        !rows_blob(rows, 2, &data, &size) || !chunk_reader_open(reader, data, size))
         return false;
     for (int64_t i = 0; i < count; i++) {
         struct change_row row;
         if (!chunk_next_change(reader, &row) || row.counter > counters)
             return false;
-        struct happened *at = &happened[row.counter - 1];
-        at->allocations += row.allocations;
-        at->allocated_bytes += row.allocated_bytes;
-        at->kept.blocks += (uint64_t)row.blocks;
-        at->kept.bytes += (uint64_t)row.bytes;
+        visitor(context, time, &row);
     }
     return chunk_reader_at_end(reader);
 }
 
-/* The sum of the slices after `from` and up to `to`; in `kept` the difference, also where it is
- * negative. */
-static bool add_up(struct recording *recording, size_t process, uint64_t from, uint64_t to,
-                   struct happened *happened)
+bool slices_visit(struct recording *recording, size_t process, uint64_t from, uint64_t to,
+                  slices_visitor *visitor, void *context)
 {
     const struct process *of = &recording->processes[process];
     CLEANUP(rows_deinit) struct rows rows;
@@ -96,7 +90,7 @@ static bool add_up(struct recording *recording, size_t process, uint64_t from, u
     if (!chunk_reader_init(&reader))
         return database_damaged(&recording->database, "not enough memory for its slices");
     if (!rows_init(&rows, &recording->database,
-                   "SELECT count, data FROM slice_chunk WHERE process = ?1 AND event > ?2 "
+                   "SELECT time, count, data FROM slice_chunk WHERE process = ?1 AND event > ?2 "
                    "AND event <= ?3 ORDER BY event, first"))
         return false;
     sqlite3_bind_int64(rows.statement, 1, of->id);
@@ -104,9 +98,21 @@ static bool add_up(struct recording *recording, size_t process, uint64_t from, u
     sqlite3_bind_int64(rows.statement, 3, (int64_t)to);
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!add_part(&rows, &reader, of->counter_count, happened))
+        if (!visit_part(&rows, &reader, of->counter_count, visitor, context))
             return damaged(recording, of);
     return step == ROWS_END;
+}
+
+/* Adds one change, modulo 2^64; whether the sums make sense is seen at the end. In `kept` it is the
+ * difference, also where it is negative. */
+static void add_change(void *context, double time, const struct change_row *row)
+{
+    (void)time;
+    struct happened *at = (struct happened *)context + (row->counter - 1);
+    at->allocations += row->allocations;
+    at->allocated_bytes += row->allocated_bytes;
+    at->kept.blocks += (uint64_t)row->blocks;
+    at->kept.bytes += (uint64_t)row->bytes;
 }
 
 bool slices_held_at(struct recording *recording, size_t process, uint64_t event, struct held **held)
@@ -115,7 +121,7 @@ bool slices_held_at(struct recording *recording, size_t process, uint64_t event,
     *held = memory_new(of->counter_count, sizeof **held);
     CLEANUP(cleanup_free)
     struct happened *happened = memory_new(of->counter_count, sizeof *happened);
-    if (!add_up(recording, process, 0, event, happened))
+    if (!slices_visit(recording, process, 0, event, add_change, happened))
         return false;
     for (uint32_t i = 0; i < of->counter_count; i++) {
         (*held)[i] = happened[i].kept;
@@ -139,7 +145,7 @@ bool slices_between(struct recording *recording, size_t process, uint64_t from, 
 {
     uint32_t counters = recording->processes[process].counter_count;
     *happened = memory_new(counters, sizeof **happened);
-    if (!add_up(recording, process, from, to, *happened))
+    if (!slices_visit(recording, process, from, to, add_change, *happened))
         return false;
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &(*happened)[i];

@@ -7,6 +7,7 @@
 #ifndef HEAPLINE_VIEWER_SLICES_H
 #define HEAPLINE_VIEWER_SLICES_H
 
+#include "chunk.h"
 #include "viewer/moment.h"
 #include "viewer/recording.h"
 #include "viewer/replay.h"
@@ -24,6 +25,13 @@ bool slices_find(struct recording *recording, size_t process, const struct momen
 /* The same up to a number of events. */
 bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
                        struct slice_end *end);
+
+/* Takes what happened to a counter in a slice that ended at `time`. */
+typedef void slices_visitor(void *context, double time, const struct change_row *row);
+
+/* Visits the changes of the slices after event `from` and up to `to`, in their order. */
+bool slices_visit(struct recording *recording, size_t process, uint64_t from, uint64_t to,
+                  slices_visitor *visitor, void *context);
 
 /* What every counter held at the end of a slice; as history_held_at(). */
 bool slices_held_at(struct recording *recording, size_t process, uint64_t event,

@@ -58,15 +58,27 @@ static void source_load(struct sources *sources, uint32_t file)
         source_unpack(source, (size_t)size, data, data_size);
 }
 
-/* The start of a line, NULL when there are fewer. Python ends lines at \n, \r\n and \r. */
+/* Python ends lines at \n, \r\n and \r. */
+static const char *line_end(const char *text, const char *end)
+{
+    while (text < end && *text != '\n' && *text != '\r')
+        text++;
+    return text;
+}
+
+/* What comes after a line's end. */
+static const char *line_next(const char *text, const char *end)
+{
+    if (text < end)
+        text += text + 1 < end && text[0] == '\r' && text[1] == '\n' ? 2 : 1;
+    return text;
+}
+
+/* The start of a line, NULL when there are fewer. */
 static const char *source_find(const char *text, const char *end, int32_t line)
 {
-    for (; line > 1 && text < end; line--) {
-        while (text < end && *text != '\n' && *text != '\r')
-            text++;
-        if (text < end)
-            text += text + 1 < end && text[0] == '\r' && text[1] == '\n' ? 2 : 1;
-    }
+    for (; line > 1 && text < end; line--)
+        text = line_next(line_end(text, end), end);
     return text < end && line == 1 ? text : NULL;
 }
 
@@ -82,9 +94,7 @@ static const struct source_text *source_of(struct sources *sources, uint32_t fil
 /* Where a line's text ends, without white space there. */
 static const char *line_stop(const char *start, const char *end)
 {
-    const char *stop = start;
-    while (stop < end && *stop != '\n' && *stop != '\r')
-        stop++;
+    const char *stop = line_end(start, end);
     while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
     return stop;
@@ -134,13 +144,23 @@ int32_t sources_line_count(struct sources *sources, uint32_t file)
     if (!source)
         return 0;
     const char *end = source->text + source->size;
-    for (const char *at = source->text; at < end && count < INT32_MAX; count++) {
-        while (at < end && *at != '\n' && *at != '\r')
-            at++;
-        if (at < end)
-            at += at + 1 < end && at[0] == '\r' && at[1] == '\n' ? 2 : 1;
-    }
+    for (const char *at = source->text; at < end && count < INT32_MAX; count++)
+        at = line_next(line_end(at, end), end);
     return count;
+}
+
+void sources_lines(struct sources *sources, uint32_t file, const char **starts, const char **ends)
+{
+    const struct source_text *source = source_of(sources, file);
+    if (!source)
+        return;
+    const char *end = source->text + source->size;
+    for (const char *at = source->text; at < end; starts++, ends++) {
+        *starts = at;
+        at = line_end(at, end);
+        *ends = at;
+        at = line_next(at, end);
+    }
 }
 
 bool sources_differ_from_disk(struct sources *sources, uint32_t file, const char *path)

@@ -34,6 +34,10 @@ char *sources_indented_line(struct sources *sources, uint32_t file, int32_t line
 /* How many lines the file has; 0 when the recording does not carry it. */
 int32_t sources_line_count(struct sources *sources, uint32_t file);
 
+/* Where each of them begins and ends, as it is in the file; the arrays have room for all. Valid as
+ * long as the sources. */
+void sources_lines(struct sources *sources, uint32_t file, const char **starts, const char **ends);
+
 /* Is there a file at `path` that says something else than what was recorded? */
 bool sources_differ_from_disk(struct sources *sources, uint32_t file, const char *path);
 

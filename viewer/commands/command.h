@@ -18,6 +18,7 @@ int command_report(char **arguments);
 int command_lines(char **arguments);
 int command_diff(char **arguments);
 int command_export(char **arguments);
+int command_html(char **arguments);
 int command_check(char **arguments);
 int command_sql(char **arguments);
 int command_timeline(char **arguments);

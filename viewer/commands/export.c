@@ -1,15 +1,14 @@
 /*
  * heapline export: files that other programs open.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "viewer/cleanup.h"
 #include "viewer/commands/arguments.h"
 #include "viewer/commands/command.h"
+#include "viewer/commands/output.h"
 #include "viewer/commands/query_options.h"
 #include "viewer/export/export.h"
 #include "viewer/memory.h"
@@ -189,54 +188,29 @@ static bool read_request(struct export_request *request, char **arguments)
            (request->help || check_request(request, &options));
 }
 
-static int fail(const char *what, const char *why)
-{
-    fprintf(stderr, COMMAND ": %s: %s\n", what, why);
-    return STATUS_FAILED;
-}
+struct export_job {
+    const struct export_request *request;
+    struct recording recording;
+};
 
-static int write_to(const struct export_request *request, struct recording *recording, FILE *stream)
+static bool write_export(void *context, FILE *stream)
 {
-    if (!request->format->write(stream, recording, &request->query))
-        return arguments_fail(COMMAND, recording_problem(recording));
-    if (fflush(stream) == 0 && !ferror(stream))
-        return STATUS_GOOD;
-    return fail(request->output, "not written completely; is the disk full?");
-}
-
-static int write_file(const struct export_request *request, struct recording *recording)
-{
-    FILE *stream = fopen(request->output, "we");
-    if (!stream)
-        return fail(request->output, strerror(errno));
-    struct stat opened;
-    bool is_file = fstat(fileno(stream), &opened) == 0 && S_ISREG(opened.st_mode);
-    int status = write_to(request, recording, stream);
-    if (fclose(stream) != 0 && status == STATUS_GOOD)
-        status = fail(request->output, strerror(errno));
-    if (status != STATUS_GOOD && is_file) /* not a device, not a pipe */
-        remove(request->output);
-    return status;
-}
-
-/* Would the export write over what it reads? */
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
+    struct export_job *job = context;
+    return job->request->format->write(stream, &job->recording, &job->request->query) ||
+           arguments_fail(COMMAND, recording_problem(&job->recording)) == STATUS_GOOD;
 }
 
 static int export_file(void *context, const char *file)
 {
-    const struct export_request *request = context;
-    bool to_stdout = !strcmp(request->output, "-");
-    if (!to_stdout && is_same_file(request->output, file))
-        return fail(request->output, "this is the recording itself");
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
-        return arguments_fail(COMMAND, recording_problem(&recording));
-    return to_stdout ? write_to(request, &recording, stdout) : write_file(request, &recording);
+    struct export_job job = {.request = context};
+    const char *output = job.request->output;
+    if (output_is(COMMAND, output, file))
+        return STATUS_FAILED;
+    int status = recording_init(&job.recording, file)
+                     ? output_write(COMMAND, output, write_export, &job)
+                     : arguments_fail(COMMAND, recording_problem(&job.recording));
+    recording_deinit(&job.recording);
+    return status;
 }
 
 int command_export(char **arguments)

@@ -1,0 +1,60 @@
+/*
+ * Open addressing with linear probing, at most half full.
+ */
+#include "viewer/html/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/memory.h"
+
+#define FREE           UINT64_MAX
+#define CAPACITY_FIRST 256u
+
+void index_deinit(struct index *index)
+{
+    free(index->keys);
+    free(index->values);
+    *index = (struct index){0};
+}
+
+/* Where the key is, or would be. */
+static size_t index_place(const struct index *index, uint64_t key)
+{
+    uint64_t hash = key * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = (hash >> 20 ^ hash >> 44) & (index->capacity - 1);
+    while (index->keys[at] != key && index->keys[at] != FREE)
+        at = (at + 1) & (index->capacity - 1);
+    return at;
+}
+
+static void index_grow(struct index *index)
+{
+    struct index old = *index;
+    index->capacity = old.capacity ? old.capacity * 2 : CAPACITY_FIRST;
+    index->keys = memory_resize(NULL, index->capacity, sizeof *index->keys);
+    index->values = memory_resize(NULL, index->capacity, sizeof *index->values);
+    memset(index->keys, 0xff, index->capacity * sizeof *index->keys);
+    for (size_t i = 0; i < old.capacity; i++) {
+        if (old.keys[i] == FREE)
+            continue;
+        size_t at = index_place(index, old.keys[i]);
+        index->keys[at] = old.keys[i];
+        index->values[at] = old.values[i];
+    }
+    free(old.keys);
+    free(old.values);
+}
+
+uint32_t index_add(struct index *index, uint64_t key, uint32_t value)
+{
+    if (index->count * 2 >= index->capacity)
+        index_grow(index);
+    size_t at = index_place(index, key);
+    if (index->keys[at] == FREE) {
+        index->keys[at] = key;
+        index->values[at] = value;
+        index->count++;
+    }
+    return index->values[at];
+}

@@ -1,0 +1,189 @@
+/*
+ * Column by column, so that what is alike stands together when it is compressed.
+ */
+#include "viewer/html/page_pack.h"
+
+#include <stdlib.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/memory.h"
+
+/* --- the tree --- */
+
+static void pack_nodes(struct bytes *bytes, const struct page_tree *tree,
+                       const struct page_names *names)
+{
+    bytes_put(bytes, tree->count);
+    for (uint32_t i = 0; i < tree->count; i++)
+        bytes_put(bytes, i - tree->parent[i]);
+    int64_t before = 0;
+    for (uint32_t i = 0; i < tree->count; i++) {
+        int64_t place = names->page_place[tree->place[i]];
+        bytes_put_signed(bytes, place - before);
+        before = place;
+    }
+}
+
+/* A column of the rows whose numbers are so far into each. */
+static void pack_column(struct bytes *bytes, const struct page_rows *rows, size_t offset)
+{
+    for (uint32_t i = 0; i < rows->count; i++)
+        bytes_put(bytes, *(const uint64_t *)((const char *)&rows->list[i] + offset));
+}
+
+static void pack_rows(struct bytes *bytes, const struct page_rows *rows)
+{
+    static const size_t columns[] = {
+        offsetof(struct page_row, peak.blocks),      offsetof(struct page_row, peak.bytes),
+        offsetof(struct page_row, own_peak.blocks),  offsetof(struct page_row, own_peak.bytes),
+        offsetof(struct page_row, end.blocks),       offsetof(struct page_row, end.bytes),
+        offsetof(struct page_row, leaked.blocks),    offsetof(struct page_row, leaked.bytes),
+        offsetof(struct page_row, temporary.blocks), offsetof(struct page_row, temporary.bytes),
+        offsetof(struct page_row, allocations),      offsetof(struct page_row, allocated_bytes),
+    };
+    bytes_put(bytes, rows->count);
+    int64_t before = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        bytes_put_signed(bytes, rows->list[i].node - before);
+        before = rows->list[i].node;
+    }
+    for (uint32_t i = 0; i < rows->count; i++)
+        bytes_put(bytes, rows->list[i].thread);
+    for (uint32_t i = 0; i < rows->count; i++)
+        bytes_put(bytes, rows->list[i].allocator);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        pack_column(bytes, rows, columns[i]);
+}
+
+void page_pack_tree(struct bytes *bytes, const struct page_rows *rows,
+                    const struct page_names *names)
+{
+    page_names_put(names, rows, bytes);
+    pack_nodes(bytes, &rows->tree, names);
+    pack_rows(bytes, rows);
+}
+
+/* --- changes --- */
+
+static void pack_bucket(struct bytes *bytes, const struct change *const *list, size_t count)
+{
+    int64_t before = 0;
+    bytes_put(bytes, count);
+    for (size_t i = 0; i < count; i++) {
+        bytes_put_signed(bytes, list[i]->row - before);
+        before = list[i]->row;
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes_put(bytes, list[i]->allocations);
+    for (size_t i = 0; i < count; i++)
+        bytes_put(bytes, list[i]->allocated_bytes);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, list[i]->blocks);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, list[i]->bytes);
+}
+
+/* Where each bucket's changes go when they are put together; there are several processes. */
+static size_t *bucket_starts(const struct changes *changes, size_t buckets)
+{
+    size_t *starts = memory_new(buckets + 1, sizeof *starts);
+    for (size_t i = 0; i < changes->count; i++)
+        starts[changes->list[i].bucket + 1]++;
+    for (size_t i = 0; i < buckets; i++)
+        starts[i + 1] += starts[i];
+    return starts;
+}
+
+static void pack_changes(struct bytes *bytes, const struct changes *changes)
+{
+    size_t buckets = time_grid_buckets(changes->grid, changes->level);
+    CLEANUP(cleanup_free) size_t *ends = bucket_starts(changes, buckets);
+    CLEANUP(cleanup_free)
+    const struct change **order = memory_new(changes->count, sizeof *order);
+    for (size_t i = 0; i < changes->count; i++)
+        order[ends[changes->list[i].bucket]++] = &changes->list[i];
+    for (size_t i = 0, from = 0; i < buckets; from = ends[i++])
+        pack_bucket(bytes, order + from, ends[i] - from);
+}
+
+/* --- deaths --- */
+
+static int compare_deaths(const void *a, const void *b)
+{
+    const struct death *one = a, *other = b;
+    if (one->died != other->died)
+        return one->died < other->died ? -1 : 1;
+    if (one->row != other->row)
+        return one->row < other->row ? -1 : 1;
+    return (one->born < other->born) - (one->born > other->born);
+}
+
+static void pack_deaths_of_bucket(struct bytes *bytes, const struct death *list, size_t count)
+{
+    uint32_t before = 0;
+    bytes_put(bytes, count);
+    for (size_t i = 0; i < count; i++) {
+        bytes_put(bytes, list[i].row - before);
+        before = list[i].row;
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes_put(bytes, list[i].died - list[i].born);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, list[i].blocks);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, list[i].bytes);
+}
+
+static void pack_deaths(struct bytes *bytes, struct changes *changes)
+{
+    size_t buckets = time_grid_buckets(changes->grid, changes->death_level), from = 0;
+    if (changes->death_count)
+        qsort(changes->deaths, changes->death_count, sizeof *changes->deaths, compare_deaths);
+    for (size_t i = 0; i < buckets; i++) {
+        size_t to = from;
+        while (to < changes->death_count && changes->deaths[to].died == i)
+            to++;
+        pack_deaths_of_bucket(bytes, changes->deaths + from, to - from);
+        from = to;
+    }
+}
+
+/* --- edges --- */
+
+static void pack_edges(struct bytes *bytes, const struct changes *changes)
+{
+    const struct time_grid *grid = changes->grid;
+    uint64_t before = 0;
+    bytes_put(bytes, time_grid_buckets(grid, changes->level) + 1);
+    for (size_t i = 0; i < grid->count; i++) {
+        if (grid->levels[i] < changes->level)
+            continue;
+        bytes_put(bytes, grid->edges[i] - before);
+        before = grid->edges[i];
+    }
+}
+
+static void pack_death_edges(struct bytes *bytes, const struct changes *changes)
+{
+    const struct time_grid *grid = changes->grid;
+    uint64_t number = 0, before = 0;
+    bytes_put(bytes, time_grid_buckets(grid, changes->death_level) + 1);
+    for (size_t i = 0; i < grid->count; i++) {
+        if (grid->levels[i] < changes->level)
+            continue;
+        if (grid->levels[i] >= changes->death_level) {
+            bytes_put(bytes, number - before);
+            before = number;
+        }
+        number++;
+    }
+}
+
+void page_pack_history(struct bytes *bytes, struct changes *changes, const struct curves *curves)
+{
+    curves_put(curves, bytes);
+    pack_edges(bytes, changes);
+    pack_changes(bytes, changes);
+    pack_death_edges(bytes, changes);
+    pack_deaths(bytes, changes);
+}
