@@ -40,7 +40,8 @@ static void take_most(int64_t *most, int64_t value)
 static void take_sample(const struct curves *curves, const struct sample *sample,
                         struct curve_point *point)
 {
-    take_most(&point->most, (int64_t)sample->most);
+    /* Where points are closer than samples, it would stand where it was not. */
+    take_most(&point->most, curves->is_played ? 0 : (int64_t)sample->most);
     take_most(&point->resident, sample->resident);
     take_most(&point->proportional, sample->proportional);
     take_most(&point->swapped, sample->swapped);

@@ -20,7 +20,7 @@
 
 bool page_is_there(void)
 {
-    return page_asset[0] != '\0';
+    return strstr(page_asset, DATA_MARK) != NULL;
 }
 
 /* --- what opens first --- */
@@ -90,6 +90,8 @@ static void write_data(FILE *stream, const json_t *data)
 void page_write(FILE *stream, const json_t *data)
 {
     const char *mark = strstr(page_asset, DATA_MARK);
+    if (!mark)
+        return;
     fwrite(page_asset, 1, (size_t)(mark - page_asset), stream);
     write_data(stream, data);
     fputs(mark + strlen(DATA_MARK), stream);

@@ -65,14 +65,36 @@ void page_pack_tree(struct bytes *bytes, const struct page_rows *rows,
 
 /* --- changes --- */
 
-static void pack_bucket(struct bytes *bytes, const struct change *const *list, size_t count)
+/* The changes bucket by bucket; several processes have changes in each. Sets what each has. */
+static const struct change **changes_in_order(const struct changes *changes, size_t *counts,
+                                              size_t buckets)
 {
-    int64_t before = 0;
-    bytes_put(bytes, count);
-    for (size_t i = 0; i < count; i++) {
-        bytes_put_signed(bytes, list[i]->row - before);
-        before = list[i]->row;
-    }
+    const struct change **order = memory_new(changes->count, sizeof *order);
+    CLEANUP(cleanup_free) size_t *next = memory_new(buckets + 1, sizeof *next);
+    for (size_t i = 0; i < changes->count; i++)
+        counts[changes->list[i].bucket]++;
+    for (size_t i = 0; i < buckets; i++)
+        next[i + 1] = next[i] + counts[i];
+    for (size_t i = 0; i < changes->count; i++)
+        order[next[changes->list[i].bucket]++] = &changes->list[i];
+    return order;
+}
+
+static void pack_counts(struct bytes *bytes, const size_t *counts, size_t buckets)
+{
+    for (size_t i = 0; i < buckets; i++)
+        bytes_put(bytes, counts[i]);
+}
+
+static void pack_changes(struct bytes *bytes, const struct changes *changes)
+{
+    size_t buckets = time_grid_buckets(changes->grid, changes->level), count = changes->count;
+    CLEANUP(cleanup_free) size_t *counts = memory_new(buckets, sizeof *counts);
+    CLEANUP(cleanup_free)
+    const struct change **list = changes_in_order(changes, counts, buckets);
+    pack_counts(bytes, counts, buckets);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, (int64_t)list[i]->row - (i ? list[i - 1]->row : 0));
     for (size_t i = 0; i < count; i++)
         bytes_put(bytes, list[i]->allocations);
     for (size_t i = 0; i < count; i++)
@@ -81,29 +103,6 @@ static void pack_bucket(struct bytes *bytes, const struct change *const *list, s
         bytes_put_signed(bytes, list[i]->blocks);
     for (size_t i = 0; i < count; i++)
         bytes_put_signed(bytes, list[i]->bytes);
-}
-
-/* Where each bucket's changes go when they are put together; there are several processes. */
-static size_t *bucket_starts(const struct changes *changes, size_t buckets)
-{
-    size_t *starts = memory_new(buckets + 1, sizeof *starts);
-    for (size_t i = 0; i < changes->count; i++)
-        starts[changes->list[i].bucket + 1]++;
-    for (size_t i = 0; i < buckets; i++)
-        starts[i + 1] += starts[i];
-    return starts;
-}
-
-static void pack_changes(struct bytes *bytes, const struct changes *changes)
-{
-    size_t buckets = time_grid_buckets(changes->grid, changes->level);
-    CLEANUP(cleanup_free) size_t *ends = bucket_starts(changes, buckets);
-    CLEANUP(cleanup_free)
-    const struct change **order = memory_new(changes->count, sizeof *order);
-    for (size_t i = 0; i < changes->count; i++)
-        order[ends[changes->list[i].bucket]++] = &changes->list[i];
-    for (size_t i = 0, from = 0; i < buckets; from = ends[i++])
-        pack_bucket(bytes, order + from, ends[i] - from);
 }
 
 /* --- deaths --- */
@@ -118,34 +117,25 @@ static int compare_deaths(const void *a, const void *b)
     return (one->born < other->born) - (one->born > other->born);
 }
 
-static void pack_deaths_of_bucket(struct bytes *bytes, const struct death *list, size_t count)
+static void pack_deaths(struct bytes *bytes, struct changes *changes)
 {
-    uint32_t before = 0;
-    bytes_put(bytes, count);
-    for (size_t i = 0; i < count; i++) {
-        bytes_put(bytes, list[i].row - before);
-        before = list[i].row;
-    }
+    size_t buckets = time_grid_buckets(changes->grid, changes->death_level);
+    size_t count = changes->death_count;
+    const struct death *list = changes->deaths;
+    CLEANUP(cleanup_free) size_t *counts = memory_new(buckets, sizeof *counts);
+    if (count)
+        qsort(changes->deaths, count, sizeof *changes->deaths, compare_deaths);
+    for (size_t i = 0; i < count; i++)
+        counts[list[i].died]++;
+    pack_counts(bytes, counts, buckets);
+    for (size_t i = 0; i < count; i++)
+        bytes_put_signed(bytes, (int64_t)list[i].row - (i ? list[i - 1].row : 0));
     for (size_t i = 0; i < count; i++)
         bytes_put(bytes, list[i].died - list[i].born);
     for (size_t i = 0; i < count; i++)
         bytes_put_signed(bytes, list[i].blocks);
     for (size_t i = 0; i < count; i++)
         bytes_put_signed(bytes, list[i].bytes);
-}
-
-static void pack_deaths(struct bytes *bytes, struct changes *changes)
-{
-    size_t buckets = time_grid_buckets(changes->grid, changes->death_level), from = 0;
-    if (changes->death_count)
-        qsort(changes->deaths, changes->death_count, sizeof *changes->deaths, compare_deaths);
-    for (size_t i = 0; i < buckets; i++) {
-        size_t to = from;
-        while (to < changes->death_count && changes->deaths[to].died == i)
-            to++;
-        pack_deaths_of_bucket(bytes, changes->deaths + from, to - from);
-        from = to;
-    }
 }
 
 /* --- edges --- */

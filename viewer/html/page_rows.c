@@ -21,6 +21,7 @@
  * innermost lines are given up. */
 #define RETRY_PERCENT 60u
 #define KEPT_LEAST    64u
+#define RETRIES_BACK  2u
 
 /* --- rows --- */
 
@@ -166,6 +167,43 @@ static bool try_kept(struct page_rows *rows, const struct survey *survey,
     return true;
 }
 
+/* What is tried, one after the other. */
+struct trial {
+    const struct survey *survey;
+    const struct plain_tree *tree;
+    const float *importance;
+    bool *kept;
+    struct page_limits limits;
+};
+
+static bool try_most(struct page_rows *rows, const struct trial *trial, size_t most)
+{
+    rows->kept_count =
+        (uint32_t)importance_choose(trial->importance, trial->tree->count, most, trial->kept);
+    return try_kept(rows, trial->survey, trial->tree, trial->kept, most >= KEPT_LEAST,
+                    trial->limits);
+}
+
+/* Looks for the most stacks that fit: less and less, then some times half way back. */
+static void choose_most(struct page_rows *rows, const struct trial *trial)
+{
+    size_t most = trial->limits.nodes, too_many = 0;
+    while (most > 1 && !try_most(rows, trial, most)) {
+        too_many = most;
+        most = most * RETRY_PERCENT / 100;
+    }
+    if (!too_many)
+        return;
+    for (unsigned i = 0; i < RETRIES_BACK; i++) {
+        size_t middle = most + (too_many - most) / 2;
+        if (try_most(rows, trial, middle))
+            most = middle;
+        else
+            too_many = middle;
+    }
+    try_most(rows, trial, most);
+}
+
 static void choose_kept(struct page_rows *rows, const struct survey *survey,
                         struct page_limits limits)
 {
@@ -175,13 +213,8 @@ static void choose_kept(struct page_rows *rows, const struct survey *survey,
     float *importance = importance_of(survey->weights, tree.parent, tree.count);
     CLEANUP(cleanup_free) bool *kept = memory_new(tree.count, sizeof *kept);
     rows->stack_count = (uint32_t)importance_choose(importance, tree.count, tree.count, kept);
-    bool keeps_lines = true;
-    for (size_t most = limits.nodes; most; most = most * RETRY_PERCENT / 100) {
-        keeps_lines &= most >= KEPT_LEAST;
-        rows->kept_count = (uint32_t)importance_choose(importance, tree.count, most, kept);
-        if (try_kept(rows, survey, &tree, kept, keeps_lines, limits))
-            return;
-    }
+    const struct trial trial = {survey, &tree, importance, kept, limits};
+    choose_most(rows, &trial);
 }
 
 /* --- the second pass --- */

@@ -27,8 +27,8 @@ struct sizes {
 };
 
 static const struct sizes first_sizes[] = {
-    [PAGE_WHOLE] = {{50000, 60000}, 280000, 200000, 1500000, 3800000},
-    [PAGE_HALF] = {{24000, 30000}, 140000, 100000, 700000, 1900000},
+    [PAGE_WHOLE] = {{50000, 200000}, 280000, 200000, 1500000, 3800000},
+    [PAGE_HALF] = {{40000, 120000}, 140000, 100000, 700000, 1900000},
 };
 
 /* What is tried after what was too large, in per cent of it. */
