@@ -147,8 +147,8 @@ static int write_page(struct html_request *request)
 {
     if (!page_is_there())
         return arguments_fail(COMMAND,
-                              "this heapline was built without the page: npm was not there "
-                              "when it was built");
+                              "this heapline was built without the page, for which npm and "
+                              "its registry must be at hand");
     if (request->file_count == 2)
         return write_two(request);
     return arguments_show(COMMAND, request->files[0], write_one, request);
