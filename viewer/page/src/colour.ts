@@ -79,7 +79,7 @@ export function greyColour(isDark: boolean): string {
 /** From nothing (0) to all (1). */
 export function heatColour(part: number, isDark: boolean): string {
   const strength = Math.sqrt(Math.min(1, Math.max(0, part)));
-  return isDark ? oklch(0.34 + 0.24 * strength, 0.01 + 0.14 * strength, 45) : oklch(0.95 - 0.2 * strength, 0.01 + 0.13 * strength, 55);
+  return isDark ? oklch(0.34 + 0.14 * strength, 0.01 + 0.12 * strength, 45) : oklch(0.95 - 0.2 * strength, 0.01 + 0.13 * strength, 55);
 }
 
 /** From less (-1) by no change (0) to more (1). */

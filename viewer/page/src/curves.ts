@@ -17,7 +17,9 @@ export interface Drawing {
   times: Float64Array;
   layers: Layer[]; // the lowest first
   heap: Float64Array; // the most since the point before
-  resident: Float64Array; // NaN: not known
+  resident: Float64Array; // NaN: not known; so the others
+  proportional: Float64Array;
+  swapped: Float64Array;
 }
 
 function sumOf(columns: Float64Array[], length: number): Float64Array {
@@ -84,5 +86,7 @@ export function draw(model: Model, side: number, state: State, nameOf: (process:
     layers: layers.filter((layer) => layer.values.some((value) => value > 0)),
     heap: held.map((value, i) => (only && only.most[i]! > value ? only.most[i]! : value)),
     resident: sumOfKnown(chosen.map((curve) => curve.resident), times.length),
+    proportional: sumOfKnown(chosen.map((curve) => curve.proportional), times.length),
+    swapped: sumOfKnown(chosen.map((curve) => curve.swapped), times.length),
   };
 }

@@ -4,7 +4,9 @@
  */
 import { readPage, readRun, type FirstView, type PageData } from "./data";
 import { eachFrame, h } from "./dom";
+import { command, middle } from "./format";
 import { makeModel, type Model } from "./model";
+import { possibleState } from "./selection";
 import { FIRST, Store, type Moment, type State } from "./state";
 import { about } from "./ui/about";
 import { Flame } from "./ui/flame";
@@ -48,15 +50,15 @@ function warnings(model: Model): HTMLElement | null {
 }
 
 function build(data: PageData, model: Model, root: HTMLElement): void {
-  const store = new Store(firstState(data.view, model));
+  const first = possibleState(model, firstState(data.view, model));
+  const store = new Store(first, (state) => possibleState(model, state));
   const view = new View(model, store);
   const summary = new Summary(view);
   const timeline = new Timeline(view);
   const toolbar = new Toolbar(view);
   const source = new SourceView(view);
-  const show = (place: number) => source.show(place);
-  const table = new Table(view, show);
-  const flame = new Flame(view, show);
+  const table = new Table(view);
+  const flame = new Flame(view);
   const processes = new Processes(view);
   const both = h("div", { class: "both" }, table.element, flame.element);
   const isEmpty = !model.processes.length;
@@ -66,8 +68,8 @@ function build(data: PageData, model: Model, root: HTMLElement): void {
   if (isEmpty) root.append(h("p", { class: "panel empty", text: "No Python process was recorded: there is nothing to show." }));
   else root.append(timeline.element, toolbar.element, both, source.element, processes.element);
   root.append(about(view, data.version));
+  document.title = middle(`heapline: ${model.runs.map((run) => command(run.run.command)).join(" → ")}`, 200);
   const update = () => {
-    document.title = `heapline: ${model.runs.map((run) => run.run.command.join(" ")).join(" → ")}`.slice(0, 200);
     both.dataset["wide"] = store.state.wide;
     const parts = isEmpty ? [summary] : [summary, timeline, toolbar, table, flame, source, processes];
     for (const part of parts) part.update();

@@ -35,7 +35,7 @@ export function nearest(edges: ArrayLike<number>, time: number): number {
 }
 
 /** The times at which spans of a run may begin and end. */
-export function spanTimes(history: History, exact: boolean): Float64Array {
+function spanTimes(history: History, exact: boolean): Float64Array {
   if (!exact) return history.edges;
   return Float64Array.from(history.deathEdges, (edge) => history.edges[edge]!);
 }
@@ -43,6 +43,32 @@ export function spanTimes(history: History, exact: boolean): Float64Array {
 /** Is it known what became of each block, so that spans tell kept from freed? */
 export function knowsDeaths(model: Model): boolean {
   return model.runs.every((run) => run.run.history);
+}
+
+/** The times of moments, and of the ends of spans, that can be chosen: those of the last run. */
+export function choosable(model: Model, isSpan: boolean): Float64Array {
+  const { history } = model.runs[model.runs.length - 1]!;
+  return isSpan ? spanTimes(history, knowsDeaths(model)) : history.edges;
+}
+
+/** The same state, but with times and numbers that there are. */
+export function possibleState(model: Model, state: State): State {
+  const snapped = (time: number, isSpan: boolean) => {
+    const times = choosable(model, isSpan);
+    return times[nearest(times, time)]!;
+  };
+  const next = { ...state };
+  if (hasSpan(state)) {
+    next.from = snapped(state.from, true);
+    next.to = snapped(state.to, true);
+    if (next.from === next.to) next.at = next.from;
+    if (next.from === next.to) next.from = next.to = NaN;
+  } else if (typeof state.at === "number") {
+    next.at = snapped(state.at, false);
+  }
+  if (next.process >= model.processes.length) next.process = -1;
+  if (next.thread >= model.threads.length) next.thread = -1;
+  return next;
 }
 
 class Sums {

@@ -168,14 +168,22 @@ export class Store {
   state: State;
   private readonly listeners: (() => void)[] = [];
 
-  constructor(private readonly first: State) {
-    this.state = fromFragment(location.hash, first);
+  /** `possible` makes of a state one that the page can show. */
+  constructor(
+    private readonly first: State,
+    private readonly possible: (state: State) => State,
+  ) {
+    this.state = this.read();
     addEventListener("popstate", () => this.take());
     addEventListener("hashchange", () => this.take());
   }
 
+  private read(): State {
+    return this.possible(fromFragment(location.hash, this.first));
+  }
+
   private take(): void {
-    const state = fromFragment(location.hash, this.first);
+    const state = this.read();
     if (toFragment(state, this.first) === toFragment(this.state, this.first)) return;
     this.state = state;
     this.tell();
@@ -192,17 +200,12 @@ export class Store {
   /** Changes the view. With `step` the back button comes back to the one before. */
   set(change: Partial<State>, step = false): void {
     const before = toFragment(this.state, this.first);
-    this.state = { ...this.state, ...change };
+    this.state = this.possible({ ...this.state, ...change });
     const after = toFragment(this.state, this.first);
     if (after === before) return;
     const address = after ? `#${after}` : location.pathname + location.search;
     if (step) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
     this.tell();
-  }
-
-  /** The view as it opened first, but for what is given. */
-  reset(change: Partial<State> = {}): void {
-    this.set({ ...this.first, ...change }, true);
   }
 }

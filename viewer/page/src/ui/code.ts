@@ -40,7 +40,7 @@ export class Code {
       class: "code",
       tabindex: "0",
       role: "region",
-      "aria-label": "Source",
+      "aria-label": "Lines of the file",
       on: {
         click: (event) => {
           const line = (event.target as HTMLElement).closest<HTMLElement>("button.code-line");

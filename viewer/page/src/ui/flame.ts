@@ -15,6 +15,7 @@ import { COLOURS, SPLITS, type Compared } from "../state";
 import type { View } from "../view";
 import { frameFacts, frameSentence } from "./frame_facts";
 import { paint, ROW, yOf } from "./flame_paint";
+import { sourceAt } from "./source";
 import { hideTooltip, showTooltip } from "./tooltip";
 
 /* What of a long path is shown at its two ends. */
@@ -48,10 +49,7 @@ export class Flame {
   private height = 0;
   private top = 0;
 
-  constructor(
-    private readonly view: View,
-    private readonly showSource: (place: number) => void,
-  ) {
+  constructor(private readonly view: View) {
     const { store } = view;
     this.scroller = h(
       "div",
@@ -275,8 +273,8 @@ export class Flame {
   private zoomTo(node: number): void {
     const { tree, view } = this;
     const key = tree!.key[node]!;
-    view.store.set({ zoom: pathOf(tree!, node).join(".") }, true);
-    if (node && !view.isSplit(key) && key >= PLACE_FIRST) this.showSource(key);
+    const hasSource = node !== 0 && !view.isSplit(key) && key >= PLACE_FIRST;
+    view.store.set({ zoom: pathOf(tree!, node).join("."), ...(hasSource ? sourceAt(view, key) : {}) }, true);
   }
 
   /* --- the keyboard --- */

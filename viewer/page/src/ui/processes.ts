@@ -29,7 +29,7 @@ export class Processes {
       h("div", { class: "panel-head" }, h("h2", { text: "Processes" })),
       h(
         "div",
-        { class: "wide-scroller", tabindex: "0", role: "region", "aria-label": "Processes" },
+        { class: "wide-scroller", tabindex: "0", role: "region", "aria-label": "Rows of processes" },
         h(
           "table",
           {},

@@ -9,6 +9,7 @@ import { amount, change, count, share } from "../format";
 import { fileSource, placeLine } from "../model";
 import { column, isCount } from "../selection";
 import type { Source } from "../sources";
+import type { State } from "../state";
 import { tokensOf } from "../syntax";
 import type { View } from "../view";
 import { Code, type Beside, type CodeLine } from "./code";
@@ -26,6 +27,11 @@ interface LineValues {
 interface FoundStack {
   node: number;
   value: number;
+}
+
+/** The state in which a place's source is shown. */
+export function sourceAt(view: View, place: number): Partial<State> {
+  return { file: view.model.places.file[place]!, line: placeLine(view.model, place) };
 }
 
 export class SourceView {
@@ -61,15 +67,6 @@ export class SourceView {
   private seen(entries: IntersectionObserverEntry[]): void {
     this.isSeen = entries[entries.length - 1]!.isIntersecting;
     this.update();
-  }
-
-  /** Shows a place's line. */
-  show(place: number): void {
-    const { view } = this;
-    const file = view.model.places.file[place]!;
-    const line = placeLine(view.model, place);
-    if (view.state.file === file && view.state.line === line) return;
-    view.store.set({ file, line }, true);
   }
 
   /** Not before the rest of the page is drawn, and only where it can be seen. */

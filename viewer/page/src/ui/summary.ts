@@ -24,11 +24,12 @@ function isMoment(at: State["at"]): (state: State) => boolean {
 
 function figures(run: Run): Figure[] {
   const { totals } = run;
+  const isOver = run.run.seconds !== null;
   const when = totals.peak_known ? `after ${seconds(totals.peak_time)}` : "each process's own, added up";
   return [
     { name: `Peak, ${when}`, value: size(totals.peak_bytes), detail: `${count(totals.peak_blocks)} blocks`, choose: { ...HELD, at: "peak" }, isChosen: isMoment("peak") },
-    { name: "Held at end", value: size(totals.end_bytes), detail: `${count(totals.end_blocks)} blocks`, choose: { ...HELD, at: "end" }, isChosen: isMoment("end") },
-    { name: "Leaked, never freed", value: size(totals.leaked_bytes), detail: `${count(totals.leaked_blocks)} blocks`, choose: { ...HELD, at: "exit" }, isChosen: isMoment("exit") },
+    { name: isOver ? "Held at end" : "Held when last written", value: size(totals.end_bytes), detail: `${count(totals.end_blocks)} blocks`, choose: { ...HELD, at: "end" }, isChosen: isMoment("end") },
+    { name: isOver ? "Leaked, never freed" : "Not freed so far", value: size(totals.leaked_bytes), detail: `${count(totals.leaked_blocks)} blocks`, choose: { ...HELD, at: "exit" }, isChosen: isMoment("exit") },
     {
       name: "Allocated",
       value: size(totals.allocated_bytes),

@@ -12,6 +12,7 @@ import { placeText } from "../model";
 import { column, isCount } from "../selection";
 import { GROUPS, hasSpan, type Group } from "../state";
 import type { View } from "../view";
+import { sourceAt } from "./source";
 
 const ROWS_FIRST = 40;
 const ROWS_MORE = 200;
@@ -58,10 +59,7 @@ export class Table {
   private shownFor: unknown[] = [];
   private summedFor: unknown[] = [];
 
-  constructor(
-    private readonly view: View,
-    private readonly showSource: (place: number) => void,
-  ) {
+  constructor(private readonly view: View) {
     const { store } = view;
     this.by = select<Group>("Rows are", (by) => store.set({ by, sort: "" }));
     this.cumulative = tick("with callees", "A row counts the stacks in which it stands anywhere", (cumulative) =>
@@ -81,7 +79,7 @@ export class Table {
       h("div", { class: "panel-head" }, this.title, h("span", { class: "grow" }), h("div", { class: "options" }, this.by.element, this.cumulative.element), this.wide),
       h(
         "div",
-        { class: "table-scroller", tabindex: "0", role: "region", "aria-label": "Rows" },
+        { class: "table-scroller", tabindex: "0", role: "region", "aria-label": "Rows of the table" },
         h("table", {}, this.caption, h("thead", {}, this.head), this.body, this.foot),
         this.more,
       ),
@@ -297,13 +295,19 @@ export class Table {
     const isSource = place >= PLACE_FIRST && view.state.by !== "package";
     const element = h(
       "tr",
-      { on: isSource ? { click: () => this.showSource(place) } : {} },
-      ...this.columns.map((one) => h("td", { class: this.classOf(one), text: one.text(one.values[row.key]!) })),
+      { on: isSource ? { click: () => view.store.set(sourceAt(view, place), true) } : {} },
+      ...this.columns.map((one) => this.cell(one, one.values[row.key]!)),
       h("td", { class: "number share" }, h("div", { class: "track", "aria-hidden": "true" }, bar), h("span", { text: share(Math.abs(value), whole) })),
       h("td", { class: "name" }, this.name(row, place, isSource)),
     );
     element.dataset["place"] = String(place);
     return element;
+  }
+
+  /** A number; to the digit when it is pointed at. */
+  private cell(one: Column, value: number): HTMLElement {
+    if (Number.isNaN(value)) return h("td", { class: this.classOf(one) });
+    return h("td", { class: this.classOf(one), title: count(value), text: one.text(value) });
   }
 
   private name(row: Row, place: number, isSource: boolean): HTMLElement {
@@ -337,7 +341,7 @@ export class Table {
         : h(
             "tr",
             {},
-            ...this.columns.map((one, i) => h("td", { class: this.classOf(one), text: Number.isNaN(sums[i]) ? "" : one.text(sums[i]!) })),
+            ...this.columns.map((one, i) => this.cell(one, sums[i]!)),
             h("td", { class: "number share", text: "" }),
             h("td", { class: "name muted", text: view.isCumulated ? `${count(this.rows.length)} rows; their stacks overlap` : `all of ${view.title()}` }),
           ),

@@ -9,7 +9,7 @@ import { draw, hasOwnCurve, type Drawing } from "../curves";
 import { oklch, theme, type Theme } from "../colour";
 import { choice, eachFrame, h, isOther, replace, say } from "../dom";
 import { seconds, size } from "../format";
-import { knowsDeaths, nearest, spanTimes } from "../selection";
+import { choosable, knowsDeaths, nearest } from "../selection";
 import { hasSpan, type Curves } from "../state";
 import type { View } from "../view";
 
@@ -122,17 +122,12 @@ export class Timeline {
     return Math.max(...this.view.model.runs.map((run) => run.run.length), 1e-6);
   }
 
-  private momentTimes(): Float64Array {
-    return this.view.model.runs[this.view.model.runs.length - 1]!.history.edges;
-  }
-
-  private spanTimes(): Float64Array {
-    const { model } = this.view;
-    return spanTimes(model.runs[model.runs.length - 1]!.history, knowsDeaths(model));
+  private times(isSpan: boolean): Float64Array {
+    return choosable(this.view.model, isSpan);
   }
 
   private snap(time: number, isSpan: boolean): number {
-    const times = isSpan ? this.spanTimes() : this.momentTimes();
+    const times = this.times(isSpan);
     return times[nearest(times, time)]!;
   }
 
@@ -217,7 +212,7 @@ export class Timeline {
   private moveByKey(event: KeyboardEvent, number: number): void {
     const positions = this.positions();
     const isSpan = positions.length > 1 || event.shiftKey;
-    const times = isSpan ? this.spanTimes() : this.momentTimes();
+    const times = this.times(isSpan);
     const now = nearest(times, positions[number]!);
     const page = Math.max(1, Math.round(times.length / 10));
     const steps: Record<string, number> = {
@@ -332,7 +327,7 @@ export class Timeline {
     const { state, model } = this.view;
     const isTime = hasSpan(state) || typeof state.at === "number";
     this.whole.hidden = !isTime;
-    const edges = hasSpan(state) ? this.spanTimes() : this.momentTimes();
+    const edges = this.times(hasSpan(state));
     const net = hasSpan(state) && !knowsDeaths(model) ? "; without history only net changes are known" : "";
     this.chosen.textContent = isTime
       ? `shown: ${this.view.momentText()} (one of ${edges.length} exact moments${net})`
@@ -500,6 +495,9 @@ export class Timeline {
       const many = this.view.model.processes.length > 1 && !hasOwnCurve(this.view.model, this.view.state);
       const rss = item(many ? "RSS, added up" : "RSS", colours.accent, "dash", drawing.resident[index]!);
       items.push(this.residentButton(rss));
+      const more = [`PSS ${size(drawing.proportional[index]!)}`, `swapped ${size(drawing.swapped[index]!)}`];
+      const known = [drawing.proportional[index]! > 0, drawing.swapped[index]! > 0];
+      items.push(h("span", { class: "legend-item muted", text: more.filter((_, i) => known[i]).join(", ") }));
     }
     if (index >= 0) items.push(h("span", { class: "legend-item muted", text: `at ${seconds(drawing.times[index]!)}` }));
     replace(this.legend, ...items);
