@@ -7,7 +7,6 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from pathlib import Path
 
 import browser as browsers
 import harness
@@ -597,8 +596,13 @@ def test_damage_takes_no_page_away(recording, tmp_path):
     ran = html("-o", page, bad, status=1)
     assert str(bad) in ran.err and page.read_text() == "mine"
     html("-o", tmp_path / "no" / "page.html", recording.file, status=1)
-    html("-o", "/dev/full", recording.file, status=1)
-    assert Path("/dev/full").is_char_device()
+    device = tmp_path / "device"
+    device.symlink_to("/dev/full")
+    assert "disk" in html("-o", device, recording.file, status=1).err
+    assert device.is_char_device()
+    before = recording.file.read_bytes()
+    assert "the recording itself" in html("-o", recording.file, recording.file, status=1).err
+    assert recording.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("build", ["plain", "asan"])

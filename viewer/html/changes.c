@@ -15,12 +15,12 @@
 #include "viewer/html/importance.h"
 #include "viewer/memory.h"
 
-/* What is not given up while something else can be: buckets of changes and of deaths, nodes. The
- * second ones are the last. */
+/* What is not given up while something else can be: buckets of changes and of deaths, nodes. When
+ * all of them have come to the first line, the next one holds. */
 static const struct least {
     size_t buckets, death_buckets;
     uint32_t nodes;
-} leasts[] = {{240, 60, 2000}, {60, 15, 200}};
+} leasts[] = {{240, 60, 2000}, {60, 15, 200}, {4, 2, 8}};
 #define LEAST_COUNT (sizeof leasts / sizeof *leasts)
 
 /* Folded rows keep their lines as long as there are not more of them than so many for each node
