@@ -3,7 +3,7 @@
 tests/data has a recording of each format that ever was, made once by the heapline of its time from
 one program with Debian's Python (-I -S), with history and without; what they say does not change.
 Only the source of the program itself was left in them. Each format's program ends with what is new
-in it.
+in it. From 3 on they are recorded with native frames.
 """
 
 import collections
@@ -33,26 +33,31 @@ AT_END = {
 # file with history and in the one with slices; `paused`: what else is different then.
 Made = collections.namedtuple("Made", "more totals leaked events pause paused")
 
+# A mapping of 16 pages with a hole of four in it, and one of three.
+MAPPINGS = {
+    2: (0, 0, 1),
+    32: (0, 0, 3),
+    33: (0, 0, 3),
+    35: (1088, 3, 5),
+    36: (552, 8, 16),
+    37: (0, 0, 4),
+    38: (160, 3, 8),
+    39: (12 * 4096 + 32, 2, 12),
+    40: (0, 0, 4),
+    41: (3 * 4096 + 96, 2, 2),
+}
+# A library in C, in which 12,345 bytes are allocated.
+LIBRARY = {43: (312, 2, 4), 44: (80, 2, 7), 45: (0, 0, 3), 46: (12_345, 1, 4)}
+
 MADE = {
     "1": Made({2: (400, 1, 1)}, (37_551, 37_058, 6_885_563), (57_177, 493), 74_609, ("50ms", "50ms"), {}),
-    # A mapping of 16 pages with a hole of four in it, and one of three.
-    "2": Made(
-        {
-            2: (0, 0, 1),
-            32: (0, 0, 3),
-            33: (0, 0, 3),
-            35: (1088, 3, 5),
-            36: (552, 8, 16),
-            37: (0, 0, 4),
-            38: (160, 3, 8),
-            39: (12 * 4096 + 32, 2, 12),
-            40: (0, 0, 4),
-            41: (3 * 4096 + 96, 2, 2),
-        },
-        (42_283, 39_977, 7_688_747),
-        (364_132, 2306),
-        82_262,
-        ("170ms", "130ms"),
+    "2": Made(MAPPINGS, (42_283, 39_977, 7_688_747), (364_132, 2306), 82_262, ("170ms", "130ms"), {2: (400, 1, 1)}),
+    "3": Made(
+        {**MAPPINGS, **LIBRARY},
+        (42_475, 40_163, 7_746_240),
+        (375_774, 2312),
+        82_640,
+        ("320ms", "160ms"),
         {2: (400, 1, 1)},
     ),
 }
@@ -65,12 +70,14 @@ def made(file):
 
 
 def lines(answer):
-    """By line, in its functions and classes together."""
+    """By the line of the innermost Python frame, in its functions and classes together."""
     sums = {}
     for row in answer["rows"]:
-        if (row["file"] or "").endswith("/app.py"):
+        python = [frame for frame in row["stack"] if frame["file"].endswith(".py") or frame["file"].startswith("<frozen")]
+        if python and python[-1]["file"].endswith("/app.py"):
+            line = python[-1]["line"]
             numbers = (row["bytes"], row["blocks"], row["allocations"])
-            sums[row["line"]] = tuple(map(sum, zip(sums.get(row["line"], (0, 0, 0)), numbers)))
+            sums[line] = tuple(map(sum, zip(sums.get(line, (0, 0, 0)), numbers)))
     return sums
 
 
@@ -84,13 +91,13 @@ def test_there_is_a_file_of_every_format():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_reports(file):
     it, kept = made(file)
-    end = report(file, "--at", "end", "-n", "0")
+    end = report(file, "--at", "end", "--by", "stack", "-n", "0")
     assert lines(end) == {**AT_END, **it.more}
     totals = end["totals"]
     assert (totals["allocations"], totals["frees"], totals["allocated_bytes"]) == it.totals
     assert (totals["leaked_bytes"], totals["leaked_blocks"]) == it.leaked
     # Before line 30, which makes the dictionary after a pause.
-    at = report(file, "--at", it.pause[not kept], "-n", "0")
+    at = report(file, "--at", it.pause[not kept], "--by", "stack", "-n", "0")
     later = {line: (0, 0, sums[2]) for line, sums in {**AT_END, **it.more}.items() if line >= 30}
     assert lines(at) == {**AT_END, **it.more, **it.paused, **later}
     assert at["view"]["exact"] is kept
@@ -122,3 +129,19 @@ def test_mappings_came_with_format_2():
     assert mapped("format-2.heapline") == mapped("format-2-slices.heapline") == 15 * 4096
     rows = report(TESTS / "data" / "format-2.heapline", "--at", "end", "--allocator", "mmap")["rows"]
     assert [(row["line"], row["bytes"], row["blocks"]) for row in rows] == [(39, 12 * 4096, 1), (41, 3 * 4096, 1)]
+
+
+def test_modules_came_with_format_3():
+    for name in ("format-2.heapline", "format-3.heapline", "format-3-slices.heapline"):
+        answer = report(TESTS / "data" / name, "--at", "end", "--by", "module", "-n", "0")
+        modules = {module["path"]: module for module in answer["modules"]}
+        rows = {row["module"]: row["bytes"] for row in answer["rows"]}
+        if name.startswith("format-2"):
+            assert not modules and rows["/tmp/golden/app.py"] > 800_000
+            continue
+        assert rows["/tmp/golden/native.so"] == 12_345
+        native, python = modules["/tmp/golden/native.so"], modules["/usr/bin/python3.11"]
+        assert len(native["build_id"]) == 40 and native["note"] is None
+        assert python["note"] == "the file with its debug information was not found"
+        text = run([BUILD / "heapline", "lines", "--at", "end", TESTS / "data" / name, "native.c"], check=0).out
+        assert "return malloc(size);" in text and "kept = make(size);" in text
