@@ -6,26 +6,36 @@
 
 #include "viewer/closest.h"
 #include "viewer/commands/command.h"
+#include "viewer/completion.h"
 #include "viewer/format/utf8.h"
+#include "viewer/version.h"
 
-static const struct command {
-    const char *name;
-    const char *summary;
-    int (*run)(char **arguments); /* NULL: not in this version */
-} commands[] = {
-    {"run", "record a command with all its Python processes", command_run},
-    {"report", "how much memory, when, and which lines", command_report},
-    {"lines", "the source, line by line, with what each line did", command_lines},
-    {"tree", "by call path, callers above callees or inverted", command_tree},
-    {"timeline", "memory over time, drawn in the terminal", command_timeline},
-    {"diff", "what changed between two runs, or two moments of one", command_diff},
-    {"processes", "which process started which, how each ended", command_processes},
-    {"html", "an interactive page, one file for a browser", command_html},
-    {"export", "files for other programs", command_export},
-    {"live", NULL, NULL},
-    {"serve", NULL, NULL},
-    {"check", "whether a recording is as it should be", command_check},
-    {"sql", "the database, with every event as a row", command_sql},
+static const struct command_entry commands[] = {
+    {"run", "record a command with all its Python processes", command_run, &run_options,
+     OPERANDS_COMMAND},
+    {"report", "how much memory, when, and which lines", command_report, &report_options,
+     OPERANDS_RECORDING},
+    {"lines", "the source, line by line, with what each line did", command_lines, &lines_options,
+     OPERANDS_RECORDING_AND_MORE},
+    {"tree", "by call path, callers above callees or inverted", command_tree, &tree_options,
+     OPERANDS_RECORDING},
+    {"timeline", "memory over time, drawn in the terminal", command_timeline, &timeline_options,
+     OPERANDS_RECORDING},
+    {"diff", "what changed between two runs, or two moments of one", command_diff, &diff_options,
+     OPERANDS_RECORDING},
+    {"processes", "which process started which, how each ended", command_processes,
+     &processes_options, OPERANDS_RECORDING},
+    {"html", "an interactive page, one file for a browser", command_html, &html_options,
+     OPERANDS_RECORDING},
+    {"export", "files for other programs", command_export, &export_options, OPERANDS_RECORDING},
+    {.name = "live"},
+    {.name = "serve"},
+    {"check", "whether a recording is as it should be", command_check, &check_options,
+     OPERANDS_RECORDING},
+    {"sql", "the database, with every event as a row", command_sql, &sql_options,
+     OPERANDS_RECORDING},
+    {"doctor", "whether this machine and this Python can be traced", command_doctor,
+     &doctor_options, OPERANDS_COMMAND},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -71,11 +81,6 @@ static int print_on_stdout(void (*print)(FILE *stream))
     return fflush(stdout) == 0 ? STATUS_GOOD : STATUS_FAILED;
 }
 
-static void print_version(FILE *stream)
-{
-    fputs("heapline " HEAPLINE_VERSION "\n", stream);
-}
-
 int main(int argument_count, char **arguments)
 {
     utf8_init();
@@ -87,7 +92,11 @@ int main(int argument_count, char **arguments)
     if (!strcmp(name, "--help") || !strcmp(name, "-h"))
         return print_on_stdout(print_help);
     if (!strcmp(name, "--version"))
-        return print_on_stdout(print_version);
+        return print_on_stdout(version_print);
+    if (!strcmp(name, "--complete")) {
+        completion_print(commands, COMMAND_COUNT, arguments + 2);
+        return STATUS_GOOD;
+    }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, name))
             continue;

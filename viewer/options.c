@@ -14,20 +14,47 @@
 
 #include "viewer/closest.h"
 
-static const struct option_spec *options_find_name(const struct options *options, const char *name,
-                                                   size_t length)
+const struct option_spec *options_named(const struct option_table *table, const char *name,
+                                        size_t length)
 {
-    for (size_t i = 0; i < options->spec_count; i++)
-        if (!strncmp(options->specs[i].name, name, length) && !options->specs[i].name[length])
-            return &options->specs[i];
+    for (size_t i = 0; i < table->spec_count; i++)
+        if (!strncmp(table->specs[i].name, name, length) && !table->specs[i].name[length])
+            return &table->specs[i];
     return NULL;
 }
 
-static const struct option_spec *options_find_letter(const struct options *options, char letter)
+static const struct option_spec *options_lettered(const struct option_table *table, char letter)
 {
-    for (size_t i = 0; i < options->spec_count; i++)
-        if (options->specs[i].letter == letter)
-            return &options->specs[i];
+    for (size_t i = 0; i < table->spec_count; i++)
+        if (table->specs[i].letter == letter)
+            return &table->specs[i];
+    return NULL;
+}
+
+static struct option_table options_table(const struct options *options)
+{
+    return (struct option_table){.specs = options->specs, .spec_count = options->spec_count};
+}
+
+static bool takes_next(const struct option_spec *spec)
+{
+    return spec->argument && *spec->argument != '[';
+}
+
+const struct option_spec *options_awaiting(const struct option_table *table, const char *word)
+{
+    const struct option_spec *spec = NULL;
+    if (word[0] != '-' || !word[1])
+        return NULL;
+    if (word[1] == '-') {
+        spec = options_named(table, word + 2, strlen(word + 2));
+        return spec && takes_next(spec) ? spec : NULL;
+    }
+    for (const char *letter = word + 1; *letter; letter++) {
+        spec = options_lettered(table, *letter);
+        if (!spec || spec->argument)
+            return spec && takes_next(spec) && !letter[1] ? spec : NULL;
+    }
     return NULL;
 }
 
@@ -67,11 +94,12 @@ static int options_take_value(struct options *options, const struct option_spec 
 static int options_next_long(struct options *options, const char *name)
 {
     size_t length = strcspn(name, "=");
-    const struct option_spec *spec = options_find_name(options, name, length);
+    const struct option_table table = options_table(options);
+    const struct option_spec *spec = options_named(&table, name, length);
     if (!spec)
         return options_unknown(options, name, length);
     bool has_value = name[length] == '=';
-    if (spec->argument && *spec->argument != '[' && !has_value)
+    if (takes_next(spec) && !has_value)
         return options_take_value(options, spec);
     if (!spec->argument && has_value)
         return options_wrong(options, "--%s takes no value", spec->name);
@@ -85,7 +113,8 @@ static int options_next_letter(struct options *options)
     const char *rest = options->cluster;
     if (!*rest)
         options->cluster = NULL;
-    const struct option_spec *spec = options_find_letter(options, letter);
+    const struct option_table table = options_table(options);
+    const struct option_spec *spec = options_lettered(&table, letter);
     if (!spec)
         return options_wrong(options, "there is no option -%c", letter);
     if (!spec->argument)

@@ -21,6 +21,21 @@ struct option_spec {
     int id;               /* above 0 */
 };
 
+/* The words that an option's value can be, for completion. Those of a value that is written out in
+ * the help ("block|drop") need none. */
+struct option_words {
+    int id;                            /* 0: the end of the list */
+    const char *const *words;          /* NULL-terminated; NULL: `word` tells them */
+    const char *(*word)(size_t index); /* NULL behind the last one */
+};
+
+/* A command's options, as others than the command itself see them. */
+struct option_table {
+    const struct option_spec *specs;
+    size_t spec_count;
+    const struct option_words *words; /* of options of its own; NULL: none */
+};
+
 /* What options_next() returns beside the ids. */
 enum {
     OPTIONS_END = 0,
@@ -41,6 +56,14 @@ struct options {
 };
 
 int options_next(struct options *options);
+
+/* The option that `word` spells and whose value is in the next argument; NULL when there is none.
+ * For completion, so nothing is said about what is wrong. */
+const struct option_spec *options_awaiting(const struct option_table *table, const char *word);
+
+/* The option of this name, `length` characters long; NULL when there is none. */
+const struct option_spec *options_named(const struct option_table *table, const char *name,
+                                        size_t length);
 
 /* Says on stderr what is wrong, and where help is. Returns OPTIONS_WRONG. */
 int options_wrong(const struct options *options, const char *format, ...)

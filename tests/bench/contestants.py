@@ -100,7 +100,7 @@ def heapline_version():
     """The version that the program tells and the commit it was built from."""
     if not HEAPLINE.exists():
         return "not built"
-    told = subprocess.run([str(HEAPLINE), "--version"], capture_output=True, text=True).stdout.strip()
+    told = subprocess.run([str(HEAPLINE), "--version"], capture_output=True, text=True).stdout.splitlines()[0]
     if not shutil.which("git"):
         return told
     describe = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]

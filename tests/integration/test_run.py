@@ -202,7 +202,11 @@ def test_help(arguments):
 
 
 def test_version():
-    assert re.fullmatch(r"heapline \d+\.\d+\.\d+\n", run([RUN, "--version"], check=0).out)
+    first, *facts = run([RUN, "--version"], check=0).out.splitlines()
+    assert re.fullmatch(r"heapline \d+\.\d+\.\d+", first)
+    told = dict(line.split(maxsplit=1) for line in facts)
+    assert set(told) == {"commit", "compiler", "machine", "SQLite", "libunwind"}
+    assert told["machine"].startswith("x86_64, built with glibc 2.")
     assert re.fullmatch(r"heaplined \d+\.\d+\.\d+\n", run([BUILD / "heaplined", "--version"], check=0).out)
 
 

@@ -31,6 +31,7 @@ static const struct option_spec specs[] = {
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table check_options = {specs, SPEC_COUNT, NULL};
 
 struct check_request {
     const char *file; /* NULL: the newest */

@@ -36,6 +36,8 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+static const struct option_words word_lists[] = {{OPTION_AT, moment_names, NULL}, {0}};
+const struct option_table diff_options = {specs, SPEC_COUNT, word_lists};
 
 struct diff_request {
     struct query query;

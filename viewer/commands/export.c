@@ -73,6 +73,14 @@ static const struct format formats[] = {
 };
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
+static const char *format_name(size_t index)
+{
+    return index < FORMAT_COUNT ? formats[index].name : NULL;
+}
+
+static const struct option_words word_lists[] = {{OPTION_FORMAT, NULL, format_name}, {0}};
+const struct option_table export_options = {specs, SPEC_COUNT, word_lists};
+
 struct export_request {
     struct query query;
     const char *file; /* NULL: the newest */

@@ -32,6 +32,7 @@ static const struct option_spec specs[] = {
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table html_options = {specs, SPEC_COUNT, NULL};
 
 struct html_request {
     struct query query;

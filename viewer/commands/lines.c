@@ -53,6 +53,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table lines_options = {specs, SPEC_COUNT, NULL};
 
 struct lines_request {
     struct query query;

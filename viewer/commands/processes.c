@@ -49,6 +49,8 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+static const struct option_words word_lists[] = {{OPTION_SORT, process_sort_names, NULL}, {0}};
+const struct option_table processes_options = {specs, SPEC_COUNT, word_lists};
 
 static void cleanup_json(json_t **value)
 {

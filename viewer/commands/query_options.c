@@ -11,6 +11,12 @@
 /* Each free looks so far back. */
 #define TEMPORARY_MAX 1000
 
+const struct option_words query_option_words[] = {
+    {QUERY_OPTION_AT, moment_names, NULL}, {QUERY_OPTION_BETWEEN, moment_names, NULL},
+    {QUERY_OPTION_BY, group_names, NULL},  {QUERY_OPTION_ALLOCATOR, allocator_names, NULL},
+    {QUERY_OPTION_SORT, sort_names, NULL}, {0},
+};
+
 static bool take_choice(const struct options *options, const char *name, const char *const *choices,
                         int *choice)
 {

@@ -66,6 +66,9 @@ enum {
     {'n', "limit", "N", "so many rows, 0 for all (10)", QUERY_OPTION_LIMIT}
 /* clang-format on */
 
+/* The words that their values can be (see struct option_words). */
+extern const struct option_words query_option_words[];
+
 /* Takes one of these options. False, with a message, when its value is wrong. */
 bool query_option_take(struct query *query, int option, struct options *options);
 

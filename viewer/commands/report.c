@@ -58,6 +58,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table report_options = {specs, SPEC_COUNT, NULL};
 
 struct report_request {
     struct query query;

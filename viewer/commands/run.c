@@ -78,6 +78,7 @@ static const struct option_spec specs[] = {
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table run_options = {specs, SPEC_COUNT, NULL};
 
 static const char *const carrier_names[] = {"ring", "stream", NULL};
 static const char *const overflow_names[] = {"block", "drop", NULL};

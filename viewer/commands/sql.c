@@ -33,6 +33,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table sql_options = {specs, SPEC_COUNT, NULL};
 
 struct sql_request {
     const char *words[2]; /* RUN and QUERY, or QUERY alone */

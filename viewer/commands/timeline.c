@@ -41,6 +41,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table timeline_options = {specs, SPEC_COUNT, NULL};
 
 struct timeline_request {
     const char *file; /* NULL: the newest */

@@ -48,6 +48,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_HELP,
 };
 #define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table tree_options = {specs, SPEC_COUNT, NULL};
 
 struct tree_request {
     struct query query;

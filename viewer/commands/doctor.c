@@ -1,0 +1,117 @@
+/*
+ * heapline doctor: whether programs can be traced here, and what to do where they cannot.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "viewer/cleanup.h"
+#include "viewer/commands/arguments.h"
+#include "viewer/commands/command.h"
+#include "viewer/doctor/doctor.h"
+#include "viewer/format/colour.h"
+#include "viewer/format/json_values.h"
+#include "viewer/format/utf8.h"
+
+#define COMMAND "heapline doctor"
+
+static const struct option_spec specs[] = {
+    FORM_SPEC_JSON("print JSON"),
+    FORM_SPEC_NO_COLOR,
+    FORM_SPEC_HELP,
+};
+#define SPEC_COUNT (sizeof specs / sizeof *specs)
+const struct option_table doctor_options = {specs, SPEC_COUNT, NULL};
+
+struct doctor_request {
+    struct form form;
+    char **command; /* what starts Python; empty: python3 */
+};
+
+static int print_help(void)
+{
+    fputs(
+        "Usage: heapline doctor [OPTION...] [--] [PYTHON [ARG...]]\n\n"
+        "Looks whether programs can be traced on this machine, in this container, with this\n"
+        "Python (python3), and says what to do where they cannot. The last look is a recording\n"
+        "of a program that does nothing. Ends with 0 when tracing works and 1 when it does not.\n",
+        stdout);
+    options_help(stdout, specs, SPEC_COUNT);
+    return arguments_finish(COMMAND);
+}
+
+static bool read_request(struct doctor_request *request, char **arguments)
+{
+    struct options options = {
+        .command = COMMAND,
+        .specs = specs,
+        .spec_count = SPEC_COUNT,
+        .arguments = arguments,
+        .stop_at_operand = true,
+    };
+    for (int option; (option = options_next(&options)) != OPTIONS_END;)
+        if (!form_option_take(&request->form, option))
+            return false;
+    request->command = options.arguments;
+    return true;
+}
+
+static void print_text(const struct findings *findings, bool no_color)
+{
+    struct colours colours = colours_for(STDOUT_FILENO, no_color);
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        CLEANUP(cleanup_free) char *text = utf8_escape(finding->text);
+        printf("%s%-8s%s %s: %s\n", finding->kind == FINDING_OK ? "" : colours.warning,
+               finding_names[finding->kind], finding->kind == FINDING_OK ? "" : colours.plain,
+               finding->subject, text);
+        if (finding->advice)
+            printf("         -> %s\n", finding->advice);
+    }
+    puts(findings_have_problem(findings)
+             ? "Tracing does not work: see what is called a problem above."
+             : "Tracing works: heapline run -- COMMAND");
+}
+
+static void print_json(const struct findings *findings)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        json_t *object = json_object();
+        json_put_text(object, "subject", finding->subject);
+        json_put_text(object, "verdict", finding_names[finding->kind]);
+        json_put_text(object, "text", finding->text);
+        json_put_text(object, "advice", finding->advice);
+        json_array_append_new(list, object);
+    }
+    json_t *all = json_pack("{s:o,s:b,s:o}", "heapline", json_about(), "works",
+                            !findings_have_problem(findings), "findings", list);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
+int command_doctor(char **arguments)
+{
+    static char usual[] = "python3";
+    char *const usual_command[] = {usual, NULL};
+    struct doctor_request request = {0};
+    if (!read_request(&request, arguments))
+        return STATUS_WRONG_USAGE;
+    if (request.form.help)
+        return print_help();
+    char *const *command = *request.command ? request.command : usual_command;
+    CLEANUP(findings_deinit) struct findings findings = {0};
+    doctor_examine_machine(&findings);
+    doctor_examine_environment(&findings);
+    if (doctor_examine_python(&findings, command))
+        doctor_try(&findings, command);
+    if (request.form.json)
+        print_json(&findings);
+    else
+        print_text(&findings, request.form.no_color);
+    int status = arguments_finish(COMMAND);
+    return findings_have_problem(&findings) ? STATUS_FAILED : status;
+}
