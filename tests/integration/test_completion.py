@@ -1,6 +1,7 @@
 """Completion: what heapline offers, and each shell that is at hand asking for it."""
 
 import os
+import re
 import shutil
 
 import harness
@@ -14,6 +15,15 @@ COMP_LINE=$1 COMP_POINT=${{#1}}
 _heapline 2>/dev/null
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
+
+
+@pytest.fixture
+def on_the_path(tmp_path):
+    """An environment in which heapline, and no other program of this build, is on the PATH."""
+    folder = tmp_path / "home" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "heapline").symlink_to(BUILD / "heapline")
+    return harness.environment(PATH=f"{folder}:{os.environ['PATH']}", HOME=tmp_path / "home", TERM="dumb")
 
 
 def offered(*words):
@@ -75,18 +85,17 @@ def test_values(words, wanted, rest):
         ("heapline rep", ["report"]),
         ("heapline report --by s", ["stack", "size"]),
         ("heapline report --by=pa", ["package"]),
-        ("heapline report ", ["a.heapline", "folder"]),
+        ("heapline report ", ["a.heapline", "folder", "home"]),
         ("heapline run --carrier ", ["ring", "stream"]),
-        ("heapline run heaplin", ["heapline", "heaplined"]),
+        ("heapline run heaplin", ["heapline"]),
     ],
 )
-def test_bash(tmp_path, line, wanted):
+def test_bash(on_the_path, tmp_path, line, wanted):
     (tmp_path / "a.heapline").touch()
     (tmp_path / "b.txt").touch()
     (tmp_path / "folder").mkdir()
-    env = harness.environment(PATH=f"{BUILD}:{os.environ['PATH']}")
     program = BASH.format(script=SCRIPTS / "heapline.bash")
-    ran = run(["bash", "--norc", "-c", program, "bash", line], env, cwd=tmp_path, check=0)
+    ran = run(["bash", "--norc", "-c", program, "bash", line], on_the_path, cwd=tmp_path, check=0)
     assert sorted(set(ran.out.split())) == sorted(wanted)
 
 
@@ -95,41 +104,51 @@ def require(shell):
         pytest.skip(f"{shell} is not installed")
 
 
-def test_fish(tmp_path):
+def test_fish(on_the_path, tmp_path):
     require("fish")
     (tmp_path / "a.heapline").touch()
-    env = harness.environment(PATH=f"{BUILD}:{os.environ['PATH']}", HOME=tmp_path)
     script = f"source {SCRIPTS / 'heapline.fish'}; complete -C $argv[1]"
 
     def asked(line):
-        ran = run(["fish", "--no-config", "-c", script, line], env, cwd=tmp_path, check=0)
+        ran = run(["fish", "--no-config", "-c", script, line], on_the_path, cwd=tmp_path, check=0)
         return [word.split("\t")[0] for word in ran.out.splitlines()]
 
     assert asked("heapline rep") == ["report"]
     assert sorted(asked("heapline report --by s")) == ["size", "stack"]
     assert asked("heapline report --by=pa") == ["--by=package"]
     assert "a.heapline" in asked("heapline report ")
-    assert "heapline" in asked("heapline run hea")
+    assert "heapline" in asked("heapline run heaplin")
 
 
+# A shell in a pseudo-terminal: a key completes, another one shows the line.
 ZSH = """
 zmodload zsh/zpty
 zpty shell zsh -f -i
-expect() { local text=; until [[ $text == *$~1* ]]; do zpty -r shell part || exit 1; text+=$part; done; }
-zpty -w shell "PS1= ; fpath=($1 \\$fpath); autoload -U compinit; compinit -u -D; unsetopt BEEP; echo is''ready"
+expect() { local text= part; until [[ $text == *$1* ]]; do zpty -r shell part || exit 1; text+=$part; done; print -r -- "$text"; }
+zpty -w shell "PS1= ; fpath=($1 \\$fpath); autoload -U compinit; compinit -u -D; unsetopt BEEP"
+zpty -w shell "show() { zle -I; print -r -- '<''<'\\$BUFFER'>''>'; }; zle -N show; bindkey '^Xs' show; echo is''ready"
 expect isready
-zpty -n -w shell "heapline $2"$'\\t'
-expect $3
+zpty -n -w shell "heapline $2"$'\\t'$'\\x18's
+expect '>>'
 zpty -d shell
 """
 
 
 @pytest.mark.parametrize(
     "typed, wanted",
-    [("rep", "report"), ("report --by=pa", "--by=package"), ("report --by al", "allocator"), ("report ", "a.heapline")],
+    [
+        ("rep", "report"),
+        ("report --by=pa", "report --by=package"),
+        ("report --by al", "report --by allocator"),
+        ("report ", "report a.heapline"),
+    ],
 )
-def test_zsh(tmp_path, typed, wanted):
+def test_zsh(on_the_path, tmp_path, typed, wanted):
     require("zsh")
-    (tmp_path / "a.heapline").touch()
-    env = harness.environment(PATH=f"{BUILD}:{os.environ['PATH']}", HOME=tmp_path, TERM="dumb")
-    run(["zsh", "-f", "-c", ZSH, "zsh", SCRIPTS, typed, wanted], env, cwd=tmp_path, check=0)
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "a.heapline").touch()
+    (folder / "b.txt").touch()
+    ran = run(["zsh", "-f", "-c", ZSH, "zsh", SCRIPTS, typed], on_the_path, cwd=folder, check=0)
+    shown = re.findall("<<(.*)>>", ran.out)
+    assert [line.rstrip() for line in shown] == [f"heapline {wanted}"]
