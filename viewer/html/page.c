@@ -69,22 +69,28 @@ static json_t *view_to_json(struct recording *recording, const struct query *que
 
 /* --- writing --- */
 
-static void write_data(FILE *stream, const json_t *data)
+/* Nothing in a string may end the script that the data is in. */
+static void write_text(FILE *stream, const char *text)
 {
-    CLEANUP(cleanup_free)
-    char *text = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII |
-                                      JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    if (!text)
-        memory_none();
-    for (const char *at = text; *at;) {
-        size_t plain = strcspn(at, "<");
-        fwrite(at, 1, plain, stream);
-        at += plain;
-        if (*at == '<') {
+    while (*text) {
+        size_t plain = strcspn(text, "<");
+        fwrite(text, 1, plain, stream);
+        text += plain;
+        if (*text == '<') {
             fputs("\\u003c", stream);
-            at++;
+            text++;
         }
     }
+}
+
+static void write_data(FILE *stream, const json_t *data)
+{
+    const size_t flags =
+        JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS);
+    CLEANUP(cleanup_free) char *text = json_dumps(data, flags);
+    if (!text)
+        memory_none();
+    write_text(stream, text);
 }
 
 void page_write(FILE *stream, const json_t *data)
