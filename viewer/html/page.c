@@ -88,9 +88,10 @@ static void write_data(FILE *stream, const json_t *data)
     const size_t flags =
         JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS);
     CLEANUP(cleanup_free) char *text = json_dumps(data, flags);
-    if (!text)
+    if (text)
+        write_text(stream, text);
+    else
         memory_none();
-    write_text(stream, text);
 }
 
 void page_write(FILE *stream, const json_t *data)
