@@ -18,6 +18,7 @@
 #include "inheritance.h"
 #include "proc.h"
 #include "root_file.h"
+#include "settings.h"
 #include "whereabouts.h"
 
 /* From its clock's look to its admission, at most. */
@@ -70,6 +71,7 @@ static bool describe(struct process *process, const struct arrival *arrival)
         snprintf(path, sizeof path, "/proc/%d/root", (int)process->local);
         process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         process->parent = parent_of(process->local);
+        process->settings = settings_of(process->local);
     }
     return known;
 }
@@ -251,6 +253,7 @@ struct process *process_free(struct process *process)
     slices_deinit(&process->slices);
     free(process->command);
     free(process->directory);
+    free(process->settings);
     free(process);
     return NULL;
 }

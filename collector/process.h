@@ -126,6 +126,7 @@ struct process {
     int root;       /* descriptor of its root folder, or ROOT_NONE */
     char *command;  /* JSON */
     char *directory;
+    char *settings; /* settings.h; null once they are written, or when there are none */
     double started;
 
     struct stream_reader *stream;  /* fills the ring; null where the process does */

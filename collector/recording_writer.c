@@ -40,6 +40,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?)",
+    [STORE_SETTING] = "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)",
     [STORE_LATE_STATUS] = "UPDATE process SET exit_status = ?2, signal = ?3 WHERE id = ?1",
     [STORE_LATE_ENDING] = "UPDATE ending SET core_dumped = ?2, out_of_memory = ?3 "
                           "WHERE process = ?1",
@@ -552,6 +553,18 @@ static bool write_ending(struct recording_writer *writer, const struct process *
                INTEGER(process->refused), INTEGER(process->most_refused));
 }
 
+static bool write_settings(struct recording_writer *writer, const struct process *process)
+{
+    bool good = true;
+    for (char *entry = process->settings; good && entry && *entry; entry += strlen(entry) + 1) {
+        char *equals = strchr(entry, '=');
+        *equals = 0;
+        good = put(writer, STORE_SETTING, "iss", INTEGER(process->number), entry, equals + 1);
+        *equals = '=';
+    }
+    return good;
+}
+
 /* Remembers what a committed snapshot has brought into the file. */
 static void note_written(struct recording_writer *writer, const struct run *run,
                          struct process *process)
@@ -587,10 +600,14 @@ bool recording_snapshot(struct recording_writer *writer, struct run *run, struct
         history_queue_deinit(&process->history);
         return false;
     }
-    return end_transaction(
-        writer, run, process,
-        append_all(writer, run, process) && write_process(writer, process, about) &&
-            write_ending(writer, process) && write_counters(writer, run, process));
+    bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
+                write_ending(writer, process) && write_settings(writer, process) &&
+                write_counters(writer, run, process);
+    if (!end_transaction(writer, run, process, done))
+        return false;
+    free(process->settings);
+    process->settings = NULL;
+    return true;
 }
 
 bool recording_append(struct recording_writer *writer, struct run *run, struct process *process)

@@ -35,6 +35,7 @@ enum recording_statement {
     STORE_LINE,
     STORE_PROCESS,
     STORE_ENDING,
+    STORE_SETTING,
     STORE_LATE_STATUS,
     STORE_LATE_ENDING,
     STORE_RUN,

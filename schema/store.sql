@@ -55,6 +55,15 @@ CREATE TABLE ending (
     most_refused_bytes INTEGER NOT NULL  -- the largest of them
 ) STRICT;
 
+-- The environment variables that change how a process uses memory, as they were when its program
+-- began; no others are kept. Recordings from before there was this table know nothing of them.
+CREATE TABLE setting (
+    process INTEGER NOT NULL REFERENCES process,
+    name    TEXT NOT NULL,
+    value   TEXT NOT NULL,
+    PRIMARY KEY (process, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE thread (
     id      INTEGER PRIMARY KEY,
     process INTEGER NOT NULL REFERENCES process,

@@ -330,3 +330,13 @@ bool rows_is_null(struct rows *rows, int column)
 {
     return sqlite3_column_type(rows->statement, column) == SQLITE_NULL;
 }
+
+bool database_has_table(struct database *database, const char *name, bool *has)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, database,
+                   "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1"))
+        return false;
+    sqlite3_bind_text(rows.statement, 1, name, -1, SQLITE_STATIC);
+    return rows_next(&rows) == ROWS_ROW && rows_flag(&rows, 0, has);
+}

@@ -36,6 +36,10 @@ bool database_damaged(struct database *database, const char *reason, ...)
     __attribute__((format(printf, 2, 3)));
 bool database_failed(struct database *database);
 
+/* Does the recording have a table of this name? Older ones lack some. False, with a problem, when
+ * it cannot be read. */
+bool database_has_table(struct database *database, const char *name, bool *has);
+
 /* Rows of a query, one after the other. */
 struct rows {
     struct database *database;

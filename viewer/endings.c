@@ -17,15 +17,6 @@ const char *const ending_names[] = {
 
 /* --- the table --- */
 
-static bool has_table(struct recording *recording, bool *has)
-{
-    CLEANUP(rows_deinit) struct rows rows;
-    return rows_init(&rows, &recording->database,
-                     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND "
-                     "name = 'ending'") &&
-           rows_next(&rows) == ROWS_ROW && rows_flag(&rows, 0, has);
-}
-
 static bool read_row(struct rows *rows, struct recording *recording)
 {
     uint32_t id;
@@ -103,7 +94,8 @@ bool endings_load(struct recording *recording)
 {
     bool has;
     find_kinds(recording);
-    return has_table(recording, &has) && (!has || load_table(recording));
+    return database_has_table(&recording->database, "ending", &has) &&
+           (!has || load_table(recording));
 }
 
 bool ending_is_remarkable(const struct process *process)

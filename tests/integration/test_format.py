@@ -111,6 +111,8 @@ def test_every_view(file):
     assert "Node(float(number), chain)" in run([BUILD / "heapline", "lines", file, "app.py"], check=0).out
     for command in (["tree"], ["timeline"], ["report", "--growing"], ["report", "--between", "40%", "90%"]):
         assert run([BUILD / "heapline", *command, file], check=0).out
+    html = run([BUILD / "heapline", "html", "-o", "-", file])
+    assert html.status == 0 and '"peak_known":true' in html.out or "without the page" in html.err
     query = "SELECT count(*) AS n, sum(kind = 'free') - sum(kind = 'restore') AS frees FROM events"
     events = run([BUILD / "heapline", "sql", "--json", file, query], check=0).json
     it, kept = made(file)

@@ -397,6 +397,19 @@ def test_processes(browser, two, folder):
     quiet(browser)
 
 
+def test_of_the_environment_only_what_matters(browser, folder):
+    """What changes how memory is used is shown; nothing else is even in the recording."""
+    program = harness.Program.write(folder, "kept = [bytes(1000)]\n", "settings.py")
+    python = interpreters.find("debian").path
+    environment = harness.environment(MALLOC_ARENA_MAX="2", API_TOKEN="open-sesame-123")
+    run_of = harness.record([python, program], folder / "settings.heapline", env=environment)
+    page = page_of(run_of, folder, name="settings.html")
+    browser.open(page)
+    assert "MALLOC_ARENA_MAX=2" in browser("texts", ".environment code")
+    for file in (run_of.file, page):
+        assert b"open-sesame-123" not in file.read_bytes() and b"API_TOKEN" not in file.read_bytes()
+
+
 def test_what_changed_between_two_runs(browser, recording, folder):
     """The same program, with more of everything."""
     more = folder / "more"

@@ -82,6 +82,8 @@ static json_t *page_process_to_json(const struct page_facts *facts, size_t numbe
     json_put_count(object, "unmatched_frees", process->unmatched_frees);
     json_put_count(object, "lost_events", process->lost_events);
     json_object_set_new(object, "python_stacks", json_boolean(process->python_stacks));
+    if (facts->settings[number])
+        json_object_set(object, "environment", facts->settings[number]);
     json_object_set_new(object, "whole_history", json_boolean(facts->is_whole[number]));
     return object;
 }

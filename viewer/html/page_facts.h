@@ -16,6 +16,7 @@ struct page_facts {
     const struct changes *changes;
     const struct curves *curves;
     const bool *is_whole; /* by process of the recording: its history */
+    json_t **settings;    /* the same: its environment, NULL where nothing is known */
 };
 
 /* Sets "run", "processes", "threads", "curves", "totals" and "limits". */

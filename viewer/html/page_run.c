@@ -19,6 +19,7 @@
 #include "viewer/html/page_rows.h"
 #include "viewer/html/page_sources.h"
 #include "viewer/memory.h"
+#include "viewer/settings.h"
 
 /* How much there may be of each, and how many bytes all may take that is packed. */
 struct sizes {
@@ -49,7 +50,8 @@ struct page_run {
     struct time_grid grid;
     struct changes changes;
     struct curves curves;
-    bool *is_whole; /* by process of the recording: its history */
+    bool *is_whole;    /* by process of the recording: its history */
+    json_t **settings; /* the same */
 };
 
 /* --- time --- */
@@ -131,7 +133,7 @@ static bool choose_processes(struct page_run *run)
 
 static bool read_all(struct page_run *run)
 {
-    if (!choose_processes(run) || !make_grid(run))
+    if (!settings_init(&run->settings, run->recording) || !choose_processes(run) || !make_grid(run))
         return false;
     progress_begin(run->progress, "reading the stacks", 0);
     if (!page_rows_init(&run->rows, run->recording, run->query, run->processes, run->sizes.rows) ||
@@ -149,6 +151,7 @@ static void page_run_deinit(struct page_run *run)
         page_rows_deinit(&run->rows);
     time_grid_deinit(&run->grid);
     peak_deinit(&run->peak);
+    settings_deinit(run->settings, run->recording);
     free(run->list);
     free(run->is_whole);
 }
@@ -186,7 +189,8 @@ static json_t *attempt(struct page_run *run, size_t *size)
     if (!read_all(run))
         return NULL;
     json_t *object = json_object();
-    const struct page_facts facts = {&run->rows, &run->changes, &run->curves, run->is_whole};
+    const struct page_facts facts = {&run->rows, &run->changes, &run->curves, run->is_whole,
+                                     run->settings};
     page_facts_to_json(&facts, object);
     *size = pack_all(run, object);
     return object;
