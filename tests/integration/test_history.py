@@ -423,7 +423,8 @@ def test_a_long_run_is_bounded(tmp_path, history):
     tenths = [json.loads(line) for line in ran.out.splitlines()]
     before, last = tenths[7], tenths[9]  # by then most of its stacks have been seen
     assert last["events"] == 6_000_000 and len(tenths) == 10
-    assert last["resident"] <= before["resident"] + (1 << 20)  # the allocator's own play
+    # A chunk on its way, and the allocator's own play; by events it would be fifty times as much.
+    assert last["resident"] <= before["resident"] + (2 << 20)
     # What is not history is replaced, except for samples, of which there are more up to a number.
     rest = [tenth["file"] - tenth["history"] for tenth in (before, last)]
     assert rest[1] <= rest[0] * 1.1
