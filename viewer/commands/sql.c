@@ -46,8 +46,9 @@ static void print_help(void)
     fputs(
         "Usage: heapline sql [OPTION...] [RUN] QUERY\n\n"
         "Asks a recording in SQL, and prints the rows. Tables and views: lines, functions, files,\n"
-        "allocators, processes; events (sequence, time, process, thread, kind, block, size,\n"
-        "allocator, stack, lifetime) and stacks (stack, parent, location, file, line, function).\n",
+        "modules, allocators, processes; events (sequence, time, process, thread, kind, block,\n"
+        "size, allocator, stack, lifetime) and stacks (stack, parent, location, file, line,\n"
+        "function).\n",
         stdout);
     options_help(stdout, specs, SPEC_COUNT);
 }
