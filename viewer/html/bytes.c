@@ -41,7 +41,8 @@ void bytes_put_signed(struct bytes *bytes, int64_t number)
 
 void bytes_put_text(struct bytes *bytes, const char *text, size_t size)
 {
-    memcpy(bytes_room(bytes, size), text, size);
+    if (size)
+        memcpy(bytes_room(bytes, size), text, size);
     bytes->size += size;
 }
 

@@ -241,11 +241,11 @@ static float *importance_of_nodes(const struct page_rows *rows)
 
 /* Finds out what the rows become when all stacks but the kept ones are folded. Returns how many
  * rows that makes. */
-static uint32_t find_rows(struct page_rows *rows, const bool *kept, bool keeps_lines,
-                          uint32_t *into, uint32_t count)
+static uint32_t find_rows(struct page_rows *rows, const bool *kept, uint32_t nodes,
+                          bool keeps_lines, uint32_t *into, uint32_t count)
 {
     CLEANUP(page_fold_deinit) struct page_fold fold;
-    page_fold_init_same(&fold, &rows->tree, kept);
+    page_fold_init_same(&fold, &rows->tree, kept, nodes);
     fold.keeps_lines = keeps_lines;
     for (uint32_t i = 0; i < count; i++) {
         struct page_row row = rows->list[i];
@@ -269,10 +269,10 @@ static void fold_rows(struct changes *changes, uint32_t most)
     CLEANUP(cleanup_free) float *importance = importance_of_nodes(rows);
     CLEANUP(cleanup_free) bool *kept = memory_new(rows->tree.count, sizeof *kept);
     importance_choose(importance, rows->tree.count, most, kept);
-    uint32_t count = rows->count;
+    uint32_t count = rows->count, nodes = rows->tree.count;
     CLEANUP(cleanup_free) uint32_t *into = memory_new(count, sizeof *into);
-    if (find_rows(rows, kept, true, into, count) > most * LINES_PER_NODE_MAX)
-        find_rows(rows, kept, false, into, count);
+    if (find_rows(rows, kept, nodes, true, into, count) > most * LINES_PER_NODE_MAX)
+        find_rows(rows, kept, nodes, false, into, count);
     grow_rows(changes);
     memcpy(changes->row_now, into, count * sizeof *into);
     changes->nodes_kept = most;

@@ -19,11 +19,12 @@ void page_fold_init(struct page_fold *fold, struct page_tree *tree, const uint32
     }
 }
 
-void page_fold_init_same(struct page_fold *fold, struct page_tree *tree, const bool *kept)
+void page_fold_init_same(struct page_fold *fold, struct page_tree *tree, const bool *kept,
+                         uint32_t count)
 {
     *fold = (struct page_fold){.tree = tree, .kept = kept, .keeps_lines = true};
-    fold->outer = memory_new(tree->count, sizeof *fold->outer);
-    for (uint32_t node = 1; node < tree->count; node++)
+    fold->outer = memory_new(count, sizeof *fold->outer);
+    for (uint32_t node = 1; node < count; node++)
         fold->outer[node] = kept[node] ? node : fold->outer[tree->parent[node]];
 }
 

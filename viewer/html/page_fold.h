@@ -18,11 +18,12 @@ struct page_fold {
     bool keeps_lines;
 };
 
-/* What is folded has `count` nodes, or is `tree` itself as it is now. Arrays are borrowed. Needs
- * page_fold_deinit(). */
+/* What is folded has `count` nodes, or is the first so many of `tree` itself. Arrays are borrowed.
+ * Needs page_fold_deinit(). */
 void page_fold_init(struct page_fold *fold, struct page_tree *tree, const uint32_t *parent,
                     const uint32_t *place, const bool *kept, size_t count);
-void page_fold_init_same(struct page_fold *fold, struct page_tree *tree, const bool *kept);
+void page_fold_init_same(struct page_fold *fold, struct page_tree *tree, const bool *kept,
+                         uint32_t count);
 void page_fold_deinit(struct page_fold *fold);
 
 /* What becomes of a stack. Makes the node when it is not there. */
