@@ -430,9 +430,10 @@ static void on_chain(struct cursor *cursor, uint64_t first)
     uint32_t level = (uint32_t)(first >> WIRE_CHAIN_LEVEL_SHIFT & WIRE_CHAIN_LEVEL_MASK);
     uint32_t depth = (uint32_t)(first & WIRE_CHAIN_DEPTH_MASK);
     struct thread_mirror *thread = process_thread(cursor->run, process, slot);
-    bool done = thread && (first & WIRE_CHAIN_KEEP_BIT
-                               ? native_chains_keep(cursor->run, &thread->native, number, level)
-                               : native_chains_restore(&thread->native, number, level, depth));
+    bool done =
+        thread && (first & WIRE_CHAIN_KEEP_BIT
+                       ? native_chains_keep(cursor->run, &thread->native, number, level, depth)
+                       : native_chains_restore(&thread->native, number, level, depth));
     process->damaged += !done;
 }
 

@@ -62,11 +62,21 @@ static bool is_hidden_change(const struct native_mirror *mirror, uint32_t level,
            put->loops + mirror->hidden < (int32_t)mirror->loops;
 }
 
+static bool is_same(const struct native_mirror_level *one, const struct native_mirror_level *other)
+{
+    return one->address == other->address && one->loops == other->loops &&
+           one->is_loop == other->is_loop && one->is_interpreter == other->is_interpreter;
+}
+
 void native_mirror_put(struct native_mirror *mirror, uint32_t level,
                        const struct native_mirror_level *put)
 {
     struct native_mirror_level *at = &mirror->levels[level];
     uint32_t node = at->node;
+    if (is_same(at, put))
+        return;
+    if (level > mirror->above.level && level < mirror->above.valid)
+        mirror->above.valid = level;
     if (is_hidden_change(mirror, level, put)) {
         *at = *put;
         at->node = node;
@@ -91,6 +101,7 @@ void native_mirror_forget(struct native_mirror *mirror)
 {
     mirror->valid = 0;
     mirror->changed_loops = 0;
+    mirror->above.valid = 0;
 }
 
 /* One merging. */
@@ -319,6 +330,8 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
     mirror->is_cut = merge.is_cut;
     mirror->changed_loops = UINT32_MAX;
     if (mirror->top)
-        merge.node = native_chain_node(run, process, mirror->top, merge.node);
+        merge.node = native_chain_node(run, process, mirror, merge.node);
+    else
+        mirror->above.valid = 0; /* nodes of the merged stack have taken their places */
     return run->frames_max ? keep_innermost(run, merge.node) : merge.node;
 }

@@ -31,6 +31,13 @@ struct native_mirror_level {
     bool is_interpreter;
 };
 
+/* The levels above an evaluation loop's that have the nodes which they have on top of `parent`. */
+struct native_above_loop {
+    uint32_t level; /* the loop's */
+    uint32_t valid; /* those below this one; not more than level + 1: none */
+    uint32_t parent;
+};
+
 struct native_mirror {
     uint32_t depth;
     uint32_t valid; /* levels whose node is right */
@@ -43,9 +50,10 @@ struct native_mirror {
         changed_loops; /* the fewest loops of a level that has changed since, before or after */
     uint32_t capacity;
     struct native_mirror_level *levels;
-    struct native_chain *chains; /* native_chains.h */
-    struct native_chain *top;    /* the innermost levels are this chain's; null: unknown */
-    uint32_t top_level;          /* the first of them */
+    struct native_chain *chains;    /* native_chains.h */
+    struct native_chain *top;       /* the innermost levels are this chain's; null: unknown */
+    uint32_t top_level;             /* the first of them */
+    struct native_above_loop above; /* nodes for the next chain */
 };
 
 void native_mirror_deinit(struct native_mirror *mirror);

@@ -3,8 +3,7 @@
  * return addresses all count. A frame pointer counts where the way depends on it; then each level
  * says where it was saved (native_walk.c), or it is the register's.
  *
- * What is not simple (a signal's frame, a stack that was realigned, a rule that is not known any
- * more) is not learned.
+ * What is not simple (a signal's frame, a stack that was realigned) is not learned.
  */
 #include "native_chains.h"
 
@@ -13,6 +12,7 @@
 #define SETS (WIRE_CHAINS / NATIVE_CHAIN_WAYS)
 
 _Static_assert((SETS & (SETS - 1)) == 0, "a set is chosen by bits");
+_Static_assert((NATIVE_WALKS_SEEN & (NATIVE_WALKS_SEEN - 1)) == 0, "so is one of these");
 
 void native_chains_forget(struct native_chains *chains)
 {
@@ -39,7 +39,7 @@ static bool holds(const struct native_chain *chain, const struct native_register
     if (chain->ip != registers->ip || chain->sp != registers->sp)
         return false;
     uint32_t top = chain->count - 1;
-    if (chain->by_frame[top] && chain->bp != registers->bp)
+    if (chain->flags[top] & NATIVE_BY_FRAME && chain->bp != registers->bp)
         return false;
     while (top-- > 0)
         if (!is_there(&chain->levels[top]))
@@ -57,45 +57,77 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
     return NULL;
 }
 
-/* One that is the same in all but what it stands on, else the oldest. */
+/* The oldest of the set. */
 static struct native_chain *chain_to_replace(struct native_chains *chains,
                                              const struct native_registers *registers)
 {
-    const struct native_chain *same = native_chains_find(chains, registers);
     uint32_t set = set_of(registers);
-    if (same)
-        return &chains->chains[native_chain_number(chains, same)];
     uint32_t way = chains->next[set]++ % NATIVE_CHAIN_WAYS;
     return &chains->chains[set * NATIVE_CHAIN_WAYS + way];
 }
 
-/* Loops among them would be ones that had not begun, and may have when they are met again. */
-static bool is_simple(const struct native_level *level, bool is_loop)
+/* A chain that holds has these levels; does it stand on the same? */
+static bool is_of(const struct native_chain *chain, const struct native_span *span)
 {
-    bool is_new;
-    const struct native_rule rule = native_rule_of(level->ip, &is_new);
-    return !is_new && rule.is_evaluation == is_loop &&
-           (rule.kind == NATIVE_RULE_STACK || rule.kind == NATIVE_RULE_FRAME);
+    const struct native_level *base = &span->levels[-1];
+    return chain->count == span->count && chain->loops == span->loops &&
+           chain->base.place == base->place && chain->base.frame == base->frame &&
+           chain->base.saved == base->saved && chain->base_flags == span->flags[-1];
+}
+
+static bool is_simple(const struct native_span *span)
+{
+    uint8_t all = NATIVE_SIMPLE;
+    for (uint32_t i = 0; i < span->count; i++)
+        all &= span->flags[i];
+    return all;
+}
+
+/* Notes the walk; false: it was not among those noted lately. */
+static bool was_seen(struct native_chains *chains, const struct native_span *span)
+{
+    uint64_t sum = span->levels[span->count - 1].place;
+    for (uint32_t i = 0; i < span->count; i++)
+        sum = (sum << 7 | sum >> 57) ^ span->levels[i].ip;
+    uint32_t hash = (uint32_t)(sum * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    uint32_t *seen = &chains->seen[hash & (NATIVE_WALKS_SEEN - 1)];
+    bool was = *seen == hash;
+    *seen = hash;
+    return was;
+}
+
+static void fill(struct native_chain *chain, const struct native_registers *registers,
+                 const struct native_span *span)
+{
+    chain->ip = registers->ip;
+    chain->sp = registers->sp;
+    chain->bp = registers->bp;
+    chain->generation = native_rules_generation();
+    chain->count = span->count;
+    chain->loops = span->loops;
+    chain->base = span->levels[-1];
+    chain->base_flags = span->flags[-1];
+    memcpy(chain->levels, span->levels, span->count * sizeof *span->levels);
+    memcpy(chain->flags, span->flags, span->count * sizeof *span->flags);
+    memcpy(chain->words, span->words, span->count * sizeof *span->words);
 }
 
 struct native_chain *native_chains_learn(struct native_chains *chains,
-                                         const struct native_registers *registers, uint32_t count,
-                                         const struct native_level *levels, const bool *by_frame)
+                                         const struct native_registers *registers,
+                                         const struct native_span *span, bool *is_new)
 {
-    uint32_t generation = native_rules_generation();
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_simple(&levels[i], i == 0))
-            return NULL;
-    struct native_chain *chain = chain_to_replace(chains, registers);
-    chain->sp = registers->sp;
-    chain->bp = registers->bp;
-    chain->generation = generation;
-    chain->count = count;
-    chain->base = levels[-1];
-    chain->base_by_frame = by_frame[-1];
-    memcpy(chain->levels, levels, count * sizeof *levels);
-    memcpy(chain->by_frame, by_frame, count * sizeof *by_frame);
-    chain->ip = registers->ip;
-    chains->is_used = true;
+    *is_new = false;
+    if (!is_simple(span))
+        return NULL;
+    const struct native_chain *same = native_chains_find(chains, registers);
+    struct native_chain *chain = same ? &chains->chains[native_chain_number(chains, same)] : NULL;
+    if (chain && is_of(chain, span))
+        return chain;
+    if (!chain && !was_seen(chains, span))
+        return NULL;
+    if (!chain)
+        chain = chain_to_replace(chains, registers);
+    fill(chain, registers, span);
+    *is_new = chains->is_used = true;
     return chain;
 }

@@ -14,7 +14,9 @@
  *
  * Most allocations come from places that have allocated before: then neither is needed for the
  * frames above the innermost evaluation loop (native_chains.h), and the reader is told a chain's
- * number.
+ * number. Where what that stands on is not remembered, the chain of the next loop outwards is
+ * looked for, and so on. The innermost chain's levels are put into the array only when somebody
+ * looks at them: more often another chain takes its place.
  *
  * The shim reads only between the stack pointer and the thread's end of the stack. On another stack
  * (a signal's, a coroutine's) nothing is known of its end, and the stack is the mark for one that
@@ -55,14 +57,16 @@ struct native_state {
     bool is_stack_known;
     uintptr_t stack_start, stack_end; /* of the thread's own stack; 0: they could not be found */
     uint32_t capacity;
+    uint32_t generation;         /* of the rules that the levels are from */
     uint32_t used;               /* levels that the last walk has left */
+    uint32_t placed;             /* of these, those in the array; the others are the top chain's */
     uint32_t depth;              /* as the reader knows it */
     uint32_t sent;               /* levels below: the reader has a word for them */
     uint32_t bottom;             /* 1: level 0 stands for outer frames that are left out; else 0 */
     uint32_t interrupted;        /* the outermost level that a signal handler has interrupted */
     struct native_level *levels; /* outermost first */
     uint64_t *words, *told;
-    bool *by_frame;               /* by level: the way on from it depends on its frame pointer */
+    uint8_t *flags;               /* by level: enum native_level_flags */
     struct native_level *scratch; /* new frames, innermost first, */
     struct native_rule *rules;    /* and their rules */
     struct native_chains *chains;
@@ -100,7 +104,7 @@ static void find_stack(struct native_state *native)
 static bool allocate(struct native_state *native, uint32_t capacity)
 {
     size_t level_bytes = 2 * sizeof(struct native_level) + 2 * sizeof(uint64_t) +
-                         sizeof(struct native_rule) + sizeof(bool);
+                         sizeof(struct native_rule) + sizeof(uint8_t);
     char *memory = memory_map(capacity * level_bytes);
     if (!memory)
         return false;
@@ -109,7 +113,7 @@ static bool allocate(struct native_state *native, uint32_t capacity)
     native->words = (uint64_t *)(native->scratch + capacity);
     native->told = native->words + capacity;
     native->rules = (struct native_rule *)(native->told + capacity);
-    native->by_frame = (bool *)(native->rules + capacity);
+    native->flags = (uint8_t *)(native->rules + capacity);
     native->capacity = capacity;
     native->chains = memory_map(sizeof *native->chains);
     return native->chains;
@@ -119,7 +123,7 @@ void native_state_forget(struct native_state *native)
 {
     native->is_stack_known = false; /* the next owner may be another thread */
     native->stack_start = native->stack_end = 0;
-    native->used = native->depth = native->sent = 0;
+    native->used = native->placed = native->depth = native->sent = 0;
     native->bottom = 0;
     native->interrupted = NOT_INTERRUPTED;
     native->top = NULL;
@@ -150,7 +154,8 @@ struct walk {
     struct thread_state *thread;
     bool has_python; /* the thread's Python levels are those of this moment */
     struct native_registers registers;
-    uint32_t count; /* of new frames */
+    uint32_t count; /* of new frames, */
+    uint32_t base;  /* and the level of the outermost of them */
 };
 
 enum walk_end {
@@ -201,8 +206,8 @@ static int32_t find_level(const struct native_state *native,
     uintptr_t place = registers->sp - sizeof place;
     uint32_t level = native->index[index_slot(place)];
     const struct native_level *at = &native->levels[level];
-    return level < native->used && at->place == place && at->ip == registers->ip &&
-                   (at->frame == registers->bp || !native->by_frame[level])
+    return level < native->placed && at->place == place && at->ip == registers->ip &&
+                   (at->frame == registers->bp || !(native->flags[level] & NATIVE_BY_FRAME))
                ? (int32_t)level
                : -1;
 }
@@ -273,17 +278,19 @@ static uint32_t find_unbegun(const struct walk *walk, uint32_t base)
 
 /* Notes by what the way from a level leads on, and for the level below where its frame pointer was
  * saved. */
-static void note_frame_pointer(struct native_state *native, uint32_t level,
-                               const struct native_rule *rule)
+static void note_way(struct native_state *native, uint32_t level, const struct native_rule *rule,
+                     bool is_loop)
 {
     const struct native_level *at = &native->levels[level];
     struct native_level *caller = level > native->bottom ? &native->levels[level - 1] : NULL;
-    bool caller_by_frame = caller && native->by_frame[level - 1];
+    bool caller_by_frame = caller && native->flags[level - 1] & NATIVE_BY_FRAME;
     bool is_kept = rule->saved == NATIVE_KEPT;
+    bool by_frame = rule->kind == NATIVE_RULE_FRAME || rule->kind == NATIVE_RULE_FRAME_LOADED ||
+                    (caller_by_frame && (is_kept || rule->saved_at_frame));
+    bool is_simple = (rule->kind == NATIVE_RULE_STACK || rule->kind == NATIVE_RULE_FRAME) &&
+                     rule->is_evaluation == is_loop;
     uintptr_t from = rule->saved_at_frame ? at->frame : at->place + sizeof at->place;
-    native->by_frame[level] = rule->kind == NATIVE_RULE_FRAME ||
-                              rule->kind == NATIVE_RULE_FRAME_LOADED ||
-                              (caller_by_frame && (is_kept || rule->saved_at_frame));
+    native->flags[level] = (by_frame ? NATIVE_BY_FRAME : 0) | (is_simple ? NATIVE_SIMPLE : 0);
     if (caller)
         caller->saved = caller_by_frame && !is_kept ? from + (uintptr_t)(intptr_t)rule->saved : 0;
 }
@@ -297,7 +304,7 @@ static uint64_t word_of(uintptr_t ip, const struct native_rule *rule, uint64_t l
 
 /* Puts the collected frames from level `base` up. Returns the lowest level that the reader has to
  * be told. */
-static uint32_t place_levels(const struct walk *walk, uint32_t base)
+static uint32_t place_levels(struct walk *walk, uint32_t base)
 {
     struct native_state *native = walk->thread->native;
     uint32_t changed = base + walk->count, unbegun = find_unbegun(walk, base);
@@ -311,7 +318,7 @@ static uint32_t place_levels(const struct walk *walk, uint32_t base)
             word_of(native->scratch[from].ip, rule, loops & WIRE_NATIVE_LOOPS_MASK, is_loop);
         native->levels[level] = native->scratch[from];
         native->index[index_slot(native->levels[level].place)] = (uint16_t)level;
-        note_frame_pointer(native, level, rule);
+        note_way(native, level, rule, is_loop);
         if (rule->kind == NATIVE_RULE_SIGNAL && level < native->interrupted)
             native->interrupted = level - 1;
         native->words[level] = word;
@@ -319,15 +326,16 @@ static uint32_t place_levels(const struct walk *walk, uint32_t base)
             changed = level;
         loops += is_loop;
     }
-    native->used = base + walk->count;
+    native->used = native->placed = base + walk->count;
     native->top = NULL;
+    walk->base = base;
     return changed;
 }
 
 /* Level 0 stands for what is left out. Returns false when the reader has to be told. */
 static bool place_truncated(struct native_state *native)
 {
-    native->bottom = native->used = 1;
+    native->bottom = native->used = native->placed = 1;
     native->interrupted = NOT_INTERRUPTED;
     native->top = NULL;
     native->levels[0] = (struct native_level){0};
@@ -392,13 +400,28 @@ static uint32_t walk_stack(struct walk *walk)
 
 /* --- chains --- */
 
-static uint64_t first_word_of_chain(const struct thread_state *thread,
-                                    const struct native_chain *chain, uint32_t level,
-                                    uint32_t depth)
+/* How many chains that stand on each other are looked for. */
+#define CHAINS_AT_ONCE 8u
+
+/* Chains that hold, innermost first, and the level that the outermost stands on. */
+struct chains_found {
+    const struct native_chain *list[CHAINS_AT_ONCE];
+    uint32_t count;
+    uint32_t levels; /* of all of them */
+    int32_t base;
+};
+
+static bool send_chain(const struct thread_state *thread, const struct native_chain *chain,
+                       uint32_t level, uint64_t keep)
 {
-    uint64_t number = native_chain_number(thread->native->chains, chain);
-    return wire_first(WIRE_CHAIN) | (uint64_t)thread->slot << WIRE_CHAIN_THREAD_SHIFT |
-           number << WIRE_CHAIN_NUMBER_SHIFT | (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth;
+    uint64_t number = native_chain_number(thread->native->chains, chain), position;
+    if (!ring_reserve(1, &position))
+        return false;
+    ring_publish(position, wire_first(WIRE_CHAIN) | keep |
+                               (uint64_t)thread->slot << WIRE_CHAIN_THREAD_SHIFT |
+                               number << WIRE_CHAIN_NUMBER_SHIFT |
+                               (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | (level + chain->count));
+    return true;
 }
 
 /* Is the chain's loop one that Python knows of? From 3.12 on what a loop begins with lies in its
@@ -421,63 +444,98 @@ static bool has_begun(const struct walk *walk, const struct native_chain *chain)
 /* The level that a chain stands on; -1: on none that is known to be there. */
 static int32_t base_of(const struct native_state *native, const struct native_chain *chain)
 {
-    const struct native_registers registers = {
-        .ip = chain->base.ip, .sp = chain->base.place + sizeof(uintptr_t), .bp = chain->base.frame};
+    const struct native_registers registers = native_chain_base(chain);
     int32_t base = find_level(native, &registers);
-    bool stands = base >= 0 && native->by_frame[base] == chain->base_by_frame &&
+    bool stands = base >= 0 && native->flags[base] == chain->base_flags &&
                   below_agree(native, base) &&
-                  loops_below(native, (uint32_t)base + 1) == chain->loops &&
-                  (uint32_t)base + 1 + chain->count <= native->capacity;
+                  loops_below(native, (uint32_t)base + 1) == chain->loops;
     return stands ? base : -1;
 }
 
-/* Puts a chain's levels from `level` up, which the reader has been told. */
-static void place_chain(struct native_state *native, const struct native_chain *chain,
-                        uint32_t level)
+/* Does one chain stand on another that begins where it ends? */
+static bool stands_on(const struct native_chain *upper, const struct native_chain *lower)
 {
-    uint32_t depth = level + chain->count;
+    return upper->loops == lower->loops + 1 && upper->base_flags == lower->flags[lower->count - 1];
+}
+
+/* The chains that make up the stack, down to a level that is remembered. False: there is none. */
+static bool find_chains(const struct walk *walk, struct chains_found *found)
+{
+    const struct native_state *native = walk->thread->native;
+    struct native_registers registers = walk->registers;
+    found->count = found->levels = 0;
+    while (found->count < CHAINS_AT_ONCE) {
+        const struct native_chain *chain = native_chains_find(native->chains, &registers);
+        if (!chain || (found->count ? !stands_on(found->list[found->count - 1], chain)
+                                    : !has_begun(walk, chain)))
+            return false;
+        found->list[found->count++] = chain;
+        found->levels += chain->count;
+        found->base = base_of(native, chain);
+        if (found->base >= 0)
+            return (uint32_t)found->base + 1 + found->levels <= native->capacity;
+        registers = native_chain_base(chain);
+    }
+    return false;
+}
+
+/* Puts the top chain's levels into the array. */
+static void place_top(struct native_state *native)
+{
+    const struct native_chain *chain = native->top;
+    uint32_t level = native->placed;
+    if (level == native->used)
+        return;
+    for (uint32_t i = 0; i < chain->count; i++, level++) {
+        native->levels[level] = chain->levels[i];
+        native->flags[level] = chain->flags[i];
+        native->index[index_slot(chain->levels[i].place)] = (uint16_t)level;
+        native->words[level] = native->told[level] = chain->words[i];
+    }
+    native->placed = level;
+}
+
+/* A chain, which the reader has been told, has the levels from `level` up, and is the top one. */
+static void set_top(struct native_state *native, const struct native_chain *chain, uint32_t level)
+{
     native->levels[level - 1].saved = chain->base.saved;
     if (native->interrupted >= level)
         native->interrupted = NOT_INTERRUPTED;
-    for (uint32_t i = 0; i < chain->count; i++) {
-        native->levels[level + i] = chain->levels[i];
-        native->by_frame[level + i] = chain->by_frame[i];
-        native->index[index_slot(chain->levels[i].place)] = (uint16_t)(level + i);
-        native->words[level + i] = native->told[level + i] = chain->words[i];
-    }
-    native->used = native->depth = depth;
-    if (native->sent < depth)
-        native->sent = depth;
     native->top = chain;
+    native->placed = level;
+    /* What the reader has above is not what told[] says. */
+    native->used = native->depth = native->sent = level + chain->count;
 }
 
-/* Updates by a chain. *told is false when there was one and its record could not be sent. */
-static bool use_chain(const struct walk *walk, bool *told)
+/* Updates by chains. *told is false when there were some and a record could not be sent. */
+static bool use_chains(const struct walk *walk, bool *told)
 {
     struct native_state *native = walk->thread->native;
-    uint64_t position;
-    const struct native_chain *chain = native_chains_find(native->chains, &walk->registers);
-    int32_t base = chain && has_begun(walk, chain) ? base_of(native, chain) : -1;
-    *told = true;
-    if (base < 0)
+    struct chains_found found;
+    if (!find_chains(walk, &found))
         return false;
-    uint32_t level = (uint32_t)base + 1, depth = level + chain->count;
-    if (native->top == chain && native->used == depth)
+    uint32_t level = (uint32_t)found.base + 1;
+    *told = true;
+    if (found.count == 1 && native->top == found.list[0] && native->used == level + found.levels)
         return true;
-    *told = ring_reserve(1, &position);
-    if (*told) {
-        ring_publish(position, first_word_of_chain(walk->thread, chain, level, depth));
-        place_chain(native, chain, level);
+    while (found.count && *told) {
+        const struct native_chain *chain = found.list[--found.count];
+        *told = send_chain(walk->thread, chain, level, 0);
+        set_top(native, chain, level);
+        if (found.count)
+            place_top(native);
+        level += chain->count;
     }
     return true;
 }
 
-/* The innermost evaluation loop's level, where there are few enough levels above it; else -1. */
-static int32_t find_loop(const struct native_state *native)
+/* The innermost evaluation loop's level below `end`, where there are few enough levels between;
+ * else -1. */
+static int32_t find_loop(const struct native_state *native, uint32_t end)
 {
-    int32_t lowest = (int32_t)native->used - (int32_t)WIRE_CHAIN_LEVELS_MAX;
-    for (int32_t level = (int32_t)native->used - 1;
-         level >= lowest && level > (int32_t)native->bottom; level--)
+    int32_t lowest = (int32_t)end - (int32_t)WIRE_CHAIN_LEVELS_MAX;
+    for (int32_t level = (int32_t)end - 1; level >= lowest && level > (int32_t)native->bottom;
+         level--)
         if (native->words[level] & WIRE_NATIVE_LOOP_BIT)
             return level;
     return -1;
@@ -494,29 +552,47 @@ static void note_loop(const struct walk *walk, struct native_chain *chain)
     chain->loop_frame = level ? thread->walked[level - 1].frame : 0;
 }
 
-/* Makes a chain of the innermost evaluation loop's level and those above it, all of which the
- * reader has. False: it could not be told. */
-static bool learn_chain(const struct walk *walk)
+/* Makes a chain of the levels from `level` to `end`, which the reader has. False: it could not be
+ * told. */
+static bool learn_chain(const struct walk *walk, uint32_t level, uint32_t end)
 {
     struct native_state *native = walk->thread->native;
-    uint64_t position;
-    int32_t level = find_loop(native);
-    if (level < 0 || native->interrupted != NOT_INTERRUPTED)
-        return true;
-    uint32_t count = native->used - (uint32_t)level;
-    struct native_chain *chain = native_chains_learn(
-        native->chains, &walk->registers, count, &native->levels[level], &native->by_frame[level]);
-    if (!chain)
+    const struct native_level *top = &native->levels[end - 1];
+    const struct native_registers registers = {
+        .ip = top->ip, .sp = top->place + sizeof top->place, .bp = top->frame};
+    const struct native_span span = {
+        .count = end - level,
+        .loops = loops_below(native, level),
+        .levels = &native->levels[level],
+        .flags = &native->flags[level],
+        .words = &native->words[level],
+    };
+    bool is_new;
+    struct native_chain *chain = native_chains_learn(native->chains, &registers, &span, &is_new);
+    if (!is_new)
         return true;
     note_loop(walk, chain);
-    chain->loops = loops_below(native, (uint32_t)level);
-    memcpy(chain->words, &native->words[level], count * sizeof *chain->words);
-    if (!ring_reserve(1, &position))
-        return false;
-    ring_publish(position,
-                 WIRE_CHAIN_KEEP_BIT |
-                     first_word_of_chain(walk->thread, chain, (uint32_t)level, native->used));
-    native->top = chain;
+    if (end == native->used)
+        native->top = chain;
+    return send_chain(walk->thread, chain, level, WIRE_CHAIN_KEEP_BIT);
+}
+
+/* Makes chains of the innermost evaluation loop's level and those above it, and of what has been
+ * walked below. False: that could not be told. */
+static bool learn_chains(const struct walk *walk)
+{
+    const struct native_state *native = walk->thread->native;
+    uint32_t end = native->used;
+    if (native->interrupted != NOT_INTERRUPTED || native->generation != native_rules_generation())
+        return true;
+    do {
+        int32_t level = find_loop(native, end);
+        if (level < 0)
+            return true;
+        if (!learn_chain(walk, (uint32_t)level, end))
+            return false;
+        end = (uint32_t)level;
+    } while (end > walk->base);
     return true;
 }
 
@@ -530,12 +606,22 @@ static void fail(const char *what)
     abort();
 }
 
+/* What the reader has been told of a level. */
+static uint64_t told_of(const struct native_state *native, uint32_t level)
+{
+    return level < native->placed ? native->told[level]
+                                  : native->top->words[level - native->placed];
+}
+
 static void check_loops(const struct thread_state *thread)
 {
-    uint32_t loops = 0;
+    const struct native_state *native = thread->native;
+    uint32_t loops = 0, native_loops = 0;
     for (uint32_t level = 0; level < thread->depth; level++)
         loops += (thread->levels[level].word & WIRE_ENTRY_BIT) != 0;
-    if (loops > loops_below(thread->native, thread->native->used))
+    for (uint32_t level = native->bottom; level < native->used; level++)
+        native_loops += (told_of(native, level) & WIRE_NATIVE_LOOP_BIT) != 0;
+    if (loops > native_loops)
         fail("walk check: an evaluation loop is missing in the native stack");
 }
 
@@ -553,24 +639,38 @@ static void check(const struct walk *walk)
     bool agrees = native->bottom ? count >= known : count == known;
     /* An interrupted frame's address is one more here, as if a call returned there. */
     for (uint32_t i = 0; agrees && i < known; i++)
-        agrees = ((native->told[native->used - 1 - i] - ips[i]) & WIRE_ADDRESS_MASK) <= 1;
+        agrees = ((told_of(native, native->used - 1 - i) - ips[i]) & WIRE_ADDRESS_MASK) <= 1;
     if (!agrees)
         fail("walk check: the native stack is another one");
 }
 #endif
 
+/* Levels that were walked by rules of which some are others now are walked anew. */
+static void renew(struct native_state *native)
+{
+    uint32_t generation = native_rules_generation();
+    if (SHIM_LIKELY(native->generation == generation))
+        return;
+    place_top(native);
+    native->used = native->placed = 0;
+    native->top = NULL;
+    native->generation = generation;
+}
+
 static bool update(struct walk *walk)
 {
     struct native_state *native = walk->thread->native;
     bool told, is_own = is_on_own_stack(walk);
-    if (SHIM_LIKELY(is_own && use_chain(walk, &told)))
+    renew(native);
+    if (SHIM_LIKELY(is_own && use_chains(walk, &told)))
         return told;
+    place_top(native);
     if (!tell(walk->thread, walk_stack(walk)))
         return false;
     native->depth = native->used;
     if (native->sent < native->used)
         native->sent = native->used;
-    return !is_own || learn_chain(walk);
+    return !is_own || learn_chains(walk);
 }
 
 bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python)

@@ -157,11 +157,11 @@ enum wire_allocator {
 #define WIRE_NATIVE_LEVELS_MAX      4096u
 
 /*
- * CHAIN, one word: the innermost evaluation loop's native level and all those above it.
+ * CHAIN, one word: an evaluation loop's native level and those above it up to the next loop's.
  *   word 0: kind | keep 57 | thread 56..44 | number 43..32 | level 31..16 | depth 15..0
- * With "keep" the thread's levels from `level` to the top are remembered under this number; what it
- * meant before is void. Without, the levels that are remembered come back at `level`, and the depth
- * is `depth`.
+ * With "keep" the thread's levels from `level` to below `depth` are remembered under this number;
+ * what it meant before is void. Without, the levels that are remembered come back at `level`, and
+ * the depth is `depth`.
  */
 #define WIRE_CHAIN_KEEP_BIT     (UINT64_C(1) << 57)
 #define WIRE_CHAIN_THREAD_SHIFT 44

@@ -329,10 +329,13 @@ static void send_chain(struct stream *stream, uint32_t number, uint32_t level, u
                            (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth);
 }
 
-/* Keeps the innermost levels, where they are a loop's and those above it. */
+/* Keeps the innermost levels, or those below a level, where they are a loop's and those above it. */
 static void keep_chain(struct stream *stream, const struct stack *stack, struct chain *chains)
 {
-    uint32_t depth = stack->native_depth, level = depth, number = (uint32_t)rand() % CHAINS;
+    uint32_t depth = stack->native_depth, number = (uint32_t)rand() % CHAINS;
+    if (rand() % 4 == 0 && depth)
+        depth = (uint32_t)rand() % depth;
+    uint32_t level = depth;
     while (level > 0 && !(stack->native[level - 1] & WIRE_NATIVE_LOOP_BIT))
         level--;
     if (level == 0 || depth - level >= WIRE_CHAIN_LEVELS_MAX)
@@ -386,7 +389,7 @@ static void test_random_changes_against_plain_merging(void **state)
         }
         if (rand() % 4 == 0)
             change_address(&stream, &stack);
-        if (rand() % 2)
+        for (unsigned times = (unsigned)rand() % 3; times; times--)
             restore_chain(&stream, &stack, chains);
         assert_stack(&stream, &stack, NULL);
     }
@@ -415,6 +418,7 @@ static void test_chains_that_are_none(void **state)
         {WIRE_CHAINS, 1, 3, WIRE_CHAIN_KEEP_BIT}, /* nor here */
         {0, 0, 3, WIRE_CHAIN_KEEP_BIT},           /* begins with no loop */
         {0, 3, 3, WIRE_CHAIN_KEEP_BIT},           /* no levels */
+        {0, 1, 4, WIRE_CHAIN_KEEP_BIT},           /* more than there are */
         {0, WIRE_CHAIN_LEVEL_MASK, 3, WIRE_CHAIN_KEEP_BIT},
     };
     for (unsigned i = 0; i < sizeof unsound / sizeof *unsound; i++) {
