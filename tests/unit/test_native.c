@@ -329,7 +329,8 @@ static void send_chain(struct stream *stream, uint32_t number, uint32_t level, u
                            (uint64_t)level << WIRE_CHAIN_LEVEL_SHIFT | depth);
 }
 
-/* Keeps the innermost levels, or those below a level, where they are a loop's and those above it. */
+/* Keeps the innermost levels, or those below a level, where they are a loop's and those above it.
+ */
 static void keep_chain(struct stream *stream, const struct stack *stack, struct chain *chains)
 {
     uint32_t depth = stack->native_depth, number = (uint32_t)rand() % CHAINS;
