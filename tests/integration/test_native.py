@@ -4,15 +4,11 @@ import re
 import subprocess
 
 import harness
+import native_library
 import pytest
-from harness import PROGRAMS, assert_complete
+from harness import assert_complete
 
-SOURCE = PROGRAMS / "native_stacks.c"
-C_LINES = {
-    found[1]: number
-    for number, text in enumerate(SOURCE.read_text().splitlines(), 1)
-    if (found := re.search(r"/\*: (\w+) \*/", text))
-}
+SOURCE = harness.Program.named("native_stacks.c")
 
 HEAD = """
     import ctypes, os
@@ -41,22 +37,9 @@ def recorded(record, interpreter, source, library, **more):
     return recording
 
 
-def stack_of(recording, source, size, at="exit"):
+def stack_of(recording, source, size):
     """The stack that holds a block of this size: the program's functions and lines of the library."""
-    names = {number: name for name, number in C_LINES.items()}
-    found = []
-    for row in recording.rows(at, "stack", allocators=["malloc"]):
-        if (row["bytes"], row["blocks"]) != (size, 1):
-            continue
-        frames = [
-            (f["function"], names.get(f["line"], f["line"])) if f["file"].endswith("native_stacks.c")
-            else f["function"]
-            for f in row["stack"]
-            if f["file"].endswith("native_stacks.c") or f["file"] == str(source)
-        ]
-        found.append(frames)
-    assert len(found) == 1, found
-    return found[0]
+    return native_library.stack_of(recording, size, source, SOURCE)
 
 
 LEAF = [("middle", "middle"), ("leaf", "leaf"), ("inlined", "inlined")]
