@@ -117,12 +117,12 @@ def named_stacks(recording, *sources, innermost=None):
     return sums
 
 
-def row_of(recording, size, at="exit", held=True):
+def row_of(recording, size, held=True):
     """That of the only block of this size, which is held, or has been freed by then."""
     wanted = harness.Sum(size, 1, size, 1) if held else harness.Sum(0, 0, size, 1)
-    (row,) = [row for row in recording.rows(at, "stack", ["malloc"]) if harness.sum_of([row]) == wanted]
+    (row,) = [row for row in recording.rows("exit", "stack", ["malloc"]) if harness.sum_of([row]) == wanted]
     return row
 
 
-def stack_of(recording, size, *sources, at="exit", held=True):
-    return named_frames(row_of(recording, size, at, held), sources)
+def stack_of(recording, size, *sources, held=True):
+    return named_frames(row_of(recording, size, held), sources)
