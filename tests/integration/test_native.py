@@ -73,6 +73,39 @@ def test_however_it_is_compiled(python, program, record, library):
     assert stack_of(recording, source, 70_001) == ["<module>", ("outer", "outer"), *LEAF]
 
 
+def test_frames_that_are_left_at_once(python, program, record, library):
+    """By longjmp(), from ever deeper down."""
+    source = program(
+        HEAD
+        + """
+    native.jump.argtypes = [ctypes.c_size_t, ctypes.c_int]
+    def function():
+        for depth in range(30):
+            native.jump(70_001 + 2 * depth, depth)
+    function()
+    """
+    )
+    recording = recorded(record, python, source, library)
+    python = ["<module>", "function"]
+    for depth in range(30):
+        size = 70_001 + 2 * depth
+        leaps = [("leap", "leap")] * depth
+        assert stack_of(recording, source, size) == [*python, ("jump", "jump"), *leaps, ("leap", "leaping")]
+        calls = [("recurse", "recurse")] * ((depth ^ 5) + 1)
+        assert stack_of(recording, source, size + 1) == [*python, ("jump", "landed"), *calls]
+
+
+def test_without_a_way_on(python, program, record, compiled):
+    """A library without unwind tables: its innermost frame is known, and what is outside of Python's."""
+    flags = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fomit-frame-pointer"]
+    library = compiled("native_stacks.c", "libstacks.so", "-shared", "-fPIC", "-O2", "-g", *flags)
+    source = program(HEAD + "    def function():\n        native.outer(70_001)\n    function()\n")
+    recording = recorded(record, python, source, library)
+    frames = [frame["function"] for frame in native_library.row_of(recording, 70_001)["stack"]]
+    assert frames[:2] + frames[3:] == ["<module>", "function", "leaf", "inlined"]
+    assert "left out" in native_library.row_of(recording, 70_001)["stack"][2]["file"]
+
+
 def test_python_between_c(interpreter, program, record, plain_library):
     """C calls Python, which calls C: each frame at its place."""
     source = program(

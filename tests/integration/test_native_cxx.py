@@ -1,6 +1,9 @@
 """Native stacks in C++: exceptions, what runs before and after everything else, templates and what is
 inlined of the standard library."""
 
+import re
+import subprocess
+
 import harness
 import pytest
 from harness import Sum, assert_complete
@@ -27,10 +30,12 @@ CALL = ["<module>", ("function", "call")]
 HOLD = ("(anonymous namespace)::hold", "hold")
 
 
+FLAGS = ("-std=c++17", "-shared", "-fPIC")
+
+
 @pytest.fixture(params=["-O2 -g", "-O3 -g -flto", "-O2 -g -fomit-frame-pointer"])
 def library(request, compiled):
-    flags = ["-std=c++17", "-shared", "-fPIC", *request.param.split()]
-    return compiled("native_cxx.cpp", "libcxx.so", *flags)
+    return compiled("native_cxx.cpp", "libcxx.so", *FLAGS, *request.param.split())
 
 
 @pytest.fixture
@@ -84,6 +89,37 @@ def test_many_exceptions(recorded):
         total = sum(held)
         assert stacks.pop((*CALL, ("catch_many", "other"), *calls, HOLD)) == Sum(total, 5, total, 5)
     assert not [frames for frames in stacks if CALL[1] in frames]
+
+
+def test_without_debug_information(python, program, record, compiled, tmp_path):
+    """What the library exports has names. What it does not has offsets, and what only exceptions do may
+    be one: compilers put it into parts of their own."""
+    library = compiled("native_cxx.cpp", "libcxx.so", *FLAGS, "-O2")
+    stripped = tmp_path / "libcxx.so"
+    subprocess.run(["strip", "-o", stripped, library], check=True)
+    source = program(HEAD + "    function(native.catch_one, 3)\n")
+    recording = record(python, source, options=["--native"], env=harness.environment(NATIVE_CXX=stripped))
+    assert_complete(recording)
+
+    def functions(size, **more):
+        frames = row_of(recording, size, **more)["stack"]
+        names = [frame["function"] for frame in frames if frame["file"] == str(stripped)]
+        return [re.sub(r"^libcxx\.so\+0x[0-9a-f]+$", "offset", name) for name in names]
+
+    def is_of(name, function):
+        return name in (function, "offset")
+
+    passed = ["catch_one", "errors::pass_on", "errors::guarded<int>"]
+    *outer, throws = functions(FAILURE, held=False)
+    assert outer == [*passed, *["errors::fail"] * 3] and is_of(throws, "errors::fail")
+    *outer, left, guard, hold = functions(70_002)
+    assert (outer, guard, hold) == (passed[:2], "errors::Guard::~Guard", "offset") and is_of(left, passed[2])
+    outer, catches, hold = functions(70_003)
+    assert (outer, hold) == ("catch_one", "offset") and is_of(catches, "errors::pass_on")
+    catches, hold = functions(70_004)
+    assert hold == "offset" and is_of(catches, "catch_one")
+    catches, hold = functions(70_005)
+    assert hold == "offset" and is_of(catches, "catch_one")
 
 
 @pytest.mark.parametrize("ending", ["exit", "dlclose"])

@@ -20,7 +20,7 @@ HEAD = """
 CALL = ["<module>", ("function", "call")]
 
 
-@pytest.fixture(params=["", "-C symbol-mangling-version=v0"], ids=["default", "v0"])
+@pytest.fixture(params=["", "-C symbol-mangling-version=v0 -C lto=fat"], ids=["default", "v0-lto"])
 def library(request, compiled):
     if not shutil.which("rustc"):
         pytest.skip("there is no rustc")
