@@ -16,7 +16,7 @@ SHAPES = ("debian", "3.8", "3.10", "3.12", "3.13", "sid-3.14", "sid-3.15")
 # What these look at is the reader's work: the oldest, the newest and Debian's tell all.
 OF_THE_READER = ("test_history", "test_sum")
 # And these at what is around the stacks: the check edition looks at each way to read one.
-AROUND_STACKS = ("test_bystanders", "test_mappings", "test_modes", "test_noninterference", "test_processes")
+AROUND_STACKS = ("test_bystanders", "test_mappings", "test_modes", "test_native_extension", "test_noninterference", "test_processes")
 
 
 def is_wanted(item):
