@@ -16,7 +16,7 @@ SHAPES = ("debian", "3.8", "3.10", "3.12", "3.13", "sid-3.14", "sid-3.15")
 # What these look at is the reader's work: the oldest, the newest and Debian's tell all.
 OF_THE_READER = ("test_history", "test_sum")
 # And these at what is around the stacks: the check edition looks at each way to read one.
-AROUND_STACKS = ("test_bystanders", "test_mappings", "test_modes", "test_noninterference", "test_processes")
+AROUND_STACKS = ("test_bystanders", "test_mappings", "test_modes", "test_native_extension", "test_noninterference", "test_processes")
 
 
 def is_wanted(item):
@@ -112,9 +112,17 @@ def bare(tmp_path):
     return bare
 
 
+def compile_command(source, output, flags):
+    if source.suffix == ".rs":
+        return ["rustc", "--edition=2021", "--crate-type=cdylib", "-g", "-O", "-D", "warnings", *flags, "-o", output, source]
+    compiler = "g++" if source.suffix == ".cpp" else "gcc"
+    return [compiler, "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o", output, source, *flags, "-pthread", "-ldl"]
+
+
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    """compiled(name, flags): a C program or library of tests/programs, built once a session."""
+    """compiled(name, output, flags): a program or library of tests/programs in C, C++ or Rust, built
+    once a session."""
     folder = tmp_path_factory.mktemp("compiled")
     built = {}
 
@@ -123,8 +131,7 @@ def compiled(tmp_path_factory):
         if key not in built:
             path = folder / f"{len(built)}" / output
             path.parent.mkdir()
-            command = ["gcc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o", path]
-            command += [harness.PROGRAMS / source, *flags, "-pthread", "-ldl"]
+            command = compile_command(harness.PROGRAMS / source, path, flags)
             subprocess.run([str(word) for word in command], check=True)
             built[key] = path
         return built[key]

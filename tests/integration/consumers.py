@@ -1,4 +1,5 @@
-"""The programs that open what heapline exports, in the versions that the suite is held to.
+"""The programs that open what heapline exports, and packages with native code that it records, in the
+versions that the suite is held to.
 
 Each is fetched once, by its registry's own client, into the folder that the suite keeps between
 runs. Where there is no network, and only there, the tests that need it are skipped.
@@ -20,6 +21,7 @@ PPROF = "github.com/google/pprof@v0.0.0-20240727154555-813a5fbdbec8"  # the last
 SPEEDSCOPE = "speedscope@1.25.0"
 MPROF = ("memory_profiler==0.61.0", "psutil==7.1.3", "matplotlib==3.10.7", "numpy==2.3.5")
 MEMRAY = ("memray==1.20.0",)
+NATIVE = ("orjson==3.13.0", "msgpack==1.2.4", "kiwisolver==1.5.1", "numpy==2.3.5")
 
 FOLDER = CACHE / "consumers"
 PYTHON = "/usr/bin/python3"

@@ -130,9 +130,10 @@ def end_started():
 
 
 class Program:
-    """A Python program in a file. A line that ends in `#: name` is known by that name."""
+    """A program's source in a file. A line that ends in `#: name`, or with the mark in a comment of C
+    or Rust, is known by that name."""
 
-    MARK = re.compile(r"#: (\S+)\s*$")
+    MARK = re.compile(r"(?:#|//|/\*): (\S+)(?: \*/)?\s*$")
 
     def __init__(self, path):
         self.path = Path(path)

@@ -1,5 +1,7 @@
-"""A library whose functions have known names, and programs in which it allocates."""
+"""A library whose functions have known names, and programs in which it allocates; and the stacks of
+marked lines."""
 
+import collections
 import re
 import subprocess
 import textwrap
@@ -91,3 +93,36 @@ def split(library):
     ):
         subprocess.run(command, check=True, cwd=library.parent)
     return debug
+
+
+# --- marked lines --------------------------------------------------------------------------------
+
+
+def named_frames(row, sources):
+    """The frames of a stack that are of these sources: (function, name of its line), or the function
+    where the line has no name."""
+    names = {str(source): source.by_number for source in sources}
+    frames = [frame for frame in row["stack"] if frame["file"] in names]
+    lines = [names[frame["file"]].get(frame["line"]) for frame in frames]
+    return [(frame["function"], line) if line else frame["function"] for frame, line in zip(frames, lines)]
+
+
+def named_stacks(recording, *sources, innermost=None):
+    """{frames: Sum}: what malloc and its kin gave, to all or to one function, by the frames that are of
+    these sources."""
+    sums = collections.defaultdict(lambda: harness.NOTHING)
+    for row in recording.rows("exit", "stack", ["malloc"]):
+        if innermost is None or row["stack"] and row["stack"][-1]["function"] == innermost:
+            sums[tuple(named_frames(row, sources))] += harness.sum_of([row])
+    return sums
+
+
+def row_of(recording, size, held=True):
+    """That of the only block of this size, which is held, or has been freed by then."""
+    wanted = harness.Sum(size, 1, size, 1) if held else harness.Sum(0, 0, size, 1)
+    (row,) = [row for row in recording.rows("exit", "stack", ["malloc"]) if harness.sum_of([row]) == wanted]
+    return row
+
+
+def stack_of(recording, size, *sources, held=True):
+    return named_frames(row_of(recording, size, held), sources)

@@ -4,15 +4,11 @@ import re
 import subprocess
 
 import harness
+import native_library
 import pytest
-from harness import PROGRAMS, assert_complete
+from harness import assert_complete
 
-SOURCE = PROGRAMS / "native_stacks.c"
-C_LINES = {
-    found[1]: number
-    for number, text in enumerate(SOURCE.read_text().splitlines(), 1)
-    if (found := re.search(r"/\*: (\w+) \*/", text))
-}
+SOURCE = harness.Program.named("native_stacks.c")
 
 HEAD = """
     import ctypes, os
@@ -41,22 +37,9 @@ def recorded(record, interpreter, source, library, **more):
     return recording
 
 
-def stack_of(recording, source, size, at="exit"):
+def stack_of(recording, source, size):
     """The stack that holds a block of this size: the program's functions and lines of the library."""
-    names = {number: name for name, number in C_LINES.items()}
-    found = []
-    for row in recording.rows(at, "stack", allocators=["malloc"]):
-        if (row["bytes"], row["blocks"]) != (size, 1):
-            continue
-        frames = [
-            (f["function"], names.get(f["line"], f["line"])) if f["file"].endswith("native_stacks.c")
-            else f["function"]
-            for f in row["stack"]
-            if f["file"].endswith("native_stacks.c") or f["file"] == str(source)
-        ]
-        found.append(frames)
-    assert len(found) == 1, found
-    return found[0]
+    return native_library.stack_of(recording, size, source, SOURCE)
 
 
 LEAF = [("middle", "middle"), ("leaf", "leaf"), ("inlined", "inlined")]
@@ -88,6 +71,39 @@ def test_however_it_is_compiled(python, program, record, library):
     source = program(HEAD + "    native.outer(70_001)\n")
     recording = recorded(record, python, source, library)
     assert stack_of(recording, source, 70_001) == ["<module>", ("outer", "outer"), *LEAF]
+
+
+def test_frames_that_are_left_at_once(python, program, record, library):
+    """By longjmp(), from ever deeper down."""
+    source = program(
+        HEAD
+        + """
+    native.jump.argtypes = [ctypes.c_size_t, ctypes.c_int]
+    def function():
+        for depth in range(30):
+            native.jump(70_001 + 2 * depth, depth)
+    function()
+    """
+    )
+    recording = recorded(record, python, source, library)
+    python = ["<module>", "function"]
+    for depth in range(30):
+        size = 70_001 + 2 * depth
+        leaps = [("leap", "leap")] * depth
+        assert stack_of(recording, source, size) == [*python, ("jump", "jump"), *leaps, ("leap", "leaping")]
+        calls = [("recurse", "recurse")] * ((depth ^ 5) + 1)
+        assert stack_of(recording, source, size + 1) == [*python, ("jump", "landed"), *calls]
+
+
+def test_without_a_way_on(python, program, record, compiled):
+    """A library without unwind tables: its innermost frame is known, and what is outside of Python's."""
+    flags = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fomit-frame-pointer"]
+    library = compiled("native_stacks.c", "libstacks.so", "-shared", "-fPIC", "-O2", "-g", *flags)
+    source = program(HEAD + "    def function():\n        native.outer(70_001)\n    function()\n")
+    recording = recorded(record, python, source, library)
+    frames = [frame["function"] for frame in native_library.row_of(recording, 70_001)["stack"]]
+    assert frames[:2] + frames[3:] == ["<module>", "function", "leaf", "inlined"]
+    assert "left out" in native_library.row_of(recording, 70_001)["stack"][2]["file"]
 
 
 def test_python_between_c(interpreter, program, record, plain_library):
@@ -125,7 +141,8 @@ def test_the_interpreter_s_own_functions(interpreter, program, record, plain_lib
     )
     recording = recorded(record, interpreter, source, plain_library)
     size = 70_001 + harness.BYTES_HEADER
-    (row,) = [r for r in recording.rows("end", "stack") if r["bytes"] == size]
+    largest = recording.report("end", "stack", "-n", "50")["rows"]  # of very many
+    (row,) = [r for r in largest if r["bytes"] == size]
     places = [(frame["file"], frame["function"]) for frame in row["stack"]]
     assert places[:2] == [(str(source), "<module>"), (str(source), "function")]
     inner = row["stack"][2:]

@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -69,6 +70,30 @@ EXPORT NOT_INLINE void *aligned(size_t size)
 EXPORT NOT_INLINE void call_back(void (*function)(void))
 {
     function(); /*: back */
+    calls++;
+}
+
+/* Leaves many frames at once. */
+static jmp_buf landing;
+
+static NOT_INLINE void leap(size_t size, int depth)
+{
+    if (depth > 0) {
+        leap(size, depth - 1); /*: leap */
+    } else {
+        kept = malloc(size); /*: leaping */
+        if (kept)
+            longjmp(landing, 1);
+    }
+    calls++;
+}
+
+EXPORT NOT_INLINE void jump(size_t size, int depth)
+{
+    if (setjmp(landing) == 0)
+        leap(size, depth); /*: jump */
+    else
+        recurse(size + 1, depth ^ 5); /*: landed */
     calls++;
 }
 
