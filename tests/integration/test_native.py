@@ -253,6 +253,33 @@ def test_innermost_frames_alone(python, program, record, plain_library):
     assert all(len(row["stack"]) <= 2 for row in recording.rows("exit", "stack"))
 
 
+def test_code_that_is_made_as_it_runs(python, program, record):
+    """It is in no file and nothing tells how to leave it: its address, behind the mark, above what Python knows."""
+    source = program(
+        """
+        import ctypes, mmap
+        malloc = ctypes.cast(ctypes.CDLL(None).malloc, ctypes.c_void_p).value
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        # sub $8, %rsp; movabs $malloc, %rax; call *%rax; add $8, %rsp; ret
+        page.write(bytes.fromhex("4883ec0848b8") + malloc.to_bytes(8, "little") + bytes.fromhex("ffd04883c408c3"))
+        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+        made = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(address)
+        def function():
+            made(70_001)
+        function()
+        print(hex(address + 16))
+        """
+    )
+    recording = record(python, source, options=["--native"])
+    assert_complete(recording)
+    (row,) = [r for r in recording.rows("exit", "stack", allocators=["malloc"]) if r["bytes"] == 70_001]
+    frames = [(frame["file"], frame["function"]) for frame in row["stack"]]
+    assert frames == [
+        (str(source), "<module>"), (str(source), "function"),
+        ("<outer frames left out>", ""), ("<native code>", recording.out.strip()),
+    ]  # fmt: skip
+
+
 def test_without_names(python, program, record, plain_library, tmp_path):
     """A stripped library: its functions are places in it, and never somebody else's name."""
     stripped = tmp_path / "libstripped.so"
