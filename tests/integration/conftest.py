@@ -30,6 +30,10 @@ def is_wanted(item):
     return module not in AROUND_STACKS or parameters.get("edition") != "check" or name in SHAPES
 
 
+def pytest_configure(config):
+    harness.as_from_a_terminal()
+
+
 def pytest_collection_modifyitems(config, items):
     spared = [item for item in items if not is_wanted(item)]
     config.hook.pytest_deselected(items=spared)
