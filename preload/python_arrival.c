@@ -18,6 +18,7 @@
 #include "complaint.h"
 #include "environment.h"
 #include "fork.h"
+#include "handshake.h"
 #include "native_rules.h"
 #include "native_walk.h"
 #include "pymem_hooks.h"
@@ -69,6 +70,8 @@ static bool python_arrived(void *handle)
         return false;
     }
     open_gate();
+    if (environment_value(ENVIRONMENT_NATIVE) && !native_walk_enabled)
+        complain("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");
     if (support == PYTHON_UNKNOWN)
         complain("this version or build of Python is not known: allocations are recorded without "
                  "Python stacks");

@@ -31,11 +31,8 @@ __attribute__((constructor)) static void start(void)
     if (!environment_take())
         return;
     complaint_init();
-    if (environment_value(ENVIRONMENT_NATIVE)) {
+    if (environment_value(ENVIRONMENT_NATIVE))
         native_walk_enable();
-        if (!native_walk_enabled)
-            complain("libunwind-x86_64.so.8 is missing: native frames are not recorded");
-    }
     if (madvise(&shim_gate, sizeof shim_gate, MADV_WIPEONFORK) == 0) {
         python_arrival_init();
     } else {

@@ -1,5 +1,5 @@
-"""The programs that open what heapline exports, and packages with native code that it records, in the
-versions that the suite is held to.
+"""The programs that open what heapline exports, one that installs it, and packages with native code that
+it records, in the versions that the suite is held to.
 
 Each is fetched once, by its registry's own client, into the folder that the suite keeps between
 runs. Where there is no network, and only there, the tests that need it are skipped.
@@ -22,6 +22,7 @@ SPEEDSCOPE = "speedscope@1.25.0"
 MPROF = ("memory_profiler==0.61.0", "psutil==7.1.3", "matplotlib==3.10.7", "numpy==2.3.5")
 MEMRAY = ("memray==1.20.0",)
 NATIVE = ("orjson==3.13.0", "msgpack==1.2.4", "kiwisolver==1.5.1", "numpy==2.3.5")
+UV = ("uv==0.13.8",)
 
 FOLDER = CACHE / "consumers"
 PYTHON = "/usr/bin/python3"
@@ -83,8 +84,17 @@ def speedscope(*files):
     return run(["node", PROGRAMS / "consumers/speedscope.js", release, *files], check=0).json
 
 
+def from_pypi(*wanted):
+    command = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
+    return fetched(wanted[0], PYPI, lambda part: ([*command, "--target", part], {}))
+
+
+def uv():
+    """The folder of the programs uv and uvx."""
+    return from_pypi(*UV) / "bin"
+
+
 def packages(*wanted):
     """The environment in which PYTHON has these packages."""
-    command = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-    folder = fetched(wanted[0], PYPI, lambda part: ([*command, "--target", part], {}))
+    folder = from_pypi(*wanted)
     return environment(PYTHONPATH=folder, MPLBACKEND="Agg", MPLCONFIGDIR=folder)

@@ -56,10 +56,13 @@ def environment(**changes):
 
 
 def as_from_a_terminal():
-    """In the child, before the command: signals as a login shell leaves them (under nohup or in a
-    background job some are ignored, and that is inherited), and no core files."""
+    """For all commands of this process: signals as a login shell leaves them (under nohup or in a
+    background job some are ignored, and that is inherited), and no core files. Where a signal is
+    ignored it is handled from now on, by doing nothing, which is the default again after exec. Done
+    between fork and exec it would cost each command a copy of this process's page tables."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -84,7 +87,6 @@ def run(argv, env=None, input="", check=None, **options):
             encoding="utf-8",
             errors="surrogateescape",
             timeout=TIME_LIMIT,
-            preexec_fn=options.pop("preexec_fn", as_from_a_terminal),
             **options,
         )
     except subprocess.TimeoutExpired as expired:
@@ -110,7 +112,6 @@ def start(argv, env=None, **options):
         stdout=subprocess.PIPE,
         stderr=options.pop("stderr", subprocess.PIPE),
         encoding="utf-8",
-        preexec_fn=options.pop("preexec_fn", as_from_a_terminal),
         **options,
     )
     started.append(process)

@@ -446,7 +446,6 @@ def test_socket_activation(tmp_path, python):
         listener.listen()
 
         def activate():
-            harness.as_from_a_terminal()
             os.dup2(listener.fileno(), 3)
             os.environ["LISTEN_PID"] = str(os.getpid())
 

@@ -356,7 +356,6 @@ IOCTL_X86_64 = 16
 
 def as_on_an_older_kernel():
     """In the child: the ioctl that tells of reaped processes is one that nobody knows (ENOTTY)."""
-    harness.as_from_a_terminal()
     load, equal, answer = 0x20, 0x15, 0x06
     allow, fail = 0x7FFF0000, 0x00050000 | 25
     steps = [

@@ -348,7 +348,6 @@ def test_no_memory_for_a_ring_in_the_daemon(tmp_path, python, program, faulty, w
 
 def with_descriptors(limit):
     def prepare():
-        harness.as_from_a_terminal()
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
     return prepare

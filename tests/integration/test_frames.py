@@ -62,13 +62,13 @@ def test_names_of_every_width(interpreter, record):
 
 
 def test_short_lived_code(interpreter, program, record):
-    """10,000 code objects that are born, run once and die: their addresses come back, and none may
+    """4,000 code objects that are born, run once and die: their addresses come back, and none may
     be taken for another."""
     source = program(
         """
         import gc
 
-        kept = [None] * 10_000
+        kept = [None] * 4_000
         addresses = set()
 
         def make(number):
@@ -81,7 +81,7 @@ def test_short_lived_code(interpreter, program, record):
             addresses.add(id(code))
             exec(code, {"kept": kept, "number": number})
 
-        for number in range(10_000):
+        for number in range(4_000):
             make(number)
         gc.collect()
         print(len(addresses))
@@ -89,7 +89,7 @@ def test_short_lived_code(interpreter, program, record):
     )
     recording = record(interpreter, source)
     assert_complete(recording)
-    assert int(recording.out) < 5000, "the addresses must have been used again"
+    assert int(recording.out) < 2000, "the addresses must have been used again"
     size = 600 + BYTES_HEADER
     seen = {}
     for row in recording.rows("end"):
@@ -105,7 +105,7 @@ def test_short_lived_code(interpreter, program, record):
                 number + size,
             )
         ]
-        for number in range(10_000)
+        for number in range(4_000)
     }
     wrong = [(file, seen.get(file), expected[file]) for file in expected if seen.get(file) != expected[file]]
     assert wrong == []
@@ -159,7 +159,7 @@ def test_deep_recursion(interpreter, program, record):
 
 
 def test_very_deep_recursion(interpreter, program, record):
-    """50,000 frames: the line is right, and so are the innermost thousands of frames. How many
+    """20,000 frames: the line is right, and so are the innermost thousands of frames. How many
     outer ones a recording keeps is limited."""
     source = program(
         """
@@ -167,7 +167,7 @@ def test_very_deep_recursion(interpreter, program, record):
         import threading
 
         kept = [None] * 2
-        sys.setrecursionlimit(60_000)
+        sys.setrecursionlimit(30_000)
 
         def down(depth):
             if depth:
@@ -176,7 +176,7 @@ def test_very_deep_recursion(interpreter, program, record):
                 kept[0] = bytes(3_000_000)  #: bottom
 
         def up_again():
-            down(50_000)
+            down(20_000)
             kept[1] = bytes(2_000_000)  #: after
 
         threading.stack_size(512 << 20)

@@ -202,8 +202,7 @@ def test_bounds_change_nothing_but_the_work(python, timeline):
         assert rows_of(recording.file, query + condition) == rows_of(recording.file, query + plain), condition
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10])
-def test_temporary(interpreter, n, timeline):
+def test_temporary(interpreter, timeline):
     """By the definition, played by hand over every event of the process."""
     program, recording, _ = timeline(interpreter, 9)
     every = rows_of(
@@ -211,19 +210,20 @@ def test_temporary(interpreter, n, timeline):
         """SELECT e.kind, e.block, e.size, e.thread, e.allocator, s.file, s.line
         FROM events AS e LEFT JOIN stacks AS s ON s.stack = e.stack ORDER BY e.sequence""",
     )
-    latest, expected = collections.defaultdict(list), collections.Counter()
-    for event in every:
-        blocks = latest[event["thread"]]
-        if event["kind"] == "allocation":
-            blocks.append(event["block"])
-            del blocks[:-n]
-        elif event["block"] in blocks and (event["file"], event["allocator"]) == (str(program), "malloc"):
-            expected[event["line"]] += event["size"] if event["kind"] == "free" else -event["size"]
-    option = "--temporary" if n == 1 else f"--temporary={n}"
-    report = harness.report(recording.file, option, "--allocator", "malloc", "-n", "0")
-    rows = [r for r in report["rows"] if r["file"] == str(program) and r["bytes"]]
-    assert {r["line"]: r["bytes"] for r in rows} == {line: size for line, size in expected.items() if size}
-    assert report["view"]["temporary"] == n and report["view"]["at"] is None
+    for n in (1, 2, 3, 10):
+        latest, expected = collections.defaultdict(list), collections.Counter()
+        for event in every:
+            blocks = latest[event["thread"]]
+            if event["kind"] == "allocation":
+                blocks.append(event["block"])
+                del blocks[:-n]
+            elif event["block"] in blocks and (event["file"], event["allocator"]) == (str(program), "malloc"):
+                expected[event["line"]] += event["size"] if event["kind"] == "free" else -event["size"]
+        option = "--temporary" if n == 1 else f"--temporary={n}"
+        report = harness.report(recording.file, option, "--allocator", "malloc", "-n", "0")
+        rows = [r for r in report["rows"] if r["file"] == str(program) and r["bytes"]]
+        assert {r["line"]: r["bytes"] for r in rows} == {line: size for line, size in expected.items() if size}, n
+        assert report["view"]["temporary"] == n and report["view"]["at"] is None
 
 
 def test_temporary_and_kept_lines(interpreter, program, record):

@@ -6,49 +6,20 @@ import shutil
 import subprocess
 import zipfile
 
+import consumers
 import harness
 import pytest
 from harness import BUILD, REPOSITORY, run
+from installed import PROGRAM, assert_numbers, assert_works, package
 
-PACKAGES = BUILD / "packages"
 DOCS = REPOSITORY / "docs"
-PROGRAM = """
-    block = bytes(999_967)  #: block
-    kept = [bytes(967) for _ in range(1000)]  #: kept
-    del block
-"""
 
 
-def package(pattern):
-    found = list(PACKAGES.glob(pattern))
-    if not found:
-        pytest.skip("there are no packages: ./dev package makes them")
-    assert len(found) == 1
-    return found[0]
-
-
-def assert_works(heapline, python, program, folder):
-    """Records, reports exact numbers, and finds nothing wrong."""
+def worked(heapline, python, program, folder):
+    """What the doctor says of a heapline that does what it must; see assert_works()."""
     source = program(PROGRAM)
     file = folder / "installed.heapline"
-    run([heapline, "run", "-q", "-o", file, "--", python, source], check=0)
-    for name, at, sums in (
-        ("block", "peak", (1_000_000, 1)),
-        ("kept", "peak", (1_000_000, 1000)),
-        ("kept", "end", (1_000_000, 1000)),
-    ):
-        rows = run([heapline, "report", "--json", "-n0", "--allocator", "raw", "--allocator", "object",
-                    "--at", at, file], check=0).json["rows"]  # fmt: skip
-        line = source.lines[name]
-        held = [(row["bytes"], row["blocks"]) for row in rows if (row["file"], row["line"]) == (str(source), line)]
-        if name == "block":
-            assert sums in held, held
-        else:
-            assert sum(size for size, _ in held) >= sums[0] and sum(blocks for _, blocks in held) >= sums[1]
-    run([heapline, "check", "--verify", file], check=0)
-    told = run([heapline, "doctor", "--json", "--", python], check=0).json
-    assert told["works"]
-    return told
+    return assert_works(lambda *words: run([heapline, *words], check=0), python, source.lines, str(source), file)
 
 
 @pytest.fixture
@@ -89,9 +60,8 @@ def test_debian_package(dpkg, python, program, tmp_path):
         "usr/share/fish/vendor_completions.d/heapline.fish",
         "usr/share/zsh/site-functions/_heapline",
     }
-    told = assert_works(root / "usr/bin/heapline", python.path, program, tmp_path)
-    shims = [found["text"] for found in told["findings"] if found["subject"] == "shim"]
-    assert shims == [str(root / "usr/lib/x86_64-linux-gnu/heapline/libheapline.so")]
+    told = worked(root / "usr/bin/heapline", python.path, program, tmp_path)
+    assert told["shim"]["text"] == str(root / "usr/lib/x86_64-linux-gnu/heapline/libheapline.so")
     page = root / "usr/share/man/man1/heapline.1.gz"
     assert gzip.decompress(page.read_bytes()) == (DOCS / "heapline.1").read_bytes()
     dpkg("--purge", "heapline")
@@ -119,12 +89,35 @@ def test_wheel(program, tmp_path):
     pip = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     run([*pip, "install", "--no-index", "--no-compile", package("*.whl")], check=0)
     assert run([venv / "bin/python", "-c", "import heapline"]).status == 1  # there is nothing to import
-    told = assert_works(venv / "bin/heapline", venv / "bin/python", program, tmp_path)
-    shims = [found["text"] for found in told["findings"] if found["subject"] == "shim"]
-    assert shims == [str(venv.resolve() / "lib/heapline/libheapline.so")]
+    told = worked(venv / "bin/heapline", venv / "bin/python", program, tmp_path)
+    assert told["shim"]["text"] == str(venv.resolve() / "lib/heapline/libheapline.so")
     run([*pip, "uninstall", "-y", "heapline"], check=0)
     left = {name for name in files_of(venv) if "__pycache__" not in name}
     assert left == {name for name in before if "__pycache__" not in name}
+
+
+def test_uvx(python, program, tmp_path):
+    """As the README has it, for a script that is not executable; nothing is left outside uv's folders."""
+    source = program(PROGRAM, "app.py")
+    programs = consumers.uv()
+    env = harness.environment(
+        PATH=f"{programs}:{PATH}",
+        HOME=tmp_path / "home",
+        UV_CACHE_DIR=tmp_path / "cache",
+        UV_TOOL_DIR=tmp_path / "tools",
+        UV_PYTHON=python.path,
+        UV_PYTHON_DOWNLOADS="never",
+        UV_OFFLINE="1",
+    )
+
+    def heapline(*words):
+        return run(["uvx", "--quiet", "--from", package("*.whl"), "heapline", *words], env, check=0, cwd=tmp_path)
+
+    ran = heapline("run", "app.py")
+    (file,) = tmp_path.glob("app.*.heapline")
+    assert "peak" in ran.err and file.name in ran.err
+    assert_numbers(heapline, file, source.lines, str(source))
+    assert {path.name for path in tmp_path.iterdir()} <= {"app.py", file.name, "cache", "tools"}
 
 
 def test_libraries_in_the_wheel(tmp_path):

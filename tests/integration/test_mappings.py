@@ -217,12 +217,15 @@ NOTHING_MAPPED = """
     sys.setrecursionlimit(5000)
 
     def down(depth):
-        return [depth] and (down(depth - 1) if depth else [object() for _ in range(50_000)])
+        return [depth] and (down(depth - 1) if depth else [object() for _ in range(1_000)])
 
-    objects = [object() for _ in range(200_000)]
+    def work(depth):
+        return [object() for _ in range(50_000)], down(depth)
+
+    objects = [object() for _ in range(150_000)]
     large = [bytes(1 << 20) for _ in range(20)]
-    down(2000)
-    threads = [threading.Thread(target=down, args=(500,)) for _ in range(4)]
+    work(2000)
+    threads = [threading.Thread(target=work, args=(500,)) for _ in range(4)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     del objects, large

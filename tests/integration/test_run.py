@@ -194,6 +194,36 @@ def test_a_command_that_cannot_be_run(tmp_path):
         assert str(command) in ran.err
 
 
+def test_a_script_that_is_no_command(python, tmp_path):
+    """Not executable, or in no folder of PATH: python3 runs it. What can be executed is executed."""
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    (commands / "python3").symlink_to(python.path)
+    env = harness.environment(PATH=f"{commands}:/usr/bin:/bin")
+    script = tmp_path / "script.py"
+
+    def told(*words, status=0):
+        ran = run(heapline_run(words, tmp_path / "x", ["-f", "-q"]), env, check=status, cwd=tmp_path)
+        return ran.out
+
+    script.write_text("import sys; print(sys.argv); sys.exit(3)")
+    assert told("script.py", "-c", "one two", status=3) == "['script.py', '-c', 'one two']\n"
+    assert told("./script.py", status=3) == "['./script.py']\n"
+    assert harness.Recording(tmp_path / "x").process["command"] == ["python3", "./script.py"]
+    script.write_text("#!/bin/echo run by\n")
+    script.chmod(0o755)
+    assert told(script) == f"run by {script}\n"
+    script.rename(commands / "script.py")
+    assert told("script.py") == f"run by {commands}/script.py\n"
+    (tmp_path / "folder.py").mkdir()
+    told("folder.py", status=127)
+    told("./folder.py", status=126)
+    (commands / "python3").unlink()
+    script.write_text("")
+    env["PATH"] = str(commands)
+    told("./script.py", status=126)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["-h"]])
 def test_help(arguments):
     ran = run([RUN, *arguments], check=0)

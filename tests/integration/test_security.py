@@ -30,7 +30,6 @@ def daemon(tmp_path):
 
 
 def become(user):
-    harness.as_from_a_terminal()
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)

@@ -1,5 +1,6 @@
 """What was held, by call path: numbers that add up."""
 
+import collections
 import csv
 import io
 
@@ -38,8 +39,11 @@ def branches_of(file, *options, name="tree"):
 
 def assert_sums(branches):
     """Every branch is its own part, its children and what was folded."""
+    below = collections.defaultdict(list)
+    for branch in branches:
+        below[branch["parent"]].append(branch)
     for number, branch in enumerate(branches):
-        children = [b for b in branches if b["parent"] == number]
+        children = below[number]
         for kind in ("bytes", "blocks"):
             parts = branch["own_" + kind] + branch["folded_" + kind] + sum(c[kind] for c in children)
             assert branch[kind] == parts, (number, branch)

@@ -26,6 +26,7 @@
 #include "viewer/run/name.h"
 #include "viewer/run/summary.h"
 #include "viewer/run/supervise.h"
+#include "viewer/version.h"
 
 /* More levels than a recorded stack can have. */
 #define FRAMES_MAX 1000000
@@ -193,6 +194,15 @@ static bool read_request(struct run_request *request, char **arguments)
     return true;
 }
 
+/* The shim could not read native frames; the command runs all the same. */
+static void do_without_libunwind(struct run_request *request)
+{
+    if (!request->native || version_has_library(VERSION_LIBUNWIND))
+        return;
+    run_say("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");
+    request->native = false;
+}
+
 /* Opens /dev/null for those of the three standard streams that are closed, until exec: otherwise
  * our own descriptors would take their places. */
 static void occupy_standard_streams(void)
@@ -330,6 +340,7 @@ int command_run(char **arguments)
     if (request.help)
         return print_help();
     occupy_standard_streams();
+    do_without_libunwind(&request);
     struct run run;
     CLEANUP(cleanup_free) char *name = NULL;
     if (!run_prepare(&run, &request, &name))

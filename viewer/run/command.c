@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,42 @@ static bool set_environment(const struct command_plan *plan)
     return good;
 }
 
+/* A file of Python that is there, but not as a command: it is not executable, or in no folder of
+ * PATH. */
+static bool is_script(const char *word)
+{
+    static const char suffix[] = ".py";
+    size_t length = strlen(word);
+    struct stat status;
+    return *word != '-' && length >= sizeof suffix &&
+           !strcmp(word + length - strlen(suffix), suffix) && stat(word, &status) == 0 &&
+           S_ISREG(status.st_mode) && (!strchr(word, '/') || access(word, X_OK) != 0);
+}
+
+static void execute_script(char *const *words)
+{
+    size_t count = 0;
+    while (words[count])
+        count++;
+    char **longer = calloc(count + 2, sizeof *longer);
+    if (!longer)
+        return;
+    longer[0] = (char *)"python3";
+    memcpy(longer + 1, words, count * sizeof *words);
+    execvp(longer[0], longer);
+    free(longer);
+}
+
+/* Returns when it cannot, with errno. */
+static void execute(char *const *words)
+{
+    execvp(words[0], words);
+    int number = errno;
+    if (is_script(words[0]))
+        execute_script(words);
+    errno = number;
+}
+
 static _Noreturn void child_run(const struct command_plan *plan, int go, int failure)
 {
     char byte;
@@ -52,7 +89,7 @@ static _Noreturn void child_run(const struct command_plan *plan, int go, int fai
     errno = ENOMEM;
     if (set_environment(plan)) {
         signals_restore(plan->signals);
-        execvp(plan->words[0], plan->words);
+        execute(plan->words);
     }
     int number = errno;
     _exit(write(failure, &number, sizeof number) < 0 ? RUN_FAILED : RUN_CANNOT_EXECUTE);
