@@ -285,7 +285,7 @@ bool page_rows_init(struct page_rows *rows, struct recording *recording, const s
                     struct page_processes processes, struct page_limits limits)
 {
     *rows = (struct page_rows){.recording = recording, .query = query, .processes = processes};
-    grouping_init(&rows->grouping, recording, GROUP_BY_STACK, BLAME_NONE);
+    grouping_init(&rows->grouping, recording, GROUP_BY_CODE, BLAME_NONE);
     find_locations(rows);
     page_tree_init(&rows->tree);
     rows->row_of = memory_new(recording->process_count, sizeof *rows->row_of);
