@@ -181,6 +181,15 @@ static bool play_points(struct dhat *dhat)
     return true;
 }
 
+static bool play_all(struct dhat *dhat)
+{
+    struct progress *progress = dhat->recording->database.progress;
+    progress_begin(progress, "playing the events", dhat->answer.process_count);
+    bool good = play_points(dhat);
+    progress_end(progress);
+    return good;
+}
+
 /* --- frames --- */
 
 /* Those that have been used, by number; 0 is the root. */
@@ -344,7 +353,7 @@ bool export_dhat(FILE *stream, struct recording *recording, const struct query *
     if (good) {
         fold_parts(&dhat);
         make_points(&dhat);
-        good = !is_played || play_points(&dhat);
+        good = !is_played || play_all(&dhat);
     }
     if (good)
         put_file(stream, &dhat, is_played);
