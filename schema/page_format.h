@@ -11,6 +11,11 @@
  * are zigzag-coded). Columns stand one after the other, each with a number for every row. A "step"
  * is the difference from the row before, that of the first one from 0.
  *
+ * Numbers of files, functions and modules are those of the run's "files": [[path, package], …] of
+ * Python's source, [path, package, module] of native code; "functions": [name, …]; and "modules":
+ * [path, …], the programs and libraries that native code is of, each path once. Native files may
+ * have the same path when their modules are others.
+ *
  *   tree
  *     places    count; file; function; step of the line (signed)
  *               They are numbered from 2 on; 0 is no Python frame, 1 frames that were left out.
@@ -44,6 +49,6 @@
 #ifndef HEAPLINE_SCHEMA_PAGE_FORMAT_H
 #define HEAPLINE_SCHEMA_PAGE_FORMAT_H
 
-#define PAGE_FORMAT 1
+#define PAGE_FORMAT 2
 
 #endif

@@ -10,6 +10,9 @@
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
 
+#define QUESTIONS        4u
+#define QUESTIONS_NATIVE 6u
+
 static struct query question(const struct query *query, bool cumulative)
 {
     struct query asked = *query;
@@ -69,10 +72,9 @@ static bool ask_python(struct annotation *annotation, struct recording *recordin
     return !recording->symbols.module_count || ask(annotation, recording, &query, place);
 }
 
-bool annotation_init(struct annotation *annotation, struct recording *recording,
-                     const struct query *query)
+static bool ask_all(struct annotation *annotation, struct recording *recording,
+                    const struct query *query)
 {
-    *annotation = (struct annotation){0};
     struct query own = question(query, false), with_callees = question(query, true);
     struct query at_end = with_callees, temporary = own;
     at_end.at = (struct moment){.kind = MOMENT_END};
@@ -88,6 +90,18 @@ bool annotation_init(struct annotation *annotation, struct recording *recording,
            ask(annotation, recording, &at_end, place_at_end) &&
            ask(annotation, recording, &temporary, place_temporary) &&
            ask_python(annotation, recording, temporary, place_temporary);
+}
+
+bool annotation_init(struct annotation *annotation, struct recording *recording,
+                     const struct query *query)
+{
+    struct progress *progress = recording->database.progress;
+    *annotation = (struct annotation){0};
+    progress_begin(progress, "reading the recording",
+                   recording->symbols.module_count ? QUESTIONS_NATIVE : QUESTIONS);
+    bool good = ask_all(annotation, recording, query);
+    progress_end(progress);
+    return good;
 }
 
 void annotation_deinit(struct annotation *annotation)

@@ -208,9 +208,9 @@ static bool database_check_format(struct database *database)
     return true;
 }
 
-bool database_init(struct database *database, const char *path)
+bool database_init(struct database *database, const char *path, struct progress *progress)
 {
-    *database = (struct database){.path = path};
+    *database = (struct database){.path = path, .progress = progress};
     if (!database_check_file(database))
         return false;
     if (!database_connect(database, "")) {

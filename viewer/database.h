@@ -11,19 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "viewer/progress.h"
 #include "viewer/sqlite.h"
 
 struct database {
     sqlite3 *connection;
-    const char *path; /* not owned */
-    int64_t format;   /* of the recording: 1 to STORE_FORMAT */
+    const char *path;          /* not owned */
+    struct progress *progress; /* is told how far long readings are; not owned, may be NULL */
+    int64_t format;            /* of the recording: 1 to STORE_FORMAT */
     char problem[1024];
 };
 
 /* Opens the file and begins a read transaction: whoever still writes to it changes nothing any
  * more for us. False, with a problem, when it is no recording of a format that is known here. Needs
- * database_deinit() in either case. */
-bool database_init(struct database *database, const char *path);
+ * database_deinit() in either case; path and progress must outlive it. */
+bool database_init(struct database *database, const char *path, struct progress *progress);
 void database_deinit(struct database *database);
 
 /* These keep a problem, unless there is one already, and return false. `reason` is a printf format.

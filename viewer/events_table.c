@@ -33,7 +33,7 @@ enum column {
     COLUMN_LIFETIME,
 };
 
-static char declaration[] =
+static const char declaration[] =
     "CREATE TABLE events (sequence INTEGER, time REAL, process INTEGER, thread INTEGER, "
     "kind TEXT, block INTEGER, size INTEGER, allocator TEXT, stack INTEGER, lifetime REAL)";
 
@@ -74,6 +74,7 @@ struct cursor {
     size_t thread_count;
     bool *wanted;
     struct block_times times;
+    bool is_scanning; /* a part of the database's progress has begun */
 };
 
 /* --- the process at hand --- */
@@ -199,6 +200,8 @@ static bool begin_source(struct cursor *cursor)
     bool good = history_walk_init(&cursor->walk, &cursor->database, source->id, source->counters,
                                   first, end);
     cursor->walk.wanted = cursor->wanted;
+    if (good)
+        history_walk_tell(&cursor->walk);
     return good;
 }
 
@@ -207,6 +210,20 @@ static bool begin_source(struct cursor *cursor)
 static int fail(const struct cursor *cursor)
 {
     return virtual_table_fail(cursor->base.pVtab, &cursor->database);
+}
+
+static void begin_scan(struct cursor *cursor)
+{
+    cursor->is_scanning = true;
+    progress_begin(cursor->database.progress, "reading the events", cursor->source_count);
+}
+
+static void end_scan(struct cursor *cursor)
+{
+    end_source(cursor);
+    if (cursor->is_scanning)
+        progress_end(cursor->database.progress);
+    cursor->is_scanning = false;
 }
 
 static int next(sqlite3_vtab_cursor *base)
@@ -225,6 +242,7 @@ static int next(sqlite3_vtab_cursor *base)
             end_source(cursor);
         }
     }
+    end_scan(cursor);
     cursor->at_end = true;
     return SQLITE_OK;
 }
@@ -337,7 +355,7 @@ static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_v
 
 static void reset(struct cursor *cursor)
 {
-    end_source(cursor);
+    end_scan(cursor);
     free(cursor->sources);
     cursor->sources = NULL;
     cursor->source_count = cursor->source = 0;
@@ -355,7 +373,10 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int c
     cursor->needs_lifetime = number;
     for (int i = 0; i < count; i++)
         narrow(&cursor->bounds, plan[2 * i] - 'a', plan[2 * i + 1], values[i]);
-    return load_sources(cursor) ? next(base) : fail(cursor);
+    if (!load_sources(cursor))
+        return fail(cursor);
+    begin_scan(cursor);
+    return next(base);
 }
 
 /* --- columns --- */
@@ -450,7 +471,7 @@ static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
     return SQLITE_OK;
 }
 
-int events_table_register(sqlite3 *connection)
+int events_table_register(sqlite3 *connection, struct progress *progress)
 {
     static const sqlite3_module module = {
         .iVersion = 1,
@@ -466,5 +487,6 @@ int events_table_register(sqlite3 *connection)
         .xColumn = column,
         .xRowid = row_number,
     };
-    return sqlite3_create_module(connection, "events", &module, declaration);
+    return virtual_table_register(connection, "events", &module,
+                                  (struct virtual_table_kind){declaration, progress});
 }

@@ -16,10 +16,12 @@
 #ifndef HEAPLINE_VIEWER_EVENTS_TABLE_H
 #define HEAPLINE_VIEWER_EVENTS_TABLE_H
 
+#include "viewer/progress.h"
 #include "viewer/sqlite.h"
 
-/* Makes the table known to a connection whose main database is a recording. Returns SQLite's
- * result. */
-int events_table_register(sqlite3 *connection);
+/* Makes the table known to a connection whose main database is a recording. How far a scan is, is
+ * told to `progress`, unless that is NULL; it must outlive the connection. Returns SQLite's result.
+ */
+int events_table_register(sqlite3 *connection, struct progress *progress);
 
 #endif

@@ -20,6 +20,6 @@ int sqlite3_extension_init(sqlite3 *connection, char **problem,
 {
     (void)problem;
     SQLITE_EXTENSION_INIT2(routines);
-    int status = events_table_register(connection);
+    int status = events_table_register(connection, NULL);
     return status == SQLITE_OK ? stacks_table_register(connection) : status;
 }

@@ -8,7 +8,8 @@
  *
  * Stacks are too many to be sorted. A stack's key is its node; nodes that look the same to the
  * reader (the same frames by line) share the smallest one. As parents come before their children,
- * one pass with a hash table of (key of the parent, key of the line) finds them.
+ * one pass with a hash table of (key of the parent, key of the line) finds them. Compilers call
+ * different files the same in different modules: who must know the module asks by code.
  */
 #include "viewer/grouping.h"
 
@@ -97,6 +98,15 @@ static int compare_lines(const void *a, const void *b, void *recording)
     return order ? order : compare_functions(a, b, recording);
 }
 
+/* The modules' order is that of their numbers. */
+static int compare_code(const void *a, const void *b, void *recording)
+{
+    int order = compare_lines(a, b, recording);
+    const struct module *one = frame_of(a, recording)->module;
+    const struct module *other = frame_of(b, recording)->module;
+    return order ? order : (one > other) - (one < other);
+}
+
 static int compare_source_lines(const void *a, const void *b, void *recording)
 {
     int order = compare_files(a, b, recording);
@@ -167,11 +177,11 @@ static uint32_t *stack_place(uint32_t *places, size_t mask, const struct groupin
     }
 }
 
-static void grouping_init_stacks(struct grouping *grouping)
+static void grouping_init_stacks(struct grouping *grouping, compare_things *compare)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
-    struct grouping lines;
-    grouping_init(&lines, grouping->recording, GROUP_BY_LINE, BLAME_NONE);
+    struct grouping lines = {.recording = grouping->recording};
+    grouping_sort(&lines, grouping->recording->symbols.frame_count, compare);
     grouping->line_keys = lines.keys;
     free(lines.members);
     grouping->key_count = (uint32_t)stacks->count;
@@ -192,23 +202,13 @@ static void grouping_init_stacks(struct grouping *grouping)
     free(places);
 }
 
-static bool is_package(const struct frame *frame, const char *name)
-{
-    return frame->package && !strcmp(frame->package, name);
-}
-
-/* Is it of those that everybody has, Python itself or the operating system? */
-static bool is_platform(const struct frame *frame)
-{
-    return is_package(frame, "stdlib") || is_package(frame, "system");
-}
-
 /* Does an inner frame take the blame from an outer one? Between the program and the library that it
  * calls stands the interpreter's own native code. */
 static bool takes_blame(const struct frame *outer, const struct frame *inner, bool seen_program)
 {
     bool may_pass = outer->module || !seen_program;
-    return is_package(outer, "program") || (may_pass && is_platform(outer) && !is_platform(inner));
+    return frame_is_of(outer, "program") ||
+           (may_pass && frame_is_platform(outer) && !frame_is_platform(inner));
 }
 
 /* Finds, parents first, whose frame is to blame for each stack. */
@@ -221,7 +221,7 @@ static void find_blamed(struct grouping *grouping)
     for (uint32_t node = 1; node < stacks->count; node++) {
         uint32_t parent = stacks->parent[node], location = stacks->location[node];
         uint32_t outer = grouping->blamed[parent];
-        bool is_program = is_package(&frames[location], "program");
+        bool is_program = frame_is_of(&frames[location], "program");
         seen[node] = seen[parent] || is_program;
         bool begins =
             is_program || !parent || takes_blame(&frames[outer], &frames[location], seen[parent]);
@@ -258,7 +258,7 @@ static void look_for_import(const struct grouping *grouping, struct importing *i
     const struct frame *frame = &frames[location];
     bool below = parent && is_import_system(&frames[stacks->location[parent]]);
     uint32_t module = importing->module[parent], call = importing->call[parent];
-    bool is_over = module && !is_package(&frames[module], "program");
+    bool is_over = module && !frame_is_of(&frames[module], "program");
     if (!is_over && is_import_system(frame) && !below) {
         call = node;
         module = 0;
@@ -329,7 +329,10 @@ void grouping_init(struct grouping *grouping, const struct recording *recording,
         grouping_sort(grouping, symbols->frame_count, compare_modules);
         break;
     case GROUP_BY_STACK:
-        grouping_init_stacks(grouping);
+        grouping_init_stacks(grouping, compare_lines);
+        break;
+    case GROUP_BY_CODE:
+        grouping_init_stacks(grouping, compare_code);
         break;
     case GROUP_BY_SOURCE_LINE:
         grouping_sort(grouping, symbols->frame_count, compare_source_lines);
@@ -384,6 +387,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
     case GROUP_BY_MODULE:
         return grouping->keys[grouping->recording->stacks.location[row->node]];
     case GROUP_BY_STACK:
+    case GROUP_BY_CODE:
         return grouping->keys[row->node];
     case GROUP_BY_PACKAGE:
     case GROUP_BY_SOURCE_LINE:
@@ -402,7 +406,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
 
 int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b)
 {
-    if (grouping->by == GROUP_BY_STACK) {
+    if (group_by_is_stack(grouping->by)) {
         const uint32_t *location = grouping->recording->stacks.location;
         int order =
             compare_numbers(grouping->line_keys[location[a]], grouping->line_keys[location[b]]);

@@ -22,6 +22,7 @@ enum group_by {
     GROUP_BY_SIZE,
     GROUP_BY_PROCESS,
     GROUP_BY_SOURCE_LINE, /* by file and line alone; users do not name it */
+    GROUP_BY_CODE,        /* by stack, lines of different modules apart; users do not name it */
 };
 
 /* Whom a block belongs to, by package, or by source line. */
@@ -42,7 +43,8 @@ struct grouping {
     uint32_t *keys;    /* by location, node, thread, allocator, size class or process index */
     uint32_t *members; /* by key: one of the things that have it */
     uint32_t key_count;
-    uint32_t *line_keys; /* by stack: what each location's key by line is */
+    uint32_t *line_keys; /* by stack: what each location's key by line is; by code: that too, but
+                          * those of one line in different modules are not the same */
     uint32_t *blamed;    /* with blame: a location, or GROUPING_NO_KEY, by node */
 };
 
@@ -58,14 +60,20 @@ void grouping_deinit(struct grouping *grouping);
 uint32_t grouping_key(const struct grouping *grouping, size_t process,
                       const struct counter_row *row);
 
-/* Compares two keys by what they are called; by stack: by what the innermost frames are called, and
- * where those are the same by the stacks' numbers. Never equal for different keys. */
+/* Compares two keys by what they are called; by stack or code: by what the innermost frames are
+ * called, and where those are the same by the stacks' numbers. Never equal for different keys. */
 int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b);
 
 /* The frame that a key by line, file, function or module stands for: one of them. */
 static inline const struct frame *grouping_frame(const struct grouping *grouping, uint32_t key)
 {
     return &grouping->recording->symbols.frames[grouping->members[key]];
+}
+
+/* Is it one of those whose rows are stacks? */
+static inline bool group_by_is_stack(enum group_by by)
+{
+    return by == GROUP_BY_STACK || by == GROUP_BY_CODE;
 }
 
 /* Is it one of the groupings whose rows are places in the code? */

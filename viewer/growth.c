@@ -152,23 +152,45 @@ static void pick(struct growth *growth, struct suspect *by_key, size_t keys)
         qsort(growth->suspects, growth->count, sizeof *growth->suspects, compare_suspects);
 }
 
-bool growth_init(struct growth *growth, struct recording *recording, const struct query *query)
+/* Takes the moments before the last one. */
+static bool ask_earlier(struct suspect *by_key, struct growth *growth, struct recording *recording,
+                        const struct query *query)
 {
-    *growth = (struct growth){0};
-    choose_times(growth, recording);
-    if (!ask(&growth->last, recording, query, growth->times, GROWTH_MOMENTS))
-        return false;
-    size_t keys = growth->last.grouping.key_count;
-    CLEANUP(cleanup_free) struct suspect *by_key = memory_new(keys, sizeof *by_key);
-    take_rows(by_key, &growth->last, GROWTH_MOMENTS);
     for (size_t i = 0; i < GROWTH_MOMENTS; i++) {
         CLEANUP(answer_deinit) struct answer answer;
         if (!ask(&answer, recording, query, growth->times, i))
             return false;
         take_rows(by_key, &answer, i);
     }
-    pick(growth, by_key, keys);
     return true;
+}
+
+/* The last moment comes first. About lifetimes it takes at least as long as all others. */
+static bool ask_all(struct growth *growth, struct recording *recording, const struct query *query)
+{
+    struct progress *half = query->lifetimes ? recording->database.progress : NULL;
+    if (!ask(&growth->last, recording, query, growth->times, GROWTH_MOMENTS))
+        return false;
+    size_t keys = growth->last.grouping.key_count;
+    CLEANUP(cleanup_free) struct suspect *by_key = memory_new(keys, sizeof *by_key);
+    take_rows(by_key, &growth->last, GROWTH_MOMENTS);
+    progress_begin(half, "looking at moments", GROWTH_MOMENTS);
+    bool good = ask_earlier(by_key, growth, recording, query);
+    progress_end(half);
+    if (good)
+        pick(growth, by_key, keys);
+    return good;
+}
+
+bool growth_init(struct growth *growth, struct recording *recording, const struct query *query)
+{
+    struct progress *progress = recording->database.progress;
+    *growth = (struct growth){0};
+    choose_times(growth, recording);
+    progress_begin(progress, "looking at moments", query->lifetimes ? 2 : GROWTH_MOMENTS + 1);
+    bool good = ask_all(growth, recording, query);
+    progress_end(progress);
+    return good;
 }
 
 void growth_deinit(struct growth *growth)

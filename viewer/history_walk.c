@@ -25,8 +25,18 @@ bool history_walk_init(struct history_walk *walk, struct database *database, uin
            database_damaged(database, "not enough memory for its history");
 }
 
+void history_walk_tell(struct history_walk *walk)
+{
+    uint64_t events = walk->end > walk->first ? walk->end - walk->first : 0;
+    walk->counts = walk->is_part = true;
+    progress_begin(walk->rows.database->progress, "reading the history", events);
+}
+
 void history_walk_deinit(struct history_walk *walk)
 {
+    if (walk->is_part)
+        progress_end(walk->rows.database->progress);
+    walk->is_part = false;
     rows_deinit(&walk->rows);
     history_reader_deinit(&walk->reader);
 }
@@ -80,6 +90,8 @@ enum rows_step history_walk_chunk(struct history_walk *walk)
         return walk_damaged(walk);
     walk->next = span.first_event + span.events;
     walk->next_block = span.first_block + blocks_of(&walk->reader);
+    if (walk->counts)
+        progress_step(walk->rows.database->progress, span.events);
     return ROWS_ROW;
 }
 

@@ -21,6 +21,8 @@ struct history_walk {
     uint64_t end;               /* number of the event to stop before */
     bool open;                  /* the reader has a chunk */
     const bool *wanted;         /* by counter, from 0; null: all. Others are passed over */
+    bool counts;                /* events that are passed are steps of the database's progress */
+    bool is_part;               /* ... of a part of their own */
 };
 
 /* Begins before event `first`, or before the chunk that it is in, and ends before event `end`.
@@ -29,6 +31,10 @@ struct history_walk {
 bool history_walk_init(struct history_walk *walk, struct database *database, uint32_t process,
                        uint32_t counters, uint64_t first, uint64_t end);
 void history_walk_deinit(struct history_walk *walk);
+
+/* What is walked is a part of the database's progress, from now on to history_walk_deinit(). For
+ * walks through all events of a long run. */
+void history_walk_tell(struct history_walk *walk);
 
 /* Reads the next chunk's summary into walk->reader. */
 enum rows_step history_walk_chunk(struct history_walk *walk);

@@ -77,9 +77,10 @@ static bool player_init(struct game *game, struct player *player, struct recordi
     const struct process *process = &recording->processes[number];
     player->process = process;
     player->inherited = memory_new(process->counter_count, sizeof *player->inherited);
-    return history_walk_init(&player->walk, &recording->database, process->id,
-                             process->counter_count, 0, process->events) &&
-           counters_visit(recording, number, note_inherited, player->inherited) &&
+    bool good = history_walk_init(&player->walk, &recording->database, process->id,
+                                  process->counter_count, 0, process->events);
+    player->walk.counts = true;
+    return good && counters_visit(recording, number, note_inherited, player->inherited) &&
            read_next(game, player);
 }
 
@@ -188,8 +189,17 @@ static void take_positions(struct game *game, const size_t *processes)
     }
 }
 
-bool peak_play(struct peak *peak, struct recording *recording, const size_t *processes,
-               size_t count)
+static uint64_t events_of(const struct recording *recording, const size_t *processes, size_t count)
+{
+    uint64_t events = 0;
+    for (size_t i = 0; i < count; i++)
+        events += recording->processes[processes[i]].events;
+    return events;
+}
+
+/* All of it, in one part of the progress. */
+static bool play_all(struct peak *peak, struct recording *recording, const size_t *processes,
+                     size_t count)
 {
     CLEANUP(game_deinit)
     struct game game = {
@@ -207,4 +217,14 @@ bool peak_play(struct peak *peak, struct recording *recording, const size_t *pro
     peak->is_known = !game.is_short;
     peak->time = game.is_short ? NAN : peak->time;
     return true;
+}
+
+bool peak_play(struct peak *peak, struct recording *recording, const size_t *processes,
+               size_t count)
+{
+    struct progress *progress = recording->database.progress;
+    progress_begin(progress, "looking for the peak", events_of(recording, processes, count));
+    bool good = play_all(peak, recording, processes, count);
+    progress_end(progress);
+    return good;
 }

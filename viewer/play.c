@@ -20,6 +20,7 @@ bool history_play(struct recording *recording, size_t process, uint64_t events, 
     CLEANUP(history_walk_deinit) struct history_walk walk;
     if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, events))
         return false;
+    history_walk_tell(&walk);
     struct history_event event;
     enum rows_step step;
     while ((step = history_walk_next(&walk, &event)) == ROWS_ROW)
@@ -40,6 +41,7 @@ bool history_lifetimes(struct recording *recording, size_t process, struct lifet
     CLEANUP(history_walk_deinit) struct history_walk walk;
     if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events))
         return false;
+    history_walk_tell(&walk);
     enum rows_step step;
     while ((step = history_walk_lifetimes(&walk, *lifetimes)) == ROWS_ROW)
         ;
@@ -119,6 +121,8 @@ bool history_play_lifetimes(struct recording *recording, size_t process,
     bool good =
         history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events) &&
         block_times_init(&count.times, &recording->database, of->id, of->counter_count, of->events);
+    if (good)
+        history_walk_tell(&walk);
     struct history_event event;
     enum rows_step step = ROWS_END;
     while (good && (step = history_walk_next(&walk, &event)) == ROWS_ROW)
@@ -223,6 +227,7 @@ static bool count_all(struct recording *recording, const struct process *of,
     CLEANUP(history_walk_deinit) struct history_walk walk;
     if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events))
         return false;
+    history_walk_tell(&walk);
     struct history_event event;
     enum rows_step step;
     while ((step = history_walk_next(&walk, &event)) == ROWS_ROW)

@@ -75,8 +75,10 @@ bool play_groups(struct recording *recording, size_t process, const uint32_t *gr
         return false;
     CLEANUP(history_walk_deinit) struct history_walk walk;
     uint64_t last_us = 0;
-    if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events) ||
-        !play(&walk, group_of, groups, &last_us))
+    if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events))
+        return false;
+    history_walk_tell(&walk);
+    if (!play(&walk, group_of, groups, &last_us))
         return false;
     if (walk.next < of->events)
         return database_refuse(&recording->database,

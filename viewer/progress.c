@@ -32,34 +32,77 @@ void progress_init(struct progress *progress, const char *command)
     set_next(progress, FIRST_MS);
 }
 
-void progress_deinit(struct progress *progress)
+/* How much of the outermost part is done, 0 to 1: each part is one step of the one around it. */
+static double share_done(const struct progress *progress)
 {
-    if (progress->is_shown)
-        fputs("\r\033[K", stderr);
+    double share = 0;
+    unsigned level = progress->depth < PROGRESS_LEVELS ? progress->depth : PROGRESS_LEVELS;
+    while (level--) {
+        const struct progress_part *part = &progress->parts[level];
+        share = part->whole ? ((double)part->done + share) / (double)part->whole : 0;
+        share = share < 1 ? share : 1;
+    }
+    return share;
 }
 
 static void show(struct progress *progress)
 {
-    if (progress->is_silent || !is_due(progress))
+    char percent[16] = "";
+    if (progress->is_silent || !progress->depth || !is_due(progress))
         return;
-    double share = progress->whole ? (double)progress->done / (double)progress->whole : 0;
-    fprintf(stderr, "\r%s: %s, %.0f %%\033[K", progress->command, progress->doing,
-            100 * (share < 1 ? share : 1));
-    fflush(stderr);
+    if (progress->parts[0].whole)
+        snprintf(percent, sizeof percent, ", %.0f %%", 100 * share_done(progress));
+    fprintf(stderr, "\r%s: %s%s\033[K", progress->command, progress->doing, percent);
     progress->is_shown = true;
     set_next(progress, INTERVAL_MS);
 }
 
+/* What comes next may be shown at once in its place. */
+static void hide(struct progress *progress)
+{
+    if (!progress->is_shown)
+        return;
+    fputs("\r\033[K", stderr);
+    progress->is_shown = false;
+    set_next(progress, 0);
+}
+
 void progress_begin(struct progress *progress, const char *doing, uint64_t whole)
 {
-    progress->doing = doing;
-    progress->done = 0;
-    progress->whole = whole;
+    if (!progress)
+        return;
+    if (!progress->depth)
+        progress->doing = doing;
+    if (progress->depth < PROGRESS_LEVELS)
+        progress->parts[progress->depth] = (struct progress_part){0, whole};
+    progress->depth++;
     show(progress);
 }
 
 void progress_step(struct progress *progress, uint64_t steps)
 {
-    progress->done += steps;
+    if (!progress)
+        return;
+    if (progress->depth && progress->depth <= PROGRESS_LEVELS)
+        progress->parts[progress->depth - 1].done += steps;
     show(progress);
+}
+
+void progress_end(struct progress *progress)
+{
+    if (!progress)
+        return;
+    progress->depth--;
+    if (progress->depth)
+        progress_step(progress, 1);
+    else
+        hide(progress);
+}
+
+void progress_silence(struct progress *progress)
+{
+    if (!progress)
+        return;
+    hide(progress);
+    progress->is_silent = true;
 }

@@ -434,13 +434,23 @@ static bool check_expected(struct recording *recording, size_t process, const st
                             recording->processes[process].pid);
 }
 
+/* How often a process's whole history is gone through, or a long part of it. */
+static uint64_t passes(const struct recording *recording, const struct query *query)
+{
+    bool of_moments = query->temporary > 1 || (query->between && recording->run.history);
+    return (uint64_t)of_moments + query->lifetimes;
+}
+
 static bool count_process(struct recording *recording, size_t process, struct count *count)
 {
+    struct progress *progress = recording->database.progress;
+    progress_begin(progress, "reading a process", passes(recording, count->query));
     bool good =
         load_moment(recording, process, count) &&
         (!count->query->lifetimes || history_lifetimes(recording, process, &count->lifetimes)) &&
         counters_visit(recording, process, count_row, count) &&
         check_expected(recording, process, count);
+    progress_end(progress);
     free(count->held);
     free(count->happened);
     free(count->lifetimes);
@@ -454,10 +464,15 @@ static bool count_process(struct recording *recording, size_t process, struct co
 
 static bool answer_count(struct answer *answer, struct recording *recording, struct count *count)
 {
-    for (size_t i = 0; i < answer->process_count; i++)
-        if (!count_process(recording, answer->processes[i], count))
-            return false;
     const struct query *query = &answer->query;
+    struct progress *progress = recording->database.progress;
+    bool good = true;
+    progress_begin(progress, "reading the recording", answer->process_count);
+    for (size_t i = 0; good && i < answer->process_count; i++)
+        good = count_process(recording, answer->processes[i], count);
+    progress_end(progress);
+    if (!good)
+        return false;
     return !query->between || count->in_order || !answer->process_count ||
            database_refuse(&recording->database, "%s is after %s; give the earlier one first",
                            moment_text(&query->from), moment_text(&query->to));

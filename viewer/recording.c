@@ -289,10 +289,10 @@ static bool load_peak(struct recording *recording)
            (!found || (load_peak_row(recording) && load_positions(recording)));
 }
 
-bool recording_init(struct recording *recording, const char *path)
+bool recording_init(struct recording *recording, const char *path, struct progress *progress)
 {
     *recording = (struct recording){0};
-    return database_init(&recording->database, path) && load_run(recording) &&
+    return database_init(&recording->database, path, progress) && load_run(recording) &&
            load_processes(recording) && endings_load(recording) && check_totals(recording) &&
            load_peak(recording) && count_counters(recording) &&
            symbols_init(&recording->symbols, &recording->database) &&

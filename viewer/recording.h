@@ -80,9 +80,10 @@ struct recording {
     struct stacks stacks;
 };
 
-/* Reads the file; false when that is not possible, and then recording_problem() says why. `path`
- * must outlive the recording. Needs recording_deinit() in either case. */
-bool recording_init(struct recording *recording, const char *path);
+/* Reads the file; false when that is not possible, and then recording_problem() says why. What
+ * takes long, also later on, is told to `progress`, unless that is NULL. Both must outlive the
+ * recording. Needs recording_deinit() in either case. */
+bool recording_init(struct recording *recording, const char *path, struct progress *progress);
 void recording_deinit(struct recording *recording);
 const char *recording_problem(const struct recording *recording);
 

@@ -24,6 +24,7 @@ struct replayer {
     void (*chunk)(void *context, const struct history_reader *reader);
     void (*event)(void *context, const struct history_event *event);
     void *context;
+    bool is_long; /* tells how far it is */
 };
 
 bool history_is_kept(struct recording *recording)
@@ -79,6 +80,8 @@ static bool replay_run(const struct replay *replay, uint64_t from, uint64_t to,
     CLEANUP(history_walk_deinit) struct history_walk walk;
     if (!begin_walk(replay, from, to, &walk))
         return false;
+    if (replayer->is_long)
+        history_walk_tell(&walk);
     enum rows_step step;
     while ((step = history_walk_chunk(&walk)) == ROWS_ROW) {
         if (walk.reader.span.first_event >= from && walk.next <= to)
@@ -254,7 +257,7 @@ static bool check_held(const struct replay *replay, const struct held *held)
 
 static bool hold(const struct replay *replay, uint64_t position, struct held *held)
 {
-    const struct replayer replayer = {hold_chunk, hold_event, held};
+    const struct replayer replayer = {hold_chunk, hold_event, held, false};
     uint64_t checkpoint;
     return find_checkpoint(replay, position, &checkpoint) &&
            (checkpoint == 0 || load_checkpoint(replay, checkpoint, held)) &&
@@ -333,7 +336,7 @@ static void count_event(void *context, const struct history_event *event)
 /* The number of blocks allocated before a position. */
 static bool blocks_before(const struct replay *replay, uint64_t position, uint64_t *blocks)
 {
-    const struct replayer replayer = {count_chunk, count_event, blocks};
+    const struct replayer replayer = {count_chunk, count_event, blocks, false};
     *blocks = 0;
     if (position == 0)
         return true;
@@ -353,7 +356,7 @@ static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct
     CLEANUP(cleanup_free) struct held *before = memory_new(counters, sizeof *before);
     CLEANUP(cleanup_free) struct held *after = memory_new(counters, sizeof *after);
     struct span_count count = {.happened = happened};
-    const struct replayer replayer = {span_chunk, span_event, &count};
+    const struct replayer replayer = {span_chunk, span_event, &count, true};
     if (!hold(replay, from, before) || !hold(replay, to, after) ||
         !blocks_before(replay, from, &count.first_block) ||
         !replay_run(replay, from, to, &replayer))

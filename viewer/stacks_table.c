@@ -18,8 +18,9 @@ enum column {
     COLUMN_FUNCTION,
 };
 
-static char declaration[] = "CREATE TABLE stacks (stack INTEGER, parent INTEGER, location INTEGER, "
-                            "file TEXT, line INTEGER, function TEXT)";
+static const char declaration[] =
+    "CREATE TABLE stacks (stack INTEGER, parent INTEGER, location INTEGER, "
+    "file TEXT, line INTEGER, function TEXT)";
 
 struct cursor {
     sqlite3_vtab_cursor base;
@@ -152,5 +153,6 @@ int stacks_table_register(sqlite3 *connection)
         .xColumn = column,
         .xRowid = row_number,
     };
-    return sqlite3_create_module(connection, "stacks", &module, declaration);
+    return virtual_table_register(connection, "stacks", &module,
+                                  (struct virtual_table_kind){declaration, NULL});
 }

@@ -213,6 +213,16 @@ void symbols_deinit(struct symbols *symbols)
     free(symbols->threads);
 }
 
+bool frame_is_of(const struct frame *frame, const char *package)
+{
+    return frame->package && !strcmp(frame->package, package);
+}
+
+bool frame_is_platform(const struct frame *frame)
+{
+    return frame_is_of(frame, "stdlib") || frame_is_of(frame, "system");
+}
+
 bool frame_is_offset(const struct frame *frame)
 {
     static const char sign[] = "+0x";

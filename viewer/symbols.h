@@ -44,6 +44,18 @@ static inline const char *frame_module(const struct frame *frame)
     return frame->module ? frame->module->path : frame->file;
 }
 
+/* Is its line known, or one that Python gives it? Of native code it is often not known. */
+static inline bool frame_has_line(const struct frame *frame)
+{
+    return frame->line || !frame->module;
+}
+
+/* Is it of a package of this name? */
+bool frame_is_of(const struct frame *frame, const char *package);
+
+/* Is it of those that everybody has, Python itself or the operating system? */
+bool frame_is_platform(const struct frame *frame);
+
 struct file {
     char *path; /* NULL: no such id */
     char *package;

@@ -19,6 +19,10 @@
 #include "viewer/memory.h"
 #include "viewer/slices.h"
 
+/* How often a process's history is gone through: for what it held at the exit, what was temporary,
+ * the lifetimes twice, and its part of the run's peak. */
+#define PASSES 5u
+
 /* What a counter must hold. */
 enum side {
     SIDE_PEAK,
@@ -157,8 +161,10 @@ static bool verify_part(struct recording *recording, size_t process,
     const struct process *of = &recording->processes[process];
     const struct peak_position *position = &of->at_run_peak;
     CLEANUP(cleanup_free) struct held *held = NULL;
-    if (!position->lived)
+    if (!position->lived) {
+        progress_step(recording->database.progress, 1);
         return true;
+    }
     if (!history_play(recording, process, position->events, &held))
         return false;
     struct own_part part = {.held = held};
@@ -188,13 +194,23 @@ static bool verify_run_peak(struct recording *recording, struct verification *ve
     return true;
 }
 
-enum verdict verify(struct recording *recording, struct verification *verification)
+static bool verify_all(struct recording *recording, struct verification *verification)
 {
-    *verification = (struct verification){0};
     for (size_t i = 0; i < recording->process_count; i++)
         if (!verify_process(recording, i, verification))
-            return VERDICT_UNKNOWN;
-    if (!verify_run_peak(recording, verification))
+            return false;
+    return verify_run_peak(recording, verification);
+}
+
+enum verdict verify(struct recording *recording, struct verification *verification)
+{
+    struct progress *progress = recording->database.progress;
+    *verification = (struct verification){0};
+    progress_begin(progress, "checking the history",
+                   recording->run.history ? PASSES * recording->process_count : 0);
+    bool good = verify_all(recording, verification);
+    progress_end(progress);
+    if (!good)
         return VERDICT_UNKNOWN;
     return *verification->difference ? VERDICT_DIFFERS : VERDICT_AGREES;
 }

@@ -3,17 +3,30 @@
  */
 #include "viewer/virtual_table.h"
 
-int virtual_table_connect(sqlite3 *connection, void *declaration, int count,
-                          const char *const *words, sqlite3_vtab **result, char **problem)
+#include <stdlib.h>
+
+#include "viewer/memory.h"
+
+int virtual_table_register(sqlite3 *connection, const char *name, const sqlite3_module *module,
+                           struct virtual_table_kind kind)
+{
+    struct virtual_table_kind *kept = memory_new(1, sizeof *kept);
+    *kept = kind;
+    return sqlite3_create_module_v2(connection, name, module, kept, free);
+}
+
+int virtual_table_connect(sqlite3 *connection, void *kind, int count, const char *const *words,
+                          sqlite3_vtab **result, char **problem)
 {
     (void)count, (void)words, (void)problem;
-    int status = sqlite3_declare_vtab(connection, declaration);
+    const struct virtual_table_kind *of = kind;
+    int status = sqlite3_declare_vtab(connection, of->declaration);
     if (status != SQLITE_OK)
         return status;
     struct virtual_table *table = sqlite3_malloc(sizeof *table);
     if (!table)
         return SQLITE_NOMEM;
-    *table = (struct virtual_table){.connection = connection};
+    *table = (struct virtual_table){.connection = connection, .progress = of->progress};
     *result = &table->base;
     return SQLITE_OK;
 }
@@ -26,9 +39,10 @@ int virtual_table_disconnect(sqlite3_vtab *table)
 
 struct database virtual_table_database(const sqlite3_vtab *table)
 {
-    sqlite3 *connection = ((const struct virtual_table *)table)->connection;
-    const char *path = sqlite3_db_filename(connection, "main");
-    return (struct database){.connection = connection, .path = path ? path : ""};
+    const struct virtual_table *of = (const struct virtual_table *)table;
+    const char *path = sqlite3_db_filename(of->connection, "main");
+    return (struct database){
+        .connection = of->connection, .path = path ? path : "", .progress = of->progress};
 }
 
 int virtual_table_fail(sqlite3_vtab *table, const struct database *database)

@@ -7,14 +7,25 @@
 
 #include "viewer/database.h"
 
+/* What a table is, for as long as its connection knows it. */
+struct virtual_table_kind {
+    const char *declaration;
+    struct progress *progress; /* is told how far long scans are; may be NULL */
+};
+
 struct virtual_table {
     sqlite3_vtab base;
     sqlite3 *connection;
+    struct progress *progress;
 };
 
-/* For sqlite3_module; sqlite3_create_module()'s last argument is the table's declaration. */
-int virtual_table_connect(sqlite3 *connection, void *declaration, int count,
-                          const char *const *words, sqlite3_vtab **result, char **problem);
+/* Makes a table known to a connection. Returns SQLite's result. */
+int virtual_table_register(sqlite3 *connection, const char *name, const sqlite3_module *module,
+                           struct virtual_table_kind kind);
+
+/* For sqlite3_module. */
+int virtual_table_connect(sqlite3 *connection, void *kind, int count, const char *const *words,
+                          sqlite3_vtab **result, char **problem);
 int virtual_table_disconnect(sqlite3_vtab *table);
 
 /* The main database of the table's connection, which stays SQLite's. */

@@ -186,12 +186,7 @@ def build_library(request, folder):
     """build_library(name, hidden): a library whose hidden function has this name."""
 
     def build(name, hidden="hidden"):
-        source = harness.Program.write(folder, native_library.LIBRARY, "library.c").path
-        output = folder / name
-        output.parent.mkdir(exist_ok=True)
-        command = ["gcc", "-O2", "-g", "-shared", "-fPIC", f"-Wl,{request.param}", f"-DHIDDEN={hidden}"]
-        subprocess.run([*command, "-o", output, source], check=True)
-        return output
+        return native_library.compile_library(folder, name, "-g", f"-Wl,{request.param}", hidden=hidden)
 
     return build
 

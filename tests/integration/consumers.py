@@ -62,7 +62,7 @@ def fetched(what, registry, command):
         argv, changes = command(part)
         if shutil.which(argv[0]) is None:
             pytest.fail(f"{argv[0]} is missing, which fetches {what}: ./dev test installs it")
-        got = run(argv, environment(**changes), cwd=part)
+        got = run(argv, environment(XDG_CACHE_HOME=None, **changes), cwd=part)
         if got.status == 0:
             os.rename(part, folder)
             return folder

@@ -48,6 +48,36 @@ SETTLE = "\nfor _ in range(60_000): bytearray(9)\n"
 # The functions on the stack of the block that CALL makes.
 NAMES = ["allocate", "hidden"]
 
+# Four libraries of LIBRARY, so that their functions, files and lines are called the same: how each is
+# made, and how much it holds in a recording of theirs.
+LIBRARIES = {
+    "libone.so": (["-g", "-Wl,--build-id"], 400_001),
+    "libtwo.so": (["-g", "-O1", "-Wl,--build-id"], 500_001),
+    "libplain.so": (["-g", "-Wl,--build-id=none"], 600_001),
+    "libbare.so": (["-s", "-Wl,--build-id"], 700_001),
+}
+
+LIBRARIES_SOURCE = '''
+    import _ctypes, sys, time
+
+    def call(path, size):
+        _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(path, 0), "allocate"), (size,))
+
+    def native():
+        for path, size in zip(sys.argv[1::2], sys.argv[2::2]):
+            call(path, int(size))
+
+    def rows(count):
+        return [[number, str(number) * 20] for number in range(count)]
+
+    early = rows(300)
+    native()
+    time.sleep(0.02)
+    kept = rows(500)
+    del early
+    time.sleep(0.02)
+'''
+
 # For tests that do not turn on how the library is told from others.
 WITH_ID = pytest.mark.parametrize("build_library", ["--build-id"], indirect=True)
 
@@ -55,6 +85,26 @@ WITH_ID = pytest.mark.parametrize("build_library", ["--build-id"], indirect=True
 def write(folder, source):
     text = "\n".join(map(textwrap.dedent, (HEAD, source, CALL + SETTLE)))
     return harness.Program.write(folder, text).path
+
+
+def compile_library(folder, name, *flags, hidden="hidden"):
+    """LIBRARY, as a file of this name in the folder."""
+    source = harness.Program.write(folder, LIBRARY, "library.c").path
+    output = folder / name
+    output.parent.mkdir(exist_ok=True)
+    command = ["gcc", "-O2", "-shared", "-fPIC", *flags, f"-DHIDDEN={hidden}", "-o", output, source]
+    subprocess.run(command, check=True)
+    return output
+
+
+def record_libraries(folder, name="run", more=0):
+    """A program in which each of LIBRARIES holds a block of its size and `more`."""
+    arguments = []
+    for library, (flags, size) in LIBRARIES.items():
+        arguments += [compile_library(folder, library, *flags), size + more]
+    program = harness.Program.write(folder, LIBRARIES_SOURCE)
+    command = ["/usr/bin/python3", "-I", "-S", program, *arguments]
+    return harness.record(command, folder / f"{name}.heapline", ["--native"], cwd=folder)
 
 
 def record(folder, python, source, *arguments, options=(), **more):

@@ -4,6 +4,7 @@ import collections
 import gzip
 
 Sample = collections.namedtuple("Sample", "stack values labels")
+Mapping = collections.namedtuple("Mapping", "file build_id start limit functions files lines inlines")
 
 
 def varint(data, at):
@@ -40,7 +41,8 @@ def numbers(packed):
 
 
 class Profile:
-    """`samples` have stacks of (function, file, line, address), the innermost frame first."""
+    """`samples` have stacks of (function, file, line, address), the innermost frame first;
+    `mapping_of` has the mapping of each address."""
 
     def __init__(self, file):
         profile = fields(gzip.decompress(file.read_bytes()))
@@ -50,10 +52,14 @@ class Profile:
         self.default_type = self.strings[profile[14][0]]
         self.time_nanos, self.duration_nanos = profile[9][0], sum(profile[10])
         self.comments = [self.strings[number] for number in profile[13]]
-        self.mappings = {m[1][0]: m for m in map(fields, profile[3])}
+        mappings = {m[1][0]: self._mapping(m) for m in map(fields, profile[3])}
+        self.mappings = list(mappings.values())
+        assert len(mappings) == len(profile[3])
         functions = {f[1][0]: f for f in map(fields, profile[5])}
         locations = {location[1][0]: location for location in map(fields, profile[4])}
         assert len(functions) == len(profile[5]) and len(locations) == len(profile[4])
+        self.mapping_of = {location[3][0]: mappings[location[2][0]] for location in locations.values()}
+        assert len(self.mapping_of) == len(locations)
         frames = {number: self._frame(location, functions) for number, location in locations.items()}
         self.samples = [self._sample(fields(sample), frames) for sample in profile[2]]
 
@@ -64,11 +70,13 @@ class Profile:
     def _text(self, message, field):
         return self.strings[message[field][0]] if message[field] else ""
 
+    def _mapping(self, mapping):
+        flags = (bool(mapping[field]) for field in (7, 8, 9, 10))
+        return Mapping(self._text(mapping, 5), self._text(mapping, 6), mapping[2][0], mapping[3][0], *flags)
+
     def _frame(self, location, functions):
         (line,) = map(fields, location[4])
         function = functions[line[1][0]]
-        mapping = self.mappings[location[2][0]]
-        assert mapping[2][0] <= location[3][0] < mapping[3][0]
         number = line[2][0] if line[2] else 0
         return self._text(function, 2), self._text(function, 4), number, location[3][0]
 

@@ -26,9 +26,11 @@ class Terminal:
         self.seen = ""
 
     def expect(self, text):
+        """Waits for a text; returns what came before it."""
         while text not in self.seen:
             self.seen += os.read(self.master, 4096).decode()
-        self.seen = self.seen.partition(text)[2]
+        before, _, self.seen = self.seen.partition(text)
+        return before
 
     def press(self, key):
         os.write(self.master, key)

@@ -12,6 +12,7 @@ import subprocess
 
 import consumers
 import harness
+import native_library
 import pytest
 from harness import BUILD, TESTS, run
 from profile_proto import Profile
@@ -71,6 +72,14 @@ def rich(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """A recording with native frames; see native_library.LIBRARIES."""
+    recording = native_library.record_libraries(tmp_path_factory.mktemp("native"))
+    harness.assert_complete(recording)
+    return recording
+
+
+@pytest.fixture(scope="module")
 def without_history(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slices")
     source = harness.Program.write(folder, "kept = [bytes(1000) for _ in range(100)]")
@@ -113,7 +122,14 @@ def escaped(text):
 
 def label(frame):
     function, file, line = frame
-    return function if file is None else f"{escaped(function)} ({escaped(file)}:{line})"
+    if file is None:
+        return function
+    return f"{escaped(function)} ({escaped(file)}:{line})" if line else f"{escaped(function)} ({escaped(file)})"
+
+
+def with_lines(stacks):
+    """As formats have them that say nothing of a line that is not known."""
+    return [(tuple((*frame[:2], frame[2] or None) for frame in frames), row) for frames, row in stacks]
 
 
 def sums_by_frame(stacks, value):
@@ -135,14 +151,19 @@ FILTERS = [("--include", "program.py"), ("--exclude", "program.py"), ("--allocat
 
 @pytest.mark.parametrize("options", [*MOMENTS, *FILTERS], ids=" ".join)
 def test_speedscope(rich, export, options):
-    (group,) = consumers.speedscope(export("speedscope", rich.file, *options))
-    stacks, report = stacks_of(rich, *options)
+    assert_speedscope(rich, export, options)
+
+
+def assert_speedscope(recording, export, options=()):
+    (group,) = consumers.speedscope(export("speedscope", recording.file, *options))
+    stacks, report = stacks_of(recording, *options)
     assert len(group["profiles"]) == 2 and group["name"].startswith("/usr/bin/python3 -I -S ")
     for profile, value in zip(group["profiles"], ("bytes", "allocated_bytes")):
         total = sum(row[value] for _, row in stacks)
         assert (profile["weight"], profile["total"], profile["unit"]) == (total, total, "bytes")
         frames = {tuple(frame[:3]): frame[3:] for frame in profile["frames"]}
-        assert frames == sums_by_frame(stacks, value)
+        assert len(frames) == len(profile["frames"])
+        assert frames == sums_by_frame(with_lines(stacks), value)
     assert group["profiles"][0]["weight"] == report["view"]["bytes"]
 
 
@@ -163,9 +184,13 @@ def test_speedscope_s_own_schema(rich, export):
 
 @pytest.mark.parametrize("options", [(), ("--between", "10%", "end"), FILTERS[0]], ids=" ".join)
 def test_folded(rich, export, options):
-    file = export("folded", rich.file, *options)
+    assert_folded(rich, export, options)
+
+
+def assert_folded(recording, export, options=()):
+    file = export("folded", recording.file, *options)
     wanted = collections.Counter()
-    stacks, _ = stacks_of(rich, *options)
+    stacks, _ = stacks_of(recording, *options)
     for frames, row in stacks:
         wanted[";".join(label(frame).replace(";", "\\u{3b}") for frame in frames)] += row["bytes"]
     lines = file.read_text().split("\n")
@@ -228,6 +253,8 @@ def test_pprof_lines_and_labels(rich, export):
 def test_every_sample_of_pprof(rich, export, options):
     profile = Profile(export("pprof", rich.file, *options))
     stacks, report = stacks_of(rich, *options)
+    (mapping,) = profile.mappings
+    assert mapping.file == "/usr/bin/python3" and mapping.build_id == ""
     assert [name for name, _ in profile.types] == list(VALUES) and profile.default_type == "inuse_space"
     assert [unit for _, unit in profile.types] == ["count", "bytes"] * 2
     assert (profile.period_type, profile.period) == (("space", "bytes"), 1)
@@ -251,6 +278,96 @@ def test_every_sample_of_pprof(rich, export, options):
     addresses = {frame[3]: frame[:3] for sample in profile.samples for frame in sample.stack}
     assert len(set(addresses.values())) == len(addresses)
     assert profile.comments[0].startswith("/usr/bin/python3") and len(profile.comments) in (2, 3)
+
+
+def native_samples(recording):
+    """{stack: [allocations, bytes allocated]} from the events, a stack being ((function, file, line,
+    module)…), the innermost frame first."""
+    query = """
+        SELECT stack, parent, stacks.function, stacks.file, stacks.line, module.path AS module
+        FROM stacks LEFT JOIN location ON location.id = stacks.location LEFT JOIN code ON code.id = code
+             LEFT JOIN file ON file.id = code.file LEFT JOIN module ON module.id = file.module
+        ORDER BY stack"""
+    frames = {}
+    for row in run([BUILD / "heapline", "sql", "--json", recording.file, query], check=0).json:
+        frame = (row["function"], row["file"], row["line"] or None, row["module"])
+        frames[row["stack"]] = (frame, *frames.get(row["parent"], ()))
+    frames[0] = ((NO_FRAME, None, None, None),)
+    query = "SELECT stack, count(*), sum(size) FROM events WHERE kind = 'allocation' GROUP BY stack"
+    found = collections.defaultdict(lambda: [0, 0])
+    for row in run([BUILD / "heapline", "sql", "--json", recording.file, query], check=0).json:
+        sums = found[frames[row["stack"]]]
+        sums[0] += row["count(*)"]
+        sums[1] += row["sum(size)"]
+    return dict(found)
+
+
+def test_native_frames_of_pprof(native, export):
+    """Each in the mapping of its module, those too that have everything else in common."""
+    profile = Profile(export("pprof", native.file))
+    python = profile.mappings[0]
+    assert (python.file, python.build_id) == ("/usr/bin/python3", "")
+    found = collections.defaultdict(lambda: [0, 0])
+    for sample in profile.samples:
+        stack = []
+        for function, file, line, address in sample.stack:
+            mapping = profile.mapping_of[address]
+            stack.append((function, file or None, line or None, None if mapping is python else mapping.file))
+        sums = found[tuple(stack)]
+        sums[0] += sample.values[0]
+        sums[1] += sample.values[1]
+    wanted = native_samples(native)
+    assert found == wanted
+    hidden = {stack[0][3] for stack in wanted if stack[0][0] == "hidden"}
+    assert hidden == {str(native.file.with_name(name)) for name in ("libone.so", "libtwo.so", "libplain.so")}
+
+
+def test_mappings_of_pprof(native, export):
+    """One for each module that stands in a sample, with its build-id and what is known of it."""
+    profile = Profile(export("pprof", native.file))
+    frames = {frame for stack in native_samples(native) for frame in stack}
+    python, *modules = profile.mappings
+    assert sorted(mapping.file for mapping in modules) == sorted({frame[3] for frame in frames} - {None})
+    for mapping in modules:
+        own = [frame for frame in frames if frame[3] == mapping.file]
+        assert mapping.functions and mapping.files == any(frame[1] != frame[3] for frame in own)
+        assert mapping.lines == mapping.inlines == any(frame[2] for frame in own)
+        if mapping.file.endswith("libplain.so"):
+            assert mapping.build_id == ""
+        else:
+            assert mapping.build_id == native_library.build_id(mapping.file)
+    assert python.functions and python.files and python.lines
+    libraries = {mapping.file.rpartition("/")[2]: mapping[4:] for mapping in modules}
+    assert libraries["libone.so"] == (True, True, True, True)
+    assert libraries["libbare.so"] == (True, False, False, False)
+    ranges = [(mapping.start, mapping.limit) for mapping in profile.mappings]
+    assert all(start < limit for start, limit in ranges)
+    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:]))
+    assert all(mapping.start <= address < mapping.limit for address, mapping in profile.mapping_of.items())
+
+
+def test_pprof_looks_for_no_binary(export, tmp_path):
+    """It asks no tool for names, and misses nothing, whether the libraries are there or not."""
+    recording = native_library.record_libraries(tmp_path)
+    file = export("pprof", recording.file)
+    tools, asked = tmp_path / "tools", tmp_path / "asked"
+    tools.mkdir()
+    for name in ("addr2line", "llvm-symbolizer", "nm", "llvm-nm", "objdump", "llvm-objdump"):
+        (tools / name).write_text(f'#!/bin/sh\n[ "$*" = --version ] || echo "$0 $*" >>{asked}\nexit 1\n')
+        (tools / name).chmod(0o755)
+    environment = harness.environment(PATH=f"{tools}:/usr/bin:/bin", HOME=tmp_path)
+    before = None
+    for _ in range(2):
+        printed = []
+        for view in (["-top"], ["-top", "-lines"], ["-traces"], ["-raw"]):
+            ran = run([consumers.pprof(), *view, "-nodecount=0", file], environment, check=0)
+            assert ran.err == "" and not asked.exists()
+            printed.append(ran.out)
+        assert all("libbare.so+0x" in out and "hidden" in out for out in printed)
+        assert before in (None, printed)
+        before = printed
+        for library in native_library.LIBRARIES:
+            (tmp_path / library).unlink(missing_ok=True)
 
 
 # --- DHAT ----------------------------------------------------------------------------------------
@@ -320,10 +437,15 @@ def test_dhat(rich, export):
 
 def test_dhat_of_one_process_at_a_moment(rich, export):
     pid = rich.process["pid"]
-    options = ("--pid", pid, "--at", "end", "--exclude", "program.py")
-    file = export("dhat", rich.file, *options)
+    assert_dhat(rich, export, ("--pid", pid, "--at", "end", "--exclude", "program.py"))
+
+
+def assert_dhat(recording, export, options):
+    """Of one process at its end."""
+    pid = recording.process["pid"]
+    file = export("dhat", recording.file, *options)
     shown = dhat(file)
-    stacks, report = stacks_of(rich, *options)
+    stacks, report = stacks_of(recording, *options)
     wanted = {tuple(label(frame) for frame in reversed(frames)): row for frames, row in stacks}
     for leaf in shown["leaves"]:
         row = wanted.pop(tuple(map(without_address, leaf["frames"])))
@@ -423,17 +545,22 @@ def keys_of(value):
 
 @pytest.mark.parametrize("options", [(), ("--between", "10%", "end"), ("--include", "program.py")], ids=" ".join)
 def test_memray_statistics(rich, export, options):
-    stats = json.loads(export("memray", rich.file, *options).read_text())
-    stacks, report = stacks_of(rich, *options)
+    assert assert_memray(rich, export, options)["metadata"]["has_native_traces"] is False
+
+
+def assert_memray(recording, export, options=()):
+    """Returns what was exported."""
+    stats = json.loads(export("memray", recording.file, *options).read_text())
+    stacks, report = stacks_of(recording, *options)
     assert stats["total_num_allocations"] == sum(row["allocations"] for _, row in stacks)
     assert stats["total_bytes_allocated"] == sum(row["allocated_bytes"] for _, row in stacks)
-    sizes = harness.report(rich.file, "--by", "size", "-n", "0", *options)["rows"]
+    sizes = harness.report(recording.file, "--by", "size", "-n", "0", *options)["rows"]
     wanted = {(row["size_min"], row["size_max"]): row["allocations"] for row in sizes if row["allocations"]}
     bins = {(b["min_bytes"], b["max_bytes"]): b["count"] for b in stats["allocation_size_histogram"]}
     assert {bin: count for bin, count in bins.items() if count} == wanted
     assert [least for least, _ in bins][1:] == [most + 1 for _, most in bins][:-1]
     names = {"malloc": "MALLOC", "mmap": "MMAP", "raw": "PYMALLOC_RAW", "mem": "PYMALLOC_MEM", "object": "PYMALLOC_OBJECT"}
-    allocators = harness.report(rich.file, "--by", "allocator", *options)["rows"]
+    allocators = harness.report(recording.file, "--by", "allocator", *options)["rows"]
     assert stats["allocator_type_distribution"] == {
         names[row["allocator"]]: row["allocations"] for row in allocators if row["allocations"]
     }
@@ -447,7 +574,8 @@ def test_memray_statistics(rich, export, options):
         assert all(sums[location] == number for location, number in top.items())
     assert sum(m["total_bytes"] for m in stats["top_modules_by_allocation_size"]) == stats["total_bytes_allocated"]
     assert stats["metadata"]["peak_memory"] == report["totals"]["peak_bytes"]
-    assert stats["metadata"]["pid"] == rich.process["pid"]
+    assert stats["metadata"]["pid"] == recording.process["pid"]
+    return stats
 
 
 def test_memray_s_own_names(rich, export, program, tmp_path):
@@ -464,6 +592,65 @@ def test_memray_s_own_names(rich, export, program, tmp_path):
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?\+00:00"
     for name in ("start_time", "end_time"):
         assert re.fullmatch(stamp, ours["metadata"][name]) and re.fullmatch(stamp, theirs["metadata"][name])
+
+
+# --- native frames -------------------------------------------------------------------------------
+
+
+def test_native_frames_of_stacks(native, export):
+    """Functions, files and lines; a function without a name is an offset in its library."""
+    frames = {frame for stack, _ in stacks_of(native)[0] for frame in stack}
+    source, bare = (str(native.file.with_name(name)) for name in ("library.c", "libbare.so"))
+    (offset,) = [frame for frame in frames if frame[0].startswith("libbare.so+0x")]
+    assert offset[1:] == (bare, 0) and ("allocate", bare, 0) in frames
+    (hidden,) = [frame for frame in frames if frame[0] == "hidden"]
+    assert hidden[1] == source and hidden[2] > 0
+    assert_speedscope(native, export)
+    assert_folded(native, export)
+    assert_dhat(native, export, ("--at", "end"))
+    folded = export("folded", native.file, "--at", "end").read_text()
+    assert f"allocate ({bare});{offset[0]} ({bare}) 700001\n" in folded
+    assert f";hidden ({source}:{hidden[2]}) 1500003\n" in folded
+
+
+def test_native_frames_of_tables(native, export):
+    source, bare = (str(native.file.with_name(name)) for name in ("library.c", "libbare.so"))
+    rows = list(csv.DictReader(export("csv", native.file, "--at", "end").open(newline="")))
+    assert [row["bytes"] for row in rows if row["file"] == source and row["function"] == "hidden"] == ["1500003"]
+    held = [row for row in rows if row["file"] == bare and row["function"].startswith("libbare.so+0x")]
+    assert [(row["line"], row["bytes"], row["blocks"]) for row in held] == [("0", "700001", "1")]
+    stacks = list(csv.DictReader(export("csv", native.file, "--at", "end", "--by", "stack").open(newline="")))
+    wanted = collections.Counter()
+    for frames, row in stacks_of(native, "--at", "end")[0]:
+        names = [f"{file}:{line} {function}" if line else f"{file} {function}" for function, file, line in frames]
+        wanted["" if frames[0][0] == NO_FRAME else ";".join(names)] += row["bytes"]
+    assert {row["stack"]: int(row["bytes"]) for row in stacks} == wanted and len(stacks) == len(wanted)
+    modules = csv.DictReader(export("csv", native.file, "--at", "end", "--by", "module").open(newline=""))
+    held = {row["module"]: int(row["bytes"]) for row in modules}
+    for name, (_, size) in native_library.LIBRARIES.items():
+        assert held[str(native.file.with_name(name))] == size
+
+
+def test_native_frames_of_statistics(native, export):
+    """Neither the interpreter nor the C library is whose allocations they are."""
+    stats = assert_memray(native, export)
+    assert stats["metadata"]["has_native_traces"] is True
+    assert {entry["module"] for entry in stats["top_modules_by_allocation_size"]} == {"program", "<root>"}
+    packages = dict(native.sql("SELECT path, package FROM file"))
+    wanted = collections.Counter()
+    for frames, row in stacks_of(native)[0]:
+        own = any(file and packages[file] not in ("stdlib", "system") for _, file, _ in frames)
+        wanted["program" if own else "<root>"] += row["allocated_bytes"]
+    assert {e["module"]: e["total_bytes"] for e in stats["top_modules_by_allocation_size"]} == wanted
+    load = "import json, sys, tracemalloc; s = tracemalloc.Snapshot.load(sys.argv[1]).statistics('lineno')\n"
+    load += "print(json.dumps([[t.traceback[0].filename, t.traceback[0].lineno, t.size, t.count] for t in s]))"
+    file = export("tracemalloc", native.file, "--at", "end")
+    found = {(name, line): (size, count) for name, line, size, count in run([consumers.PYTHON, "-c", load, file], check=0).json}
+    sums = collections.defaultdict(lambda: (0, 0))
+    for row in harness.report(native.file, "--at", "end", "-n", "0")["rows"]:
+        key = (row["file"] or "<unknown>", row["line"] or 0)
+        sums[key] = (sums[key][0] + row["bytes"], sums[key][1] + row["blocks"])
+    assert found == {key: value for key, value in sums.items() if value[1]}
 
 
 # --- all of them ---------------------------------------------------------------------------------

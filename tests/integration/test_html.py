@@ -11,6 +11,7 @@ from collections import Counter
 import browser as browsers
 import harness
 import interpreters
+import native_library
 import pytest
 from harness import BUILD, run
 
@@ -109,6 +110,19 @@ def recording(folder):
 @pytest.fixture(scope="module")
 def page(recording, folder):
     return page_of(recording, folder)
+
+
+@pytest.fixture(scope="module")
+def native(folder):
+    """A recording with native frames; see native_library.LIBRARIES."""
+    libraries = folder / "libraries"
+    libraries.mkdir()
+    return native_library.record_libraries(libraries)
+
+
+@pytest.fixture(scope="module")
+def native_page(native, folder):
+    return page_of(native, folder, name="native.html")
 
 
 def number(text):
@@ -357,6 +371,122 @@ def test_sorting(browser, page):
     assert browser("evaluate", "document.querySelector('th[aria-sort]').getAttribute('aria-sort')") == "ascending"
 
 
+# --- native frames ---
+
+NATIVE_GROUPS = ("module", "line", "function", "file", "package")
+
+
+def names(browser):
+    """{what a row is called: what it holds}"""
+    return dict(zip(browser("texts", ".table tbody .name-line > :first-child"), (row[0] for row in rows(browser))))
+
+
+def choices(browser, label):
+    return browser("evaluate", f"[...document.querySelector(\"select[aria-label='{label}']\").options].map((one) => one.value)")
+
+
+def test_rows_by_module(browser, native, native_page):
+    """Those of heapline report --by module, with its names and to the byte, at any moment."""
+    browser.open(native_page)
+    assert "module" in choices(browser, "Rows are") and "module" in choices(browser, "Colours")
+    for at in ("peak", "end", "exit"):
+        browser("look", f"wide=table&by=module&at={at}")
+        report = native.report(at, "module")
+        assert [row[:4] for row in rows(browser)] == sorted(held(report), key=lambda row: -row[0])
+        short = lambda path: path.rpartition("/")[2] if path else "no Python frame"
+        shown = names(browser)
+        assert shown == {short(row["module"]): row["bytes"] for row in report["rows"]}
+        assert {name: shown[name] for name in native_library.LIBRARIES} == {
+            name: size for name, (_, size) in native_library.LIBRARIES.items()
+        }
+    paths = browser("evaluate", "[...document.querySelectorAll('.table .name-line')].map((line) => line.title)")
+    assert set(filter(None, paths)) == {row["module"] for row in native.report("exit", "module")["rows"]} - {None}
+    ((started, ended, length),) = native.sql("SELECT process.started, end_time, seconds FROM process, run")
+    part = lambda share: (started + share * (ended - started)) / length
+    browser("clickAt", ".u-over", part(0.5), 0.5)
+    assert_rows([row[:4] for row in rows(browser)], held(native.report(f"{moment(browser)}s", "module")))
+    browser("drag", ".u-over", part(0.25), part(1))
+    first, last = re.search(r"from=([\d.]+)&to=([\d.]+)", browser("fragment")).groups()
+    span = harness.report(native.file, "--between", f"{first}s", f"{last}s", "-n", "0", "--by", "module")
+    keys = ("bytes", "blocks", "freed_bytes", "freed_blocks", "net_bytes", "allocated_bytes", "allocations")
+    assert_rows(rows(browser), [tuple(row[key] for key in keys) for row in span["rows"]])
+    quiet(browser)
+
+
+def test_native_rows_by_anything(browser, native, native_page):
+    """A line that is in three libraries is one line, whatever tells them apart otherwise."""
+    browser.open(native_page)
+    assert "frames in stacks are shown" not in browser("text", ".about-body")  # none is folded
+    for by in NATIVE_GROUPS:
+        browser("look", f"wide=table&by={by}&at=end")
+        assert_rows([row[:4] for row in rows(browser)], held(native.report("end", by)))
+    for by in NATIVE_GROUPS[:-1]:
+        browser("look", f"wide=table&by={by}&cumulative=1")
+        assert_rows([row[:4] for row in rows(browser)], held(native.report("peak", by, "--cumulative")))
+    browser("look", "wide=table&at=end&search=hidden")
+    (hidden,) = [row for row in native.report("end", "line")["rows"] if row["function"] == "hidden"]
+    assert [row[:2] for row in rows(browser)] == [(hidden["bytes"], 3)] and hidden["bytes"] == 1_500_003
+    quiet(browser)
+
+
+@pytest.mark.parametrize("option", ["include", "exclude"])
+def test_filters_know_libraries(browser, native, native_page, option):
+    browser.open(native_page)
+    for pattern in ("libtwo.so", "library.c", "*/lib*.so"):
+        browser("look", f"wide=table&by=module&at=end&{option}={pattern}")
+        report = native.report("end", "module", f"--{option}", pattern)
+        assert_rows([row[:4] for row in rows(browser)], held(report))
+        assert sums(browser)[0] == report["view"]["bytes"] > 0
+
+
+def test_search_knows_libraries(browser, native, native_page):
+    browser.open(native_page, "#at=end")
+    browser("fill", "input[type=search]", "libtwo.so")
+    report = native.report("end", "module", "--cumulative")
+    (row,) = [row for row in report["rows"] if (row["module"] or "").endswith("/libtwo.so")]
+    share = f"{100 * row['bytes'] / report['view']['bytes']:.1f}"
+    assert browser("text", ".found").replace("\u202f", "").startswith(f"{share}% in 2 lines")
+
+
+def test_a_native_frame_says_its_library(browser, native_page):
+    browser.open(native_page, "#at=end&colours=module&inverted=1")
+    told = set()
+    for part in range(40):
+        browser("hoverAt", ".flame-scroller", (part + 0.5) / 40, 30 / 440)
+        shown = browser("text", ".tooltip")
+        if shown.startswith("hidden\n"):
+            told.add(shown.split("\n")[2])
+    assert told == {"libone.so", "libtwo.so", "libplain.so"}
+    quiet(browser)
+
+
+def test_python_alone_has_no_modules(browser, page, recording):
+    """As files are its modules, there is nothing to choose; and what an address asks for is shown."""
+    browser.open(page, "#wide=table&by=module&colours=module")
+    assert "module" not in choices(browser, "Rows are") + choices(browser, "Colours")
+    assert_rows([row[:4] for row in rows(browser)], held(recording.report("peak", "module")))
+    quiet(browser)
+
+
+def test_modules_that_changed(browser, native, folder):
+    """Between two runs."""
+    other = native_library.record_libraries(native.file.parent, "other", more=1000)
+    file = folder / "modules.html"
+    html("-o", file, native.file, other.file)
+    diff = [HEAPLINE, "diff", "--at", "end", "-n", "0", "--json"]
+    for by in ("module", "function", "line"):
+        changes = run([*diff, "--by", by, native.file, other.file], check=0).json
+        browser.open(file, f"#by={by}&wide=table&at=end")
+        assert sums(browser)[1:3] == (changes["old"]["bytes"], changes["new"]["bytes"])
+        wanted = [(row["bytes_change"], row["bytes"], row["blocks_change"]) for row in changes["rows"]]
+        shown = [(row[0], row[2], row[3]) for row in rows(browser)]
+        assert Counter(row for row in shown if row[0]) == Counter(row for row in wanted if row[0])
+    browser("look", "by=module&wide=table&at=end")
+    changed = names(browser)
+    assert {changed[name] for name in native_library.LIBRARIES} == {1000}
+    quiet(browser)
+
+
 # --- the source ---
 
 
@@ -439,15 +569,16 @@ def test_what_changed_between_two_runs(browser, recording, folder):
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_width_and_both_themes(browser, page, folder, width, dark):
+def test_every_width_and_both_themes(browser, page, native_page, folder, width, dark):
     """Nothing is wider than the window, colours are the theme's, and axe finds nothing serious."""
-    browser.open(page, width=width, dark=dark, bypass=True)
-    assert browser("evaluate", "document.documentElement.scrollWidth") == width
-    ground = browser("evaluate", "getComputedStyle(document.documentElement).backgroundColor")
-    assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 128) == dark
-    browser("screenshot", folder / f"{width}-{'dark' if dark else 'light'}.png", True)
-    serious = [found for found in browser("axe") if found[1] in ("serious", "critical")]
-    assert serious == []
+    for name, shown, fragment in (("python", page, ""), ("native", native_page, "#by=module&colours=module")):
+        browser.open(shown, fragment, width=width, dark=dark, bypass=True)
+        assert browser("evaluate", "document.documentElement.scrollWidth") == width
+        ground = browser("evaluate", "getComputedStyle(document.documentElement).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 128) == dark
+        browser("screenshot", folder / f"{name}-{width}-{'dark' if dark else 'light'}.png", True)
+        serious = [found for found in browser("axe") if found[1] in ("serious", "critical")]
+        assert serious == []
 
 
 # --- bad input ---

@@ -28,7 +28,7 @@ static int set_up(void **state)
     query.by = GROUP_BY_STACK;
     query.limit = 0;
     return recording_make(fixture.path, &made) &&
-                   recording_init(&fixture.recording, fixture.path) &&
+                   recording_init(&fixture.recording, fixture.path, NULL) &&
                    answer_init(&fixture.answer, &fixture.recording, &query)
                ? 0
                : -1;

@@ -49,7 +49,7 @@ static int set_up(void **state)
     fixture->processes = (struct page_processes){fixture->list, 2, &fixture->peak};
     query_init(&fixture->query);
     return recording_make(fixture->path, &made) &&
-                   recording_init(&fixture->recording, fixture->path) &&
+                   recording_init(&fixture->recording, fixture->path, NULL) &&
                    peak_init(&fixture->peak, &fixture->recording, fixture->list, 2)
                ? 0
                : -1;

@@ -42,7 +42,7 @@ static int set_up(void **state)
     unlink(fixture->path);
     *state = fixture;
     return recording_make(fixture->path, &made) &&
-                   recording_init(&fixture->recording, fixture->path)
+                   recording_init(&fixture->recording, fixture->path, NULL)
                ? 0
                : -1;
 }
@@ -265,7 +265,7 @@ static bool ask(const char *path)
     struct recording recording;
     struct answer answer;
     struct query query = query_by(GROUP_BY_LINE, MOMENT_PEAK);
-    bool good = recording_init(&recording, path);
+    bool good = recording_init(&recording, path, NULL);
     if (good) {
         good = answer_init(&answer, &recording, &query);
         answer_deinit(&answer);

@@ -81,10 +81,12 @@ static int say(int status, const char *file, const char *text)
 
 static int check_file(const char *file)
 {
+    struct progress progress;
+    progress_init(&progress, "heapline check");
     CLEANUP(recording_deinit) struct recording recording;
     struct verification verification;
     char text[64];
-    if (!recording_init(&recording, file)) {
+    if (!recording_init(&recording, file, &progress)) {
         fprintf(stderr, "heapline check: %s\n", recording_problem(&recording));
         return CHECK_UNKNOWN;
     }

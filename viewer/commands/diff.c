@@ -191,15 +191,27 @@ static bool ask(struct answer *answer, struct recording *recording,
     return answer_init(answer, recording, &query);
 }
 
+/* Asks both. Returns the recording that has a problem; NULL: none. */
+static struct recording *ask_both(struct answer *old, struct recording *before, struct answer *new,
+                                  struct recording *after, const struct diff_request *request)
+{
+    struct progress *progress = before->database.progress;
+    progress_begin(progress, "reading the recording", 2);
+    struct recording *bad = !ask(old, before, request, 0)  ? before
+                            : !ask(new, after, request, 1) ? after
+                                                           : NULL;
+    progress_end(progress);
+    return bad;
+}
+
 static int compare(const struct diff_request *request, struct recording *before,
                    struct recording *after)
 {
     CLEANUP(answer_deinit) struct answer old = {0};
     CLEANUP(answer_deinit) struct answer new = {0};
-    if (!ask(&old, before, request, 0))
-        return fail(before);
-    if (!ask(&new, after, request, 1))
-        return fail(after);
+    const struct recording *bad = ask_both(&old, before, &new, after, request);
+    if (bad)
+        return fail(bad);
     CLEANUP(difference_deinit) struct difference difference;
     difference_init(&difference, (struct side){before, &old}, (struct side){after, &new});
     return print(request, &difference);
@@ -207,11 +219,13 @@ static int compare(const struct diff_request *request, struct recording *before,
 
 static int compare_files(const struct diff_request *request)
 {
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording before = {0};
     CLEANUP(recording_deinit) struct recording after = {0};
-    if (!recording_init(&before, request->files[0]))
+    if (!recording_init(&before, request->files[0], &progress))
         return fail(&before);
-    if (!recording_init(&after, request->files[1]))
+    if (!recording_init(&after, request->files[1], &progress))
         return fail(&after);
     return compare(request, &before, &after);
 }
@@ -219,8 +233,10 @@ static int compare_files(const struct diff_request *request)
 static int compare_moments(void *context, const char *file)
 {
     const struct diff_request *request = context;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording = {0};
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, &progress))
         return fail(&recording);
     return compare(request, &recording, &recording);
 }

@@ -103,7 +103,9 @@ int command_doctor(char **arguments)
     if (request.form.help)
         return print_help();
     char *const *command = *request.command ? request.command : usual_command;
-    CLEANUP(findings_deinit) struct findings findings = {0};
+    struct progress progress;
+    progress_init(&progress, COMMAND);
+    CLEANUP(findings_deinit) struct findings findings = {.progress = &progress};
     doctor_examine_machine(&findings);
     doctor_examine_environment(&findings);
     if (doctor_examine_python(&findings, command))

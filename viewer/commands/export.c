@@ -210,11 +210,13 @@ static bool write_export(void *context, FILE *stream)
 
 static int export_file(void *context, const char *file)
 {
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     struct export_job job = {.request = context};
     const char *output = job.request->output;
     if (output_is(COMMAND, output, file))
         return STATUS_FAILED;
-    int status = recording_init(&job.recording, file)
+    int status = recording_init(&job.recording, file, &progress)
                      ? output_write(COMMAND, output, write_export, &job)
                      : arguments_fail(COMMAND, recording_problem(&job.recording));
     recording_deinit(&job.recording);

@@ -13,7 +13,6 @@
 #include "viewer/commands/output.h"
 #include "viewer/commands/query_options.h"
 #include "viewer/html/page.h"
-#include "viewer/progress.h"
 #include "viewer/recording.h"
 
 #define COMMAND "heapline html"
@@ -104,10 +103,7 @@ static bool write_data(void *context, FILE *stream)
 static int write_recordings(const struct html_request *request, struct recording *const *recordings,
                             size_t count)
 {
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    json_t *data = page_data(recordings, count, &request->query, &progress);
-    progress_deinit(&progress);
+    json_t *data = page_data(recordings, count, &request->query);
     if (data) {
         int status = output_write(COMMAND, request->output, write_data, data);
         json_decref(data);
@@ -124,8 +120,10 @@ static int write_one(void *context, const char *file)
     const struct html_request *request = context;
     if (output_is(COMMAND, request->output, file))
         return STATUS_FAILED;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, &progress))
         return arguments_fail(COMMAND, recording_problem(&recording));
     return write_recordings(request, (struct recording *[]){&recording}, 1);
 }
@@ -135,11 +133,13 @@ static int write_two(const struct html_request *request)
     for (size_t i = 0; i < 2; i++)
         if (output_is(COMMAND, request->output, request->files[i]))
             return STATUS_FAILED;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording before = {0};
     CLEANUP(recording_deinit) struct recording after = {0};
-    if (!recording_init(&before, request->files[0]))
+    if (!recording_init(&before, request->files[0], &progress))
         return arguments_fail(COMMAND, recording_problem(&before));
-    if (!recording_init(&after, request->files[1]))
+    if (!recording_init(&after, request->files[1], &progress))
         return arguments_fail(COMMAND, recording_problem(&after));
     return write_recordings(request, (struct recording *[]){&before, &after}, 2);
 }

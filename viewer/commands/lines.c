@@ -545,8 +545,10 @@ static int print(struct page *page, const struct chosen *chosen)
 static int ask_file(void *context, const char *file)
 {
     const struct lines_request *request = context;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, &progress))
         return arguments_fail(COMMAND, recording_problem(&recording));
     CLEANUP(annotation_deinit) struct annotation annotation;
     if (!annotation_init(&annotation, &recording, &request->query))

@@ -360,7 +360,7 @@ static int show(void *context, const char *file)
 {
     const struct processes_request *request = context;
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, NULL))
         return arguments_fail(COMMAND, recording_problem(&recording));
     CLEANUP(process_tree_deinit) struct process_tree tree;
     process_tree_init(&tree, &recording, request->sort);

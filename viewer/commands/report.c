@@ -186,8 +186,10 @@ static int report_lives(const struct report_request *request, struct recording *
 static int report_file(void *context, const char *file)
 {
     const struct report_request *request = context;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, &progress))
         return arguments_fail(COMMAND, recording_problem(&recording));
     if (request->growing)
         return report_growing(request, &recording);

@@ -306,12 +306,15 @@ static int run_undo(struct run *run, const struct run_request *request, int numb
 static void run_conclude(struct run *run, const struct run_request *request, int wait_status)
 {
     char trouble[CONTROL_TEXT_MAX];
+    struct progress progress;
+    progress_init(&progress, "heapline run");
     if (request->session) { /* it goes on */
         if (!request->quiet)
             run_say("recorded in the daemon's %s", request->output);
         return;
     }
-    switch (collector_finish(&run->collector, &run->signals, wait_status, trouble)) {
+    switch (collector_finish(&run->collector, &run->signals, wait_status, trouble,
+                             request->quiet ? NULL : &progress)) {
     case COLLECTOR_DONE:
         if (*trouble)
             run_say("not everything was recorded: %s", trouble);

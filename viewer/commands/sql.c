@@ -3,13 +3,15 @@
  * `events` (events_table.h) and `stacks` (stacks_table.h). Nothing can be written.
  *
  * Rows are printed as they come. For the columns of the table that people read, the first rows
- * decide how wide they are.
+ * decide how wide they are. Until the first one comes it is said how far the scan is, and where
+ * rows are not printed on the same terminal also later.
  */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "viewer/cleanup.h"
 #include "viewer/commands/arguments.h"
@@ -199,7 +201,8 @@ static int fail(const struct database *database)
 }
 
 /* Prints one statement's rows; returns SQLite's last result. */
-static int print_rows(const struct sql_request *request, sqlite3_stmt *statement)
+static int print_rows(const struct sql_request *request, sqlite3_stmt *statement,
+                      struct progress *progress)
 {
     int columns = sqlite3_column_count(statement), step;
     struct lines lines = {
@@ -211,6 +214,8 @@ static int print_rows(const struct sql_request *request, sqlite3_stmt *statement
     if (request->form.json)
         fputs("[", stdout);
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (first && isatty(STDOUT_FILENO))
+            progress_silence(progress);
         if (first && request->form.csv)
             print_csv_row(statement, true);
         else if (first && !request->form.json)
@@ -237,7 +242,7 @@ static int answer(const struct sql_request *request, struct database *database, 
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
             return fail(database);
-        int step = statement ? print_rows(request, statement) : SQLITE_DONE;
+        int step = statement ? print_rows(request, statement, database->progress) : SQLITE_DONE;
         sqlite3_finalize(statement);
         if (step != SQLITE_DONE)
             return fail(database);
@@ -247,9 +252,11 @@ static int answer(const struct sql_request *request, struct database *database, 
 
 static int ask_file(const struct sql_request *request, const char *file, const char *query)
 {
+    struct progress progress;
+    progress_init(&progress, "heapline sql");
     CLEANUP(database_deinit) struct database database;
-    if (!database_init(&database, file) ||
-        events_table_register(database.connection) != SQLITE_OK ||
+    if (!database_init(&database, file, &progress) ||
+        events_table_register(database.connection, &progress) != SQLITE_OK ||
         stacks_table_register(database.connection) != SQLITE_OK)
         return fail(&database);
     return answer(request, &database, query);

@@ -112,7 +112,7 @@ static bool timeline_init(struct timeline *timeline, const struct timeline_reque
 {
     *timeline = (struct timeline){0};
     struct recording *recording = &timeline->recording;
-    if (!recording_init(recording, file))
+    if (!recording_init(recording, file, NULL))
         return false;
     timeline->processes = memory_new(recording->process_count, sizeof *timeline->processes);
     timeline->samples = memory_new(recording->process_count, sizeof *timeline->samples);

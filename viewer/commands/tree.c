@@ -329,8 +329,10 @@ static int show(const struct tree_request *request, const struct recording *reco
 static int ask_file(void *context, const char *file)
 {
     struct tree_request *request = context;
+    struct progress progress;
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, &progress))
         return arguments_fail(COMMAND, recording_problem(&recording));
     request->query.by = GROUP_BY_STACK;
     request->query.limit = 0;

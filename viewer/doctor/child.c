@@ -17,6 +17,7 @@
 #include "viewer/memory.h"
 
 #define PATIENCE_SECONDS 60
+#define LOOK_MS          250
 
 static _Noreturn void become(char *const *words, bool with_errors, int output, int failure)
 {
@@ -39,7 +40,7 @@ static int64_t now_seconds(void)
 }
 
 /* Reads to the end of the output; kills the child when that takes too long. */
-static void listen_to(struct child_end *end, pid_t pid, int output)
+static void listen_to(struct child_end *end, pid_t pid, int output, struct progress *progress)
 {
     size_t used = 0;
     int64_t last = now_seconds() + PATIENCE_SECONDS;
@@ -51,7 +52,8 @@ static void listen_to(struct child_end *end, pid_t pid, int output)
             kill(pid, SIGKILL);
             break;
         }
-        if (poll(&ready, 1, 1000) <= 0)
+        progress_step(progress, 0);
+        if (poll(&ready, 1, LOOK_MS) <= 0)
             continue;
         ssize_t length = read(output, has_room ? end->output + used : thrown,
                               has_room ? sizeof end->output - 1 - used : sizeof thrown);
@@ -62,7 +64,8 @@ static void listen_to(struct child_end *end, pid_t pid, int output)
     end->output[used] = '\0';
 }
 
-bool child_run(struct child_end *end, char *const *words, bool with_errors)
+bool child_run(struct child_end *end, char *const *words, bool with_errors,
+               struct progress *progress, const char *purpose)
 {
     int output[2], failure[2], number = 0;
     *end = (struct child_end){0};
@@ -80,8 +83,10 @@ bool child_run(struct child_end *end, char *const *words, bool with_errors)
         number = errno;
     close(output[1]);
     close(failure[1]);
+    progress_begin(progress, purpose, 0);
     if (pid > 0 && read(failure[0], &number, sizeof number) <= 0)
-        listen_to(end, pid, output[0]);
+        listen_to(end, pid, output[0], progress);
+    progress_end(progress);
     close(output[0]);
     close(failure[0]);
     while (pid > 0 && waitpid(pid, &end->status, 0) < 0 && errno == EINTR)

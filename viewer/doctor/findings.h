@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "viewer/progress.h"
+
 enum finding_kind {
     FINDING_OK,
     FINDING_NOTE,    /* programs can be traced, but something will be missing or different */
@@ -26,6 +28,7 @@ struct finding {
 struct findings {
     struct finding *list;
     size_t count;
+    struct progress *progress; /* is told what is being looked at; not owned, may be NULL */
 };
 
 void findings_deinit(struct findings *findings);

@@ -146,7 +146,7 @@ bool doctor_examine_python(struct findings *findings, char *const *command)
     CLEANUP(cleanup_free) char **words = child_words(nothing, command, question);
     struct child_end end;
     struct answer answer;
-    if (!child_run(&end, words, false)) {
+    if (!child_run(&end, words, false, findings->progress, "asking Python")) {
         findings_add(findings, FINDING_PROBLEM, "Python", advice, "cannot run '%s': %s", command[0],
                      strerror(errno));
         return false;

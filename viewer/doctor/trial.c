@@ -44,7 +44,7 @@ static void examine_process(struct findings *findings, const struct recording *r
 static void examine_recording(struct findings *findings, const char *file)
 {
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file))
+    if (!recording_init(&recording, file, NULL))
         findings_add(findings, FINDING_PROBLEM, SUBJECT, NULL, "%s", recording_problem(&recording));
     else if (!recording.process_count)
         findings_add(findings, FINDING_PROBLEM, SUBJECT,
@@ -61,7 +61,7 @@ static void try_in(struct findings *findings, char *const *command, const char *
     const char *const before[] = {"/proc/self/exe", "run", "-q", "-o", file, "--", NULL};
     CLEANUP(cleanup_free) char **words = child_words(before, command, "pass");
     struct child_end end;
-    if (!child_run(&end, words, true))
+    if (!child_run(&end, words, true, findings->progress, "recording a program"))
         findings_add(findings, FINDING_PROBLEM, SUBJECT, NULL, "cannot run heapline: %s",
                      strerror(errno));
     else if (WIFSIGNALED(end.status))

@@ -181,6 +181,15 @@ static bool play_points(struct dhat *dhat)
     return true;
 }
 
+static bool play_all(struct dhat *dhat)
+{
+    struct progress *progress = dhat->recording->database.progress;
+    progress_begin(progress, "playing the events", dhat->answer.process_count);
+    bool good = play_points(dhat);
+    progress_end(progress);
+    return good;
+}
+
 /* --- frames --- */
 
 /* Those that have been used, by number; 0 is the root. */
@@ -205,6 +214,11 @@ static uint32_t add_frame(struct frames *frames, char *name)
     return frames->count++;
 }
 
+static uint64_t address_of(uint64_t line_key)
+{
+    return EXPORT_ADDRESS_FIRST + line_key * EXPORT_ADDRESS_STEP;
+}
+
 static uint32_t frame_of_line(struct frames *frames, uint32_t location)
 {
     uint32_t key = frames->dhat->answer.grouping.line_keys[location];
@@ -212,8 +226,7 @@ static uint32_t frame_of_line(struct frames *frames, uint32_t location)
     if (!*frame) {
         char *code = name_of_code(&frames->dhat->recording->symbols.frames[location]);
         if (location)
-            *frame =
-                add_frame(frames, memory_print("0x%" PRIX64 ": %s", export_address(key), code));
+            *frame = add_frame(frames, memory_print("0x%" PRIX64 ": %s", address_of(key), code));
         else
             *frame = add_frame(frames, memory_copy(code));
         free(code);
@@ -335,11 +348,12 @@ bool export_dhat(FILE *stream, struct recording *recording, const struct query *
 {
     struct dhat dhat = {.recording = recording};
     bool is_played = recording->run.history;
-    bool good = export_ask_stacks(&dhat.answer, recording, query, take_counter, &dhat);
+    bool good =
+        export_ask_stacks(&dhat.answer, recording, query, GROUP_BY_STACK, take_counter, &dhat);
     if (good) {
         fold_parts(&dhat);
         make_points(&dhat);
-        good = !is_played || play_points(&dhat);
+        good = !is_played || play_all(&dhat);
     }
     if (good)
         put_file(stream, &dhat, is_played);

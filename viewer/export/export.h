@@ -15,21 +15,18 @@
 #define EXPORT_FRAMES_MAX 4000000u
 #define EXPORT_OTHER      "(other)"
 
-/* A made-up address for a line of code, by its key by line: some viewers know code by it alone. */
+/* Lines of code get made-up addresses, so far apart: some viewers know code by them alone. */
 #define EXPORT_ADDRESS_FIRST UINT64_C(0x1000)
 #define EXPORT_ADDRESS_STEP  16u
-
-static inline uint64_t export_address(uint64_t line_key)
-{
-    return EXPORT_ADDRESS_FIRST + line_key * EXPORT_ADDRESS_STEP;
-}
 
 /* False, with a problem in the recording, when it is damaged or lacks what is needed. */
 typedef bool export_writer(FILE *stream, struct recording *recording, const struct query *query);
 
-/* Asks the query by stack, without a limit: as answer_init_visited(), `visit` may be NULL. */
+/* Asks the query by stack or by code, without a limit: as answer_init_visited(), `visit` may be
+ * NULL. */
 bool export_ask_stacks(struct answer *answer, struct recording *recording,
-                       const struct query *query, answer_visitor *visit, void *context);
+                       const struct query *query, enum group_by by, answer_visitor *visit,
+                       void *context);
 
 /* A pickle that tracemalloc.Snapshot.load() opens, of CPython 3.9 and later: what was held at the
  * query's moment. Counts and sums by stack are exact; blocks of one stack share its bytes evenly.

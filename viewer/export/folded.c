@@ -63,7 +63,7 @@ static void put_row(struct folding *folding, const struct row *row)
 bool export_folded(FILE *stream, struct recording *recording, const struct query *query)
 {
     CLEANUP(answer_deinit) struct answer answer;
-    if (!export_ask_stacks(&answer, recording, query, NULL, NULL))
+    if (!export_ask_stacks(&answer, recording, query, GROUP_BY_STACK, NULL, NULL))
         return false;
     size_t locations = recording->symbols.frame_count;
     CLEANUP(cleanup_free) char **names = memory_new(locations, sizeof *names);

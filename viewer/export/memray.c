@@ -3,11 +3,10 @@
  *
  * The histogram's bins are the size classes that the recording counts by, so that each count is
  * exact; memray divides the range of the sizes that occur. A module is the package of the innermost
- * frame that is not of the standard library.
+ * frame that is neither Python's own nor the operating system's.
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "chunk.h"
@@ -74,8 +73,8 @@ static void find_modules(struct stats *stats)
     stats->module_of = memory_new(stacks->count, sizeof *stats->module_of);
     for (uint32_t node = 1; node < stacks->count; node++) {
         uint32_t location = stacks->location[node];
-        const char *package = frames[location].package;
-        bool is_module = package && strcmp(package, "stdlib") != 0;
+        const struct frame *frame = &frames[location];
+        bool is_module = frame->package && !frame_is_platform(frame);
         stats->module_of[node] = is_module ? location : stats->module_of[stacks->parent[node]];
     }
 }
@@ -87,7 +86,7 @@ static bool stats_init(struct stats *stats, struct recording *recording, const s
     grouping_init(&stats->packages, recording, GROUP_BY_PACKAGE, BLAME_NONE);
     stats->modules = memory_new(stats->packages.key_count, sizeof *stats->modules);
     stats->lines = memory_new(recording->symbols.frame_count, sizeof *stats->lines);
-    return export_ask_stacks(&stats->answer, recording, query, take_counter, stats);
+    return export_ask_stacks(&stats->answer, recording, query, GROUP_BY_STACK, take_counter, stats);
 }
 
 static void stats_deinit(struct stats *stats)
@@ -248,7 +247,8 @@ static json_t *metadata_to_json(const struct stats *stats)
     json_put_count(object, "pid", first ? (uint64_t)first->pid : 0);
     json_put_count(object, "main_thread_id", first ? (uint64_t)first->pid : 0);
     json_put_text(object, "python_allocator", NULL); /* the recording does not say */
-    json_object_set_new(object, "has_native_traces", json_null());
+    json_object_set_new(object, "has_native_traces",
+                        json_boolean(recording->symbols.module_count > 0));
     json_object_set_new(object, "trace_python_allocators", json_true());
     json_put_count(object, "file_format", 0); /* all allocations */
     return object;

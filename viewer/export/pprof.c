@@ -5,9 +5,15 @@
  * refers by number to tables; messages may stand in any order, so strings are written where they
  * are first needed, and locations and functions at the end, those alone that stand in a sample.
  *
+ * Mappings are the modules that native code is of, with their build-ids, and before them one for
+ * all that is Python's, which pprof takes for the program. Viewers that tell locations apart by
+ * address alone get made-up ones, each out of its mapping's range. All mappings say that functions
+ * are known, so that nobody looks for more in a binary that may be gone, or finds other names at
+ * addresses that are none of its own.
+ *
  * Names are final: with a system name equal to it, pprof would take a name with :: for C++ and
- * shorten it; so there is none. Viewers that tell locations apart by address alone get made-up ones
- * out of one mapping, which also says that there is nothing more to look for in any binary.
+ * shorten it; so there is none. A call that a compiler has inlined is a location like any other:
+ * the recording does not tell them apart.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -60,6 +66,7 @@ enum mapping_field {
     MAPPING_START = 2,
     MAPPING_LIMIT = 3,
     MAPPING_FILE = 5,
+    MAPPING_BUILD_ID = 6,
     MAPPING_HAS_FUNCTIONS = 7,
     MAPPING_HAS_FILES = 8,
     MAPPING_HAS_LINES = 9,
@@ -84,10 +91,15 @@ enum function_field {
     FUNCTION_FILE = 4,
 };
 
-#define MAPPING_NUMBER 1u
-#define NANOS          1e9
-#define VALUES         4u
-#define DEFAULT_VALUE  3u
+#define NANOS         1e9
+#define VALUES        4u
+#define DEFAULT_VALUE 3u
+
+/* A mapping's range begins and ends at a page. */
+#define PAGE_BYTES UINT64_C(0x1000)
+
+/* Python's; those of modules follow by their numbers, which begin with 1. */
+#define MAPPING_OF_PYTHON 0u
 
 /* Numbers in the string table. */
 struct strings {
@@ -96,6 +108,15 @@ struct strings {
     uint32_t *threads;                   /* their values; 0: not yet there */
     uint32_t allocators[WIRE_ALLOCATOR_COUNT];
     uint32_t *files; /* by file id */
+};
+
+/* What is said of a module's locations. */
+struct mapping {
+    uint32_t number;       /* in the file */
+    uint32_t count;        /* of its locations */
+    uint64_t start, limit; /* its addresses */
+    uint64_t next;         /* of the next location */
+    bool has_files, has_lines;
 };
 
 /* What one stack, process, thread and allocator have. */
@@ -117,6 +138,7 @@ struct pprof {
     struct strings strings;
     struct protobuf inner, message, outer; /* what is being built: each is a field of the next */
     bool *lines;                           /* by key by line: does it stand in a sample? */
+    struct mapping *mappings;              /* by module; MAPPING_OF_PYTHON */
 };
 
 /* --- the parts of messages --- */
@@ -308,13 +330,23 @@ static void put_samples(struct pprof *pprof, const struct samples *samples)
 
 /* --- what samples refer to --- */
 
-static void put_location(struct pprof *pprof, uint32_t key, uint32_t function, int32_t line)
+static struct mapping *mapping_of(const struct pprof *pprof, const struct frame *frame)
 {
+    size_t module = frame->module ? (size_t)(frame->module - pprof->recording->symbols.modules)
+                                  : MAPPING_OF_PYTHON;
+    return &pprof->mappings[module];
+}
+
+static void put_location(struct pprof *pprof, uint32_t key, uint32_t function,
+                         const struct frame *frame)
+{
+    struct mapping *mapping = mapping_of(pprof, frame);
     protobuf_number(&pprof->inner, LINE_FUNCTION, function + UINT64_C(1));
-    protobuf_number(&pprof->inner, LINE_NUMBER, (uint64_t)(int64_t)line);
+    protobuf_number(&pprof->inner, LINE_NUMBER, (uint64_t)(int64_t)frame->line);
     protobuf_number(&pprof->message, LOCATION_ID, key + UINT64_C(1));
-    protobuf_number(&pprof->message, LOCATION_MAPPING, MAPPING_NUMBER);
-    protobuf_number(&pprof->message, LOCATION_ADDRESS, export_address(key));
+    protobuf_number(&pprof->message, LOCATION_MAPPING, mapping->number);
+    protobuf_number(&pprof->message, LOCATION_ADDRESS, mapping->next);
+    mapping->next += EXPORT_ADDRESS_STEP;
     add_message(pprof, LOCATION_LINE);
     put_message(pprof, PROFILE_LOCATION);
 }
@@ -346,7 +378,7 @@ static void put_locations(struct pprof *pprof)
             continue;
         *needed = false; /* equal ones are one */
         uint32_t function = functions.keys[i];
-        put_location(pprof, line_keys[i], function, symbols->frames[i].line);
+        put_location(pprof, line_keys[i], function, &symbols->frames[i]);
         if (!seen[function])
             put_function(pprof, function, &symbols->frames[i]);
         seen[function] = true;
@@ -354,19 +386,77 @@ static void put_locations(struct pprof *pprof)
     free(pprof->strings.files);
 }
 
-static void put_mapping(struct pprof *pprof)
+/* --- mappings --- */
+
+/* Where a file of native code is not known the module stands for it. */
+static bool has_file(const struct frame *frame)
+{
+    return frame->file && (!frame->module || strcmp(frame->file, frame->module->path) != 0);
+}
+
+/* Looks at what stands in a sample. */
+static void count_locations(struct pprof *pprof)
+{
+    const struct symbols *symbols = &pprof->recording->symbols;
+    const uint32_t *line_keys = pprof->answer->grouping.line_keys;
+    CLEANUP(cleanup_free) bool *seen = memory_new(symbols->frame_count, sizeof *seen);
+    for (size_t i = 0; i < symbols->frame_count; i++) {
+        const struct frame *frame = &symbols->frames[i];
+        struct mapping *mapping = mapping_of(pprof, frame);
+        if (!pprof->lines[line_keys[i]])
+            continue;
+        mapping->count += !seen[line_keys[i]];
+        mapping->has_files |= has_file(frame);
+        mapping->has_lines |= frame->line > 0;
+        seen[line_keys[i]] = true;
+    }
+}
+
+/* Python's is there also when nothing is in it: the first one is the program. */
+static void lay_out_mappings(struct pprof *pprof)
+{
+    uint64_t next = EXPORT_ADDRESS_FIRST;
+    uint32_t number = 0;
+    size_t modules = pprof->recording->symbols.module_count;
+    for (size_t i = MAPPING_OF_PYTHON; i == MAPPING_OF_PYTHON || i < modules; i++) {
+        struct mapping *mapping = &pprof->mappings[i];
+        if (i != MAPPING_OF_PYTHON && !mapping->count)
+            continue;
+        mapping->number = ++number;
+        mapping->start = mapping->next = next;
+        next += (mapping->count * EXPORT_ADDRESS_STEP / PAGE_BYTES + 1) * PAGE_BYTES;
+        mapping->limit = next;
+    }
+}
+
+static void put_mapping(struct pprof *pprof, const struct mapping *mapping, const char *file,
+                        const char *build_id)
+{
+    uint32_t file_string = put_string(pprof, file);
+    uint32_t id_string = build_id ? put_string(pprof, build_id) : 0;
+    struct protobuf *message = &pprof->message;
+    protobuf_number(message, MAPPING_ID, mapping->number);
+    protobuf_number(message, MAPPING_START, mapping->start);
+    protobuf_number(message, MAPPING_LIMIT, mapping->limit);
+    protobuf_number(message, MAPPING_FILE, file_string);
+    protobuf_number(message, MAPPING_BUILD_ID, id_string);
+    protobuf_number(message, MAPPING_HAS_FUNCTIONS, 1);
+    protobuf_number(message, MAPPING_HAS_FILES, mapping->has_files);
+    protobuf_number(message, MAPPING_HAS_LINES, mapping->has_lines);
+    protobuf_number(message, MAPPING_HAS_INLINES, mapping->has_lines);
+    put_message(pprof, PROFILE_MAPPING);
+}
+
+static void put_mappings(struct pprof *pprof)
 {
     const struct recording *recording = pprof->recording;
+    const struct symbols *symbols = &recording->symbols;
     const char *program = json_string_value(json_array_get(recording->run.command, 0));
-    uint32_t file = put_string(pprof, program ? program : "");
-    struct protobuf *message = &pprof->message;
-    protobuf_number(message, MAPPING_ID, MAPPING_NUMBER);
-    protobuf_number(message, MAPPING_START, EXPORT_ADDRESS_FIRST);
-    protobuf_number(message, MAPPING_LIMIT, export_address(recording->symbols.frame_count));
-    protobuf_number(message, MAPPING_FILE, file);
-    for (uint32_t has = MAPPING_HAS_FUNCTIONS; has <= MAPPING_HAS_INLINES; has++)
-        protobuf_number(message, has, 1);
-    put_message(pprof, PROFILE_MAPPING);
+    put_mapping(pprof, &pprof->mappings[MAPPING_OF_PYTHON], program ? program : "", NULL);
+    for (size_t i = MAPPING_OF_PYTHON + 1; i < symbols->module_count; i++)
+        if (pprof->mappings[i].count)
+            put_mapping(pprof, &pprof->mappings[i], symbols->modules[i].path,
+                        symbols->modules[i].build_id);
 }
 
 /* --- what is said of it --- */
@@ -405,8 +495,10 @@ static void put_profile(struct pprof *pprof, const struct samples *samples)
     put_string(pprof, "");
     put_types(pprof);
     put_samples(pprof, samples);
+    count_locations(pprof);
+    lay_out_mappings(pprof);
     put_locations(pprof);
-    put_mapping(pprof);
+    put_mappings(pprof);
     put_field(pprof, PROFILE_TIME_NANOS, (uint64_t)(pprof->recording->run.started * NANOS));
     put_field(pprof, PROFILE_DURATION_NANOS, (uint64_t)(run_length(pprof->recording) * NANOS));
     put_comments(pprof);
@@ -419,6 +511,7 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
         .recording = recording,
         .answer = answer,
         .lines = memory_new(recording->symbols.frame_count, sizeof *pprof.lines),
+        .mappings = memory_new(recording->symbols.module_count + 1, sizeof *pprof.mappings),
     };
     gzip_init(&pprof.gzip, stream);
     put_profile(&pprof, samples);
@@ -427,13 +520,14 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
     protobuf_deinit(&pprof.message);
     protobuf_deinit(&pprof.outer);
     free(pprof.lines);
+    free(pprof.mappings);
 }
 
 bool export_pprof(FILE *stream, struct recording *recording, const struct query *query)
 {
     struct samples samples = {0};
     CLEANUP(answer_deinit) struct answer answer;
-    bool good = export_ask_stacks(&answer, recording, query, take_counter, &samples);
+    bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &samples);
     if (good) {
         merge(&samples);
         put_file(stream, recording, &answer, &samples);

@@ -202,7 +202,7 @@ static void put_file(struct speedscope *speedscope, struct recording *recording,
 bool export_speedscope(FILE *stream, struct recording *recording, const struct query *query)
 {
     CLEANUP(answer_deinit) struct answer answer;
-    if (!export_ask_stacks(&answer, recording, query, NULL, NULL))
+    if (!export_ask_stacks(&answer, recording, query, GROUP_BY_STACK, NULL, NULL))
         return false;
     size_t count = recording->symbols.frame_count + 1;
     CLEANUP(cleanup_free) uint32_t *frames = memory_new(count, sizeof *frames);

@@ -201,7 +201,7 @@ static void put_snapshot(struct pickle *pickle, const struct answer *answer, siz
 bool export_tracemalloc(FILE *stream, struct recording *recording, const struct query *query)
 {
     CLEANUP(answer_deinit) struct answer answer;
-    if (!export_ask_stacks(&answer, recording, query, NULL, NULL))
+    if (!export_ask_stacks(&answer, recording, query, GROUP_BY_STACK, NULL, NULL))
         return false;
     size_t deepest = 1;
     for (size_t i = 0; i < answer.row_count; i++) {

@@ -76,10 +76,10 @@ char *name_of_module(const struct symbols *symbols, const struct module *module)
     return utf8_escape(name);
 }
 
-/* What stands behind the path. Of native code the line is often not known. */
+/* What stands behind the path. */
 static char *tail_of_frame(const struct frame *frame, enum group_by by, const char *function)
 {
-    if (by == GROUP_BY_LINE && (frame->line || !frame->module))
+    if (by == GROUP_BY_LINE && frame_has_line(frame))
         return memory_print(":%" PRId32 " %s", frame->line, function);
     return by == GROUP_BY_LINE || by == GROUP_BY_FUNCTION ? memory_print(" %s", function)
                                                           : memory_copy("");

@@ -98,7 +98,8 @@ static void frame_to_csv(FILE *stream, const struct frame *frame, enum group_by 
     csv_put(stream, frame->function);
 }
 
-/* All frames in one value, outermost first: "file:line function;…". */
+/* All frames in one value, outermost first: "file:line function;…"; without the line where native
+ * code has none. */
 static void stack_to_csv(FILE *stream, const struct recording *recording, uint32_t node)
 {
     size_t depth, size;
@@ -107,8 +108,10 @@ static void stack_to_csv(FILE *stream, const struct recording *recording, uint32
     FILE *value = memory_stream(&text, &size);
     for (size_t i = 0; i < depth; i++) {
         const struct frame *frame = &recording->symbols.frames[locations[i]];
-        fprintf(value, "%s%s:%" PRId32 " %s", i ? ";" : "", frame->file ? frame->file : "",
-                frame->line, frame->function ? frame->function : "");
+        fprintf(value, "%s%s", i ? ";" : "", frame->file ? frame->file : "");
+        if (frame_has_line(frame))
+            fprintf(value, ":%" PRId32, frame->line);
+        fprintf(value, " %s", frame->function ? frame->function : "");
     }
     fclose(value);
     csv_put(stream, text);

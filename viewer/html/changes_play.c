@@ -212,13 +212,14 @@ static bool play_chunk(struct play *play, struct history_walk *walk)
     return step == HISTORY_END || history_walk_damaged(walk);
 }
 
-static bool play_history(struct play *play, struct progress *progress)
+static bool play_history(struct play *play)
 {
     const struct process *process = play->process;
     CLEANUP(history_walk_deinit) struct history_walk walk;
     if (!history_walk_init(&walk, &play->recording->database, process->id, process->counter_count,
                            0, process->events))
         return false;
+    history_walk_tell(&walk);
     enum rows_step step;
     while ((step = history_walk_chunk(&walk)) == ROWS_ROW) {
         const struct history_span *span = &walk.reader.span;
@@ -229,7 +230,6 @@ static bool play_history(struct play *play, struct progress *progress)
         else if (!play_chunk(play, &walk))
             return false;
         play->blocks = walk.next_block;
-        progress_step(progress, span->events);
     }
     play->played->is_whole = walk.next >= process->events;
     return step == ROWS_END;
@@ -258,8 +258,7 @@ static bool play_slices(struct play *play, size_t process)
     return slices_visit(play->recording, process, 0, play->process->events, take_slice, play);
 }
 
-bool changes_play(struct changes *changes, size_t process, struct played *played,
-                  struct progress *progress)
+bool changes_play(struct changes *changes, size_t process, struct played *played)
 {
     struct recording *recording = changes->rows->recording;
     size_t edges = changes->grid->count;
@@ -277,8 +276,7 @@ bool changes_play(struct changes *changes, size_t process, struct played *played
     for (uint32_t i = 0; i < changes->rows->count; i++)
         play.allocator_of[i] = (uint8_t)changes->rows->list[i].allocator;
     changes_enter(changes, 0);
-    bool good =
-        recording->run.history ? play_history(&play, progress) : play_slices(&play, process);
+    bool good = recording->run.history ? play_history(&play) : play_slices(&play, process);
     enter(&play, UINT64_MAX);
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
         played->held[edges - 1][i] = play.held[i];

@@ -9,7 +9,6 @@
 #define HEAPLINE_VIEWER_HTML_CHANGES_PLAY_H
 
 #include "viewer/html/changes.h"
-#include "viewer/progress.h"
 #include "wire.h"
 
 /* What a process held at the edges of the grid, and whether all of its history is there. */
@@ -25,8 +24,7 @@ bool changes_buckets(struct recording *recording, const struct page_processes *p
 
 /* Plays a process. False, with a problem in the recording, when it is damaged. `played` needs
  * played_deinit() in either case. */
-bool changes_play(struct changes *changes, size_t process, struct played *played,
-                  struct progress *progress);
+bool changes_play(struct changes *changes, size_t process, struct played *played);
 void played_deinit(struct played *played);
 
 #endif

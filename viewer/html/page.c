@@ -104,13 +104,11 @@ void page_write(FILE *stream, const json_t *data)
     fputs(mark + strlen(DATA_MARK), stream);
 }
 
-json_t *page_data(struct recording *const *recordings, size_t count, const struct query *query,
-                  struct progress *progress)
+json_t *page_data(struct recording *const *recordings, size_t count, const struct query *query)
 {
     json_t *runs = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_t *run =
-            page_run_to_json(recordings[i], query, count == 1 ? PAGE_WHOLE : PAGE_HALF, progress);
+        json_t *run = page_run_to_json(recordings[i], query, count == 1 ? PAGE_WHOLE : PAGE_HALF);
         if (!run) {
             json_decref(runs);
             return NULL;

@@ -41,6 +41,37 @@ static void collect_places(struct page_names *names, const struct page_rows *row
     }
 }
 
+/* Sorts names, and leaves each one once. Returns how many that are. */
+static uint32_t make_unique(const char **list, uint32_t count)
+{
+    uint32_t unique = 0;
+    if (count)
+        qsort(list, count, sizeof *list, compare_names);
+    for (uint32_t i = 0; i < count; i++)
+        if (!unique || strcmp(list[unique - 1], list[i]))
+            list[unique++] = list[i];
+    return unique;
+}
+
+/* The path of the module that a file is of; NULL: Python's source. */
+static const char *module_of(const struct page_rows *rows, uint32_t file)
+{
+    const struct symbols *symbols = &rows->recording->symbols;
+    uint32_t module = symbols->files[file].module;
+    return module ? symbols->modules[module].path : NULL;
+}
+
+static void collect_modules(struct page_names *names, const struct page_rows *rows)
+{
+    names->modules = memory_new(names->file_count, sizeof *names->modules);
+    for (uint32_t i = 0; i < names->file_count; i++) {
+        const char *module = module_of(rows, names->files[i]);
+        if (module)
+            names->modules[names->module_count++] = module;
+    }
+    names->module_count = make_unique(names->modules, names->module_count);
+}
+
 static void collect_names(struct page_names *names, const struct page_rows *rows)
 {
     size_t files = rows->recording->symbols.file_count;
@@ -56,19 +87,22 @@ static void collect_names(struct page_names *names, const struct page_rows *rows
         names->page_file[frame->file_id] = names->file_count;
         names->files[names->file_count++] = frame->file_id;
     }
-    if (names->function_count)
-        qsort(names->functions, names->function_count, sizeof *names->functions, compare_names);
-    uint32_t unique = 0;
-    for (uint32_t i = 0; i < names->function_count; i++)
-        if (!unique || strcmp(names->functions[unique - 1], names->functions[i]))
-            names->functions[unique++] = names->functions[i];
-    names->function_count = unique;
+    names->function_count = make_unique(names->functions, names->function_count);
+    collect_modules(names, rows);
 }
 
 static size_t shortened(const char *text, size_t most)
 {
     size_t length = strlen(text);
     return length < most ? length : most;
+}
+
+static size_t bytes_of_list(const char *const *list, uint32_t count, size_t most)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += shortened(list[i], most);
+    return bytes;
 }
 
 static size_t bytes_of_names(const struct page_names *names, const struct page_rows *rows,
@@ -78,9 +112,8 @@ static size_t bytes_of_names(const struct page_names *names, const struct page_r
     size_t bytes = 0;
     for (uint32_t i = 0; i < names->file_count; i++)
         bytes += shortened(files[names->files[i]].path, most);
-    for (uint32_t i = 0; i < names->function_count; i++)
-        bytes += shortened(names->functions[i], most);
-    return bytes;
+    return bytes + bytes_of_list(names->functions, names->function_count, most) +
+           bytes_of_list(names->modules, names->module_count, most);
 }
 
 void page_names_init(struct page_names *names, const struct page_rows *rows)
@@ -102,6 +135,7 @@ void page_names_deinit(struct page_names *names)
     free(names->page_file);
     free(names->files);
     free(names->functions);
+    free(names->modules);
 }
 
 /* Does a character begin here? */
@@ -129,28 +163,46 @@ static json_t *text_to_json(const char *text, size_t most)
     return json_string(cut);
 }
 
+/* The number of a name that is in the list. */
+static uint32_t number_in(const char *const *list, uint32_t count, const char *name)
+{
+    const char *const *found = bsearch(&name, list, count, sizeof *list, compare_names);
+    return (uint32_t)(found - list);
+}
+
+static json_t *file_to_json(const struct page_names *names, const struct page_rows *rows,
+                            uint32_t number)
+{
+    const struct file *file = &rows->recording->symbols.files[number];
+    const char *module = module_of(rows, number);
+    json_t *list = json_array();
+    json_array_append_new(list, text_to_json(file->path, names->name_max));
+    json_array_append_new(list, text_to_json(file->package, names->name_max));
+    if (module)
+        json_array_append_new(list,
+                              json_integer(number_in(names->modules, names->module_count, module)));
+    return list;
+}
+
+static json_t *names_to_json(const char *const *list, uint32_t count, size_t most)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(array, text_to_json(list[i], most));
+    return array;
+}
+
 void page_names_to_json(const struct page_names *names, const struct page_rows *rows,
                         json_t *object)
 {
-    const struct file *files = rows->recording->symbols.files;
-    json_t *file_list = json_array(), *function_list = json_array();
-    for (uint32_t i = 0; i < names->file_count; i++) {
-        const struct file *file = &files[names->files[i]];
-        json_array_append_new(file_list,
-                              json_pack("[o,o]", text_to_json(file->path, names->name_max),
-                                        text_to_json(file->package, names->name_max)));
-    }
-    for (uint32_t i = 0; i < names->function_count; i++)
-        json_array_append_new(function_list, text_to_json(names->functions[i], names->name_max));
-    json_object_set_new(object, "files", file_list);
-    json_object_set_new(object, "functions", function_list);
-}
-
-static uint32_t function_number(const struct page_names *names, const char *function)
-{
-    const char **found = bsearch(&function, names->functions, names->function_count,
-                                 sizeof *names->functions, compare_names);
-    return (uint32_t)(found - names->functions);
+    json_t *files = json_array();
+    for (uint32_t i = 0; i < names->file_count; i++)
+        json_array_append_new(files, file_to_json(names, rows, names->files[i]));
+    json_object_set_new(object, "files", files);
+    json_object_set_new(object, "functions",
+                        names_to_json(names->functions, names->function_count, names->name_max));
+    json_object_set_new(object, "modules",
+                        names_to_json(names->modules, names->module_count, names->name_max));
 }
 
 void page_names_put(const struct page_names *names, const struct page_rows *rows,
@@ -160,7 +212,8 @@ void page_names_put(const struct page_names *names, const struct page_rows *rows
     for (uint32_t i = PLACE_FIRST; i < names->place_count; i++)
         bytes_put(bytes, names->page_file[frame_of(rows, names->places[i])->file_id]);
     for (uint32_t i = PLACE_FIRST; i < names->place_count; i++)
-        bytes_put(bytes, function_number(names, frame_of(rows, names->places[i])->function));
+        bytes_put(bytes, number_in(names->functions, names->function_count,
+                                   frame_of(rows, names->places[i])->function));
     int64_t before = 0;
     for (uint32_t i = PLACE_FIRST; i < names->place_count; i++) {
         int64_t line = frame_of(rows, names->places[i])->line;

@@ -1,6 +1,6 @@
 /*
- * What the page calls things: files with their packages, functions, and the places that its rows
- * stand at. Names that are too long for a page are cut, and say so. One thread.
+ * What the page calls things: files with their packages and modules, functions, and the places that
+ * its rows stand at. Names that are too long for a page are cut, and say so. One thread.
  */
 #ifndef HEAPLINE_VIEWER_HTML_PAGE_NAMES_H
 #define HEAPLINE_VIEWER_HTML_PAGE_NAMES_H
@@ -21,6 +21,8 @@ struct page_names {
     uint32_t file_count;
     const char **functions; /* sorted, each one once */
     uint32_t function_count;
+    const char **modules; /* paths, sorted, each one once */
+    uint32_t module_count;
     size_t name_max; /* characters of a name */
 };
 
@@ -29,7 +31,7 @@ struct page_names {
 void page_names_init(struct page_names *names, const struct page_rows *rows);
 void page_names_deinit(struct page_names *names);
 
-/* "files": [[path, package], …] and "functions": [name, …]. */
+/* "files", "functions" and "modules", as schema/page_format.h says. */
 void page_names_to_json(const struct page_names *names, const struct page_rows *rows,
                         json_t *object);
 

@@ -84,6 +84,7 @@ static bool survey_all(struct survey *survey)
             memory_new(rows->recording->processes[process].counter_count, sizeof **survey->owners);
         if (!counters_visit(rows->recording, process, survey_row, survey))
             return false;
+        progress_step(rows->recording->database.progress, 1);
     }
     return true;
 }
@@ -260,11 +261,14 @@ static bool fill_process(struct page_rows *rows, size_t process)
 {
     struct fill fill = {.rows = rows};
     const struct query *query = rows->query;
+    struct progress *progress = rows->recording->database.progress;
+    progress_begin(progress, "reading a process", query->temporary > 1);
     bool good = peak_held(rows->recording, process, &rows->processes.peak->positions[process],
                           query->inherited, &fill.at_peak) &&
                 (query->temporary < 2 ||
                  history_temporary(rows->recording, process, query->temporary, &fill.temporary)) &&
                 counters_visit(rows->recording, process, fill_row, &fill);
+    progress_end(progress);
     free(fill.at_peak);
     free(fill.temporary);
     return good;
@@ -281,31 +285,40 @@ static void find_locations(struct page_rows *rows)
         rows->locations[PLACE_FIRST + rows->grouping.line_keys[i]] = (uint32_t)i;
 }
 
+/* Each process is read twice. */
+static bool read_rows(struct page_rows *rows, struct page_limits limits)
+{
+    CLEANUP(survey_deinit)
+    struct survey survey = {
+        .rows = rows,
+        .weights = memory_new(rows->recording->stacks.count, sizeof *survey.weights),
+        .owners = memory_new(rows->recording->process_count, sizeof *survey.owners),
+    };
+    if (!survey_all(&survey))
+        return false;
+    page_threads_choose(&rows->threads);
+    choose_kept(rows, &survey, limits);
+    for (size_t i = 0; i < rows->processes.count; i++)
+        if (!fill_process(rows, rows->processes.list[i]))
+            return false;
+    return true;
+}
+
 bool page_rows_init(struct page_rows *rows, struct recording *recording, const struct query *query,
                     struct page_processes processes, struct page_limits limits)
 {
     *rows = (struct page_rows){.recording = recording, .query = query, .processes = processes};
-    grouping_init(&rows->grouping, recording, GROUP_BY_STACK, BLAME_NONE);
+    grouping_init(&rows->grouping, recording, GROUP_BY_CODE, BLAME_NONE);
     find_locations(rows);
     page_tree_init(&rows->tree);
     rows->row_of = memory_new(recording->process_count, sizeof *rows->row_of);
     for (size_t i = 0; i < processes.count; i++)
         rows->row_of[processes.list[i]] = memory_new(
             recording->processes[processes.list[i]].counter_count, sizeof **rows->row_of);
-    CLEANUP(survey_deinit)
-    struct survey survey = {
-        .rows = rows,
-        .weights = memory_new(recording->stacks.count, sizeof *survey.weights),
-        .owners = memory_new(recording->process_count, sizeof *survey.owners),
-    };
-    if (!survey_all(&survey))
-        return false;
-    page_threads_choose(&rows->threads);
-    choose_kept(rows, &survey, limits);
-    for (size_t i = 0; i < processes.count; i++)
-        if (!fill_process(rows, processes.list[i]))
-            return false;
-    return true;
+    progress_begin(recording->database.progress, "reading the stacks", 2 * processes.count);
+    bool good = read_rows(rows, limits);
+    progress_end(recording->database.progress);
+    return good;
 }
 
 void page_rows_deinit(struct page_rows *rows)

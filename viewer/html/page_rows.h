@@ -45,7 +45,7 @@ struct page_rows {
     struct recording *recording;
     const struct query *query;
     struct page_processes processes;
-    struct grouping grouping; /* by stack */
+    struct grouping grouping; /* by code */
     uint32_t *locations;      /* by place: one of the recording that has it; from PLACE_FIRST on */
     struct page_tree tree;
     struct page_row *list;

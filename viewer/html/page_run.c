@@ -42,7 +42,6 @@ struct page_run {
     struct recording *recording;
     const struct query *query;
     struct sizes sizes;
-    struct progress *progress;
     size_t *list; /* of the processes */
     struct peak peak;
     struct page_processes processes;
@@ -98,22 +97,30 @@ static bool make_grid(struct page_run *run)
     return true;
 }
 
+static bool play_process(struct page_run *run, size_t process)
+{
+    CLEANUP(played_deinit) struct played played;
+    if (!changes_play(&run->changes, process, &played))
+        return false;
+    curves_take(&run->curves, process, &played);
+    run->is_whole[process] = played.is_whole;
+    return true;
+}
+
 static bool play_all(struct page_run *run)
 {
-    uint64_t events = 0;
-    for (size_t i = 0; i < run->processes.count; i++)
-        events += run->recording->processes[run->list[i]].events;
-    progress_begin(run->progress, "reading the history", events);
-    for (size_t i = 0; i < run->processes.count; i++) {
-        size_t process = run->list[i];
-        CLEANUP(played_deinit) struct played played;
-        if (!changes_play(&run->changes, process, &played, run->progress))
-            return false;
-        curves_take(&run->curves, process, &played);
-        run->is_whole[process] = played.is_whole;
+    struct progress *progress = run->recording->database.progress;
+    bool good = true;
+    progress_begin(progress, "reading the history", run->processes.count);
+    for (size_t i = 0; good && i < run->processes.count; i++) {
+        progress_begin(progress, "reading a process", 1);
+        good = play_process(run, run->list[i]);
+        progress_end(progress);
     }
-    changes_finish(&run->changes);
-    return true;
+    progress_end(progress);
+    if (good)
+        changes_finish(&run->changes);
+    return good;
 }
 
 /* --- the parts --- */
@@ -135,7 +142,6 @@ static bool read_all(struct page_run *run)
 {
     if (!settings_init(&run->settings, run->recording) || !choose_processes(run) || !make_grid(run))
         return false;
-    progress_begin(run->progress, "reading the stacks", 0);
     if (!page_rows_init(&run->rows, run->recording, run->query, run->processes, run->sizes.rows) ||
         !curves_init(&run->curves, run->recording, &run->processes, &run->grid))
         return false;
@@ -174,7 +180,6 @@ static size_t pack_all(struct page_run *run, json_t *object)
     CLEANUP(bytes_deinit) struct bytes tree = {0};
     CLEANUP(bytes_deinit) struct bytes history = {0};
     CLEANUP(bytes_deinit) struct bytes sources = {0};
-    progress_begin(run->progress, "packing", 0);
     page_pack_tree(&tree, &run->rows, &names);
     page_pack_history(&history, &run->changes, &run->curves);
     page_sources_put(&run->rows, &names, run->sizes.source_text, &sources);
@@ -192,18 +197,19 @@ static json_t *attempt(struct page_run *run, size_t *size)
     const struct page_facts facts = {&run->rows, &run->changes, &run->curves, run->is_whole,
                                      run->settings};
     page_facts_to_json(&facts, object);
+    progress_begin(run->recording->database.progress, "packing", 0);
     *size = pack_all(run, object);
+    progress_end(run->recording->database.progress);
     return object;
 }
 
 json_t *page_run_to_json(struct recording *recording, const struct query *query,
-                         enum page_share share, struct progress *progress)
+                         enum page_share share)
 {
     struct sizes sizes = first_sizes[share];
     for (;;) {
         CLEANUP(page_run_deinit)
-        struct page_run run = {
-            .recording = recording, .query = query, .sizes = sizes, .progress = progress};
+        struct page_run run = {.recording = recording, .query = query, .sizes = sizes};
         size_t size;
         json_t *object = attempt(&run, &size);
         if (size <= sizes.packed)

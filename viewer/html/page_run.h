@@ -7,7 +7,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "viewer/progress.h"
 #include "viewer/query.h"
 #include "viewer/recording.h"
 
@@ -21,6 +20,6 @@ enum page_share {
  * and names the moments that must be edges. NULL, with a problem in the recording, when it is
  * damaged. The caller's. */
 json_t *page_run_to_json(struct recording *recording, const struct query *query,
-                         enum page_share share, struct progress *progress);
+                         enum page_share share);
 
 #endif

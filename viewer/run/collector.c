@@ -258,13 +258,15 @@ static bool is_impatient(const struct signals *signals, double since)
 
 static enum collector_end collector_await(struct collector *collector,
                                           const struct signals *signals,
-                                          struct control_message *message)
+                                          struct control_message *message,
+                                          struct progress *progress)
 {
     double since = now(), moved = since; /* when it was last seen not to be stopped */
     while (now() - since < FINISH_PATIENCE && now() - moved < STOPPED_PATIENCE &&
            !is_impatient(signals, since)) {
         if (!is_stopped(collector))
             moved = now();
+        progress_step(progress, 0);
         switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
         case RECEIVED:
             if (message->kind == CONTROL_DONE)
@@ -293,9 +295,11 @@ static void collector_await_exit(struct collector *collector)
 
 /* Waits for the collector's end after its last message. */
 static enum collector_end conclude(struct collector *collector, const struct signals *signals,
-                                   struct control_message *message)
+                                   struct control_message *message, struct progress *progress)
 {
-    enum collector_end end = collector_await(collector, signals, message);
+    progress_begin(progress, "finishing the recording", 0);
+    enum collector_end end = collector_await(collector, signals, message, progress);
+    progress_end(progress);
     if (end == COLLECTOR_SILENT && is_stopped(collector)) {
         collector_kill(collector);
         return COLLECTOR_DIED;
@@ -307,11 +311,12 @@ static enum collector_end conclude(struct collector *collector, const struct sig
 }
 
 enum collector_end collector_finish(struct collector *collector, const struct signals *signals,
-                                    int wait_status, char trouble[CONTROL_TEXT_MAX])
+                                    int wait_status, char trouble[CONTROL_TEXT_MAX],
+                                    struct progress *progress)
 {
     struct control_message message = {0};
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
-    enum collector_end end = conclude(collector, signals, &message);
+    enum collector_end end = conclude(collector, signals, &message, progress);
     snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
     return end;
 }
@@ -320,5 +325,5 @@ void collector_undo(struct collector *collector, const struct signals *signals)
 {
     struct control_message message;
     send_message(collector->control, CONTROL_UNDO, 0, "");
-    conclude(collector, signals, &message);
+    conclude(collector, signals, &message, NULL);
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "control.h"
+#include "viewer/progress.h"
 #include "viewer/run/signals.h"
 
 #define COLLECTOR_KEY_MAX     40u
@@ -60,10 +61,12 @@ enum collector_end {
     COLLECTOR_SILENT, /* it lives, but waiting longer makes no sense */
 };
 
-/* Tells it that the command ended with this wait status, and waits until the file is complete. A
- * collector that does not come to its end goes on alone, one that is stopped is killed. */
+/* Tells it that the command ended with this wait status, and waits until the file is complete, as
+ * it tells `progress`, which may be NULL. A collector that does not come to its end goes on alone,
+ * one that is stopped is killed. */
 enum collector_end collector_finish(struct collector *collector, const struct signals *signals,
-                                    int wait_status, char trouble[CONTROL_TEXT_MAX]);
+                                    int wait_status, char trouble[CONTROL_TEXT_MAX],
+                                    struct progress *progress);
 
 /* The command could not be executed: has the recording removed. */
 void collector_undo(struct collector *collector, const struct signals *signals);

@@ -114,7 +114,7 @@ static void print_nothing(void)
 static void print_recording(const char *file, const char *trouble)
 {
     CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file)) {
+    if (!recording_init(&recording, file, NULL)) {
         run_say("%s", recording_problem(&recording));
         return;
     }

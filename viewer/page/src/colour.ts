@@ -47,9 +47,11 @@ export function oklch(lightness: number, chroma: number, hue: number): string {
   return `rgb(${red}, ${green}, ${blue})`;
 }
 
-/* The program itself is warm, the standard library cool and faint; packages are spread over the rest. */
+/* The program itself is warm, the standard library and the system's are cool and faint; packages are
+ * spread over the rest. */
 const PROGRAM_HUE = 65;
 const LIBRARY_HUE = 250;
+const SYSTEM_HUE = 180;
 const PACKAGE_HUES = [150, 320, 195, 20, 290, 115, 350, 225, 175, 95];
 
 function spread(text: string): number {
@@ -60,7 +62,8 @@ function spread(text: string): number {
 
 export function packageColour(name: string, isDark: boolean): string {
   if (name === "program") return oklch(isDark ? 0.5 : 0.85, 0.105, PROGRAM_HUE);
-  if (name === "stdlib") return oklch(isDark ? 0.4 : 0.88, 0.03, LIBRARY_HUE);
+  if (name === "stdlib" || name === "system")
+    return oklch(isDark ? 0.4 : 0.88, 0.03, name === "stdlib" ? LIBRARY_HUE : SYSTEM_HUE);
   if (name === "") return greyColour(isDark);
   return namedColour(name, isDark);
 }

@@ -4,7 +4,7 @@
  */
 import { Reader, unpack } from "./packed";
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 /* Places that are no lines. */
 export const PLACE_NONE = 0;
@@ -93,6 +93,9 @@ export interface Limits {
   inherited: boolean;
 }
 
+/** Path, package, and of native code the number of its module. */
+export type FileData = [string, string, number?];
+
 interface RunData {
   run: RunFacts;
   processes: ProcessFacts[];
@@ -100,8 +103,9 @@ interface RunData {
   curves: (number | null)[];
   totals: Totals;
   limits: Limits;
-  files: [string, string][];
+  files: FileData[];
   functions: string[];
+  modules: string[]; // paths of the programs and libraries that native code is of
   tree: string;
   history: string;
   sources: string;

@@ -1,7 +1,8 @@
 /*
  * Which rows count: those of a process, a thread, an allocator, and of files whose names match
  * patterns. Patterns are a shell's, of which a * also matches slashes; they match a whole name or
- * one without leading folders, as those of the command line do.
+ * one without leading folders, and of native code also its library's, as those of the command line
+ * do.
  */
 import { PLACE_FIRST } from "./data";
 import type { Model } from "./model";
@@ -30,15 +31,13 @@ function patterns(text: string): RegExp[] {
   return text.split(/\s+/).filter(Boolean).map(expression);
 }
 
-/** By file: is it asked for? */
-function wantedFiles(model: Model, state: State): boolean[] {
-  const include = patterns(state.include);
-  const exclude = patterns(state.exclude);
-  return model.files.map(
-    ({ path }) =>
-      (!include.length || include.some((pattern) => pattern.test(path))) &&
-      !exclude.some((pattern) => pattern.test(path)),
-  );
+/** By place: does its file or its module match one of the patterns? */
+function matchingPlaces(model: Model, text: string): (place: number) => boolean {
+  const list = patterns(text);
+  const matches = (path: string) => list.some((pattern) => pattern.test(path));
+  const files = model.files.map(matches);
+  const modules = model.modules.map(matches);
+  return (place) => files[model.places.file[place]!]! || modules[model.places.module[place]!]!;
 }
 
 /** Is anything left out? */
@@ -52,8 +51,9 @@ export function isFiltered(state: State): boolean {
 export function wantedRows(model: Model, state: State): Uint8Array {
   const wanted = new Uint8Array(model.node.length).fill(1);
   if (!isFiltered(state)) return wanted;
-  const files = wantedFiles(model, state);
-  const withoutFile = !state.include.trim();
+  const includesAll = !state.include.trim();
+  const isIncluded = matchingPlaces(model, state.include);
+  const isExcluded = matchingPlaces(model, state.exclude);
   for (let row = 0; row < wanted.length; row++) {
     const thread = model.thread[row]!;
     const place = model.place[model.node[row]!]!;
@@ -61,7 +61,8 @@ export function wantedRows(model: Model, state: State): Uint8Array {
       (state.process < 0 || model.threads[thread]!.process === state.process) &&
       (state.thread < 0 || thread === state.thread) &&
       (state.allocators === 0 || ((state.allocators >> model.allocator[row]!) & 1) === 1) &&
-      (place < PLACE_FIRST ? withoutFile : files[model.places.file[place]!]!);
+      (includesAll || (place >= PLACE_FIRST && isIncluded(place))) &&
+      !(place >= PLACE_FIRST && isExcluded(place));
     wanted[row] = ok ? 1 : 0;
   }
   return wanted;

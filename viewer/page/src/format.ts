@@ -74,10 +74,15 @@ export function command(words: string[]): string {
   return visible(words.map(word).join(" "));
 }
 
+/** A path without its folder. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1) || path;
+}
+
 /** The command without the folder of its program. */
 export function shortCommand(words: string[]): string {
   const [program = "", ...rest] = words;
-  return command([program.slice(program.lastIndexOf("/") + 1) || program, ...rest]);
+  return command([baseName(program), ...rest]);
 }
 
 /** A path without what everybody knows: the run's own folders, where packages and the library lie. */

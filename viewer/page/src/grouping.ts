@@ -1,6 +1,6 @@
 /*
- * The rows of the table: what counts, summed by line, function, file, package and so on; for itself,
- * or with all that it called.
+ * The rows of the table: what counts, summed by line, function, file, package, module and so on; for
+ * itself, or with all that it called.
  *
  * With what was called, a row counts the stacks in which it stands anywhere, each once. Every node's
  * total is added to its key's unless the key stands above it already; whether it does is known on a
@@ -13,7 +13,7 @@ import type { Group } from "./state";
 
 /** Can it stand at any level of a stack? */
 export function isPlaceGroup(by: Group): boolean {
-  return by === "line" || by === "function" || by === "file" || by === "package";
+  return by === "line" || by === "function" || by === "file" || by === "package" || by === "module";
 }
 
 export interface Keys {
@@ -47,10 +47,12 @@ function keysOfPlaces(model: Model, numbers: ArrayLike<number>): Keys {
   };
 }
 
-function packageNumbers(model: Model): Uint32Array {
-  const names = [...new Set(model.files.map((file) => file.package))];
+/** By place: its program or library, of Python's, whose modules are files, the file. */
+function moduleNumbers(model: Model): Uint32Array {
+  const names = [...model.modules, ...model.files];
   const numbers = new Map(names.map((name, i) => [name, i]));
-  return Uint32Array.from(model.places.file, (file) => numbers.get(model.files[file]!.package)!);
+  const { file, module } = model.places;
+  return Uint32Array.from(file, (of, place) => numbers.get(module[place] ? model.modules[module[place]!]! : model.files[of]!)!);
 }
 
 function plainKeys(count: number, ofRow: (row: number) => number): Keys {
@@ -65,13 +67,15 @@ export function keysOfSource(model: Model): Keys {
 export function keysOf(model: Model, by: Group): Keys {
   switch (by) {
     case "line":
-      return keysOfPlaces(model, Uint32Array.from(model.places.file, (_, i) => i));
+      return keysOfPlaces(model, model.places.line);
     case "function":
       return keysOfPlaces(model, model.places.owner);
     case "file":
       return keysOfPlaces(model, model.places.file);
     case "package":
-      return keysOfPlaces(model, packageNumbers(model));
+      return keysOfPlaces(model, model.places.package);
+    case "module":
+      return keysOfPlaces(model, moduleNumbers(model));
     case "allocator":
       return plainKeys(ALLOCATORS.length, (row) => model.allocator[row]!);
     case "thread":

@@ -5,6 +5,9 @@
  * its file, its function and its text are (so a line that has moved is still itself), the n-th of
  * equal ones with the n-th; a stack is the same when all its lines are. A row is of one side.
  *
+ * A place is a line in a module. Compilers call different files the same, so that a line may be in
+ * several modules, and so several places.
+ *
  * Everything is arrays by number. Nothing in here changes once it is made.
  */
 import {
@@ -17,11 +20,6 @@ import {
   type ThreadFacts,
 } from "./data";
 import { lineOf, readSources, type Source, type Sources } from "./sources";
-
-export interface File {
-  path: string;
-  package: string;
-}
 
 export interface Process {
   facts: ProcessFacts;
@@ -37,12 +35,17 @@ export interface Thread {
 
 export interface Model {
   runs: Run[];
-  files: File[];
+  files: string[]; // paths
   functions: string[];
+  packages: string[];
+  modules: string[]; // paths; the first one is "", Python's
   places: {
     count: number;
     file: Uint32Array; // from PLACE_FIRST on; so the others
     function: Uint32Array;
+    package: Uint32Array;
+    module: Uint32Array;
+    line: Uint32Array; // the same number for one line in several modules
     owner: Uint32Array; // number of the function in its file
     lines: Int32Array[]; // by side; 0: the side does not have it
     ofSide: Uint32Array[]; // by side: by the run's own place
@@ -79,20 +82,26 @@ class Numbers<Key> {
   }
 }
 
-/** What says that lines of two sides are the same one. */
-function placeKeys(run: Run, sources: Sources | undefined): string[] {
+function joined(...parts: (string | number | undefined)[]): string {
+  return parts.join("\u001f");
+}
+
+/** By place: what says that lines, of two sides or in two modules, are the same one. */
+function lineKeys(run: Run, sources: Sources | undefined): string[] {
   const { placeFile, placeFunction, placeLine } = run.tree;
   const order = Array.from(placeFile, (_, i) => i);
   if (sources) order.sort((a, b) => placeLine[a]! - placeLine[b]!);
-  const seen = new Map<string, number>();
+  const seen = new Map<string, { line: number; ordinal: number }>();
   const keys: string[] = [];
   for (const i of order) {
     const file = placeFile[i]!;
-    const text = sources && lineOf(sources.get(file), placeLine[i]!)?.trim();
-    const key = [run.files[file]![0], run.functions[placeFunction[i]!], text ?? placeLine[i]].join("\u001f");
-    const ordinal = seen.get(key) ?? 0;
-    seen.set(key, ordinal + 1);
-    keys[i] = ordinal ? `${key}\u001f${ordinal}` : key;
+    const line = placeLine[i]!;
+    const text = sources && lineOf(sources.get(file), line)?.trim();
+    const key = joined(run.files[file]![0], run.functions[placeFunction[i]!], text ?? line);
+    const last = seen.get(key);
+    const ordinal = !last ? 0 : last.line === line ? last.ordinal : last.ordinal + 1;
+    seen.set(key, { line, ordinal });
+    keys[i] = ordinal ? joined(key, ordinal) : key;
   }
   return keys;
 }
@@ -116,25 +125,53 @@ function joinColumns(runs: Run[]): RowColumns {
 interface Places {
   file: number[];
   function: number[];
+  package: number[];
+  module: number[];
+  line: number[];
   lines: number[][];
   ofSide: Uint32Array[];
 }
 
-/** Lays the places of all runs over each other. */
-function joinPlaces(runs: Run[], sources: (Sources | undefined)[], files: Numbers<string>,
-                    functions: Numbers<string>): Places {
-  const places: Places = { file: [0, 0], function: [0, 0], lines: runs.map(() => [0, 0]), ofSide: [] };
+/** The names of all runs. */
+interface Names {
+  files: Numbers<string>;
+  functions: Numbers<string>;
+  packages: Numbers<string>;
+  modules: Numbers<string>;
+}
+
+function makeNames(): Names {
+  const make = () => new Numbers<string>();
+  const names = { files: make(), functions: make(), packages: make(), modules: make() };
+  names.modules.of("");
+  return names;
+}
+
+/** Lays the places of all runs over each other; those of one run keep their numbers. */
+function joinPlaces(runs: Run[], sources: (Sources | undefined)[], names: Names): Places {
+  const none = () => [0, 0];
+  const places: Places = {
+    file: none(), function: none(), package: none(), module: none(), line: none(),
+    lines: runs.map(none),
+    ofSide: [],
+  };
   const numbers = new Numbers<string>();
+  const lines = new Numbers<string>();
   runs.forEach((run, side) => {
     const { placeFile, placeFunction, placeLine } = run.tree;
-    const keys = runs.length > 1 ? placeKeys(run, sources[side]) : undefined;
+    const keys = runs.length > 1 || run.modules.length ? lineKeys(run, sources[side]) : undefined;
     const own = new Uint32Array(PLACE_FIRST + placeFile.length);
     own[PLACE_FOLDED] = PLACE_FOLDED;
     for (let i = 0; i < placeFile.length; i++) {
-      const place = PLACE_FIRST + (keys ? numbers.of(keys[i]!) : i);
+      const [path, packageName, number] = run.files[placeFile[i]!]!;
+      const module = number === undefined ? "" : run.modules[number]!;
+      const place = PLACE_FIRST + (runs.length > 1 ? numbers.of(joined(keys![i], module)) : i);
       own[PLACE_FIRST + i] = place;
-      places.file[place] = files.of(run.files[placeFile[i]!]![0]);
-      places.function[place] = functions.of(run.functions[placeFunction[i]!]!);
+      places.file[place] = names.files.of(path);
+      places.function[place] = names.functions.of(run.functions[placeFunction[i]!]!);
+      places.package[place] = names.packages.of(packageName);
+      places.module[place] = names.modules.of(module);
+      places.line[place] = keys ? lines.of(keys[i]!) : i;
       places.lines[side]![place] = placeLine[i]!;
     }
     places.ofSide.push(own);
@@ -214,11 +251,8 @@ function numberOwners(file: Uint32Array, functions: Uint32Array): { owner: Uint3
 export async function makeModel(runs: Run[]): Promise<Model> {
   const sources = runs.map((run) => readSources(run.packedSources));
   const ready = runs.length > 1 ? await Promise.all(sources) : [undefined];
-  const files = new Numbers<string>();
-  const functions = new Numbers<string>();
-  const packages = new Map<string, string>();
-  for (const run of runs) for (const [path, name] of run.files) packages.set(path, name);
-  const places = joinPlaces(runs, ready, files, functions);
+  const names = makeNames();
+  const places = joinPlaces(runs, ready, names);
   const nodes = joinNodes(runs, places.ofSide);
   const count = places.file.length;
   const file = Uint32Array.from(places.file);
@@ -244,12 +278,17 @@ export async function makeModel(runs: Run[]): Promise<Model> {
   });
   const model: Model = {
     runs,
-    files: files.keys.map((path) => ({ path, package: packages.get(path) ?? "" })),
-    functions: functions.keys,
+    files: names.files.keys,
+    functions: names.functions.keys,
+    packages: names.packages.keys,
+    modules: names.modules.keys,
     places: {
       count,
       file,
       function: functionOf,
+      package: Uint32Array.from(places.package),
+      module: Uint32Array.from(places.module),
+      line: Uint32Array.from(places.line),
       lines: places.lines.map((lines) => Int32Array.from({ length: count }, (_, i) => lines[i] ?? 0)),
       ofSide: places.ofSide,
       owner,
@@ -267,13 +306,18 @@ export async function makeModel(runs: Run[]): Promise<Model> {
     sources,
     readySources: ready,
     fileOfSide: runs.map((run) => {
-      const own = new Int32Array(files.keys.length).fill(-1);
-      run.files.forEach(([path], i) => (own[files.of(path)] = i));
+      const own = new Int32Array(names.files.keys.length).fill(-1);
+      run.files.forEach(([path], i) => (own[names.files.of(path)] = i));
       return own;
     }),
   };
   sources.forEach((source, i) => void source.then((texts) => (model.readySources[i] = texts)));
   return model;
+}
+
+/** Were frames of native code recorded? */
+export function hasModules(model: Model): boolean {
+  return model.modules.length > 1;
 }
 
 /** The line of a place: of the last side that has it. */
@@ -308,7 +352,7 @@ const IMPORT_FILES = /^<frozen (importlib\._bootstrap(_external)?|zipimport)>$|\
 
 /** By place: is it the import system's own? */
 export function importPlaces(model: Model): Uint8Array {
-  const isImport = model.files.map((file) => IMPORT_FILES.test(file.path));
+  const isImport = model.files.map((path) => IMPORT_FILES.test(path));
   const { count, file } = model.places;
   return Uint8Array.from({ length: count }, (_, i) => (i >= PLACE_FIRST && isImport[file[i]!] ? 1 : 0));
 }

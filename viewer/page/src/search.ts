@@ -1,8 +1,8 @@
 /*
  * Looking for frames by their names, and how much of all their stacks have.
  *
- * What is looked for is part of "function file:line", in any case, or, between two slashes, an
- * expression. A stack counts once, however many of its frames match.
+ * What is looked for is part of "function file:line module", in any case, or, between two slashes,
+ * an expression. A stack counts once, however many of its frames match.
  */
 import { PLACE_FIRST, PLACE_FOLDED, PLACE_NONE } from "./data";
 import { placeLine, type Model } from "./model";
@@ -28,8 +28,9 @@ function matcher(text: string): (name: string) => boolean {
 export function searchedName(model: Model, place: number): string {
   if (place === PLACE_NONE) return "no Python frame";
   if (place === PLACE_FOLDED) return "other";
-  const { file, function: functions } = model.places;
-  return `${model.functions[functions[place]!]} ${model.files[file[place]!]!.path}:${placeLine(model, place)}`;
+  const { file, function: functions, module } = model.places;
+  const name = `${model.functions[functions[place]!]} ${model.files[file[place]!]}:${placeLine(model, place)}`;
+  return module[place] ? `${name} ${model.modules[module[place]!]}` : name;
 }
 
 export function findPlaces(model: Model, text: string): Found {

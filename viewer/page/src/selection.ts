@@ -7,7 +7,7 @@
  * deaths in it of what had been allocated before; what was allocated in it and kept follows.
  */
 import type { History } from "./data";
-import type { Model } from "./model";
+import { hasModules, type Model } from "./model";
 import { hasSpan, type State, type What } from "./state";
 
 /** What rows have, by row. `freed…` are there for spans alone. */
@@ -51,7 +51,7 @@ export function choosable(model: Model, isSpan: boolean): Float64Array {
   return isSpan ? spanTimes(history, knowsDeaths(model)) : history.edges;
 }
 
-/** The same state, but with times and numbers that there are. */
+/** The same state, but with times, numbers and groups that there are. */
 export function possibleState(model: Model, state: State): State {
   const snapped = (time: number, isSpan: boolean) => {
     const times = choosable(model, isSpan);
@@ -68,6 +68,8 @@ export function possibleState(model: Model, state: State): State {
   }
   if (next.process >= model.processes.length) next.process = -1;
   if (next.thread >= model.threads.length) next.thread = -1;
+  if (!hasModules(model) && next.by === "module") next.by = "file";
+  if (!hasModules(model) && next.colours === "module") next.colours = "package";
   return next;
 }
 

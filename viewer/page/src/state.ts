@@ -22,13 +22,13 @@ export const WHATS = [
 ] as const;
 export type What = (typeof WHATS)[number];
 
-export const GROUPS = ["line", "function", "file", "package", "allocator", "thread", "process"] as const;
+export const GROUPS = ["line", "function", "file", "package", "module", "allocator", "thread", "process"] as const;
 export type Group = (typeof GROUPS)[number];
 
 export const SPLITS = ["none", "process", "thread", "allocator"] as const;
 export type Split = (typeof SPLITS)[number];
 
-export const COLOURS = ["package", "file", "own"] as const;
+export const COLOURS = ["package", "module", "file", "own"] as const;
 export type Colours = (typeof COLOURS)[number];
 
 export const CURVES = ["allocator", "process"] as const;

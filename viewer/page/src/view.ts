@@ -5,7 +5,7 @@
 import { ALLOCATORS, PLACE_FIRST, PLACE_FOLDED, PLACE_NONE } from "./data";
 import { isOther } from "./dom";
 import { wantedRows } from "./filter";
-import { seconds, shortCommand, shortPath, visible } from "./format";
+import { baseName, seconds, shortCommand, shortPath, visible } from "./format";
 import { keysOf, keysOfSource, outermost, sumByKey, sumCumulated, walkOf, type Keys, type Walk } from "./grouping";
 import { invert } from "./invert";
 import { placeLine, type Model } from "./model";
@@ -30,9 +30,10 @@ function kept<Result>(make: () => Result, depends: () => unknown[]): () => Resul
 
 /** The folder in which all files of the program are; "" when there is none. */
 function commonFolder(model: Model): string {
+  const own = new Set(model.places.file.filter((_, place) => place >= PLACE_FIRST && model.packages[model.places.package[place]!] === "program"));
   const folders = model.files
-    .filter((file) => file.package === "program" && file.path.startsWith("/"))
-    .map((file) => file.path.split("/").slice(0, -1));
+    .filter((path, file) => own.has(file) && path.startsWith("/"))
+    .map((path) => path.split("/").slice(0, -1));
   const [first = [], ...others] = folders;
   let length = first.length;
   for (const folder of others) while (length > 0 && first.slice(0, length).join("/") !== folder.slice(0, length).join("/")) length--;
@@ -204,11 +205,30 @@ export class View {
   );
 
   filePath(file: number): string {
-    return visible(this.model.files[file]!.path);
+    return visible(this.model.files[file]!);
   }
 
   fileName(file: number): string {
-    return shortPath(this.model.files[file]!.path, this.folders());
+    return shortPath(this.model.files[file]!, this.folders());
+  }
+
+  /** By module: what it is called without its folder, where no other one is called so too. */
+  private readonly moduleNames: () => string[] = kept(
+    () => {
+      const { modules } = this.model;
+      const isShared = (name: string) => modules.filter((path) => baseName(path) === name).length > 1;
+      return modules.map((path) => visible(isShared(baseName(path)) ? path : baseName(path)));
+    },
+    () => [],
+  );
+
+  /** The program or library that native code is of; "" of Python's. */
+  moduleName(place: number): string {
+    return place < PLACE_FIRST ? "" : this.moduleNames()[this.model.places.module[place]!]!;
+  }
+
+  modulePath(place: number): string {
+    return visible(this.model.modules[this.model.places.module[place]!]!);
   }
 
   functionName(place: number): string {
@@ -221,7 +241,9 @@ export class View {
   positionParts(place: number): { file: string; line: string } {
     if (place < PLACE_FIRST) return { file: place === PLACE_FOLDED ? "smaller stacks, folded" : "", line: "" };
     const line = placeLine(this.model, place);
-    return { file: this.fileName(this.model.places.file[place]!), line: line > 0 ? `:${line}` : "" };
+    const { file, module } = this.model.places;
+    const isModule = this.model.files[file[place]!] === this.model.modules[module[place]!];
+    return { file: isModule ? this.moduleName(place) : this.fileName(file[place]!), line: line > 0 ? `:${line}` : "" };
   }
 
   position(place: number, withLine = true): string {
@@ -230,7 +252,13 @@ export class View {
   }
 
   packageOf(place: number): string {
-    return place < PLACE_FIRST ? "" : this.model.files[this.model.places.file[place]!]!.package;
+    return place < PLACE_FIRST ? "" : this.model.packages[this.model.places.package[place]!]!;
+  }
+
+  packageName(place: number): string {
+    const name = this.packageOf(place);
+    const known: Record<string, string> = { program: "the program itself", stdlib: "standard library", system: "operating system" };
+    return Object.hasOwn(known, name) ? known[name]! : visible(name);
   }
 
   processName(number: number): string {

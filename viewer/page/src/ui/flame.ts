@@ -9,6 +9,7 @@ import { PLACE_FIRST } from "../data";
 import { choice, eachFrame, h, isOther, replace, say, select, tick, type Choice } from "../dom";
 import { amount, share } from "../format";
 import { boxAt, layOut, type Box, type Layout } from "../flame_layout";
+import { hasModules } from "../model";
 import { isCount } from "../selection";
 import { findPath, pathOf, type StackTree } from "../stacks";
 import { COLOURS, SPLITS, type Compared } from "../state";
@@ -23,7 +24,7 @@ const CRUMBS_FIRST = 1;
 const CRUMBS_LAST = 3;
 
 const SPLIT_NAMES = { none: "no split", process: "by process", thread: "by thread", allocator: "by allocator" };
-const COLOUR_NAMES = { package: "package colours", file: "file colours", own: "own share" };
+const COLOUR_NAMES = { package: "package colours", module: "module colours", file: "file colours", own: "own share" };
 
 export class Flame {
   readonly element: HTMLElement;
@@ -151,7 +152,8 @@ export class Flame {
     this.ticks.forEach((show) => show());
     this.compared.show(state.compared);
     this.split.show(this.splits(), state.split);
-    this.colours.show(COLOURS.map((value) => ({ value, text: COLOUR_NAMES[value] })), state.colours);
+    const colours = COLOURS.filter((value) => value !== "module" || hasModules(view.model));
+    this.colours.show(colours.map((value) => ({ value, text: COLOUR_NAMES[value] })), state.colours);
     this.colours.element.hidden = view.isCompared;
     const now = [tree, state.zoom, width, state.upward];
     if (isOther(now, this.drawnFor)) {

@@ -4,6 +4,7 @@
 import { changeColour, greyColour, heatColour, namedColour, packageColour, type Theme } from "../colour";
 import { PLACE_FIRST, PLACE_FOLDED } from "../data";
 import type { Box, Layout } from "../flame_layout";
+import { baseName } from "../format";
 import type { StackTree } from "../stacks";
 import type { View } from "../view";
 
@@ -68,6 +69,8 @@ class Colours {
     switch (view.state.colours) {
       case "own":
         return heatColour(ownPart(tree, node), theme.isDark);
+      case "module":
+        return view.moduleName(key) ? this.named("module", view.moduleName(key)) : packageColour("stdlib", theme.isDark);
       case "file":
         return this.named("file", String(view.model.places.file[key]!) + view.fileName(view.model.places.file[key]!));
       default:
@@ -97,7 +100,7 @@ function boxText(painting: Painting, box: Box): string {
   const name = view.frameName(key);
   if (view.isSplit(key) || key < PLACE_FIRST || view.state.functions) return name;
   const position = view.position(key);
-  return `${name}  ${position.slice(position.lastIndexOf("/") + 1)}`;
+  return `${name}  ${baseName(position)}`;
 }
 
 function paintBox(context: CanvasRenderingContext2D, painting: Painting, colours: Colours, box: Box, y: number): void {

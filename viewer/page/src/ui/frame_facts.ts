@@ -43,8 +43,8 @@ export function frameFacts(view: View, tree: StackTree, node: number): HTMLEleme
   if (!view.isSplit(key)) {
     parts.push(h("div", { class: "where", text: view.position(key, !view.state.functions) }));
     if (key >= PLACE_FIRST) {
-      const name = view.packageOf(key);
-      if (name && name !== "program") parts.push(h("div", { class: "muted", text: name === "stdlib" ? "standard library" : name }));
+      const belongs = [view.moduleName(key), view.packageOf(key) === "program" ? "" : view.packageName(key)].filter(Boolean);
+      if (belongs.length) parts.push(h("div", { class: "muted", text: belongs.join(", ") }));
       const text = view.state.functions ? undefined : placeText(view.model, key);
       if (text?.trim()) parts.push(h("code", { class: "source", text: visibleSource(text.trim()) }));
     }

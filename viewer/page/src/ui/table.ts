@@ -6,9 +6,9 @@
  */
 import { ALLOCATORS, PLACE_FIRST } from "../data";
 import { append, h, isOther, replace, select, tick } from "../dom";
-import { amount, change, count, share, visible, visibleSource } from "../format";
+import { amount, change, count, share, visibleSource } from "../format";
 import { isPlaceGroup } from "../grouping";
-import { placeText } from "../model";
+import { hasModules, placeText } from "../model";
 import { column, isCount } from "../selection";
 import { GROUPS, hasSpan, type Group } from "../state";
 import type { View } from "../view";
@@ -22,6 +22,7 @@ const GROUP_NAMES: Record<Group, string> = {
   function: "Functions",
   file: "Files",
   package: "Packages",
+  module: "Modules",
   allocator: "Allocators",
   thread: "Threads",
   process: "Processes",
@@ -168,7 +169,8 @@ export class Table {
     if (by === "process") return view.processName(key - 1);
     if (place < PLACE_FIRST) return view.functionName(place);
     if (by === "file") return view.fileName(view.model.places.file[place]!);
-    if (by === "package") return packageName(view.packageOf(place));
+    if (by === "package") return view.packageName(place);
+    if (by === "module") return view.moduleName(place) || view.fileName(view.model.places.file[place]!);
     return view.functionName(place);
   }
 
@@ -240,7 +242,12 @@ export class Table {
 
   private groups(): readonly Group[] {
     const { model } = this.view;
-    return GROUPS.filter((by) => (by !== "thread" || model.threads.length > 1) && (by !== "process" || model.processes.length > 1));
+    const has: Partial<Record<Group, boolean>> = {
+      module: hasModules(model),
+      thread: model.threads.length > 1,
+      process: model.processes.length > 1,
+    };
+    return GROUPS.filter((by) => has[by] ?? true);
   }
 
   private classOf(one: Column): string {
@@ -267,7 +274,7 @@ export class Table {
       this.head,
       ...this.columns.map((one) => heading(one.name, one.title, one.hint, this.classOf(one))),
       h("th", { scope: "col", class: "number share", text: "share" }),
-      heading("name", { line: "line", function: "function", file: "file", package: "package", allocator: "allocator", thread: "thread", process: "process" }[state.by], "By name", "name"),
+      heading("name", state.by, "By name", "name"),
     );
   }
 
@@ -292,7 +299,7 @@ export class Table {
     const bar = h("span", { class: `bar${value < 0 ? " less" : ""}` });
     bar.style.width = `${(100 * part).toFixed(2)}%`;
     const place = view.keys().place[row.key]!;
-    const isSource = place >= PLACE_FIRST && view.state.by !== "package";
+    const isSource = place >= PLACE_FIRST && this.isInOneFile(place);
     const element = h(
       "tr",
       { on: isSource ? { click: () => view.store.set(sourceAt(view, place), true) } : {} },
@@ -304,6 +311,19 @@ export class Table {
     return element;
   }
 
+  /** Is all of the place's row in its file? */
+  private isInOneFile(place: number): boolean {
+    const { by } = this.view.state;
+    return by !== "package" && !(by === "module" && this.view.moduleName(place));
+  }
+
+  /** The whole path of what a place's row is called. */
+  private pathOf(place: number): string | undefined {
+    const { view } = this;
+    if (this.isInOneFile(place)) return view.filePath(view.model.places.file[place]!);
+    return view.state.by === "module" ? view.modulePath(place) : undefined;
+  }
+
   /** A number; to the digit when it is pointed at. */
   private cell(one: Column, value: number): HTMLElement {
     if (Number.isNaN(value)) return h("td", { class: this.classOf(one) });
@@ -313,7 +333,7 @@ export class Table {
   private name(row: Row, place: number, isSource: boolean): HTMLElement {
     const { view } = this;
     const { by } = view.state;
-    const title = place >= PLACE_FIRST && by !== "package" ? view.filePath(view.model.places.file[place]!) : undefined;
+    const title = place >= PLACE_FIRST ? this.pathOf(place) : undefined;
     const head = isSource
       ? h("button", { type: "button", class: "link", text: row.name })
       : h("span", { class: "strong", text: row.name });
@@ -366,9 +386,3 @@ export class Table {
     }
   }
 }
-
-function packageName(name: string): string {
-  if (name === "program") return "the program itself";
-  return name === "stdlib" ? "standard library" : visible(name);
-}
-
