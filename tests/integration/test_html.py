@@ -511,6 +511,17 @@ def two(folder):
     return record(folder, TWO_PROCESSES, "two")
 
 
+def test_source_where_memory_is_native_code_s(browser, folder):
+    """Lines of Python have hardly any for themselves, and C has no source here: the file opens that called for most."""
+    below = record(folder, PROGRAM, "below", options=["--native"])
+    browser.open(page_of(below, folder, name="below.html"), height=2400)
+    path = "document.querySelector('.source-panel .path').textContent"
+    browser("waitFor", f"{path} !== ''")
+    assert browser("evaluate", path) == str(folder / "below.py")
+    browser("waitFor", "document.querySelectorAll('.source-panel .code-line').length > 10")
+    quiet(browser)
+
+
 def test_processes(browser, two, folder):
     """All together, and each with its own peak."""
     page = page_of(two, folder, name="two.html")

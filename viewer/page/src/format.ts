@@ -85,6 +85,11 @@ export function shortCommand(words: string[]): string {
   return command([baseName(program), ...rest]);
 }
 
+/** A file with the folder that it is in: who compiled it knows the rest. */
+export function lastFolder(path: string): string {
+  return path.split("/").slice(-2).join("/");
+}
+
 /** A path without what everybody knows: the run's own folders, where packages and the library lie. */
 export function shortPath(path: string, folders: readonly string[]): string {
   for (const folder of folders)

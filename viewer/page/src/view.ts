@@ -5,7 +5,7 @@
 import { ALLOCATORS, PLACE_FIRST, PLACE_FOLDED, PLACE_NONE } from "./data";
 import { isOther } from "./dom";
 import { wantedRows } from "./filter";
-import { baseName, seconds, shortCommand, shortPath, visible } from "./format";
+import { baseName, lastFolder, seconds, shortCommand, shortPath, visible } from "./format";
 import { keysOf, keysOfSource, outermost, sumByKey, sumCumulated, walkOf, type Keys, type Walk } from "./grouping";
 import { invert } from "./invert";
 import { placeLine, type Model } from "./model";
@@ -208,8 +208,20 @@ export class View {
     return visible(this.model.files[file]!);
   }
 
+  /** By file: is it native code's? */
+  private readonly nativeFiles: () => Uint8Array = kept(
+    () => {
+      const { count, file, module } = this.model.places;
+      const native = new Uint8Array(this.model.files.length);
+      for (let place = PLACE_FIRST; place < count; place++) if (module[place]) native[file[place]!] = 1;
+      return native;
+    },
+    () => [],
+  );
+
   fileName(file: number): string {
-    return shortPath(this.model.files[file]!, this.folders());
+    const name = shortPath(this.model.files[file]!, this.folders());
+    return this.nativeFiles()[file] ? lastFolder(name) : name;
   }
 
   /** By module: what it is called without its folder, where no other one is called so too. */

@@ -6,7 +6,7 @@ import { PLACE_FIRST } from "../data";
 import { heatColour, theme } from "../colour";
 import { afterwards, h, isOther, replace, select } from "../dom";
 import { amount, change, count, share } from "../format";
-import { fileSource, placeLine } from "../model";
+import { fileSource, hasModules, placeLine } from "../model";
 import { column, isCount } from "../selection";
 import type { Source } from "../sources";
 import type { State } from "../state";
@@ -87,9 +87,25 @@ export class SourceView {
     return fileSource(this.view.model, this.sideOf(file), file);
   }
 
-  /** Files by what their lines have, the largest first. */
+  /** By file: the most that one of its lines has with what it called. */
+  private mostOfLines(): Float64Array {
+    const { model } = this.view;
+    const most = new Float64Array(model.files.length);
+    const { place } = this.view.sourceKeys();
+    for (const { total } of this.view.sourceSums())
+      for (let key = PLACE_FIRST; key < total.length; key++) {
+        const file = model.places.file[place[key]!]!;
+        most[file] = Math.max(most[file]!, total[key]!);
+      }
+    return most;
+  }
+
+  /** Files by what their lines have, the largest first. With native code lines of Python have hardly
+   * anything for themselves: then by what they have with what they called. */
   private fileOrder(): number[] {
     const { model } = this.view;
+    const order = (sums: Float64Array) => Array.from(sums, (_, i) => i).sort((a, b) => sums[b]! - sums[a]! || a - b);
+    if (hasModules(model)) return order(this.mostOfLines());
     const sums = new Float64Array(model.files.length);
     const values = column(this.view.values(), this.view.what);
     const wanted = this.view.wanted();
@@ -97,7 +113,7 @@ export class SourceView {
       const place = model.place[model.node[row]!]!;
       if (wanted[row] && place >= PLACE_FIRST) sums[model.places.file[place]!]! += values[row]!;
     }
-    return Array.from(sums, (_, i) => i).sort((a, b) => sums[b]! - sums[a]! || a - b);
+    return order(sums);
   }
 
   /** What was asked for, else the one that has most of those whose text is there. */
@@ -158,16 +174,13 @@ export class SourceView {
     return result;
   }
 
+  /** The line that has most, as files do. */
   private largestLine(): number {
-    let most = 0;
-    let largest = 0;
-    for (const own of this.values.own)
-      for (const [line, value] of own)
-        if (value > most) {
-          most = value;
-          largest = line;
-        }
-    return largest;
+    const largestOf = (sides: Map<number, number>[]) => {
+      const lines = sides.flatMap((side) => [...side]);
+      return lines.reduce((most, one) => (one[1] > most[1] ? one : most), [0, 0] as [number, number])[0];
+    };
+    return largestOf(hasModules(this.view.model) ? this.values.total : this.values.own);
   }
 
   private beside(line: number): Beside {

@@ -21,6 +21,9 @@ const PROCESS_HUES = [65, 250, 150, 320, 20, 195, 290, 115];
 /* Pixels that a pointer may move in a click. */
 const CLICK_MOST = 4;
 
+/* Two marks that are fewer pixels apart would have one text over the other. */
+const LABEL_ROOM = 150;
+
 function layerColour(name: string, index: number, isDark: boolean): string {
   const hue = LAYER_HUES[name] ?? PROCESS_HUES[index % PROCESS_HUES.length]!;
   const strength = name in LAYER_HUES ? 0.09 : 0.08 - 0.02 * Math.floor(index / PROCESS_HUES.length);
@@ -416,12 +419,16 @@ export class Timeline {
       const name = model.runs.length > 1 ? ["before: ", "after: "][side]! : "";
       const peak = own ?? run.totals;
       const end = own ? own.end_time : Math.max(...run.processes.map((process) => process.end_time ?? 0));
-      if (peak.peak_time !== null) this.markAt(plot, colours, peak.peak_time, peak.peak_bytes, `${name}peak ${size(peak.peak_bytes)}`, side);
-      if (end && !name) this.markAt(plot, colours, end, NaN, "end", side);
+      const text = `${name}peak ${size(peak.peak_bytes)}`;
+      if (peak.peak_time !== null) this.markAt(plot, colours, peak.peak_time, peak.peak_bytes, text, side);
+      if (!end || name) return;
+      const apart = peak.peak_time === null ? Infinity : Math.abs(plot.valToPos(end, "x") - plot.valToPos(peak.peak_time, "x"));
+      this.markAt(plot, colours, end, NaN, "end", apart < LABEL_ROOM ? 1 : 0);
     });
   }
 
-  private markAt(plot: uPlot, colours: Theme, time: number, bytes: number, text: string, side: number): void {
+  /** With its text in the first row, or in one below. */
+  private markAt(plot: uPlot, colours: Theme, time: number, bytes: number, text: string, row: number): void {
     const context = plot.ctx;
     const ratio = devicePixelRatio || 1;
     const x = Math.round(plot.valToPos(time, "x", true));
@@ -449,8 +456,9 @@ export class Timeline {
     context.lineWidth = 4 * ratio;
     context.lineJoin = "round";
     context.strokeStyle = colours.page;
-    context.strokeText(text, x + (isRight ? -6 : 6) * ratio, Math.max(top + 11 * ratio, y - 5 * ratio + side * 14 * ratio));
-    context.fillText(text, x + (isRight ? -6 : 6) * ratio, Math.max(top + 11 * ratio, y - 5 * ratio + side * 14 * ratio));
+    const at = [x + (isRight ? -6 : 6) * ratio, Math.max(top + 11 * ratio, y - 5 * ratio) + row * 14 * ratio] as const;
+    context.strokeText(text, ...at);
+    context.fillText(text, ...at);
     context.restore();
   }
 
