@@ -18,7 +18,7 @@ export interface Beside {
   colour: string; // behind the first of them; "": none
 }
 
-const BLOCK = 60;
+const BLOCK = 30;
 const LINE_HEIGHT = 19; // as the style sheet has it
 
 interface Block {
@@ -48,7 +48,7 @@ export class Code {
         },
       },
     });
-    this.observer = new IntersectionObserver((entries) => this.fill(entries), { root: this.element, rootMargin: "400px" });
+    this.observer = new IntersectionObserver((entries) => this.fill(entries), { root: this.element, rootMargin: "150px" });
   }
 
   /** Shows these lines, under a head. */
