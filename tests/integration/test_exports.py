@@ -187,6 +187,16 @@ def test_folded(rich, export, options):
     assert_folded(rich, export, options)
 
 
+def test_folded_in_speedscope(rich, export):
+    """Folded stacks as who draws flame graphs reads them: a frame is what stands between semicolons."""
+    (group,) = consumers.speedscope(export("folded", rich.file))
+    (profile,) = group["profiles"]
+    stacks, report = stacks_of(rich)
+    assert profile["weight"] == report["view"]["bytes"]
+    named = [(tuple(label(frame).replace(";", "\\u{3b}") for frame in frames), row) for frames, row in stacks]
+    assert {name: sums for name, _, _, *sums in profile["frames"]} == sums_by_frame(named, "bytes")
+
+
 def assert_folded(recording, export, options=()):
     file = export("folded", recording.file, *options)
     wanted = collections.Counter()
@@ -457,6 +467,27 @@ def assert_dhat(recording, export, options):
     data = json.loads(file.read_text())
     assert (data["pid"], data["bklt"], data["bkacc"], data["mode"]) == (pid, True, False, "heap")
     assert data["tg"] == round(report["view"]["time"] * 1e6)
+
+
+def test_dhat_has_what_its_readers_must_find(rich, export):
+    """The fields that the format makes mandatory where lifetimes are known, and no others; from these the
+    Firefox Profiler makes its tracks, and of frames it takes the text as it is."""
+    data = json.loads(export("dhat", rich.file).read_text())
+    numbers = {"dhatFileVersion", "tuth", "pid", "te", "tg"}
+    texts = {"mode", "verb", "tu", "Mtu", "cmd"}
+    assert set(data) == numbers | texts | {"bklt", "bkacc", "pps", "ftbl"}
+    assert all(type(data[name]) is int for name in numbers) and all(type(data[name]) is str for name in texts)
+    assert data["dhatFileVersion"] == 2 and data["ftbl"][0] == "[root]"
+    for point in data["pps"]:
+        sums = [point[name] for name in ("tb", "tbk", "tl", "mb", "mbk", "gb", "gbk", "eb", "ebk")]
+        assert len(point) == 10 and all(type(number) is int and number >= 0 for number in sums)
+        assert point["fs"] and all(0 < frame < len(data["ftbl"]) for frame in point["fs"])
+    without = {frame for frame in data["ftbl"][1:] if not re.match(r"0x[0-9A-F]+: .", frame)}
+    assert {re.sub(r"process \d+: .*", "a process", frame) for frame in without} <= {OTHER, NO_FRAME, "a process"}
+    assert len(set(data["ftbl"])) == len(data["ftbl"])
+    totals, view = rich.totals, rich.report()["view"]
+    tracks = [sum(point[name] for point in data["pps"]) for name in ("tb", "gb", "eb")]
+    assert tracks == [totals["allocated_bytes"], view["bytes"], rich.report("end")["view"]["bytes"]]
 
 
 def test_dhat_without_history(without_history, export):
