@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG 512
+#define BACKLOG 1024
 /* Where the service manager puts them (sd_listen_fds(3)). */
 #define INHERITED_FIRST 3
 

@@ -33,7 +33,8 @@
 #include "viewer/run/job.h"
 #include "viewer/run/message.h"
 
-#define BACKLOG           128
+/* Who is in the queue is served in turn; who waits for a place in it is not. */
+#define BACKLOG           1024
 #define RANDOM_BYTES      16
 #define READY_PATIENCE    30.0
 #define FINISH_PATIENCE   60.0
