@@ -112,6 +112,18 @@ def record(folder, python, source, *arguments, options=(), **more):
     return harness.record(command, folder / "run.heapline", ["--native", *options], cwd=folder, **more)
 
 
+def recorder(record, interpreter, program, head, **variables):
+    """A function that records a program of `head` and a source, and returns both."""
+
+    def recorded(source):
+        source = program(head + source)
+        recording = record(interpreter, source, options=["--native"], env=harness.environment(**variables))
+        harness.assert_complete(recording)
+        return source, recording
+
+    return recorded
+
+
 def functions(recording, library):
     """The library's functions on the stack of its block."""
     (row,) = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (SIZE, 1)]

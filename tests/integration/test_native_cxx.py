@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import harness
+import native_library
 import pytest
 from harness import Sum, assert_complete
 from native_library import named_stacks, row_of, stack_of
@@ -41,15 +42,7 @@ def library(request, compiled):
 @pytest.fixture
 def recorded(python, program, record, library):
     """recorded(source): a program of HEAD and this source, and its recording."""
-
-    def recorded(source):
-        source = program(HEAD + source)
-        env = harness.environment(NATIVE_CXX=library)
-        recording = record(python, source, options=["--native"], env=env)
-        assert_complete(recording)
-        return source, recording
-
-    return recorded
+    return native_library.recorder(record, python, program, HEAD, NATIVE_CXX=library)
 
 
 def test_an_exception(recorded):

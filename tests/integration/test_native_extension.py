@@ -3,8 +3,9 @@
 import os
 
 import harness
+import native_library
 import pytest
-from harness import Sum, assert_complete
+from harness import Sum
 from native_library import named_frames, named_stacks, row_of
 
 SOURCE = harness.Program.named("native_extension.c")
@@ -33,15 +34,7 @@ def extension(compiled):
 @pytest.fixture
 def recorded(interpreter, program, record, extension):
     """recorded(source): a program of HEAD and this source, and its recording."""
-
-    def recorded(source):
-        source = program(HEAD + source)
-        env = harness.environment(EXTENSION=extension)
-        recording = record(interpreter, source, options=["--native"], env=env)
-        assert_complete(recording)
-        return source, recording
-
-    return recorded
+    return native_library.recorder(record, interpreter, program, HEAD, EXTENSION=extension)
 
 
 def stack_of(recording, size, source):

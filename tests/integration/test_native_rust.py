@@ -3,8 +3,9 @@
 import shutil
 
 import harness
+import native_library
 import pytest
-from harness import Sum, assert_complete
+from harness import Sum
 from native_library import named_stacks, row_of, stack_of
 
 SOURCE = harness.Program.named("native_rust.rs")
@@ -36,15 +37,7 @@ def has_types(library):
 @pytest.fixture
 def recorded(python, program, record, library):
     """recorded(source): a program of HEAD and this source, and its recording."""
-
-    def recorded(source):
-        source = program(HEAD + source)
-        env = harness.environment(NATIVE_RUST=library)
-        recording = record(python, source, options=["--native"], env=env)
-        assert_complete(recording)
-        return source, recording
-
-    return recorded
+    return native_library.recorder(record, python, program, HEAD, NATIVE_RUST=library)
 
 
 def closure(function, has_types):
