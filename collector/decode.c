@@ -527,6 +527,8 @@ static void on_mark(struct cursor *cursor, uint64_t first)
     case WIRE_MARK_REFUSED:
         on_refused(process, whole);
         break;
+    case WIRE_MARK_ABANDONED:
+        break;
     default:
         process->damaged++;
     }

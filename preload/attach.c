@@ -165,8 +165,6 @@ static bool map_ring(int descriptor)
     void *memory = real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED)
         return false;
-    /* A forked child gets a ring of its own. */
-    madvise(memory, bytes, MADV_DONTFORK);
     if (ring_writer_init(memory, bytes))
         return true;
     real_munmap(memory, bytes);

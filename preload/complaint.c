@@ -11,6 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "shim.h"
+
 static struct stat stderr_then;
 static bool stderr_known;
 
@@ -31,6 +33,8 @@ static bool stderr_is_same(void)
 void complain(const char *reason)
 {
     int saved = errno, cancellation;
+    if (shim_is_sealed())
+        return;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* writev() is a point of it */
     if (stderr_is_same()) {
         struct iovec parts[] = {{.iov_base = (void *)"heapline: ", .iov_len = 10},

@@ -1,6 +1,6 @@
 /*
- * Around fork(). A fork inside a hook (of a signal handler that interrupted one) is left alone, for
- * the thread may hold a lock: its child goes on untraced.
+ * Around fork(). These run last before it and first after it, for they are registered before any of
+ * the program's.
  */
 #include "fork.h"
 
@@ -10,11 +10,13 @@
 
 #include "code_table.h"
 #include "environment.h"
+#include "hook_call.h"
 #include "memory.h"
 #include "native_rules.h"
 #include "python_arrival.h"
 #include "ring_writer.h"
 #include "shim.h"
+#include "signals.h"
 #include "stream_writer.h"
 #include "thread_state.h"
 
@@ -25,26 +27,42 @@ static struct {
 } fork_at_hand;
 static uint32_t tokens;
 
-/* Does this thread go through the fork below? Its child asks it. */
-static SHIM_THREAD_LOCAL bool forking;
+/* This thread's fork. */
+static SHIM_THREAD_LOCAL struct {
+    struct hook_call work;
+    struct signals signals;
+    bool is_traced;
+    bool interrupts; /* a handler forks that has interrupted the shim's work */
+} forking;
 
-static void before(void)
+static void send_mark(void)
 {
-    int saved = errno;
-    forking = shim_gate_open() && shim_thread.guard == 0;
-    if (!forking)
-        return;
-    shim_guard_set(SHIM_RECORDING);
-    native_rules_lock();
-    code_table_lock();
-    thread_state_lock();
-    memory_lock();
     fork_at_hand.parent = getpid();
     fork_at_hand.token = ++tokens ? tokens : ++tokens;
     if (!ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT |
                         fork_at_hand.token))
         fork_at_hand.token = 0;
     stream_flush(); /* the child's hello must not come before the mark */
+}
+
+static void before(void)
+{
+    forking.is_traced = shim_gate_open() && !shim_is_sealed();
+    if (!forking.is_traced)
+        return;
+    int saved = errno;
+    forking.signals = signals_block();
+    forking.is_traced = hook_begin_work(&forking.work);
+    if (!forking.is_traced) {
+        signals_restore(forking.signals);
+        return;
+    }
+    forking.interrupts = forking.work.busy != 0;
+    native_rules_lock();
+    code_table_lock();
+    thread_state_lock();
+    memory_lock();
+    send_mark();
     errno = saved;
 }
 
@@ -56,41 +74,51 @@ static void release(void)
     native_rules_unlock();
 }
 
+static void end_work(void)
+{
+    hook_leave(&forking.work);
+    signals_restore(forking.signals);
+}
+
 static void in_parent(void)
 {
-    if (!forking)
+    if (!forking.is_traced)
         return;
     int saved = errno;
     release();
-    shim_guard_set(0);
-    forking = false;
+    end_work();
     errno = saved;
+}
+
+/* The child's own beginning: its tables are empty, its one thread unknown. */
+static bool start_over(void)
+{
+    thread_state_reset();
+    native_rules_forget();
+    return fork_at_hand.token && code_table_reset();
 }
 
 static void in_child(void)
 {
     int saved = errno;
+    bool attaches = false;
     stream_forget();
-    if (forking) {
+    if (forking.is_traced) {
         release();
-        thread_state_reset();
-        native_rules_forget();
-        if (fork_at_hand.token && code_table_reset())
-            python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
-        else
-            environment_forget();
-        shim_guard_set(0);
-        forking = false;
-    } else {
-        environment_forget();
+        ring_writer_leave(forking.interrupts);
+        attaches = !forking.interrupts && start_over();
+        end_work();
     }
+    if (attaches)
+        python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
+    else
+        environment_forget();
     errno = saved;
 }
 
 bool fork_init(void)
 {
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set(SHIM_RECORDING); /* glibc keeps the handlers in memory of malloc's */
+    uintptr_t guard = shim_guard_set_library(); /* glibc keeps the handlers in malloc's memory */
     bool done = pthread_atfork(before, in_parent, in_child) == 0;
     shim_guard_set(guard);
     return done;

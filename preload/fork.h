@@ -4,8 +4,13 @@
  *
  * So that the collector knows what the child inherits, the parent sends a mark just before it
  * forks, and the child names that mark in its hello. The shim's locks are held over the fork: the
- * child finds its tables whole. Only fork() runs this; the child of a plain clone() or _Fork() goes
- * on untraced.
+ * child finds its tables whole. Signals are blocked from before the first lock until the last one
+ * is free, on both sides, so that no handler can fork in between, nor meet a child's half-made
+ * state.
+ *
+ * A fork in a handler that has interrupted the shim's own work leaves that work to be gone on with
+ * in the child: it gets a private page for every page of the ring, and the child goes on untraced.
+ * So does the child of a plain clone() or _Fork(), where none of this runs (ring_writer.h).
  */
 #ifndef HEAPLINE_PRELOAD_FORK_H
 #define HEAPLINE_PRELOAD_FORK_H

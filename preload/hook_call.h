@@ -1,5 +1,5 @@
 /*
- * Entering and leaving a hook. Every hook that allocates is:
+ * Entering and leaving a hook (what the guard says: shim.h). Every hook that allocates is:
  *
  *     struct hook_call call;
  *     if (!hook_enter(&call))
@@ -17,10 +17,13 @@
 #include "shim.h"
 
 struct hook_call {
-    uintptr_t outer; /* guard and block to go back to */
-    uintptr_t outer_freeing;
-    uintptr_t frame;   /* the hook's */
-    bool interrupting; /* a signal handler's call while the shim itself worked, see recorder.h */
+    uintptr_t self;  /* its own address, while it is at hand: a jump out of the hook leaves it to
+                      * be overwritten */
+    uintptr_t outer; /* the guard of the call that a signal handler has interrupted; 0: none */
+    uintptr_t frame; /* the hook's */
+    uint16_t level;  /* of that call in shim_thread.below */
+    uint16_t busy;   /* how many of those below were at work themselves: which of the thread's
+                      * states this call may use; SHIM_STATES: none */
 };
 
 /* What CPython's debug hooks put before a block (2 * sizeof(size_t), Objects/obmalloc.c). No two
@@ -37,48 +40,61 @@ static inline bool hook_frees_other(const void *block)
     return ((shim_thread.freeing - (uintptr_t)block) & ~HOOK_HEADER_BYTES) != 0;
 }
 
+/* hook_enter() where the guard is set. */
+bool hook_enter_guarded(struct hook_call *call);
+/* hook_leave() of a signal handler's call. */
+void hook_leave_interruption(const struct hook_call *call);
+
 /* False: pass through, the call is part of another one or nothing is recorded. Otherwise the guard
- * is at SHIM_RECORDING. */
+ * says SHIM_RECORDING. */
 static inline __attribute__((always_inline)) bool hook_enter(struct hook_call *call)
 {
     if (SHIM_UNLIKELY(!shim_gate_open()))
         return false;
-    uintptr_t guard = shim_thread.guard;
-    call->outer = guard;
     call->frame = (uintptr_t)__builtin_frame_address(0);
-    call->outer_freeing = shim_thread.freeing;
-    call->interrupting = guard & SHIM_RECORDING;
-    if (SHIM_UNLIKELY(guard) && !shim_is_interruption(guard, (uintptr_t)__builtin_frame_address(0)))
-        return false;
-    shim_guard_set(SHIM_RECORDING);
+    *(volatile uintptr_t *)&call->self = (uintptr_t)call;
+    if (SHIM_UNLIKELY(shim_thread.guard))
+        return hook_enter_guarded(call);
+    call->outer = 0;
+    call->busy = 0;
+    shim_guard_set((uintptr_t)call | SHIM_RECORDING);
     return true;
 }
 
-static inline __attribute__((always_inline)) void hook_call_real(struct hook_call *call)
+static inline __attribute__((always_inline)) void hook_call_real(const struct hook_call *call)
 {
-    (void)call; /* only to say that hook_enter() comes first */
-    shim_guard_set((uintptr_t)__builtin_frame_address(0));
+    shim_guard_set((uintptr_t)call);
 }
 
 /* Before the real free, or realloc, of a block that has been recorded. */
-static inline __attribute__((always_inline)) void hook_call_real_free(struct hook_call *call,
+static inline __attribute__((always_inline)) void hook_call_real_free(const struct hook_call *call,
                                                                       const void *block)
 {
     shim_thread.freeing = (uintptr_t)block;
     hook_call_real(call);
 }
 
-static inline void hook_record(struct hook_call *call)
+static inline void hook_record(const struct hook_call *call)
 {
-    (void)call;
-    shim_guard_set(SHIM_RECORDING);
+    shim_guard_set((uintptr_t)call | SHIM_RECORDING);
 }
 
-static inline void hook_leave(struct hook_call *call)
+static inline void hook_leave(const struct hook_call *call)
 {
-    shim_thread.freeing = call->outer_freeing;
-    shim_guard_set(call->outer);
+    if (SHIM_UNLIKELY(call->outer)) {
+        hook_leave_interruption(call);
+        return;
+    }
+    shim_thread.freeing = 0;
+    shim_guard_set(0);
 }
+
+/* Work of the shim's own that is no call of the program's, also in a signal handler: afterwards
+ * hook_leave(). False: handlers are nested too deep. */
+bool hook_begin_work(struct hook_call *call);
+
+/* When a thread ends, maybe before destructors that allocate: its states are given back. */
+void hook_thread_ends(void *nothing);
 
 /* A free of `block` (not null) that hook_enter() lets pass: records it when it is a free of its
  * own. */

@@ -4,8 +4,17 @@
 #include "lock.h"
 
 #include "futex.h"
+#include "shim.h"
 
-void lock_take(struct lock *lock)
+static void wait_for(struct lock *lock)
+{
+    if (shim_is_sealed())
+        __builtin_ia32_pause();
+    else
+        futex_wait(&lock->word, 2, 0);
+}
+
+static void take(struct lock *lock)
 {
     uint32_t seen = 0;
     if (atomic_compare_exchange_strong_explicit(&lock->word, &seen, 1, memory_order_acquire,
@@ -14,13 +23,22 @@ void lock_take(struct lock *lock)
     if (seen != 2)
         seen = atomic_exchange_explicit(&lock->word, 2, memory_order_acquire);
     while (seen != 0) {
-        futex_wait(&lock->word, 2, 0);
+        wait_for(lock);
         seen = atomic_exchange_explicit(&lock->word, 2, memory_order_acquire);
     }
 }
 
+void lock_take(struct lock *lock)
+{
+    struct signals signals = signals_block();
+    take(lock);
+    lock->signals = signals;
+}
+
 void lock_release(struct lock *lock)
 {
-    if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)
+    struct signals signals = lock->signals;
+    if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2 && !shim_is_sealed())
         futex_wake(&lock->word, 1);
+    signals_restore(signals);
 }

@@ -30,7 +30,7 @@ static inline void *finish(struct hook_call *call, void *block, size_t size)
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
-        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting, call->frame);
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->busy, call->frame);
     else
         record_refusal(size);
     hook_leave(call);
@@ -79,10 +79,10 @@ static void *finish_realloc(struct hook_call *call, void *old, void *block, size
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL)) {
-        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->interrupting, call->frame);
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->busy, call->frame);
     } else if (size != 0) {
         if (old)
-            record_realloc_failed(old);
+            record_realloc_failed(old, call->busy);
         record_refusal(size);
     }
     hook_leave(call);
@@ -98,7 +98,7 @@ SHIM_EXPORT void *realloc(void *old, size_t size)
         return pool_allocate(size);
     ENTER_OR_RETURN(&call, real_malloc.realloc(old, size));
     if (old)
-        record_realloc_free(old, call.interrupting);
+        record_realloc_free(old, call.busy);
     hook_call_real_free(&call, old);
     return finish_realloc(&call, old, real_malloc.realloc(old, size), size);
 }

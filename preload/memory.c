@@ -9,15 +9,43 @@
 
 #include "lock.h"
 #include "real_mapping.h"
+#include "shim.h"
 
 #define CARVE_BLOCK_BYTES ((size_t)64 * 1024)
+#define RESERVE_BYTES     ((size_t)4 << 20)
+#define PAGE_BYTES        ((size_t)SHIM_PAGE_BYTES)
 
 static struct lock carve_lock;
 static char *carve_at;
 static size_t carve_left;
 
+/* Taken only, and only when nothing can be mapped. */
+static struct {
+    char *memory;
+    _Atomic size_t used;
+} reserve;
+
+static void *take_reserve(size_t bytes)
+{
+    bytes = (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    size_t used = atomic_load(&reserve.used);
+    do
+        if (!reserve.memory || bytes > RESERVE_BYTES - used)
+            return NULL;
+    while (!atomic_compare_exchange_weak(&reserve.used, &used, used + bytes));
+    return reserve.memory + used;
+}
+
+void memory_reserve(void)
+{
+    if (!reserve.memory)
+        reserve.memory = memory_map(RESERVE_BYTES);
+}
+
 void *memory_map(size_t bytes)
 {
+    if (shim_is_sealed())
+        return take_reserve(bytes);
     int saved = errno;
     void *memory =
         real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -27,6 +55,8 @@ void *memory_map(size_t bytes)
 
 void memory_unmap(void *memory, size_t bytes)
 {
+    if (shim_is_sealed())
+        return;
     int saved = errno;
     real_munmap(memory, bytes);
     errno = saved;

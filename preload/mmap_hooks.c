@@ -12,9 +12,7 @@
  * whose arguments cannot be right is not recorded at all. MAP_FIXED and MREMAP_FIXED replace what
  * was there in one step, so the one record says both.
  *
- * While the shim itself works a mapping is that of a library that it works with: it is passed
- * through. A signal handler that maps memory at just that moment goes unrecorded with it; mmap is
- * none of the functions that a handler may call.
+ * The shim's own mappings do not come this way (real_mapping.h).
  */
 #undef _FILE_OFFSET_BITS /* makes mmap a second name of mmap64 */
 #include <stdarg.h>
@@ -25,11 +23,6 @@
 #include "real_mapping.h"
 #include "recorder.h"
 #include "shim.h"
-
-static inline __attribute__((always_inline)) bool enter(struct hook_call *call)
-{
-    return !(shim_thread.guard & SHIM_RECORDING) && hook_enter(call);
-}
 
 static size_t page_bytes(void)
 {
@@ -61,7 +54,7 @@ static void *finish(struct hook_call *call, void *memory, size_t bytes)
 {
     hook_record(call);
     if (SHIM_LIKELY(memory != MAP_FAILED))
-        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, false, call->frame);
+        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
     else
         record_refusal(bytes);
     hook_leave(call);
@@ -72,7 +65,7 @@ SHIM_EXPORT void *mmap(void *address, size_t length, int protection, int flags, 
                        off_t offset)
 {
     struct hook_call call;
-    if (!enter(&call))
+    if (!hook_enter(&call))
         return real_mmap(address, length, protection, flags, descriptor, offset);
     hook_call_real(&call);
     return finish(&call, real_mmap(address, length, protection, flags, descriptor, offset),
@@ -87,14 +80,14 @@ SHIM_EXPORT int munmap(void *address, size_t length)
 {
     struct hook_call call;
     size_t bytes = whole_pages(length);
-    if (!is_range(address, bytes) || !enter(&call))
+    if (!is_range(address, bytes) || !hook_enter(&call))
         return real_munmap(address, length);
-    record_unmap(address, bytes);
+    record_unmap(address, bytes, call.busy);
     hook_call_real(&call);
     int result = real_munmap(address, length);
     hook_record(&call);
     if (SHIM_UNLIKELY(result != 0))
-        record_unmap_failed(address, bytes);
+        record_unmap_failed(address, bytes, call.busy);
     hook_leave(&call);
     return result;
 }
@@ -110,15 +103,15 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
     va_end(more);
     size_t old_bytes = whole_pages(old_length);
     bool frees = is_range(old, old_bytes) && !(flags & MREMAP_DONTUNMAP);
-    if (!enter(&call))
+    if (!hook_enter(&call))
         return real_mremap(old, old_length, length, flags, target);
     if (frees)
-        record_unmap(old, old_bytes);
+        record_unmap(old, old_bytes, call.busy);
     hook_call_real(&call);
     void *memory = real_mremap(old, old_length, length, flags, target);
     hook_record(&call);
     if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
-        record_unmap_failed(old, old_bytes);
+        record_unmap_failed(old, old_bytes, call.busy);
     return finish(&call, memory, whole_pages(length));
 }
 
@@ -127,7 +120,7 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
 static void begin_move(struct hook_call *call, char *old, char *new)
 {
     if (new < old)
-        record_unmap(new, (size_t)(old - new));
+        record_unmap(new, (size_t)(old - new), call->busy);
     hook_call_real(call);
 }
 
@@ -138,18 +131,18 @@ static void finish_move(struct hook_call *call, char *old, char *new)
     hook_record(call);
     bool moved = real_sbrk(0) == new;
     if (!moved && new < old)
-        record_unmap_failed(new, (size_t)(old - new));
+        record_unmap_failed(new, (size_t)(old - new), call->busy);
     else if (!moved)
         record_refusal((size_t)(new - old));
     else if (new > old)
-        record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, false, call->frame);
+        record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
     hook_leave(call);
 }
 
 SHIM_EXPORT int brk(void *end)
 {
     struct hook_call call;
-    if (!enter(&call))
+    if (!hook_enter(&call))
         return real_brk(end);
     char *old = real_sbrk(0);
     begin_move(&call, old, end);
@@ -161,7 +154,7 @@ SHIM_EXPORT int brk(void *end)
 SHIM_EXPORT void *sbrk(intptr_t increment)
 {
     struct hook_call call;
-    if (increment == 0 || !enter(&call))
+    if (increment == 0 || !hook_enter(&call))
         return real_sbrk(increment);
     char *old = real_sbrk(0);
     begin_move(&call, old, old + increment);

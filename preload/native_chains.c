@@ -127,7 +127,8 @@ struct native_chain *native_chains_learn(struct native_chains *chains,
         return NULL;
     if (!chain)
         chain = chain_to_replace(chains, registers);
+    chains->is_used = true; /* before: a jump may leave it half filled */
     fill(chain, registers, span);
-    *is_new = chains->is_used = true;
+    *is_new = true;
     return chain;
 }

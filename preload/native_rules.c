@@ -7,8 +7,8 @@
  * an address near a register is that register plus an offset, a named value was loaded from there.
  * What tells nothing (registers other than sp and bp, arithmetic on what was loaded) makes no rule.
  *
- * libunwind allocates and maps memory. While it is asked the guard holds this frame's address, so
- * that the hooks take that for a part of the call at hand. Only one thread asks at a time.
+ * libunwind allocates and maps memory. While it is asked the guard says so, and the hooks take that
+ * for a part of the call at hand. Only one thread asks at a time.
  *
  * The table is read without a lock: an entry's key is taken out before it changes and put in after.
  */
@@ -372,8 +372,10 @@ struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
         if (SHIM_LIKELY(atomic_load_explicit(&slot->ip, memory_order_relaxed) == ip))
             return rule;
     }
+    if (shim_is_sealed()) /* libunwind makes system calls */
+        return (struct native_rule){0};
     int saved = errno;
-    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
+    uintptr_t guard = shim_guard_set_library();
     lock_take(&asking);
     struct native_rule rule = ask_for_return(ip);
     put(slot, ip, rule);
@@ -425,7 +427,7 @@ static struct native_function function_at(uintptr_t address)
 {
     struct question question = {.ip = address};
     unw_proc_info_t information = {0};
-    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
+    uintptr_t guard = shim_guard_set_library();
     lock_take(&asking);
     find_proc_info(space, address, &information, 0, &question);
     lock_release(&asking);
@@ -487,7 +489,7 @@ uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit,
     ips[count++] = registers.ip;
     registers.ip--;
     struct question question = {.ip = registers.ip, .real = &registers, .limit = limit};
-    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
+    uintptr_t guard = shim_guard_set_library();
     lock_take(&asking);
     if (library.init_remote(&cursor, space, &question) == 0)
         while (count < most && library.step(&cursor) > 0 && !question.is_without_information &&

@@ -89,7 +89,9 @@ static void find_stack(struct native_state *native)
     void *start;
     size_t bytes;
     int saved = errno;
-    uintptr_t guard = shim_guard_set_inside((uintptr_t)__builtin_frame_address(0));
+    if (shim_is_sealed())
+        return;
+    uintptr_t guard = shim_guard_set_library();
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         if (pthread_attr_getstack(&attributes, &start, &bytes) == 0) {
             native->stack_start = (uintptr_t)start;

@@ -68,7 +68,7 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
-        record_allocation(block, size, domain->allocator, call->interrupting, call->frame);
+        record_allocation(block, size, domain->allocator, call->busy, call->frame);
     else
         record_refusal(size);
     hook_leave(call);
@@ -104,12 +104,12 @@ static void *hook_realloc(void *context, void *old, size_t size)
     if (!hook_enter(&call))
         return domain->real.realloc(domain->real.context, old, size);
     if (old)
-        record_realloc_free(old, call.interrupting);
+        record_realloc_free(old, call.busy);
     hook_call_real_free(&call, old);
     void *block = domain->real.realloc(domain->real.context, old, size);
     if (SHIM_UNLIKELY(!block && old)) {
         hook_record(&call);
-        record_realloc_failed(old);
+        record_realloc_failed(old, call.busy);
         record_refusal(size);
         hook_leave(&call);
         return NULL;
@@ -165,10 +165,11 @@ static void hook_free_object(void *context, void *block)
                       *(const void **)((char *)block + python_layout.object_type) ==
                           python_layout.code_type) &&
         shim_gate_open()) {
-        uintptr_t outer = shim_thread.guard;
-        shim_guard_set(SHIM_RECORDING);
-        code_table_forget((uintptr_t)block);
-        shim_guard_set(outer);
+        struct hook_call call;
+        if (hook_begin_work(&call)) {
+            code_table_forget((uintptr_t)block);
+            hook_leave(&call);
+        }
     }
     hook_free(context, block);
 }

@@ -19,6 +19,7 @@
 #include "environment.h"
 #include "fork.h"
 #include "handshake.h"
+#include "hook_call.h"
 #include "native_rules.h"
 #include "native_walk.h"
 #include "pymem_hooks.h"
@@ -65,7 +66,7 @@ static bool python_arrived(void *handle)
             .any = (uintptr_t)dlsym(handle, "PyMem_SetAllocator")});
     if (!begin(0, 0))
         return false;
-    if (!code_table_init() || !thread_state_init() || !fork_init()) {
+    if (!code_table_init() || !thread_state_init(hook_thread_ends) || !fork_init()) {
         complain("no memory to trace this process; it runs untraced");
         return false;
     }
@@ -121,7 +122,7 @@ static bool act_on_library(const void *caller)
     if (!path)
         return false;
     uint32_t watch = WATCH_LIBRARY;
-    if (!atomic_compare_exchange_strong(&arrival_watch, &watch, WATCH_NOTHING))
+    if (shim_is_sealed() || !atomic_compare_exchange_strong(&arrival_watch, &watch, WATCH_NOTHING))
         return false;
     int saved = errno;
     void *handle = dlopen(path, RTLD_NOLOAD | RTLD_LAZY);

@@ -380,7 +380,7 @@ static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
 static bool send_thread(const struct thread_state *thread)
 {
     int saved = errno;
-    uint64_t tid = (uint64_t)syscall(SYS_gettid) & WIRE_THREAD_ID_MASK;
+    uint64_t tid = shim_is_sealed() ? 0 : (uint64_t)syscall(SYS_gettid) & WIRE_THREAD_ID_MASK;
     errno = saved;
     return ring_send_word(wire_first(WIRE_THREAD) |
                           (uint64_t)thread->slot << WIRE_THREAD_SLOT_SHIFT | tid);

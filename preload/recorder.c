@@ -41,6 +41,15 @@ static inline uint64_t address_of(const void *block)
     return (uint64_t)(uintptr_t)block & WIRE_ADDRESS_MASK;
 }
 
+/* The state that is free, made when there is none; null: none is. */
+static inline struct thread_state *state_for(unsigned busy)
+{
+    if (SHIM_UNLIKELY(busy == SHIM_STATES))
+        return NULL;
+    struct thread_state *thread = shim_thread.states[busy];
+    return SHIM_LIKELY(thread != NULL) ? thread : thread_state_acquire(busy);
+}
+
 /* Sends an ALLOCATION. */
 static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
 {
@@ -59,21 +68,19 @@ static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
     return true;
 }
 
-void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
-                       bool interrupting, uintptr_t frame)
+void record_allocation(const void *block, size_t size, enum wire_allocator allocator, unsigned busy,
+                       uintptr_t frame)
 {
     look_around();
     uint64_t first = wire_first(WIRE_ALLOCATION) | (uint64_t)allocator << WIRE_ALLOCATOR_SHIFT |
                      address_of(block);
-    struct thread_state *thread = shim_thread.state;
-    if (SHIM_UNLIKELY(!thread) && !interrupting)
-        thread = thread_state_acquire();
+    struct thread_state *thread = state_for(busy);
     uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
                       << WIRE_THREAD_SHIFT;
     struct stack_update update = {0};
-    if (SHIM_LIKELY(thread && !interrupting))
+    if (SHIM_LIKELY(thread != NULL))
         python_stack_update(thread, &update);
-    if (SHIM_UNLIKELY(native_walk_enabled) && thread && !interrupting && !thread->resend &&
+    if (SHIM_UNLIKELY(native_walk_enabled) && thread && !thread->resend &&
         native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
     if (SHIM_UNLIKELY(!update.known)) {
@@ -100,50 +107,43 @@ void record_free(const void *block)
 
 /* The first word of a record that may be taken back by another one: it carries enough of the thread
  * to pair them. */
-static uint64_t first_of_pair(enum wire_kind kind, const void *block)
+static uint64_t first_of_pair(enum wire_kind kind, const void *block, unsigned busy)
 {
-    struct thread_state *thread = shim_thread.state;
+    const struct thread_state *thread = state_for(busy);
     uint64_t slot = thread ? thread->slot : WIRE_THREAD_SHARED_SLOT;
     return wire_first(kind) | (slot & WIRE_REALLOC_THREAD_MASK) << WIRE_REALLOC_THREAD_SHIFT |
            address_of(block);
 }
 
-static void begin_pair(bool interrupting)
+void record_realloc_free(const void *block, unsigned busy)
 {
     look_around();
-    if (SHIM_UNLIKELY(!shim_thread.state) && !interrupting)
-        thread_state_acquire();
+    ring_send_word(first_of_pair(WIRE_REALLOC_FREE, block, busy));
 }
 
-void record_realloc_free(const void *block, bool interrupting)
+void record_realloc_failed(const void *block, unsigned busy)
 {
-    begin_pair(interrupting);
-    ring_send_word(first_of_pair(WIRE_REALLOC_FREE, block));
+    ring_send_word(first_of_pair(WIRE_REALLOC_FAILED, block, busy));
 }
 
-void record_realloc_failed(const void *block)
+static void send_unmap(const void *start, uint64_t second, unsigned busy)
 {
-    ring_send_word(first_of_pair(WIRE_REALLOC_FAILED, block));
-}
-
-static void send_unmap(const void *start, uint64_t second)
-{
-    uint64_t position;
+    uint64_t position, first = first_of_pair(WIRE_UNMAP, start, busy);
     if (!ring_reserve(2, &position))
         return;
     ring_put(position + 1, second);
-    ring_publish(position, first_of_pair(WIRE_UNMAP, start));
+    ring_publish(position, first);
 }
 
-void record_unmap(const void *start, size_t bytes)
+void record_unmap(const void *start, size_t bytes, unsigned busy)
 {
-    begin_pair(false);
-    send_unmap(start, bytes);
+    look_around();
+    send_unmap(start, bytes, busy);
 }
 
-void record_unmap_failed(const void *start, size_t bytes)
+void record_unmap_failed(const void *start, size_t bytes, unsigned busy)
 {
-    send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT);
+    send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT, busy);
 }
 
 __attribute__((cold)) void record_refusal(size_t size)

@@ -1,9 +1,9 @@
 /*
  * One logical allocation or free becomes one record.
  *
- * The caller holds the guard at SHIM_RECORDING. `interrupting` is true in a signal handler that has
- * interrupted the shim's own work: the thread's state may be half changed then, so the event is
- * recorded without a stack. (One that has interrupted the real allocator is like any other call.)
+ * The caller holds the guard at SHIM_RECORDING. `busy` is that of its struct hook_call: which of
+ * the thread's states is free for it. In a signal handler that has interrupted the shim's own work
+ * the first may be half changed; where none is left the event is recorded without a stack.
  */
 #ifndef HEAPLINE_PRELOAD_RECORDER_H
 #define HEAPLINE_PRELOAD_RECORDER_H
@@ -16,20 +16,20 @@
 
 /* After the real allocation has returned `block`. `frame` is the frame address of the hook, whose
  * frame has a frame pointer. */
-void record_allocation(const void *block, size_t size, enum wire_allocator allocator,
-                       bool interrupting, uintptr_t frame);
+void record_allocation(const void *block, size_t size, enum wire_allocator allocator, unsigned busy,
+                       uintptr_t frame);
 
 /* Before the real free. */
 void record_free(const void *block);
 
 /* Before the real realloc of an existing block; then, if it fails, record_realloc_failed(), else
  * record_allocation(). */
-void record_realloc_free(const void *block, bool interrupting);
-void record_realloc_failed(const void *block);
+void record_realloc_free(const void *block, unsigned busy);
+void record_realloc_failed(const void *block, unsigned busy);
 
 /* Before a range of addresses is given back; then, if that fails, record_unmap_failed(). */
-void record_unmap(const void *start, size_t bytes);
-void record_unmap_failed(const void *start, size_t bytes);
+void record_unmap(const void *start, size_t bytes, unsigned busy);
+void record_unmap_failed(const void *start, size_t bytes, unsigned busy);
 
 /* After the real allocator has given nothing: counted when that was for want of memory (ENOMEM). */
 void record_refusal(size_t size);

@@ -9,15 +9,25 @@
  * marks the robust mutex that it held), and after `patience_ns` without any progress of the reader:
  * the gate shuts for the whole process and one line on stderr says so. When the collector has
  * closed the ring, because the recording is over, it shuts without a word.
+ *
+ * A program that has given up system calls (sealing.h) spins for a moment instead, and then the
+ * record is dropped and counted; the next one spins only once the reader has moved on.
+ *
+ * Signals are blocked while a writer is counted among those who wait: a handler that jumped away
+ * would be counted for ever.
  */
 #include "ring_writer.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "complaint.h"
 #include "environment.h"
 #include "futex.h"
+#include "real_mapping.h"
+#include "sealing.h"
+#include "signals.h"
 #include "stream_writer.h"
 
 struct ring_writer ring_writer;
@@ -25,6 +35,9 @@ struct ring_writer ring_writer;
 #define WAIT_SPELL_NS UINT64_C(50000000)
 /* More than a spell of waiting takes, even on a busy machine. */
 #define WAIT_COUNTED_NS (4 * WAIT_SPELL_NS)
+/* Rounds of spinning: some tenths of a second, which is more than a reader sleeps that nobody
+ * wakes. */
+#define SPINS_MAX (1u << 22)
 
 static uint64_t monotonic_ns(void)
 {
@@ -78,7 +91,8 @@ static bool collector_is_gone(const struct ring_control *control)
 
 static void wake_reader(struct ring_control *control)
 {
-    if (atomic_load(&control->reader_sleeps) && atomic_exchange(&control->reader_sleeps, 0))
+    if (!shim_is_sealed() && atomic_load(&control->reader_sleeps) &&
+        atomic_exchange(&control->reader_sleeps, 0))
         futex_wake(&control->reader_sleeps, 1);
 }
 
@@ -112,11 +126,13 @@ static void wait_for_progress(struct ring_control *control, unsigned count)
 {
     uint64_t head, tail;
     uint32_t progress = atomic_load(&control->progress);
+    struct signals signals = signals_block();
     atomic_fetch_add(&control->writers_wait, 1);
     wake_reader(control);
     if (!has_room(control, count, &head, &tail))
         futex_wait(&control->progress, progress, WAIT_SPELL_NS);
     atomic_fetch_sub(&control->writers_wait, 1);
+    signals_restore(signals);
 }
 
 bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t limit_ns)
@@ -151,6 +167,34 @@ static bool wait_for_room(unsigned count)
     }
 }
 
+/* Without a system call. */
+static bool spin_for_room(unsigned count)
+{
+    static _Atomic uint64_t in_vain; /* tail + 1 when spinning was given up; 0: never was */
+    const struct ring_control *control = ring_writer.control;
+    uint64_t head, tail;
+    bool room;
+    for (unsigned i = 0; !(room = has_room(control, count, &head, &tail)) && i < SPINS_MAX; i++) {
+        if (atomic_load_explicit(&in_vain, memory_order_relaxed) == tail + 1)
+            break;
+        __builtin_ia32_pause();
+    }
+    if (room)
+        return true;
+    atomic_store_explicit(&in_vain, tail + 1, memory_order_relaxed);
+    ring_count_dropped();
+    return false;
+}
+
+static bool find_room(unsigned count)
+{
+    if (ring_writer.drops) {
+        ring_count_dropped();
+        return false;
+    }
+    return shim_is_sealed() ? spin_for_room(count) : wait_for_room(count);
+}
+
 bool ring_make_room(unsigned count)
 {
     if (ring_writer.streams)
@@ -163,16 +207,76 @@ bool ring_make_room(unsigned count)
     if (head - tail > (ring_writer.mask + 1) / 2)
         wake_reader(control);
     if (!room) {
-        if (ring_writer.drops) {
-            atomic_fetch_add_explicit(&control->dropped, 1, memory_order_relaxed);
-            return false;
-        }
-        if (!wait_for_room(count))
+        if (!find_room(count))
             return false;
         has_room(control, count, &head, &tail);
     }
     atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
     return true;
+}
+
+void ring_count_dropped(void)
+{
+    atomic_fetch_add_explicit(&ring_writer.control->dropped, 1, memory_order_relaxed);
+}
+
+/* Words that no record will stand in any more; the reader goes on behind them once the first one is
+ * there, so that comes last. */
+static void fill(uint64_t from, uint64_t to)
+{
+    while (to-- > from)
+        ring_publish(to, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED << WIRE_MARK_SHIFT);
+}
+
+static bool is_first(uint64_t position)
+{
+    const struct ring_writer *ring = &ring_writer;
+    return ring_is_published(position) &&
+           atomic_load_explicit(&ring->words[position & ring->mask], memory_order_relaxed) &
+               WIRE_FIRST_BIT;
+}
+
+/* All that is reserved and not published, where no other writer is at work. */
+static void fill_all(uint64_t from, uint64_t head)
+{
+    while (from < head) {
+        uint64_t to = from + 1;
+        if (!ring_is_published(from)) {
+            while (to < head && !is_first(to))
+                to++;
+            fill(from, to);
+        }
+        from = to;
+    }
+}
+
+void ring_close(uint64_t reserved, bool is_alone)
+{
+    const struct ring_control *control = ring_writer.control;
+    uint64_t tail = atomic_load(&control->tail), head = atomic_load(&control->head);
+    uint64_t from = reserved >> RING_RESERVED_SHIFT;
+    uint64_t to = from + (reserved & ((UINT64_C(1) << RING_RESERVED_SHIFT) - 1));
+    if (head - tail > ring_writer.mask + 1)
+        return;
+    /* The jump may have come between moving the head and noting that: where this thread is the only
+     * one every hole is its own. */
+    if (is_alone && __libc_single_threaded)
+        fill_all(tail, head);
+    else if (from >= tail && to <= head && !ring_is_published(from))
+        fill(from, to);
+}
+
+void ring_writer_leave(bool covers)
+{
+    struct ring_control *control = ring_writer.control;
+    size_t bytes = control ? ring_bytes(ring_writer.log2_words) : 0;
+    if (!bytes)
+        return;
+    if (covers)
+        real_mmap(control, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                  -1, 0);
+    else
+        real_munmap(control, bytes);
 }
 
 void ring_follow_clock(uint32_t clock)
@@ -187,5 +291,7 @@ void ring_follow_clock(uint32_t clock)
 
 void ring_send_time(void)
 {
+    if (SHIM_UNLIKELY(!sealing_lets_clock()))
+        return;
     ring_send_word(wire_first(WIRE_TIME) | (monotonic_ns() & WIRE_TIME_MASK));
 }

@@ -3,10 +3,15 @@
  * stream carrier the ring is a private one, which the writers themselves empty (stream_writer.h).
  *
  * A record is: ring_reserve(), ring_put() of its continuation words, ring_publish() of its first
- * word. Between reserve and publish a writer does nothing else, so that holes stay rare.
+ * word. Between reserve and publish a writer does nothing else, so that holes stay rare. What it
+ * has reserved stands in shim_thread.reserved: a writer that is left by a jump cannot publish, and
+ * whoever finds that out does (hook_call.c).
  *
  * ring_reserve() fails when the record is dropped (--overflow=drop, counted) or when the collector
  * is gone or silent for too long: then the gate is shut and the program runs on untraced.
+ *
+ * The child of a plain clone() has the ring still mapped, but the gate's page is wiped: a hook that
+ * the clone interrupted asks once more before it reserves, and before it publishes.
  */
 #ifndef HEAPLINE_PRELOAD_RING_WRITER_H
 #define HEAPLINE_PRELOAD_RING_WRITER_H
@@ -36,6 +41,20 @@ bool ring_writer_init(struct ring_control *control, size_t bytes);
 
 /* The path behind ring_reserve(): waits for room, wakes the reader, gives up. */
 bool ring_make_room(unsigned count);
+
+/* A reservation as shim_thread.reserved has it. */
+#define RING_RESERVED_SHIFT 16
+
+/* Fills what a writer of this thread had reserved and has not published, if there is any.
+ * `is_alone`: nor has any other one of this thread anything reserved now. */
+void ring_close(uint64_t reserved, bool is_alone);
+
+/* In a forked child: no more to do with the parent's ring. `covers`: a hook was interrupted that
+ * will go on in it; else it is unmapped. */
+void ring_writer_leave(bool covers);
+
+/* A record is lost, and the reader is told. */
+void ring_count_dropped(void);
 
 /* Sends a TIME record. */
 void ring_send_time(void);
@@ -111,7 +130,10 @@ static inline bool ring_reserve(unsigned count, uint64_t *position)
                 return false;
             head = atomic_load_explicit(shared, memory_order_relaxed);
         }
+        if (SHIM_UNLIKELY(!shim_gate_open()))
+            return false;
     } while (SHIM_UNLIKELY(!ring_move_head(shared, &head, head + count)));
+    *(volatile uint64_t *)&shim_thread.reserved = head << RING_RESERVED_SHIFT | count;
     /* The lines ahead were last touched by the reader's core: fetch them before they are needed. */
     ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
     *position = head;
@@ -128,8 +150,17 @@ static inline void ring_put(uint64_t position, uint64_t payload)
 static inline void ring_publish(uint64_t position, uint64_t first)
 {
     struct ring_writer *ring = &ring_writer;
+    if (SHIM_UNLIKELY(!shim_gate_open()))
+        return;
     atomic_store_explicit(&ring->words[position & ring->mask],
                           first | wire_lap_bit(position, ring->log2_words), memory_order_release);
+}
+
+static inline bool ring_is_published(uint64_t position)
+{
+    const struct ring_writer *ring = &ring_writer;
+    uint64_t word = atomic_load_explicit(&ring->words[position & ring->mask], memory_order_relaxed);
+    return !((word ^ wire_lap_bit(position, ring->log2_words)) & WIRE_LAP_BIT);
 }
 
 /* Sends a TIME record when the reader's clock has moved since the last one. */

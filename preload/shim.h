@@ -33,27 +33,52 @@ _Static_assert(sizeof(struct shim_gate) == SHIM_PAGE_BYTES, "the gate fills its 
 extern struct shim_gate shim_gate;
 
 /*
- * The guard: 0 outside of hooks; SHIM_RECORDING while the shim itself works; else the frame address
- * of the hook that has called the real allocator. While it holds an address, a further call is part
- * of the same logical call, unless it comes on another stack: then a signal handler has interrupted
- * the allocator. While it is SHIM_RECORDING, a further call can only come from a signal handler,
- * for the shim allocates nothing. A library that the shim asks may allocate: then the guard is
- * both, a frame address and SHIM_RECORDING in its lowest bit.
+ * The guard: 0 outside of hooks; else the address of the struct hook_call (hook_call.h) of the call
+ * at hand, which lies in the hook's frame, with bits that say what the call is doing. Without a bit
+ * it has called the real allocator: a further call is part of the same logical call, unless it
+ * comes on another stack; then a signal handler has interrupted the allocator. With SHIM_RECORDING
+ * the shim itself works and allocates nothing: a further call is a signal handler's. With
+ * SHIM_LIBRARY too it asks a library, whose calls are passed through.
+ *
+ * Whoever jumps out of a hook (a handler by siglongjmp(), an exception of a foreign allocator)
+ * leaves the guard set. hook_call.c finds out.
  */
+#define SHIM_RECORDING ((uintptr_t)1)
+#define SHIM_LIBRARY   ((uintptr_t)2)
+#define SHIM_BITS      ((uintptr_t)7)
+
+/* Calls that signal handlers have interrupted, one in another. Deeper ones are not recorded. */
+#define SHIM_INTERRUPTIONS_MAX 4u
+/* Of a thread, and of what a handler of its does while that one is in use. */
+#define SHIM_STATES 2u
+
+struct shim_interrupted {
+    uintptr_t guard, freeing;
+    uint64_t reserved;
+};
+
 struct shim_thread {
     uintptr_t guard;
     uintptr_t freeing; /* the block that the call at hand frees, as it was recorded; 0: none */
-    struct thread_state *state; /* null before the thread's first event */
+    uint64_t reserved; /* what it has reserved in the ring last (ring_writer.h) */
+    struct thread_state *states[SHIM_STATES]; /* null before the first event */
+    uint32_t interruptions;
+    struct shim_interrupted below[SHIM_INTERRUPTIONS_MAX]; /* outermost first */
 };
 extern SHIM_THREAD_LOCAL struct shim_thread shim_thread;
 
-#define SHIM_RECORDING ((uintptr_t)1)
-/* The real allocators use far less stack than this below the hook that called them. */
-#define SHIM_NESTED_STACK_BYTES ((uintptr_t)256 * 1024)
+/* True from the moment on that the program gives up system calls (sealing.h): the shim makes none
+ * any more. */
+extern _Atomic bool shim_sealed;
 
 static inline bool shim_gate_open(void)
 {
     return atomic_load_explicit(&shim_gate.open, memory_order_relaxed) != 0;
+}
+
+static inline bool shim_is_sealed(void)
+{
+    return SHIM_UNLIKELY(atomic_load_explicit(&shim_sealed, memory_order_relaxed));
 }
 
 static inline void shim_guard_set(uintptr_t value)
@@ -64,19 +89,12 @@ static inline void shim_guard_set(uintptr_t value)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Before the shim asks a library from the function with this frame. Returns the guard as it was,
- * for shim_guard_set() afterwards. */
-static inline uintptr_t shim_guard_set_inside(uintptr_t frame)
+/* Before the shim asks a library. Returns the guard as it was, for shim_guard_set() afterwards. */
+static inline uintptr_t shim_guard_set_library(void)
 {
     uintptr_t guard = shim_thread.guard;
-    shim_guard_set(frame | SHIM_RECORDING);
+    shim_guard_set(guard | SHIM_RECORDING | SHIM_LIBRARY);
     return guard;
-}
-
-/* True when a call that meets a set guard is a logical call of its own. */
-static inline bool shim_is_interruption(uintptr_t guard, uintptr_t frame)
-{
-    return guard - frame > SHIM_NESTED_STACK_BYTES; /* also where the guard has no address */
 }
 
 #endif

@@ -6,8 +6,8 @@
  * is no room a writer sends itself, or waits for the one who does, in short spells, and gives up
  * after the collector's patience without any progress: the gate shuts, one line says so.
  *
- * A signal handler that has interrupted its own thread's sending cannot wait for it: without room
- * its record is dropped and counted.
+ * Signals are blocked while a thread sends, which takes no longer than a spell: no handler can wait
+ * for its own thread, nor leave the lock held.
  *
  * The program may close any descriptor, and open another under its number. So before each piece the
  * socket is looked at; when it is another one the stream goes on over a new connection, with the
@@ -39,6 +39,7 @@
 #include "real_mapping.h"
 #include "ring_writer.h"
 #include "shim.h"
+#include "signals.h"
 #include "stream_hooks.h"
 
 #define SPELL_NS UINT64_C(20000000)
@@ -70,8 +71,6 @@ static struct {
     _Atomic uint64_t stalled; /* tail + 1 when a flush has waited in vain; 0: has not */
     bool abandoned;           /* given up, but what is in the ring may still be sent */
 } stream = {.connection = -1};
-
-static SHIM_THREAD_LOCAL bool sending;
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -121,7 +120,6 @@ bool stream_writer_init(int connection, const struct welcome *welcome)
         bytes ? real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
               : MAP_FAILED;
     if (control != MAP_FAILED) {
-        madvise(control, bytes, MADV_DONTFORK);
         control->magic = RING_MAGIC;
         control->log2_words = welcome->log2_words;
         control->overflow = welcome->overflow;
@@ -150,7 +148,6 @@ void stream_forget(void)
         close(stream.connection);
     stream.connection = -1;
     atomic_store(&stream.lock, 0);
-    sending = false;
     ring_writer.streams = false;
 }
 
@@ -170,11 +167,6 @@ static uint64_t word_at(uint64_t position)
                                 memory_order_relaxed);
 }
 
-static bool is_published(uint64_t position)
-{
-    return !((word_at(position) ^ wire_lap_bit(position, ring_writer.log2_words)) & WIRE_LAP_BIT);
-}
-
 /* STRIDE words from there on, which is a multiple of it and so in one lap. */
 static bool are_published(uint64_t position)
 {
@@ -192,14 +184,14 @@ static uint64_t frame_end(uint64_t from)
     uint64_t most = head - from > FRAME_WORDS_MAX ? from + FRAME_WORDS_MAX : head;
     while (at < most) {
         bool strides = at % STRIDE == 0 && most - at >= STRIDE && are_published(at);
-        if (!strides && !is_published(at))
+        if (!strides && !ring_is_published(at))
             break;
         at += strides ? STRIDE : 1;
     }
     atomic_thread_fence(memory_order_acquire);
     /* The next word is a record's first one, or the frame is full in the middle of a record. */
     if (at == most && at < head)
-        while (at > from && !(is_published(at) && word_at(at) & WIRE_FIRST_BIT))
+        while (at > from && !(ring_is_published(at) && word_at(at) & WIRE_FIRST_BIT))
             at--;
     return at;
 }
@@ -322,26 +314,20 @@ static bool send_some(bool wait)
 
 /* --- all there is --- */
 
-/* `sending` is set for longer than the lock is held: a signal handler that comes between is not to
- * wait for its own thread. */
-static bool try_lock(void)
+static bool try_lock(struct signals *signals)
 {
     uint32_t free = 0;
-    if (sending)
-        return false;
-    sending = true;
-    atomic_signal_fence(memory_order_seq_cst);
+    *signals = signals_block();
     if (atomic_compare_exchange_strong(&stream.lock, &free, 1))
         return true;
-    sending = false;
+    signals_restore(*signals);
     return false;
 }
 
-static void unlock(void)
+static void unlock(struct signals signals)
 {
     atomic_store(&stream.lock, 0);
-    atomic_signal_fence(memory_order_seq_cst);
-    sending = false;
+    signals_restore(signals);
 }
 
 static bool may_send(void)
@@ -363,12 +349,13 @@ static void send_all(bool wait)
 static void push(bool wait)
 {
     int saved = errno, cancellation;
-    if (!try_lock())
+    struct signals signals;
+    if (!try_lock(&signals))
         return;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     send_all(wait);
     pthread_setcancelstate(cancellation, NULL);
-    unlock();
+    unlock(signals);
     errno = saved;
 }
 
@@ -409,11 +396,10 @@ static void wait_for_room(unsigned count)
     }
 }
 
-/* A signal handler cannot wait for what it has interrupted, nor a vfork child for a socket that it
- * has not. */
+/* A vfork child cannot wait for a socket that it has not. */
 static bool cannot_wait(void)
 {
-    return ring_writer.drops || sending || getpid() != stream.owner;
+    return ring_writer.drops || getpid() != stream.owner;
 }
 
 bool stream_make_room(unsigned count)
@@ -461,7 +447,7 @@ static void flush_to(uint64_t head)
     struct ring_patience patience = {0};
     uint64_t tail;
     push(false);
-    while ((tail = atomic_load(&control->tail)) < head && may_send() && !sending &&
+    while ((tail = atomic_load(&control->tail)) < head && may_send() &&
            atomic_load(&stream.stalled) != tail + 1) {
         push(true);
         wait_for_others(tail);

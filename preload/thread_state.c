@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "native_walk.h"
 #include "shim.h"
+#include "signals.h"
 #include "wire.h"
 
 /* Arrays above this size are mapped and unmapped, smaller ones carved and left. */
@@ -23,24 +24,27 @@ static struct thread_state *free_states;
 static uint32_t slots_used;
 static pthread_key_t key;
 
-/* Runs when the thread ends, maybe before other destructors that allocate: then
- * thread_state_acquire() starts anew. */
-static void give_back(void *value)
+static void give_back(struct thread_state *thread)
 {
-    struct thread_state *thread = value;
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set(SHIM_RECORDING);
-    shim_thread.state = NULL;
+    if (!thread)
+        return;
     lock_take(&states_lock);
     thread->next_free = free_states;
     free_states = thread;
     lock_release(&states_lock);
-    shim_guard_set(guard);
 }
 
-bool thread_state_init(void)
+void thread_state_give_back(void)
 {
-    return pthread_key_create(&key, give_back) == 0;
+    for (unsigned i = 0; i < SHIM_STATES; i++) {
+        give_back(shim_thread.states[i]);
+        shim_thread.states[i] = NULL;
+    }
+}
+
+bool thread_state_init(void (*at_end)(void *nothing))
+{
+    return pthread_key_create(&key, at_end) == 0;
 }
 
 /* The three arrays stand behind one another in one piece. */
@@ -80,7 +84,11 @@ static bool allocate_levels(struct thread_state *thread, uint32_t capacity)
 
 bool thread_state_grow(struct thread_state *thread)
 {
-    return thread->capacity < WIRE_LEVELS_MAX && allocate_levels(thread, thread->capacity * 2);
+    struct signals signals = signals_block();
+    bool grown =
+        thread->capacity < WIRE_LEVELS_MAX && allocate_levels(thread, thread->capacity * 2);
+    signals_restore(signals);
+    return grown;
 }
 
 static struct thread_state *take_state(void)
@@ -102,8 +110,7 @@ static struct thread_state *take_state(void)
     return thread;
 }
 
-/* The reader knows nothing of what the state says. */
-static void forget_told(struct thread_state *thread)
+void thread_state_forget(struct thread_state *thread)
 {
     thread->depth = 0;
     thread->used = 0;
@@ -114,14 +121,19 @@ static void forget_told(struct thread_state *thread)
         native_state_forget(thread->native);
 }
 
-struct thread_state *thread_state_acquire(void)
+struct thread_state *thread_state_acquire(unsigned which)
 {
+    struct signals signals = signals_block();
     struct thread_state *thread = take_state();
-    if (!thread)
-        return NULL;
-    forget_told(thread);
-    shim_thread.state = thread;
-    pthread_setspecific(key, thread);
+    if (thread) {
+        thread_state_forget(thread);
+        shim_thread.states[which] = thread;
+        /* glibc may allocate for it. */
+        uintptr_t guard = shim_guard_set_library();
+        pthread_setspecific(key, thread);
+        shim_guard_set(guard);
+    }
+    signals_restore(signals);
     return thread;
 }
 
@@ -137,6 +149,7 @@ void thread_state_unlock(void)
 
 void thread_state_reset(void)
 {
-    if (shim_thread.state)
-        forget_told(shim_thread.state);
+    for (unsigned i = 0; i < SHIM_STATES; i++)
+        if (shim_thread.states[i])
+            thread_state_forget(shim_thread.states[i]);
 }

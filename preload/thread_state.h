@@ -4,7 +4,8 @@
  * The arrays mirror the reader's (see schema/wire.h): level 0 is the outermost frame. Entries at
  * and above `depth` are stale and may count again. All of it belongs to the one thread; the list of
  * free states is under a lock. A state is given back by a TSD destructor and taken again when the
- * thread allocates later still, in other destructors.
+ * thread allocates later still, in other destructors. A thread has a second one for what its signal
+ * handlers do while they interrupt the use of the first.
  */
 #ifndef HEAPLINE_PRELOAD_THREAD_STATE_H
 #define HEAPLINE_PRELOAD_THREAD_STATE_H
@@ -46,12 +47,19 @@ struct thread_state {
     struct thread_state *next_free;
 };
 
-/* Creates the TSD key. Once, at start. False: none left. */
-bool thread_state_init(void);
+/* Creates the TSD key. Once, at start. `at_end` runs when a thread ends that has states, and is to
+ * give them back. False: no key is left. */
+bool thread_state_init(void (*at_end)(void *nothing));
 
-/* The calling thread's state, made when it has none; null when there is no slot or no
- * memory left, or in a signal handler that interrupted just this. */
-struct thread_state *thread_state_acquire(void);
+/* Gives back the calling thread's states. */
+void thread_state_give_back(void);
+
+/* Makes the calling thread's state number `which` (below SHIM_STATES): shim_thread.states. Null
+ * when there is no slot or no memory left. */
+struct thread_state *thread_state_acquire(unsigned which);
+
+/* What its reader knows is told anew: it has been left half changed. */
+void thread_state_forget(struct thread_state *thread);
 
 /* Doubles the arrays, up to WIRE_LEVELS_MAX. False: not possible. */
 bool thread_state_grow(struct thread_state *thread);

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "hook_call.h"
 #include "ring_writer.h"
 #include "shim.h"
 #include "wire.h"
@@ -55,14 +56,15 @@ static void tell(pid_t pid, int status)
     if (!shim_gate_open())
         return;
     int saved = errno;
-    uintptr_t guard = shim_thread.guard;
-    shim_guard_set(SHIM_RECORDING);
+    struct hook_call call;
+    if (!hook_begin_work(&call))
+        return;
     /* What this process does from now on comes after all that the child has done. */
     ring_send_time();
     ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_CHILD_ENDED << WIRE_MARK_SHIFT |
                    (uint64_t)(uint32_t)pid << WIRE_CHILD_PID_SHIFT |
                    ((uint64_t)(unsigned)status & WIRE_CHILD_STATUS_MASK));
-    shim_guard_set(guard);
+    hook_leave(&call);
     errno = saved;
 }
 

@@ -245,6 +245,8 @@ enum wire_mark {
     WIRE_MARK_CHILD_ENDED = 5,    /* the process has waited for a child that ended; value: below */
     WIRE_MARK_REFUSED = 6,        /* the allocator gave nothing; value: the size asked for, or
                                    * WIRE_MARK_VALUE_MASK when it was more */
+    WIRE_MARK_ABANDONED = 7,      /* nothing: a record was begun here, and its writer left by a
+                                   * jump */
 };
 
 /* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */

@@ -12,12 +12,19 @@
 #include "handshake.h"
 #include "ring.h"
 #include "ring_writer.h"
+#include "sealing.h"
 #include "stream_writer.h"
 #include "varint.h"
 #include "wire.h"
 
-/* The shim's gate and complaints, which the ring's writer needs. */
+/* The shim's gate, its thread's guard and complaints, which the ring's writer needs. */
 struct shim_gate shim_gate = {.open = 1};
+SHIM_THREAD_LOCAL struct shim_thread shim_thread;
+_Atomic bool shim_sealed;
+bool sealing_lets_clock(void)
+{
+    return true;
+}
 static const char *complaint;
 void environment_forget(void);
 void environment_forget(void)
@@ -181,6 +188,49 @@ static void test_full_ring_drops_and_counts(void **state)
     assert_int_equal(atomic_load(&shim_gate.open), 1);
 }
 
+#define ABANDONED (wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED << WIRE_MARK_SHIFT)
+
+/* A record of three words that its writer has left, behind one and before another. */
+static uint64_t leave_record_open(void)
+{
+    uint64_t position = 0;
+    assert_true(ring_send_word(wire_first(WIRE_FREE) | 1));
+    assert_true(ring_reserve(3, &position));
+    ring_put(position + 1, 5);
+    uint64_t reserved = shim_thread.reserved;
+    assert_true(ring_send_word(wire_first(WIRE_FREE) | 2));
+    return reserved;
+}
+
+static void check_filled(void)
+{
+    assert_int_equal(word_at(0), WIRE_LAP_BIT | wire_first(WIRE_FREE) | 1);
+    for (unsigned i = 1; i < 4; i++)
+        assert_int_equal(word_at(i), WIRE_LAP_BIT | ABANDONED);
+    assert_int_equal(word_at(4), WIRE_LAP_BIT | wire_first(WIRE_FREE) | 2);
+}
+
+static void test_abandoned_record_is_filled(void **state)
+{
+    (void)state;
+    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    ring_close(leave_record_open(), false);
+    check_filled();
+    /* Where it was not noted which one, and no other writer can be at work. */
+    fresh_ring(RING_OVERFLOW_BLOCK);
+    leave_record_open();
+    ring_close(0, true);
+    check_filled();
+    /* What has been published stays as it is, and what was read long ago. */
+    ring_close(shim_thread.reserved, false);
+    check_filled();
+    control = fresh_ring(RING_OVERFLOW_BLOCK);
+    uint64_t reserved = leave_record_open();
+    atomic_store(&control->tail, 4);
+    ring_close(reserved, false);
+    assert_int_equal(word_at(1), 0);
+}
+
 static void fill_ring(void)
 {
     for (unsigned i = 0; i < WORDS; i++)
@@ -237,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_record_bytes),
         cmocka_unit_test(test_handshake_bytes),
         cmocka_unit_test(test_full_ring_drops_and_counts),
+        cmocka_unit_test(test_abandoned_record_is_filled),
         cmocka_unit_test(test_silent_reader_ends_the_recording),
         cmocka_unit_test(test_dead_reader_ends_the_recording),
         cmocka_unit_test(test_closed_ring_ends_the_recording),

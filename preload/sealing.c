@@ -1,0 +1,120 @@
+/*
+ * Interposed: prctl and syscall.
+ *
+ * Both do what libc's do, by a system call of their own: nothing has to be looked up for that, and
+ * the program may call them at any moment. syscall() is in system_call.S.
+ *
+ * What is still to be done with system calls is done before the program's own takes effect: a
+ * stream cannot go on, so it ends there.
+ */
+#include "sealing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "environment.h"
+#include "memory.h"
+#include "ring_writer.h"
+#include "shim.h"
+#include "stream_writer.h"
+
+_Atomic bool shim_sealed;
+static _Atomic bool is_clock_silent;
+
+bool sealing_lets_clock(void)
+{
+    return !shim_is_sealed() || !atomic_load_explicit(&is_clock_silent, memory_order_relaxed);
+}
+
+/* Does the vDSO read the kernel's clock here? Assumed where that cannot be found out. */
+static bool is_clock_in_vdso(void)
+{
+    char name[32] = {0};
+    int file = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                    O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return true;
+    ssize_t got = read(file, name, sizeof name - 1);
+    close(file);
+    return got <= 0 || strncmp(name, "tsc", 3) == 0 || strncmp(name, "kvm-clock", 9) == 0 ||
+           strncmp(name, "hyperv_clocksource", 18) == 0;
+}
+
+/* Before the program's call. */
+static void seal(void)
+{
+    int saved = errno;
+    if (shim_gate_open() && ring_writer.streams) {
+        stream_flush();
+        ring_give_up("the program has set a seccomp filter, under which a stream cannot go on; it "
+                     "goes on untraced");
+    }
+    if (shim_gate_open())
+        memory_reserve();
+    atomic_store(&is_clock_silent, !is_clock_in_vdso());
+    atomic_store(&shim_sealed, true);
+    errno = saved;
+}
+
+static long call_kernel(long number, const unsigned long arguments[5])
+{
+    register unsigned long fourth __asm__("r10") = arguments[3];
+    register unsigned long fifth __asm__("r8") = arguments[4];
+    long result = number;
+    __asm__ volatile("syscall"
+                     : "+a"(result)
+                     : "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(fourth),
+                       "r"(fifth)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+long sealing_failed(long result)
+{
+    errno = (int)-result;
+    return -1;
+}
+
+static long call_sealed(long number, const unsigned long arguments[5])
+{
+    bool was_sealed = shim_is_sealed();
+    if (!was_sealed)
+        seal();
+    long result = call_kernel(number, arguments);
+    if (result < 0) {
+        atomic_store(&shim_sealed, was_sealed);
+        return sealing_failed(result);
+    }
+    environment_forget(); /* what is executed would begin with system calls of ours */
+    return result;
+}
+
+SHIM_EXPORT int prctl(int option, ...)
+{
+    unsigned long arguments[5] = {(unsigned long)option};
+    va_list more;
+    va_start(more, option);
+    for (unsigned i = 1; i < 5; i++)
+        arguments[i] = va_arg(more, unsigned long);
+    va_end(more);
+    if (option == PR_SET_SECCOMP)
+        return (int)call_sealed(SYS_prctl, arguments);
+    long result = call_kernel(SYS_prctl, arguments);
+    return (int)(result < 0 && result > -4096 ? sealing_failed(result) : result);
+}
+
+long sealing_seccomp(long number, unsigned long operation, unsigned long flags,
+                     unsigned long program)
+{
+    const unsigned long arguments[5] = {operation, flags, program};
+    if (operation == SECCOMP_SET_MODE_STRICT || operation == SECCOMP_SET_MODE_FILTER)
+        return call_sealed(number, arguments);
+    long result = call_kernel(number, arguments);
+    return result < 0 ? sealing_failed(result) : result;
+}

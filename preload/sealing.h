@@ -1,0 +1,23 @@
+/*
+ * A program that gives up system calls: seccomp's strict mode, or a filter. From then on the shim
+ * makes none: nothing is woken or waited for, nothing mapped, no child attaches, no line goes to
+ * stderr, and what has no room is dropped and counted. What programs do is seen where they come by
+ * libc's prctl() and syscall(), as libseccomp does; not with an instruction of their own.
+ *
+ * A filter holds for one thread and its children, or for all; here it counts for all.
+ */
+#ifndef HEAPLINE_PRELOAD_SEALING_H
+#define HEAPLINE_PRELOAD_SEALING_H
+
+#include <stdbool.h>
+
+/* May the clock be read? Where the vDSO cannot do it, reading it is a system call. */
+bool sealing_lets_clock(void);
+
+/* For system_call.S. What libc makes of a negative result: sets errno, returns -1. */
+long sealing_failed(long result);
+/* seccomp(2) with its arguments. */
+long sealing_seccomp(long number, unsigned long operation, unsigned long flags,
+                     unsigned long program);
+
+#endif

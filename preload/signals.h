@@ -1,0 +1,20 @@
+/*
+ * Blocking the signals of the calling thread for a stretch that nobody may jump out of, nor fork
+ * in: rare ones only, for it takes two system calls. Keeps errno. Any thread; stretches may lie in
+ * one another.
+ */
+#ifndef HEAPLINE_PRELOAD_SIGNALS_H
+#define HEAPLINE_PRELOAD_SIGNALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct signals {
+    uint64_t mask; /* as it was, as the kernel has it */
+    bool blocked;  /* false: the program has given up system calls, and nothing was done */
+};
+
+struct signals signals_block(void);
+void signals_restore(struct signals signals);
+
+#endif
