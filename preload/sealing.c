@@ -10,13 +10,10 @@
 #include "sealing.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "environment.h"
 #include "memory.h"
@@ -25,26 +22,6 @@
 #include "stream_writer.h"
 
 _Atomic bool shim_sealed;
-static _Atomic bool is_clock_silent;
-
-bool sealing_lets_clock(void)
-{
-    return !shim_is_sealed() || !atomic_load_explicit(&is_clock_silent, memory_order_relaxed);
-}
-
-/* Does the vDSO read the kernel's clock here? Assumed where that cannot be found out. */
-static bool is_clock_in_vdso(void)
-{
-    char name[32] = {0};
-    int file = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                    O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return true;
-    ssize_t got = read(file, name, sizeof name - 1);
-    close(file);
-    return got <= 0 || strncmp(name, "tsc", 3) == 0 || strncmp(name, "kvm-clock", 9) == 0 ||
-           strncmp(name, "hyperv_clocksource", 18) == 0;
-}
 
 /* Before the program's call. */
 static void seal(void)
@@ -57,7 +34,6 @@ static void seal(void)
     }
     if (shim_gate_open())
         memory_reserve();
-    atomic_store(&is_clock_silent, !is_clock_in_vdso());
     atomic_store(&shim_sealed, true);
     errno = saved;
 }

@@ -9,11 +9,6 @@
 #ifndef HEAPLINE_PRELOAD_SEALING_H
 #define HEAPLINE_PRELOAD_SEALING_H
 
-#include <stdbool.h>
-
-/* May the clock be read? Where the vDSO cannot do it, reading it is a system call. */
-bool sealing_lets_clock(void);
-
 /* For system_call.S. What libc makes of a negative result: sets errno, returns -1. */
 long sealing_failed(long result);
 /* seccomp(2) with its arguments. */

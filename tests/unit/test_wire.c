@@ -12,7 +12,6 @@
 #include "handshake.h"
 #include "ring.h"
 #include "ring_writer.h"
-#include "sealing.h"
 #include "stream_writer.h"
 #include "varint.h"
 #include "wire.h"
@@ -21,10 +20,6 @@
 struct shim_gate shim_gate = {.open = 1};
 SHIM_THREAD_LOCAL struct shim_thread shim_thread;
 _Atomic bool shim_sealed;
-bool sealing_lets_clock(void)
-{
-    return true;
-}
 static const char *complaint;
 void environment_forget(void);
 void environment_forget(void)
