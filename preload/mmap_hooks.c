@@ -12,7 +12,8 @@
  * whose arguments cannot be right is not recorded at all. MAP_FIXED and MREMAP_FIXED replace what
  * was there in one step, so the one record says both.
  *
- * The shim's own mappings do not come this way (real_mapping.h).
+ * The shim's own mappings do not come this way (real_mapping.h). The real calls have no steps that
+ * do, so the guard says SHIM_RECORDING throughout: what comes meanwhile is a signal handler's.
  */
 #undef _FILE_OFFSET_BITS /* makes mmap a second name of mmap64 */
 #include <stdarg.h>
@@ -52,7 +53,6 @@ static bool is_range(const void *start, size_t bytes)
 /* Ends a hook whose real call has returned `memory`. */
 static void *finish(struct hook_call *call, void *memory, size_t bytes)
 {
-    hook_record(call);
     if (SHIM_LIKELY(memory != MAP_FAILED))
         record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
     else
@@ -67,7 +67,6 @@ SHIM_EXPORT void *mmap(void *address, size_t length, int protection, int flags, 
     struct hook_call call;
     if (!hook_enter(&call))
         return real_mmap(address, length, protection, flags, descriptor, offset);
-    hook_call_real(&call);
     return finish(&call, real_mmap(address, length, protection, flags, descriptor, offset),
                   whole_pages(length));
 }
@@ -83,9 +82,7 @@ SHIM_EXPORT int munmap(void *address, size_t length)
     if (!is_range(address, bytes) || !hook_enter(&call))
         return real_munmap(address, length);
     record_unmap(address, bytes, call.busy);
-    hook_call_real(&call);
     int result = real_munmap(address, length);
-    hook_record(&call);
     if (SHIM_UNLIKELY(result != 0))
         record_unmap_failed(address, bytes, call.busy);
     hook_leave(&call);
@@ -107,9 +104,7 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
         return real_mremap(old, old_length, length, flags, target);
     if (frees)
         record_unmap(old, old_bytes, call.busy);
-    hook_call_real(&call);
     void *memory = real_mremap(old, old_length, length, flags, target);
-    hook_record(&call);
     if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
         record_unmap_failed(old, old_bytes, call.busy);
     return finish(&call, memory, whole_pages(length));
@@ -121,14 +116,12 @@ static void begin_move(struct hook_call *call, char *old, char *new)
 {
     if (new < old)
         record_unmap(new, (size_t)(old - new), call->busy);
-    hook_call_real(call);
 }
 
 /* Ends a hook that was to move the end from `old` to `new`. A place before the segment is no error,
  * it moves nothing. */
 static void finish_move(struct hook_call *call, char *old, char *new)
 {
-    hook_record(call);
     bool moved = real_sbrk(0) == new;
     if (!moved && new < old)
         record_unmap_failed(new, (size_t)(old - new), call->busy);
