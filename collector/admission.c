@@ -101,7 +101,8 @@ static bool is_wanted(const struct session *session, pid_t pid)
            (!session->options->no_children || pid == session->about.main_pid);
 }
 
-static void welcome(const struct arrival *arrival, const struct process *process, int ring)
+static void welcome(const struct arrival *arrival, const struct process *process,
+                    int parts[RING_PARTS])
 {
     const struct welcome answer = {
         .magic = HANDSHAKE_MAGIC,
@@ -109,13 +110,13 @@ static void welcome(const struct arrival *arrival, const struct process *process
         .verdict = WELCOME_ACCEPTED,
         .carrier = process->stream ? HELLO_STREAM : HELLO_RING,
         .log2_words = process->log2_words,
-        .overflow = process->control->overflow,
-        .patience_ns = process->control->patience_ns,
+        .overflow = process->reader->overflow,
+        .patience_ns = process->reader->patience_ns,
         .stream = process->stream ? process->stream->number : 0,
     };
-    arrival_answer(arrival, &answer, ring);
-    if (ring >= 0)
-        close(ring);
+    arrival_answer(arrival, &answer, parts);
+    if (parts)
+        process_close_parts(parts);
     if (!process->stream)
         close(arrival->connection);
 }
@@ -147,8 +148,8 @@ static void begin_process(struct session *session, const struct arrival *arrival
         .overflow = session->options->overflow,
         .patience_ns = session->options->patience_ns,
     };
-    int ring;
-    struct process *process = process_new(&session->run, arrival, &plan, &ring);
+    int parts[RING_PARTS];
+    struct process *process = process_new(&session->run, arrival, &plan, parts);
     if (!process) {
         refuse_for_want(session, arrival);
         return;
@@ -159,7 +160,7 @@ static void begin_process(struct session *session, const struct arrival *arrival
     if (session->options->handover >= 0 && !session->options->named && !session->about.main_pid)
         session->about.main_pid = process->pid; /* without heapline run: whoever comes first */
     session_log_process(session, process, "process_begins");
-    welcome(arrival, process, ring);
+    welcome(arrival, process, parts);
     /* Before any ring is read, but the process need not wait for it. */
     endings_watch(&session->run.endings, process);
     if (arrival->hello.fork_token)
@@ -176,7 +177,7 @@ static void resume(struct session *session, const struct arrival *arrival)
             drain_to_now(&session->drain, session->processes, session->process_count);
         if (!stream_reader_resume(process->stream, arrival->connection, arrival->hello.position))
             break;
-        welcome(arrival, process, -1);
+        welcome(arrival, process, NULL);
         return;
     }
     arrival_refuse(arrival, WELCOME_NONSENSE);

@@ -82,19 +82,21 @@ const char *arrival_detail(const struct arrival *arrival, const char *name)
     return hello_detail(arrival->details, arrival->hello.details, name);
 }
 
-void arrival_answer(const struct arrival *arrival, const struct welcome *welcome, int ring)
+void arrival_answer(const struct arrival *arrival, const struct welcome *welcome,
+                    const int parts[RING_PARTS])
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(RING_PARTS * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = (void *)(uintptr_t)welcome, .iov_len = sizeof *welcome};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (ring >= 0) {
+    if (parts && parts[RING_READER] >= 0) {
         memset(&control, 0, sizeof control);
-        control.header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof ring), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &ring, sizeof ring);
+        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(RING_PARTS * sizeof(int)),
+                                          .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), parts, RING_PARTS * sizeof(int));
         message.msg_control = &control;
         message.msg_controllen = sizeof control;
     }
@@ -105,7 +107,7 @@ void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict)
 {
     const struct welcome welcome = {
         .magic = HANDSHAKE_MAGIC, .wire_version = WIRE_VERSION, .verdict = verdict};
-    arrival_answer(arrival, &welcome, -1);
+    arrival_answer(arrival, &welcome, NULL);
 }
 
 uint64_t arrival_place(const struct arrival *arrival)

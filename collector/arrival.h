@@ -45,8 +45,9 @@ enum arrival_state arrival_read(struct arrival_reader *reader);
 /* A detail of the hello, null when it was not given. */
 const char *arrival_detail(const struct arrival *arrival, const char *name);
 
-/* Answers; `ring` is the descriptor that goes with it, -1: none. */
-void arrival_answer(const struct arrival *arrival, const struct welcome *welcome, int ring);
+/* Answers; the ring's descriptors go with it when there are any (not null, nor -1). */
+void arrival_answer(const struct arrival *arrival, const struct welcome *welcome,
+                    const int parts[RING_PARTS]);
 
 /* Answers with nothing but a verdict. */
 void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict);

@@ -613,17 +613,17 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
  */
 static void publish_tail(struct process *process)
 {
-    struct ring_control *control = process->control;
+    struct ring_reader_page *reader = process->reader;
     uint64_t capacity = UINT64_C(1) << process->log2_words;
-    atomic_store(&control->tail, process->position);
-    uint32_t waiting = atomic_load(&control->writers_wait);
+    atomic_store(&reader->tail, process->position);
+    uint32_t waiting = atomic_load(&process->writers->writers_wait);
     if (!waiting)
         return;
-    uint64_t used = atomic_load(&control->head) - process->position;
+    uint64_t used = atomic_load(&process->writers->head) - process->position;
     if (used > capacity - capacity / 4 / waiting)
         return;
-    atomic_fetch_add(&control->progress, 1);
-    futex_wake(&control->progress, used ? 1 : INT32_MAX);
+    atomic_fetch_add(&reader->progress, 1);
+    futex_wake(&reader->progress, used ? 1 : INT32_MAX);
 }
 
 static inline bool is_published(const struct process *process, uint64_t position, uint64_t word)
@@ -689,7 +689,7 @@ bool decode_next_time(const struct process *process, uint64_t *time_ns)
 uint64_t decode_skip_hole(struct process *process)
 {
     uint64_t capacity = UINT64_C(1) << process->log2_words;
-    uint64_t head = atomic_load(&process->control->head);
+    uint64_t head = atomic_load(&process->writers->head);
     if (head - process->position - 1 >= capacity)
         return 0; /* nothing reserved, or a head that cannot be */
     uint64_t start = process->position, position = start;

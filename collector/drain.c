@@ -47,7 +47,7 @@ static void tick(struct drain *drain, uint64_t now)
         return;
     drain->clock_ns = drain->run->clock_ns = now;
     for (unsigned i = 0; i < drain->count; i++)
-        atomic_fetch_add_explicit(&drain->processes[i]->control->clock, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&drain->processes[i]->reader->clock, 1, memory_order_relaxed);
 }
 
 /* Names of native code may take a while: what happens meanwhile has its times. */
@@ -73,7 +73,7 @@ static void set_processes(struct drain *drain, struct process *const *processes,
  * nobody reserves more there is no hurry, and the process may be stopped. */
 static void look_for_hole(struct process *process, uint64_t now)
 {
-    uint64_t head = atomic_load(&process->control->head);
+    uint64_t head = atomic_load(&process->writers->head);
     if (head == process->position) {
         process->stuck_since_ns = 0;
     } else if (!process->stuck_since_ns) {
@@ -99,7 +99,7 @@ static void receive(struct process *const *processes, unsigned count)
 static void cut(struct process *process)
 {
     uint64_t capacity = UINT64_C(1) << process->log2_words;
-    uint64_t head = atomic_load(&process->control->head);
+    uint64_t head = atomic_load(&process->writers->head);
     process->cut = process->position + capacity;
     if (head - process->position <= capacity)
         process->cut = head;

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "inheritance.h"
+#include "owner.h"
 #include "proc.h"
 #include "root_file.h"
 #include "settings.h"
@@ -76,76 +77,90 @@ static bool describe(struct process *process, const struct arrival *arrival)
     return known;
 }
 
-/* Holds the mutex in the control page while this thread lives, so that the kernel tells the writers
- * of its death. */
-static bool hold_owner(struct ring_control *control)
-{
-    pthread_mutexattr_t attributes;
-    _Static_assert(sizeof(pthread_mutex_t) <= sizeof control->owner, "the mutex fits its place");
-    if (pthread_mutexattr_init(&attributes) != 0)
-        return false;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    pthread_mutex_t *mutex = (pthread_mutex_t *)(void *)control->owner;
-    bool held = pthread_mutex_init(mutex, &attributes) == 0 && pthread_mutex_lock(mutex) == 0;
-    pthread_mutexattr_destroy(&attributes);
-    return held;
-}
+/* --- the ring ----------------------------------------------------------------------------------
+ */
 
-static bool make_ring(struct process *process, unsigned log2_words, int *descriptor)
+/* Reserves its memory: a page of our own (owner.h), the reader's page, the writers' memory. */
+static bool reserve_ring(struct process *process, unsigned log2_words)
 {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     process->log2_words = log2_words;
-    process->ring_size = ring_bytes(log2_words);
-    *descriptor = memfd_create("heapline ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*descriptor < 0)
-        return false;
-    void *memory = MAP_FAILED;
-    /* A peer that could shrink it would make us fault. */
-    if (ftruncate(*descriptor, (off_t)process->ring_size) == 0 &&
-        fcntl(*descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        memory = mmap(NULL, process->ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, *descriptor, 0);
-    if (memory == MAP_FAILED) {
-        close(*descriptor);
-        return false;
-    }
-    process->control = memory;
-    process->words = (_Atomic uint64_t *)((char *)memory + RING_CONTROL_BYTES);
-    return true;
-}
-
-/* A stream's ring is written by its reader. */
-static bool make_private_ring(struct process *process, unsigned log2_words)
-{
-    process->log2_words = log2_words;
-    process->ring_size = ring_bytes(log2_words);
-    void *memory =
+    process->ring_size = 2 * page + ring_writers_bytes(log2_words);
+    char *memory =
         mmap(NULL, process->ring_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return false;
-    process->control = memory;
-    process->words = (_Atomic uint64_t *)((char *)memory + RING_CONTROL_BYTES);
+    process->ring_memory = memory;
+    process->reader = (struct ring_reader_page *)(void *)(memory + page);
+    process->writers = (struct ring_writers_page *)(void *)(memory + 2 * page);
+    process->words = ring_words(process->writers);
     return true;
 }
 
-/* What its writers are to know; those of a stream are told with the welcome. */
-static void prepare_ring(struct process *process, const struct process_plan *plan)
+/* Puts a memfd in the place of private memory, and seals it then: what is mapped already stays
+ * writable. A peer that could shrink it would make us fault. */
+static int share(void *place, size_t bytes, const char *name, int seals)
 {
-    process->control->magic = RING_MAGIC;
-    process->control->log2_words = plan->log2_words;
-    process->control->overflow = plan->overflow;
-    process->control->patience_ns = plan->patience_ns;
+    int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (descriptor < 0)
+        return -1;
+    if (ftruncate(descriptor, (off_t)bytes) == 0 &&
+        mmap(place, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) !=
+            MAP_FAILED &&
+        fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | seals) == 0)
+        return descriptor;
+    close(descriptor);
+    return -1;
 }
 
-static bool open_ring(struct process *process, const struct process_plan *plan, int *descriptor)
+static bool share_ring(const struct process *process, int parts[RING_PARTS])
 {
-    if (!make_ring(process, plan->log2_words, descriptor))
-        return false;
-    prepare_ring(process, plan);
-    if (hold_owner(process->control))
-        return true;
-    close(*descriptor);
-    *descriptor = -1;
+    parts[RING_READER] =
+        share(process->reader, RING_PAGE_BYTES, "heapline reader", F_SEAL_FUTURE_WRITE);
+    parts[RING_WRITERS] =
+        share(process->writers, ring_writers_bytes(process->log2_words), "heapline ring", 0);
+    return parts[RING_READER] >= 0 && parts[RING_WRITERS] >= 0;
+}
+
+/* What its writers are to know; those of a stream are told with the welcome. */
+static void prepare_ring(const struct process *process, const struct process_plan *plan)
+{
+    process->reader->magic = RING_MAGIC;
+    process->reader->log2_words = plan->log2_words;
+    process->reader->overflow = plan->overflow;
+    process->reader->patience_ns = plan->patience_ns;
+}
+
+static bool open_ring(const struct process *process, const struct process_plan *plan,
+                      int parts[RING_PARTS])
+{
+    if (share_ring(process, parts)) {
+        prepare_ring(process, plan);
+        if (owner_hold(&process->reader->owner))
+            return true;
+    }
+    process_close_parts(parts);
     return false;
+}
+
+/* The kernel tells the writers of our death, but not of this end. */
+static void close_ring(const struct process *process)
+{
+    if (process->reader) {
+        uint32_t open = RING_OPEN;
+        atomic_compare_exchange_strong(&process->reader->state, &open, RING_CLOSED);
+        owner_release(&process->reader->owner);
+        munmap(process->ring_memory, process->ring_size);
+    }
+}
+
+void process_close_parts(int parts[RING_PARTS])
+{
+    for (int i = 0; i < RING_PARTS; i++) {
+        if (parts[i] >= 0)
+            close(parts[i]);
+        parts[i] = -1;
+    }
 }
 
 /* A process on this host usually has our clock. Who says hello from the future, or from longer ago
@@ -159,14 +174,14 @@ static void set_clock_offset(struct process *process, const struct arrival *arri
 }
 
 static bool open_carrier(struct process *process, const struct arrival *arrival,
-                         const struct process_plan *plan, int *descriptor)
+                         const struct process_plan *plan, int parts[RING_PARTS])
 {
-    *descriptor = -1;
+    parts[RING_READER] = parts[RING_WRITERS] = -1;
     set_clock_offset(process, arrival);
-    if (arrival->hello.carrier == HELLO_RING)
-        return open_ring(process, plan, descriptor);
-    if (!make_private_ring(process, plan->log2_words))
+    if (!reserve_ring(process, plan->log2_words))
         return false;
+    if (arrival->hello.carrier == HELLO_RING)
+        return open_ring(process, plan, parts);
     prepare_ring(process, plan);
     return (process->stream = stream_reader_new(arrival->connection)) != NULL;
 }
@@ -180,7 +195,7 @@ static void identify(struct process *process, const struct arrival *arrival)
 }
 
 struct process *process_new(struct run *run, const struct arrival *arrival,
-                            const struct process_plan *plan, int *ring_descriptor)
+                            const struct process_plan *plan, int parts[RING_PARTS])
 {
     struct process *process = calloc(1, sizeof *process);
     if (!process)
@@ -193,7 +208,7 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
         process->pidfd = (int)syscall(SYS_pidfd_open, process->local, 0);
     if ((process->local && process->pidfd < 0) || !live_heap_init(&process->heap) ||
         !history_queue_init(&process->history, run->keeps_history) || !describe(process, arrival) ||
-        !open_carrier(process, arrival, plan, ring_descriptor))
+        !open_carrier(process, arrival, plan, parts))
         return process_free(process);
     process->now_ns = clock_now();
     process->started = process->now = run_seconds(run, process->now_ns);
@@ -212,7 +227,7 @@ bool process_has_ended(const struct process *process)
 
 uint64_t process_receive(struct process *process, uint64_t words)
 {
-    return process->stream ? stream_reader_fill(process->stream, process->control, process->words,
+    return process->stream ? stream_reader_fill(process->stream, process->writers, process->words,
                                                 process->log2_words, process->position, words)
                            : 0;
 }
@@ -225,13 +240,7 @@ struct process *process_free(struct process *process)
         close(process->pidfd);
     if (process->root >= 0)
         close(process->root);
-    if (process->control && !process->stream) {
-        uint32_t open = RING_OPEN;
-        atomic_compare_exchange_strong(&process->control->state, &open, RING_CLOSED);
-        pthread_mutex_unlock((pthread_mutex_t *)(void *)process->control->owner);
-    }
-    if (process->control)
-        munmap(process->control, process->ring_size);
+    close_ring(process);
     stream_reader_free(process->stream, process->farewell);
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++)
         if (process->mirrors[i]) {

@@ -8,7 +8,6 @@
 #ifndef HEAPLINE_COLLECTOR_PROCESS_H
 #define HEAPLINE_COLLECTOR_PROCESS_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -133,10 +132,12 @@ struct process {
     enum welcome_verdict farewell; /* what a stream is told at the end */
     uint64_t clock_offset;         /* to be added to its clock, modulo 2^64 */
 
-    /* The ring. Without a stream the control page is shared with a process that may write anything
-     * into it. */
-    struct ring_control *control;
+    /* The ring. Without a stream the process may write anything, at any time, into the page of the
+     * writers and the words: each value is looked at once, and what it is then is checked. */
+    struct ring_reader_page *reader;
+    struct ring_writers_page *writers;
     _Atomic uint64_t *words;
+    void *ring_memory; /* all of it */
     size_t ring_size;
     unsigned log2_words;
     uint64_t position; /* words read */
@@ -199,11 +200,13 @@ struct process_plan {
     uint64_t patience_ns;
 };
 
-/* Makes a process with a fresh ring; *ring_descriptor is the caller's to close. With a stream
- * there is none (-1), and the arrival's connection is taken over. Null when memory or descriptors
+/* Makes a process with a fresh ring, whose descriptors are the caller's to close. With a stream
+ * there are none (-1), and the arrival's connection is taken over. Null when memory or descriptors
  * are short. */
 struct process *process_new(struct run *run, const struct arrival *arrival,
-                            const struct process_plan *plan, int *ring_descriptor);
+                            const struct process_plan *plan, int parts[RING_PARTS]);
+/* Closes what is open of them, and sets it to -1. */
+void process_close_parts(int parts[RING_PARTS]);
 /* Closes everything; accepts and returns null. */
 struct process *process_free(struct process *process);
 

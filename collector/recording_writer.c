@@ -528,7 +528,7 @@ static bool write_process(struct recording_writer *writer, const struct process 
     const struct ending *ending = &process->ending;
     char python[32];
     version_text(process->python_version, python, sizeof python);
-    uint64_t lost = process->damaged + atomic_load(&process->control->dropped);
+    uint64_t lost = process->damaged + atomic_load(&process->writers->dropped);
     return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->number),
                INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
                process->command, process->directory, process->python_version ? python : NULL,

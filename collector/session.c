@@ -3,7 +3,7 @@
  *
  * Each round reads what the rings hold, looks at the sockets and pidfds, and now and then commits a
  * snapshot. When the rings hold little it sleeps: with one process on a futex in that process's
- * control page, so that a burst wakes it at once, with several for a millisecond. Never longer than
+ * ring, so that a burst wakes it at once, with several for a millisecond. Never longer than
  * SLEEP_IDLE_NS, because the end of a process and new connections are seen only between sleeps. A
  * daemon may have a hundred sessions in which nothing happens: those sleep longer, and give the
  * memory back that they have for their work.
@@ -133,8 +133,8 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     if (process->stream && !process->stream->problem && process->stream->have && !lives_on)
         process->damaged++; /* killed, or had given up, in the middle of a frame */
-    session->lost += process->damaged + atomic_load(&process->control->dropped);
-    session->abandoned |= atomic_load(&process->control->abandoned) != 0;
+    session->lost += process->damaged + atomic_load(&process->writers->dropped);
+    session->abandoned |= atomic_load(&process->writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
     process_free(process);
     session->processes[at] = session->processes[--session->process_count];
@@ -147,7 +147,7 @@ static void close_processes(struct session *session)
     bool stopped = session->stopped[0] != 0;
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
-        atomic_store(&process->control->state, stopped ? RING_STOPPED : RING_CLOSED);
+        atomic_store(&process->reader->state, stopped ? RING_STOPPED : RING_CLOSED);
         process->farewell = stopped ? WELCOME_LIMIT : WELCOME_DECLINED;
     }
     while (session->process_count) {
@@ -163,13 +163,13 @@ static void close_processes(struct session *session)
  * was nothing to read. */
 static void sleep_on_ring(struct process *process, uint64_t sleep_ns, bool idle)
 {
-    struct ring_control *control = process->control;
-    atomic_store(&control->reader_sleeps, 1);
+    struct ring_writers_page *writers = process->writers;
+    atomic_store(&writers->reader_sleeps, 1);
     bool awaited =
-        atomic_load(&control->writers_wait) && atomic_load(&control->head) != process->position;
+        atomic_load(&writers->writers_wait) && atomic_load(&writers->head) != process->position;
     if (idle || !awaited)
-        futex_wait(&control->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
-    atomic_store(&control->reader_sleeps, 0);
+        futex_wait(&writers->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
+    atomic_store(&writers->reader_sleeps, 0);
 }
 
 static bool is_deserted(const struct session *session)

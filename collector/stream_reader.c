@@ -130,7 +130,7 @@ static bool words_are_sound(const struct stream_reader *reader, unsigned log2_wo
 }
 
 /* Moves a whole frame into the ring. */
-static void deliver(struct stream_reader *reader, struct ring_control *control,
+static void deliver(struct stream_reader *reader, struct ring_writers_page *writers,
                     _Atomic uint64_t *ring, unsigned log2_words)
 {
     const struct frame *frame = &reader->frame;
@@ -144,8 +144,8 @@ static void deliver(struct stream_reader *reader, struct ring_control *control,
                               memory_order_relaxed);
     reader->position += frame->words;
     reader->have = 0;
-    atomic_store(&control->head, reader->position);
-    atomic_store(&control->dropped, frame->dropped);
+    atomic_store(&writers->head, reader->position);
+    atomic_store(&writers->dropped, frame->dropped);
 }
 
 static bool is_whole(const struct stream_reader *reader)
@@ -153,7 +153,7 @@ static bool is_whole(const struct stream_reader *reader)
     return reader->have >= sizeof reader->frame && reader->have == frame_bytes(reader);
 }
 
-uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_control *control,
+uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_writers_page *writers,
                             _Atomic uint64_t *ring, unsigned log2_words, uint64_t read,
                             uint64_t most)
 {
@@ -164,7 +164,7 @@ uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_control *c
         if (!receive(reader))
             break;
         if (is_whole(reader))
-            deliver(reader, control, ring, log2_words);
+            deliver(reader, writers, ring, log2_words);
     }
     return reader->position - before;
 }

@@ -38,7 +38,7 @@ bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t
 
 /* Reads what there is and fits, at most about `most` words, into a ring of which `read` words have
  * been read. Does not block. Returns the words that are new in the ring. */
-uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_control *control,
+uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_writers_page *writers,
                             _Atomic uint64_t *ring, unsigned log2_words, uint64_t read,
                             uint64_t most);
 

@@ -136,42 +136,66 @@ static size_t welcome_bytes(const struct welcome *welcome, size_t have)
     return same ? sizeof *welcome : common;
 }
 
-/* Receives the welcome and the ring's descriptor, -1 without one. */
-static bool receive_welcome(int connection, struct welcome *welcome, int *ring)
+_Static_assert(RING_PARTS == CONNECTION_DESCRIPTORS, "a welcome carries a ring's descriptors");
+
+static void close_parts(const int parts[RING_PARTS])
+{
+    for (int i = 0; i < RING_PARTS; i++)
+        if (parts[i] >= 0)
+            close(parts[i]);
+}
+
+/* Receives the welcome and the ring's descriptors, each -1 without one. They come with its first
+ * byte. */
+static bool receive_welcome(int connection, struct welcome *welcome, int parts[RING_PARTS])
 {
     size_t have = 0;
-    *ring = -1;
+    parts[RING_READER] = parts[RING_WRITERS] = -1;
     *welcome = (struct welcome){0};
     while (have < welcome_bytes(welcome, have)) {
-        int descriptor;
-        ssize_t got =
-            connection_receive(connection, (char *)welcome + have,
-                               welcome_bytes(welcome, have) - have, &descriptor, handshake_ns);
+        int more[RING_PARTS];
+        ssize_t got = connection_receive(connection, (char *)welcome + have,
+                                         welcome_bytes(welcome, have) - have, have ? more : parts,
+                                         handshake_ns);
         if (got <= 0)
             break;
+        if (have)
+            close_parts(more);
         have += (size_t)got;
-        if (descriptor >= 0)
-            *ring = descriptor;
     }
     return have == welcome_bytes(welcome, have) && welcome->magic == HANDSHAKE_MAGIC;
 }
 
-static bool map_ring(int descriptor)
+/* Null when it cannot be mapped, or is smaller than a page of a ring. */
+static void *map_part(int descriptor, int protection, size_t *bytes)
 {
     struct stat status;
-    if (fstat(descriptor, &status) != 0 || status.st_size < (off_t)RING_CONTROL_BYTES)
-        return false;
-    size_t bytes = (size_t)status.st_size;
-    void *memory = real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (descriptor < 0 || fstat(descriptor, &status) != 0 ||
+        status.st_size < (off_t)RING_PAGE_BYTES)
+        return NULL;
+    *bytes = (size_t)status.st_size;
+    void *memory = real_mmap(NULL, *bytes, protection, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED)
-        return false;
-    if (ring_writer_init(memory, bytes))
+        return NULL;
+    return memory;
+}
+
+static bool map_ring(const int parts[RING_PARTS])
+{
+    size_t reader_bytes, bytes;
+    void *reader = map_part(parts[RING_READER], PROT_READ, &reader_bytes);
+    void *writers = map_part(parts[RING_WRITERS], PROT_READ | PROT_WRITE, &bytes);
+    if (reader && writers && ring_writer_init(reader, writers, bytes))
         return true;
-    real_munmap(memory, bytes);
+    if (reader)
+        real_munmap(reader, reader_bytes);
+    if (writers)
+        real_munmap(writers, bytes);
     return false;
 }
 
-#define NO_RING "cannot share memory with the collector" UNTRACED
+#define NO_ANSWER "the collector does not answer" UNTRACED
+#define NO_RING   "cannot share memory with the collector" UNTRACED
 
 /* Null when it accepts. Empty: without a word. Else what went wrong. */
 static const char *read_verdict(const struct welcome *welcome)
@@ -198,7 +222,7 @@ static const char *read_verdict(const struct welcome *welcome)
  * work, and hundreds of others may be before it. */
 static void limit_handshakes(void)
 {
-    uint64_t patience = ring_writer.control->patience_ns;
+    uint64_t patience = ring_writer.reader->patience_ns;
     handshake_ns = patience && patience < HANDSHAKE_NS / 2 ? patience * 2 : HANDSHAKE_NS;
 }
 
@@ -207,21 +231,20 @@ static void limit_handshakes(void)
 static const char *shake_hands(int *connection)
 {
     struct welcome welcome;
-    int ring;
+    int parts[RING_PARTS];
     size_t size = sizeof message.hello + message.hello.details;
-    if (!connection_send(*connection, &message, size, handshake_ns) ||
-        !receive_welcome(*connection, &welcome, &ring))
-        return "the collector does not answer" UNTRACED;
-    const char *trouble = read_verdict(&welcome);
+    if (!connection_send(*connection, &message, size, handshake_ns))
+        return NO_ANSWER;
+    bool answered = receive_welcome(*connection, &welcome, parts);
+    const char *trouble = answered ? read_verdict(&welcome) : NO_ANSWER;
     if (!trouble && welcome.carrier == HELLO_STREAM) {
         if (!stream_writer_init(*connection, &welcome))
             trouble = "no memory to trace this process; it runs untraced";
         *connection = -1;
-    } else if (!trouble && !(ring >= 0 && map_ring(ring))) {
+    } else if (!trouble && !map_ring(parts)) {
         trouble = NO_RING;
     }
-    if (ring >= 0)
-        close(ring);
+    close_parts(parts);
     if (!trouble)
         limit_handshakes();
     return trouble;
@@ -278,7 +301,7 @@ int attach_again(uint64_t stream, uint64_t position)
 {
     struct address address;
     struct welcome welcome;
-    int ring, connection = -1;
+    int parts[RING_PARTS], connection = -1;
     if (!address_parse(environment_value(ENVIRONMENT_DAEMON), &address) ||
         (connection = connection_open(&address, handshake_ns, 0)) < 0)
         return -1;
@@ -286,12 +309,12 @@ int attach_again(uint64_t stream, uint64_t position)
     message.hello.stream = stream;
     message.hello.position = position;
     size_t size = sizeof message.hello + message.hello.details;
-    ring = -1;
-    if (connection_send(connection, &message, size, handshake_ns) &&
-        receive_welcome(connection, &welcome, &ring) && ring < 0 && !read_verdict(&welcome))
-        return connection;
-    if (ring >= 0)
-        close(ring);
+    if (connection_send(connection, &message, size, handshake_ns)) {
+        bool answered = receive_welcome(connection, &welcome, parts);
+        close_parts(parts);
+        if (answered && parts[RING_READER] < 0 && !read_verdict(&welcome))
+            return connection;
+    }
     close(connection);
     return -1;
 }

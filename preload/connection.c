@@ -83,12 +83,21 @@ bool connection_send(int connection, const void *bytes, size_t size, uint64_t li
     return true;
 }
 
-ssize_t connection_receive(int connection, void *bytes, size_t size, int *descriptor,
-                           uint64_t limit_ns)
+/* No more than there is room for: the kernel has closed the others. */
+static void take_descriptors(struct msghdr *message, int descriptors[CONNECTION_DESCRIPTORS])
+{
+    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len <= CMSG_LEN(CONNECTION_DESCRIPTORS * sizeof(int)))
+        memcpy(descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+}
+
+ssize_t connection_receive(int connection, void *bytes, size_t size,
+                           int descriptors[CONNECTION_DESCRIPTORS], uint64_t limit_ns)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(CONNECTION_DESCRIPTORS * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = bytes, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -99,10 +108,9 @@ ssize_t connection_receive(int connection, void *bytes, size_t size, int *descri
         message.msg_controllen = sizeof control;
         got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
     } while (got < 0 && goes_on(since, limit_ns));
-    const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    *descriptor = -1;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    for (int i = 0; i < CONNECTION_DESCRIPTORS; i++)
+        descriptors[i] = -1;
+    if (got > 0)
+        take_descriptors(&message, descriptors);
     return got;
 }

@@ -18,10 +18,11 @@ int connection_open(const struct address *address, uint64_t limit_ns, uint64_t p
 
 /* Whole calls, whatever signals come. Sends all; false: it cannot. */
 bool connection_send(int connection, const void *bytes, size_t size, uint64_t limit_ns);
-/* Receives what there is, with the descriptor beside it (-1: none); 0 or less when there is
+/* Receives what there is, with the descriptors beside it (-1: none); 0 or less when there is
  * nothing. */
-ssize_t connection_receive(int connection, void *bytes, size_t size, int *descriptor,
-                           uint64_t limit_ns);
+#define CONNECTION_DESCRIPTORS 2
+ssize_t connection_receive(int connection, void *bytes, size_t size,
+                           int descriptors[CONNECTION_DESCRIPTORS], uint64_t limit_ns);
 
 /* How long the calls of a connected socket wait from now on. */
 void connection_limit(int connection, uint64_t limit_ns);

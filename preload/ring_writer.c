@@ -6,7 +6,7 @@
  * reader sleeps for a few milliseconds at most, so that is rare; a program in a sandbox may be
  * killed for a system call that it did not announce. When there is no room the writer waits on the
  * futex `progress` in short spells. It gives up at once when the collector has died (the kernel
- * marks the robust mutex that it held), and after `patience_ns` without any progress of the reader:
+ * marks the word that it owned), and after `patience_ns` without any progress of the reader:
  * the gate shuts for the whole process and one line on stderr says so. When the collector has
  * closed the ring, because the recording is over, it shuts without a word.
  *
@@ -49,19 +49,21 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool ring_writer_init(struct ring_control *control, size_t bytes)
+bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers_page *writers,
+                      size_t bytes)
 {
-    if (control->magic != RING_MAGIC || control->log2_words < RING_LOG2_WORDS_MIN ||
-        control->log2_words > RING_LOG2_WORDS_MAX || ring_bytes(control->log2_words) != bytes)
+    if (reader->magic != RING_MAGIC || reader->log2_words < RING_LOG2_WORDS_MIN ||
+        reader->log2_words > RING_LOG2_WORDS_MAX || ring_writers_bytes(reader->log2_words) != bytes)
         return false;
-    ring_writer.control = control;
-    ring_writer.words = (_Atomic uint64_t *)((char *)control + RING_CONTROL_BYTES);
-    ring_writer.log2_words = control->log2_words;
-    ring_writer.mask = (UINT64_C(1) << control->log2_words) - 1;
-    ring_writer.drops = control->overflow == RING_OVERFLOW_DROP;
+    ring_writer.reader = reader;
+    ring_writer.writers = writers;
+    ring_writer.words = ring_words(writers);
+    ring_writer.log2_words = reader->log2_words;
+    ring_writer.mask = (UINT64_C(1) << reader->log2_words) - 1;
+    ring_writer.drops = reader->overflow == RING_OVERFLOW_DROP;
     ring_writer.streams = false;
     atomic_store(&ring_writer.limit, 0);
-    atomic_store(&ring_writer.clock_sent, ~atomic_load(&control->clock));
+    atomic_store(&ring_writer.clock_sent, ~atomic_load(&reader->clock));
     return true;
 }
 
@@ -74,14 +76,14 @@ void ring_give_up(const char *reason)
         complain(reason);
 }
 
-static bool collector_is_gone(const struct ring_control *control)
+static bool collector_is_gone(void)
 {
-    const _Atomic uint32_t *owner = (const _Atomic uint32_t *)(const void *)control->owner;
-    if (atomic_load_explicit(owner, memory_order_acquire) & RING_OWNER_DIED) {
+    const struct ring_reader_page *reader = ring_writer.reader;
+    if (atomic_load_explicit(&reader->owner, memory_order_acquire) & RING_OWNER_DIED) {
         ring_give_up("the collector has died; the program goes on untraced");
         return true;
     }
-    uint32_t state = atomic_load_explicit(&control->state, memory_order_acquire);
+    uint32_t state = atomic_load_explicit(&reader->state, memory_order_acquire);
     if (state != RING_OPEN) {
         /* Usually the command has ended, and this process has not. */
         ring_give_up(state == RING_STOPPED ? RING_LIMIT : NULL);
@@ -90,11 +92,12 @@ static bool collector_is_gone(const struct ring_control *control)
     return false;
 }
 
-static void wake_reader(struct ring_control *control)
+static void wake_reader(void)
 {
-    if (!shim_is_sealed() && atomic_load(&control->reader_sleeps) &&
-        atomic_exchange(&control->reader_sleeps, 0))
-        futex_wake(&control->reader_sleeps, 1);
+    struct ring_writers_page *writers = ring_writer.writers;
+    if (!shim_is_sealed() && atomic_load(&writers->reader_sleeps) &&
+        atomic_exchange(&writers->reader_sleeps, 0))
+        futex_wake(&writers->reader_sleeps, 1);
 }
 
 /* How far writers may go: what the reader has left free, but no further than an eighth of the ring
@@ -110,29 +113,29 @@ static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
 /* Is there room for `count` words at the head? Other threads and the reader move on meanwhile: the
  * tail is looked at first, for a head from before it would seem to be a whole ring away, and once
  * more before it is said that there is none. */
-static bool has_room(const struct ring_control *control, unsigned count, uint64_t *head,
-                     uint64_t *tail)
+static bool has_room(unsigned count, uint64_t *head, uint64_t *tail)
 {
+    const struct ring_reader_page *reader = ring_writer.reader;
     do {
-        *tail = atomic_load(&control->tail);
-        *head = atomic_load(&control->head);
+        *tail = atomic_load(&reader->tail);
+        *head = atomic_load(&ring_writer.writers->head);
         if (*head + count - *tail <= ring_writer.mask + 1)
             return true;
-    } while (atomic_load(&control->tail) != *tail);
+    } while (atomic_load(&reader->tail) != *tail);
     return false;
 }
 
 /* One spell of waiting for the reader to move on. */
-static void wait_for_progress(struct ring_control *control, unsigned count)
+static void wait_for_progress(unsigned count)
 {
     uint64_t head, tail;
-    uint32_t progress = atomic_load(&control->progress);
+    uint32_t progress = atomic_load(&ring_writer.reader->progress);
     struct signals signals = signals_block();
-    atomic_fetch_add(&control->writers_wait, 1);
-    wake_reader(control);
-    if (!has_room(control, count, &head, &tail))
-        futex_wait(&control->progress, progress, WAIT_SPELL_NS);
-    atomic_fetch_sub(&control->writers_wait, 1);
+    atomic_fetch_add(&ring_writer.writers->writers_wait, 1);
+    wake_reader();
+    if (!has_room(count, &head, &tail))
+        futex_wait(&ring_writer.reader->progress, progress, WAIT_SPELL_NS);
+    atomic_fetch_sub(&ring_writer.writers->writers_wait, 1);
     signals_restore(signals);
 }
 
@@ -151,17 +154,16 @@ bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t 
 
 static bool wait_for_room(unsigned count)
 {
-    struct ring_control *control = ring_writer.control;
     struct ring_patience patience = {0};
     for (;;) {
-        wait_for_progress(control, count);
-        if (!shim_gate_open() || collector_is_gone(control))
+        wait_for_progress(count);
+        if (!shim_gate_open() || collector_is_gone())
             return false;
         uint64_t head, tail;
-        if (has_room(control, count, &head, &tail))
+        if (has_room(count, &head, &tail))
             return true;
-        if (ring_patience_ends(&patience, tail, control->patience_ns)) {
-            atomic_store(&control->abandoned, 1);
+        if (ring_patience_ends(&patience, tail, ring_writer.reader->patience_ns)) {
+            atomic_store(&ring_writer.writers->abandoned, 1);
             ring_give_up(RING_SILENCE);
             return false;
         }
@@ -172,10 +174,9 @@ static bool wait_for_room(unsigned count)
 static bool spin_for_room(unsigned count)
 {
     static _Atomic uint64_t in_vain; /* tail + 1 when spinning was given up; 0: never was */
-    const struct ring_control *control = ring_writer.control;
     uint64_t head, tail;
     bool room;
-    for (unsigned i = 0; !(room = has_room(control, count, &head, &tail)) && i < SPINS_MAX; i++) {
+    for (unsigned i = 0; !(room = has_room(count, &head, &tail)) && i < SPINS_MAX; i++) {
         if (atomic_load_explicit(&in_vain, memory_order_relaxed) == tail + 1)
             break;
         __builtin_ia32_pause();
@@ -200,17 +201,16 @@ bool ring_make_room(unsigned count)
 {
     if (ring_writer.streams)
         return stream_make_room(count);
-    struct ring_control *control = ring_writer.control;
     uint64_t head, tail;
-    if (!shim_gate_open() || collector_is_gone(control))
+    if (!shim_gate_open() || collector_is_gone())
         return false;
-    bool room = has_room(control, count, &head, &tail);
+    bool room = has_room(count, &head, &tail);
     if (head - tail > (ring_writer.mask + 1) / 2)
-        wake_reader(control);
+        wake_reader();
     if (!room) {
         if (!find_room(count))
             return false;
-        has_room(control, count, &head, &tail);
+        has_room(count, &head, &tail);
     }
     atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
     return true;
@@ -218,7 +218,7 @@ bool ring_make_room(unsigned count)
 
 void ring_count_dropped(void)
 {
-    atomic_fetch_add_explicit(&ring_writer.control->dropped, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ring_writer.writers->dropped, 1, memory_order_relaxed);
 }
 
 /* Words that no record will stand in any more; the reader goes on behind them once the first one is
@@ -253,8 +253,8 @@ static void fill_all(uint64_t from, uint64_t head)
 
 void ring_close(uint64_t reserved, bool is_alone)
 {
-    const struct ring_control *control = ring_writer.control;
-    uint64_t tail = atomic_load(&control->tail), head = atomic_load(&control->head);
+    uint64_t tail = atomic_load(&ring_writer.reader->tail);
+    uint64_t head = atomic_load(&ring_writer.writers->head);
     uint64_t from = reserved >> RING_RESERVED_SHIFT;
     uint64_t to = from + (reserved & ((UINT64_C(1) << RING_RESERVED_SHIFT) - 1));
     if (head - tail > ring_writer.mask + 1)
@@ -269,15 +269,15 @@ void ring_close(uint64_t reserved, bool is_alone)
 
 void ring_writer_leave(bool covers)
 {
-    struct ring_control *control = ring_writer.control;
-    size_t bytes = control ? ring_bytes(ring_writer.log2_words) : 0;
-    if (!bytes)
-        return;
-    if (covers)
-        real_mmap(control, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+    struct ring_writers_page *writers = ring_writer.writers;
+    size_t bytes = ring_writers_bytes(ring_writer.log2_words);
+    if (covers) {
+        real_mmap(writers, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
                   -1, 0);
-    else
-        real_munmap(control, bytes);
+        return;
+    }
+    real_munmap(writers, bytes);
+    real_munmap((void *)(uintptr_t)ring_writer.reader, RING_PAGE_BYTES);
 }
 
 void ring_follow_clock(uint32_t clock)

@@ -23,7 +23,8 @@
 #include "wire.h"
 
 struct ring_writer {
-    struct ring_control *control;
+    const struct ring_reader_page *reader;
+    struct ring_writers_page *writers;
     _Atomic uint64_t *words;
     uint64_t mask;
     unsigned log2_words;
@@ -31,13 +32,14 @@ struct ring_writer {
     bool streams; /* the ring is private */
     /* Positions up to here may be reserved without looking at the reader. */
     _Atomic uint64_t limit;
-    /* The value of control->clock for which a TIME record has been sent. */
+    /* The value of reader->clock for which a TIME record has been sent. */
     _Atomic uint32_t clock_sent;
 };
 extern struct ring_writer ring_writer;
 
-/* Takes over a mapped ring whose control page is `control`; false when it is not sound. */
-bool ring_writer_init(struct ring_control *control, size_t bytes);
+/* Takes over a mapped ring, whose writers' memory has so many bytes; false when it is not sound. */
+bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers_page *writers,
+                      size_t bytes);
 
 /* The path behind ring_reserve(): waits for room, wakes the reader, gives up. */
 bool ring_make_room(unsigned count);
@@ -121,7 +123,7 @@ static inline void ring_fetch_for_writing(const _Atomic uint64_t *word)
 static inline bool ring_reserve(unsigned count, uint64_t *position)
 {
     struct ring_writer *ring = &ring_writer;
-    _Atomic uint64_t *shared = &ring->control->head;
+    _Atomic uint64_t *shared = &ring->writers->head;
     uint64_t head = atomic_load_explicit(shared, memory_order_relaxed);
     do {
         while (SHIM_UNLIKELY(head + count >
@@ -167,7 +169,7 @@ static inline bool ring_is_published(uint64_t position)
 static inline void ring_tick(void)
 {
     struct ring_writer *ring = &ring_writer;
-    uint32_t clock = atomic_load_explicit(&ring->control->clock, memory_order_relaxed);
+    uint32_t clock = atomic_load_explicit(&ring->reader->clock, memory_order_relaxed);
     if (SHIM_UNLIKELY(clock != atomic_load_explicit(&ring->clock_sent, memory_order_relaxed)))
         ring_follow_clock(clock);
 }

@@ -59,9 +59,10 @@
 
 static struct {
     int connection;
-    pid_t owner;  /* who has it; a vfork child is another one */
-    dev_t device; /* of the socket, */
-    ino_t inode;  /* to know it again */
+    pid_t owner;                     /* who has it; a vfork child is another one */
+    struct ring_reader_page *reader; /* that of the private ring: who sends is its reader */
+    dev_t device;                    /* of the socket, */
+    ino_t inode;                     /* to know it again */
     uint64_t number;
     _Atomic uint32_t lock;
     /* Under the lock: the frame at hand and how many of its bytes have been sent; words 0: none. */
@@ -113,19 +114,28 @@ static bool is_ours(void)
            status.st_dev == stream.device && status.st_ino == stream.inode;
 }
 
+/* The reader's page, and right behind it the writers' memory. */
+static bool make_private_ring(const struct welcome *welcome)
+{
+    if (welcome->log2_words < RING_LOG2_WORDS_MIN || welcome->log2_words > RING_LOG2_WORDS_MAX)
+        return false;
+    size_t bytes = ring_writers_bytes(welcome->log2_words);
+    char *memory = real_mmap(NULL, RING_PAGE_BYTES + bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    stream.reader = (struct ring_reader_page *)(void *)memory;
+    stream.reader->magic = RING_MAGIC;
+    stream.reader->log2_words = welcome->log2_words;
+    stream.reader->overflow = welcome->overflow;
+    stream.reader->patience_ns = welcome->patience_ns;
+    return ring_writer_init(stream.reader,
+                            (struct ring_writers_page *)(void *)(memory + RING_PAGE_BYTES), bytes);
+}
+
 bool stream_writer_init(int connection, const struct welcome *welcome)
 {
-    size_t bytes = welcome->log2_words <= RING_LOG2_WORDS_MAX ? ring_bytes(welcome->log2_words) : 0;
-    struct ring_control *control =
-        bytes ? real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-              : MAP_FAILED;
-    if (control != MAP_FAILED) {
-        control->magic = RING_MAGIC;
-        control->log2_words = welcome->log2_words;
-        control->overflow = welcome->overflow;
-        control->patience_ns = welcome->patience_ns;
-    }
-    if (control == MAP_FAILED || !ring_writer_init(control, bytes)) {
+    if (!make_private_ring(welcome)) {
         close(connection);
         return false;
     }
@@ -180,7 +190,7 @@ static bool are_published(uint64_t position)
  * record, and not beyond what a frame may hold. */
 static uint64_t frame_end(uint64_t from)
 {
-    uint64_t head = atomic_load(&ring_writer.control->head), at = from;
+    uint64_t head = atomic_load(&ring_writer.writers->head), at = from;
     uint64_t most = head - from > FRAME_WORDS_MAX ? from + FRAME_WORDS_MAX : head;
     while (at < most) {
         bool strides = at % STRIDE == 0 && most - at >= STRIDE && are_published(at);
@@ -199,14 +209,13 @@ static uint64_t frame_end(uint64_t from)
 /* Begins a frame when there are words for one. */
 static bool frame_begin(void)
 {
-    struct ring_control *control = ring_writer.control;
-    uint64_t tail = atomic_load(&control->tail), end = frame_end(tail);
+    uint64_t tail = atomic_load(&stream.reader->tail), end = frame_end(tail);
     if (end == tail)
         return false;
     stream.frame = (struct frame){.magic = FRAME_MAGIC,
                                   .words = (uint32_t)(end - tail),
                                   .position = tail,
-                                  .dropped = atomic_load(&control->dropped)};
+                                  .dropped = atomic_load(&ring_writer.writers->dropped)};
     stream.sent = 0;
     return true;
 }
@@ -235,13 +244,12 @@ static int frame_parts(struct iovec parts[3])
 
 static void frame_finish(void)
 {
-    struct ring_control *control = ring_writer.control;
-    atomic_store(&control->tail, stream.frame.position + stream.frame.words);
+    atomic_store(&stream.reader->tail, stream.frame.position + stream.frame.words);
     atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
     stream.frame.words = 0;
-    if (atomic_exchange(&control->writers_wait, 0)) {
-        atomic_fetch_add(&control->progress, 1);
-        futex_wake(&control->progress, INT32_MAX);
+    if (atomic_exchange(&ring_writer.writers->writers_wait, 0)) {
+        atomic_fetch_add(&stream.reader->progress, 1);
+        futex_wake(&stream.reader->progress, INT32_MAX);
     }
 }
 
@@ -270,7 +278,7 @@ static bool reconnect(void)
 {
     stream.connection = -1;
     stream.frame.words = 0;
-    int connection = attach_again(stream.number, atomic_load(&ring_writer.control->tail));
+    int connection = attach_again(stream.number, atomic_load(&stream.reader->tail));
     if (connection < 0) {
         stream_lose(LOST);
         return false;
@@ -338,9 +346,9 @@ static bool may_send(void)
 /* What had been written when it began, and no more: others may write on and on. */
 static void send_all(bool wait)
 {
-    const struct ring_control *control = ring_writer.control;
-    uint64_t head = atomic_load(&control->head), since = clock_ns(CLOCK_MONOTONIC_COARSE);
-    while (may_send() && atomic_load(&control->tail) < head && send_some(wait))
+    uint64_t head = atomic_load(&ring_writer.writers->head),
+             since = clock_ns(CLOCK_MONOTONIC_COARSE);
+    while (may_send() && atomic_load(&stream.reader->tail) < head && send_some(wait))
         if (wait && clock_ns(CLOCK_MONOTONIC_COARSE) - since > SPELL_NS)
             break;
 }
@@ -362,34 +370,32 @@ static void push(bool wait)
 /* The tail first: a head from before it would seem to be a whole ring away. */
 static bool has_room(unsigned count)
 {
-    const struct ring_control *control = ring_writer.control;
-    uint64_t tail = atomic_load(&control->tail);
-    return atomic_load(&control->head) + count - tail <= ring_writer.mask + 1;
+    uint64_t tail = atomic_load(&stream.reader->tail);
+    return atomic_load(&ring_writer.writers->head) + count - tail <= ring_writer.mask + 1;
 }
 
 /* A moment of waiting, until the tail is no more where it was. */
 static void wait_for_others(uint64_t tail)
 {
-    struct ring_control *control = ring_writer.control;
-    uint32_t progress = atomic_load(&control->progress);
-    atomic_store(&control->writers_wait, 1);
-    if (atomic_load(&control->tail) == tail)
-        futex_wait(&control->progress, progress, PAUSE_NS);
+    uint32_t progress = atomic_load(&stream.reader->progress);
+    atomic_store(&ring_writer.writers->writers_wait, 1);
+    if (atomic_load(&stream.reader->tail) == tail)
+        futex_wait(&stream.reader->progress, progress, PAUSE_NS);
 }
 
 static void wait_for_room(unsigned count)
 {
-    struct ring_control *control = ring_writer.control;
     struct ring_patience patience = {0};
     while (shim_gate_open()) {
-        uint64_t tail = atomic_load(&control->tail);
+        uint64_t tail = atomic_load(&stream.reader->tail);
         push(true);
         if (has_room(count))
             return;
         wait_for_others(tail);
-        if (ring_patience_ends(&patience, atomic_load(&control->tail), control->patience_ns)) {
-            atomic_fetch_add(&control->dropped, 1);
-            atomic_store(&stream.stalled, atomic_load(&control->tail) + 1);
+        if (ring_patience_ends(&patience, atomic_load(&stream.reader->tail),
+                               stream.reader->patience_ns)) {
+            atomic_fetch_add(&ring_writer.writers->dropped, 1);
+            atomic_store(&stream.stalled, atomic_load(&stream.reader->tail) + 1);
             stream.abandoned = true;
             ring_give_up(RING_SILENCE);
         }
@@ -404,12 +410,11 @@ static bool cannot_wait(void)
 
 bool stream_make_room(unsigned count)
 {
-    struct ring_control *control = ring_writer.control;
     int saved = errno;
     push(false);
     if (shim_gate_open() && !has_room(count)) {
         if (cannot_wait()) {
-            atomic_fetch_add(&control->dropped, 1);
+            atomic_fetch_add(&ring_writer.writers->dropped, 1);
             errno = saved;
             return false;
         }
@@ -418,9 +423,9 @@ bool stream_make_room(unsigned count)
     errno = saved;
     if (!shim_gate_open())
         return false;
-    uint64_t head = atomic_load(&control->head);
+    uint64_t head = atomic_load(&ring_writer.writers->head);
     uint64_t look = head + (FRAME_WORDS_MAX > count ? FRAME_WORDS_MAX : count);
-    uint64_t end = atomic_load(&control->tail) + ring_writer.mask + 1;
+    uint64_t end = atomic_load(&stream.reader->tail) + ring_writer.mask + 1;
     atomic_store(&ring_writer.limit, look < end ? look : end);
     return true;
 }
@@ -443,16 +448,15 @@ void stream_tick(void)
  * the same. */
 static void flush_to(uint64_t head)
 {
-    const struct ring_control *control = ring_writer.control;
     struct ring_patience patience = {0};
     uint64_t tail;
     push(false);
-    while ((tail = atomic_load(&control->tail)) < head && may_send() &&
+    while ((tail = atomic_load(&stream.reader->tail)) < head && may_send() &&
            atomic_load(&stream.stalled) != tail + 1) {
         push(true);
         wait_for_others(tail);
         if (ring_patience_ends(&patience, 0, FLUSH_NS))
-            atomic_store(&stream.stalled, atomic_load(&control->tail) + 1);
+            atomic_store(&stream.stalled, atomic_load(&stream.reader->tail) + 1);
     }
 }
 
@@ -461,6 +465,6 @@ void stream_flush(void)
     if (!ring_writer.streams || !may_send() || getpid() != stream.owner)
         return;
     int saved = errno;
-    flush_to(atomic_load(&ring_writer.control->head));
+    flush_to(atomic_load(&ring_writer.writers->head));
     errno = saved;
 }

@@ -1,5 +1,6 @@
 /*
- * futex(2) on words of the shared page and of the shim's own. Keeps errno; any thread.
+ * futex(2) on words of shared memory, which may be mapped read-only to wait on them, and of the
+ * shim's own. Keeps errno; any thread.
  */
 #ifndef HEAPLINE_SCHEMA_FUTEX_H
 #define HEAPLINE_SCHEMA_FUTEX_H
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 /* Sleeps while *word is `expected`, at most `timeout_ns` (0: without limit). */
-static inline void futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+static inline void futex_wait(const _Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
     int saved = errno;
     struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),

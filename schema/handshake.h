@@ -3,11 +3,12 @@
  *
  * The process connects, sends one struct hello with its details behind it, and waits for one struct
  * welcome. What comes then depends on the carrier:
- *   ring    the welcome carries a memfd (SCM_RIGHTS), see ring.h, and the process closes the
- * socket: nothing stays open. Only over a Unix socket. stream  the socket stays open and the words
- * of wire.h go over it in frames. The collector may send a second welcome, a farewell: nothing more
- * will be read, and its verdict says why. A process that finds its socket closed or replaced, by
- * the program itself, connects again and says which stream it goes on with.
+ *   ring    the welcome carries two memfds (SCM_RIGHTS, in one message), the reader's page and the
+ *           writers' memory, see ring.h, and the process closes the socket: nothing stays open.
+ * Only over a Unix socket. stream  the socket stays open and the words of wire.h go over it in
+ * frames. The collector may send a second welcome, a farewell: nothing more will be read, and its
+ * verdict says why. A process that finds its socket closed or replaced, by the program itself,
+ * connects again and says which stream it goes on with.
  *
  * `heapline run --daemon` says the same hello with HELLO_RUN; the answer to it is a control message
  * (control.h), and so is all that follows.
@@ -28,6 +29,9 @@
 #include <string.h>
 
 #define HANDSHAKE_MAGIC UINT32_C(0x48504c48) /* "HLPH" */
+
+/* The descriptors of a ring, in the order in which the welcome carries them. */
+enum ring_part { RING_READER, RING_WRITERS, RING_PARTS };
 
 /* An address (address.h): of the collector or of a daemon. */
 #define ENVIRONMENT_DAEMON "HEAPLINE_DAEMON"
@@ -91,7 +95,7 @@ struct welcome {
     uint32_t wire_version;
     uint32_t verdict; /* enum welcome_verdict */
     uint32_t carrier; /* enum hello_carrier: what there is */
-    /* For streams; the same as in struct ring_control. */
+    /* For streams; the same as in the reader's page. */
     uint32_t log2_words;
     uint32_t overflow;
     uint64_t patience_ns;

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
 #define WIRE_FIRST_BIT (UINT64_C(1) << 62)

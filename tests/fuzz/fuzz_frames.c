@@ -26,7 +26,7 @@ struct sender {
 
 static void sender_init(struct sender *sender, size_t piece)
 {
-    int ends[2], none;
+    int ends[2], none[RING_PARTS];
     const struct process_plan plan = {.log2_words = RING_LOG2};
     struct arrival arrival = {.hello = {.carrier = HELLO_STREAM, .process = 77}};
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
@@ -36,8 +36,8 @@ static void sender_init(struct sender *sender, size_t piece)
     if (!run_init(&sender->stream.run))
         abort();
     sender->stream.run.keeps_history = true;
-    sender->stream.process = process_new(&sender->stream.run, &arrival, &plan, &none);
-    if (!sender->stream.process || none != -1)
+    sender->stream.process = process_new(&sender->stream.run, &arrival, &plan, none);
+    if (!sender->stream.process || none[RING_READER] != -1)
         abort();
     sender->stream.process->number = 1;
 }

@@ -13,17 +13,19 @@ import threading
 import harness
 import wire
 
-CONTROL_BYTES, LOG2_WORDS = 4096, 20
-HEAD_OFFSET = 64
+PAGE_BYTES, LOG2_WORDS = 4096, 20
+HEAD_OFFSET = 0
 MARK_SHIFT = 50
 
 
 def make_ring():
-    ring = os.memfd_create("stand-in")
-    os.ftruncate(ring, CONTROL_BYTES + 8 * (1 << LOG2_WORDS))
+    """The reader's page and the writers' memory."""
+    reader, writers = os.memfd_create("stand-in reader"), os.memfd_create("stand-in")
+    os.ftruncate(reader, PAGE_BYTES)
+    os.ftruncate(writers, PAGE_BYTES + 8 * (1 << LOG2_WORDS))
     patience_ns = 10**9
-    os.pwrite(ring, struct.pack("IIIIQ", wire.RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
-    return ring
+    os.pwrite(reader, struct.pack("IIIIQ", wire.RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
+    return reader, writers
 
 
 def welcome(connection, ring):
@@ -33,7 +35,7 @@ def welcome(connection, ring):
     connection.recv(hello[7], socket.MSG_WAITALL)
     verdict = wire.DECLINED if ring is None else wire.ACCEPTED
     answer = wire.WELCOME.pack(*wire.Welcome(wire.HELLO_MAGIC, wire.WIRE_VERSION, verdict, wire.RING, 0, 0, 0, 0))
-    socket.send_fds(connection, [answer], [] if ring is None else [ring])
+    socket.send_fds(connection, [answer], ring or [])
 
 
 def serve(listener, ring):
@@ -48,11 +50,11 @@ def serve(listener, ring):
         ring = None
 
 
-def words_of(ring):
-    with mmap.mmap(ring, 0, prot=mmap.PROT_READ) as memory:
+def words_of(writers):
+    with mmap.mmap(writers, 0, prot=mmap.PROT_READ) as memory:
         (head,) = struct.unpack_from("Q", memory, HEAD_OFFSET)
         assert head <= 1 << LOG2_WORDS
-        return struct.unpack_from(f"{head}Q", memory, CONTROL_BYTES)
+        return struct.unpack_from(f"{head}Q", memory, PAGE_BYTES)
 
 
 def marks_of(command, mark, build=harness.BUILD, **options):
@@ -71,7 +73,8 @@ def marks_of(command, mark, build=harness.BUILD, **options):
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             server.join()
-    words = words_of(ring)
-    os.close(ring)
+    words = words_of(ring[1])
+    for descriptor in ring:
+        os.close(descriptor)
     marks = [w for w in words if w & wire.FIRST and w >> wire.KIND_SHIFT & 15 == wire.MARK]
     return out, [w & ((1 << 48) - 1) for w in marks if w >> MARK_SHIFT & 255 == mark]

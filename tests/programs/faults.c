@@ -4,8 +4,8 @@
  *
  *   short   stream sockets take and give a few bytes at a time
  *   eintr   every third call of a socket is interrupted, without having done anything
- *   ring    there is no memory for what is as large as a ring (RING_CONTROL_BYTES + a power of two)
- *   clock   CLOCK_MONOTONIC jumps by an hour, there and back, with every 50th look
+ *   ring    there is no memory for what is as large as a ring (a power of two, and one page to
+ * three) clock   CLOCK_MONOTONIC jumps by an hour, there and back, with every 50th look
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define PIECE    97u
-#define CONTROL  4096u
+#define PAGE     4096u
 #define RING_MIN 32768u
 #define JUMP     3600
 #define LOOKS    50u
@@ -125,8 +125,12 @@ int connect(int descriptor, const struct sockaddr *address, socklen_t length)
 
 static bool is_ring(size_t length)
 {
-    size_t words = length - CONTROL;
-    return length >= CONTROL + RING_MIN && (words & (words - 1)) == 0;
+    for (size_t pages = PAGE; pages <= 3 * PAGE; pages += PAGE) {
+        size_t words = length - pages;
+        if (length >= pages + RING_MIN && (words & (words - 1)) == 0)
+            return true;
+    }
+    return false;
 }
 
 void *mmap(void *at, size_t length, int protection, int flags, int descriptor, off_t offset)

@@ -15,14 +15,14 @@
 
 static struct process *new_process(struct run *run, uint32_t number, pid_t pid, unsigned log2_words)
 {
-    int ring;
+    int parts[RING_PARTS];
     const struct process_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
     struct arrival own = {.connection = -1, .peer = {.local = true, .pid = pid}};
-    struct process *process = process_new(run, &own, &plan, &ring);
+    struct process *process = process_new(run, &own, &plan, parts);
     if (!process)
         abort();
     process->number = number;
-    close(ring);
+    process_close_parts(parts);
     return process;
 }
 
@@ -58,7 +58,7 @@ void stream_put(struct stream *stream, uint64_t word)
 
 void stream_publish(struct stream *stream)
 {
-    atomic_store(&stream->process->control->head, stream->position);
+    atomic_store(&stream->process->writers->head, stream->position);
 }
 
 void stream_decode(struct stream *stream)

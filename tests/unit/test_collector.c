@@ -342,22 +342,22 @@ static void put_frees(struct stream *stream, unsigned count)
  * for less; and nobody for what the reader finds before a record that is still being written. */
 static void check_waking(struct stream *stream, unsigned waiting, unsigned enough)
 {
-    struct ring_control *control = stream->process->control;
+    const struct ring_reader_page *reader = stream->process->reader;
     const unsigned capacity = 1u << RING_LOG2;
     put_frees(stream, enough - 1);
     uint64_t hole = stream->position++;
     put_frees(stream, capacity - enough);
-    atomic_store(&control->writers_wait, waiting);
+    atomic_store(&stream->process->writers->writers_wait, waiting);
     stream_decode(stream);
-    assert_int_equal(atomic_load(&control->tail), hole);
-    assert_int_equal(atomic_load(&control->progress), 0);
+    assert_int_equal(atomic_load(&reader->tail), hole);
+    assert_int_equal(atomic_load(&reader->progress), 0);
     uint64_t end = stream->position;
     stream->position = hole;
     stream_free(stream, 0x10);
     stream->position = end;
     stream_decode(stream);
-    assert_int_equal(atomic_load(&control->tail), capacity);
-    assert_true(atomic_load(&control->progress) > 0);
+    assert_int_equal(atomic_load(&reader->tail), capacity);
+    assert_true(atomic_load(&reader->progress) > 0);
 }
 
 static void test_one_waiting_writer_is_woken(void **state)

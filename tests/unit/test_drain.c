@@ -265,7 +265,7 @@ static void test_holes_and_lies(void **state)
     assert_int_equal(fixture->processes[2]->sums.events, 2);
     /* A head that cannot be. */
     allocate(fixture, 2, 0x30, 1);
-    atomic_store(&fixture->processes[2]->control->head, 3);
+    atomic_store(&fixture->processes[2]->writers->head, 3);
     drain_round(&fixture->drain, fixture->processes, 3, fixture->start);
     assert_int_equal(fixture->processes[2]->sums.events, 3);
     drain_to_end(&fixture->drain, fixture->processes[0], false);

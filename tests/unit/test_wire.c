@@ -43,26 +43,26 @@ void complain(const char *reason)
 #define LOG2_WORDS RING_LOG2_WORDS_MIN
 #define WORDS      (1u << LOG2_WORDS)
 
-static _Alignas(4096) unsigned char memory[RING_CONTROL_BYTES + WORDS * 8];
+static _Alignas(4096) unsigned char memory[RING_PAGE_BYTES + WORDS * 8];
+static struct ring_writers_page *const writers = (struct ring_writers_page *)(void *)memory;
+static struct ring_reader_page reader;
 
-static struct ring_control *fresh_ring(uint32_t overflow)
+static void make_ring(uint32_t overflow)
 {
     memset(memory, 0, sizeof memory);
-    struct ring_control *control = (struct ring_control *)(void *)memory;
-    control->magic = RING_MAGIC;
-    control->log2_words = LOG2_WORDS;
-    control->overflow = overflow;
-    control->patience_ns = 1000000;
+    reader = (struct ring_reader_page){.magic = RING_MAGIC,
+                                       .log2_words = LOG2_WORDS,
+                                       .overflow = overflow,
+                                       .patience_ns = 1000000};
     atomic_store(&shim_gate.open, 1);
     complaint = NULL;
-    assert_true(ring_writer_init(control, sizeof memory));
-    return control;
+    assert_true(ring_writer_init(&reader, writers, sizeof memory));
 }
 
 static uint64_t word_at(unsigned place)
 {
     uint64_t word;
-    memcpy(&word, memory + RING_CONTROL_BYTES + place * 8, sizeof word);
+    memcpy(&word, memory + RING_PAGE_BYTES + place * 8, sizeof word);
     return word;
 }
 
@@ -95,7 +95,7 @@ static void test_record_bytes(void **state)
                                               to 14 */
                                            0x0f, 0x00, 0x0b, 0x00, 0x07, 0x50, 0x00, 0xf6};
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     uint64_t position = 0;
     assert_true(ring_send_word(wire_first(WIRE_FREE) | 0x7f0011223344));
     assert_true(ring_reserve(2, &position));
@@ -112,8 +112,8 @@ static void test_record_bytes(void **state)
     assert_true(ring_send_word(
         wire_first(WIRE_CHAIN) | WIRE_CHAIN_KEEP_BIT | UINT64_C(5) << WIRE_CHAIN_THREAD_SHIFT |
         UINT64_C(7) << WIRE_CHAIN_NUMBER_SHIFT | UINT64_C(11) << WIRE_CHAIN_LEVEL_SHIFT | 15));
-    assert_memory_equal(memory + RING_CONTROL_BYTES, golden, sizeof golden);
-    assert_int_equal(atomic_load(&control->head), 6);
+    assert_memory_equal(memory + RING_PAGE_BYTES, golden, sizeof golden);
+    assert_int_equal(atomic_load(&writers->head), 6);
 }
 
 static void test_handshake_bytes(void **state)
@@ -148,38 +148,41 @@ static void test_handshake_bytes(void **state)
                               .patience_ns = 3,
                               .stream = 4};
     struct frame frame = {.magic = FRAME_MAGIC, .words = 2, .position = 3, .dropped = 4};
-    assert_int_equal(WIRE_VERSION, 4);
+    assert_int_equal(WIRE_VERSION, 5);
     assert_memory_equal(&hello, hello_golden, sizeof hello);
     assert_memory_equal(&welcome, welcome_golden, sizeof welcome);
     assert_memory_equal(&frame, frame_golden, sizeof frame);
     assert_int_equal(sizeof(struct control_message), 488);
-    assert_int_equal(offsetof(struct ring_control, head), 64);
-    assert_int_equal(offsetof(struct ring_control, dropped), 72);
-    assert_int_equal(offsetof(struct ring_control, abandoned), 80);
-    assert_int_equal(offsetof(struct ring_control, tail), 128);
-    assert_int_equal(offsetof(struct ring_control, clock), 192);
-    assert_int_equal(offsetof(struct ring_control, reader_sleeps), 256);
-    assert_int_equal(offsetof(struct ring_control, owner), 320);
+    assert_int_equal(offsetof(struct ring_reader_page, owner), 24);
+    assert_int_equal(offsetof(struct ring_reader_page, tail), 64);
+    assert_int_equal(offsetof(struct ring_reader_page, clock), 128);
+    assert_int_equal(offsetof(struct ring_reader_page, state), 132);
+    assert_int_equal(offsetof(struct ring_reader_page, progress), 192);
+    assert_int_equal(offsetof(struct ring_writers_page, head), 0);
+    assert_int_equal(offsetof(struct ring_writers_page, dropped), 8);
+    assert_int_equal(offsetof(struct ring_writers_page, abandoned), 16);
+    assert_int_equal(offsetof(struct ring_writers_page, reader_sleeps), 64);
+    assert_int_equal(offsetof(struct ring_writers_page, writers_wait), 68);
 }
 
 static void test_full_ring_drops_and_counts(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_DROP);
+    make_ring(RING_OVERFLOW_DROP);
     for (unsigned i = 0; i < WORDS; i++)
         assert_true(ring_send_word(wire_first(WIRE_FREE) | i));
     for (unsigned i = 0; i < 10; i++)
         assert_false(ring_send_word(wire_first(WIRE_FREE)));
-    assert_int_equal(atomic_load(&control->dropped), 10);
-    assert_int_equal(atomic_load(&control->head), WORDS);
+    assert_int_equal(atomic_load(&writers->dropped), 10);
+    assert_int_equal(atomic_load(&writers->head), WORDS);
     /* Room for three: they carry the second pass's lap bit. */
-    atomic_store(&control->tail, 3);
+    atomic_store(&reader.tail, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_true(ring_send_word(wire_first(WIRE_FREE) | 0xabc));
     assert_false(ring_send_word(wire_first(WIRE_FREE)));
     assert_int_equal(word_at(0), wire_first(WIRE_FREE) | 0xabc);
     assert_int_equal(word_at(3), WIRE_LAP_BIT | wire_first(WIRE_FREE) | 3);
-    assert_int_equal(atomic_load(&control->dropped), 11);
+    assert_int_equal(atomic_load(&writers->dropped), 11);
     assert_int_equal(atomic_load(&shim_gate.open), 1);
 }
 
@@ -208,20 +211,20 @@ static void check_filled(void)
 static void test_abandoned_record_is_filled(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     ring_close(leave_record_open(), false);
     check_filled();
     /* Where it was not noted which one, and no other writer can be at work. */
-    fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     leave_record_open();
     ring_close(0, true);
     check_filled();
     /* What has been published stays as it is, and what was read long ago. */
     ring_close(shim_thread.reserved, false);
     check_filled();
-    control = fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     uint64_t reserved = leave_record_open();
-    atomic_store(&control->tail, 4);
+    atomic_store(&reader.tail, 4);
     ring_close(reserved, false);
     assert_int_equal(word_at(1), 0);
 }
@@ -235,21 +238,21 @@ static void fill_ring(void)
 static void test_silent_reader_ends_the_recording(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     fill_ring();
     assert_false(ring_send_word(wire_first(WIRE_FREE)));
     assert_int_equal(atomic_load(&shim_gate.open), 0);
-    assert_int_equal(atomic_load(&control->abandoned), 1);
+    assert_int_equal(atomic_load(&writers->abandoned), 1);
     assert_string_equal(complaint, "the collector does not answer; the program goes on untraced");
 }
 
 static void test_dead_reader_ends_the_recording(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
+    make_ring(RING_OVERFLOW_BLOCK);
     fill_ring();
-    control->patience_ns = UINT64_C(3600000000000);
-    memcpy(control->owner, &(uint32_t){RING_OWNER_DIED}, 4);
+    reader.patience_ns = UINT64_C(3600000000000);
+    atomic_store(&reader.owner, 1000 | RING_OWNER_DIED);
     assert_false(ring_send_word(wire_first(WIRE_FREE)));
     assert_string_equal(complaint, "the collector has died; the program goes on untraced");
 }
@@ -257,8 +260,8 @@ static void test_dead_reader_ends_the_recording(void **state)
 static void test_closed_ring_ends_the_recording(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
-    atomic_store(&control->state, RING_CLOSED);
+    make_ring(RING_OVERFLOW_BLOCK);
+    atomic_store(&reader.state, RING_CLOSED);
     assert_false(ring_send_word(wire_first(WIRE_FREE)));
     assert_int_equal(atomic_load(&shim_gate.open), 0);
 }
@@ -266,13 +269,13 @@ static void test_closed_ring_ends_the_recording(void **state)
 static void test_unsound_rings_are_refused(void **state)
 {
     (void)state;
-    struct ring_control *control = fresh_ring(RING_OVERFLOW_BLOCK);
-    assert_false(ring_writer_init(control, sizeof memory - 8));
-    control->log2_words = RING_LOG2_WORDS_MIN - 1;
-    assert_false(ring_writer_init(control, ring_bytes(RING_LOG2_WORDS_MIN - 1)));
-    control->log2_words = LOG2_WORDS;
-    control->magic++;
-    assert_false(ring_writer_init(control, sizeof memory));
+    make_ring(RING_OVERFLOW_BLOCK);
+    assert_false(ring_writer_init(&reader, writers, sizeof memory - 8));
+    reader.log2_words = RING_LOG2_WORDS_MIN - 1;
+    assert_false(ring_writer_init(&reader, writers, ring_writers_bytes(RING_LOG2_WORDS_MIN - 1)));
+    reader.log2_words = LOG2_WORDS;
+    reader.magic++;
+    assert_false(ring_writer_init(&reader, writers, sizeof memory));
 }
 
 int main(void)
