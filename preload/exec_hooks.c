@@ -1,5 +1,6 @@
 /*
- * Interposed: exec* and posix_spawn*, and system(), which would call glibc's own behind our back.
+ * Interposed: exec*, posix_spawn* and pidfd_spawn*. What calls them inside the C library, behind
+ * our back, has files of its own: system_hook.c, popen_hooks.c.
  *
  * The new environment lies on the stack of the caller, for a vfork child shares its parent's heap
  * and must leave nothing there. All forms come down to one that takes an environment.
@@ -9,11 +10,8 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "environment.h"
@@ -28,6 +26,11 @@ static struct {
     int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
                        const posix_spawnattr_t *, char *const[], char *const[]);
     int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const[], char *const[]);
+    /* Null before glibc 2.39. */
+    int (*pidfd_spawn)(int *, const char *, const posix_spawn_file_actions_t *,
+                       const posix_spawnattr_t *, char *const[], char *const[]);
+    int (*pidfd_spawnp)(int *, const char *, const posix_spawn_file_actions_t *,
                         const posix_spawnattr_t *, char *const[], char *const[]);
 } real;
 
@@ -44,6 +47,8 @@ void exec_hooks_resolve(void)
     look_up(&real.execveat, "execveat");
     look_up(&real.posix_spawn, "posix_spawn");
     look_up(&real.posix_spawnp, "posix_spawnp");
+    look_up(&real.pidfd_spawn, "pidfd_spawn");
+    look_up(&real.pidfd_spawnp, "pidfd_spawnp");
 }
 
 /* Another library's constructor may come before ours. */
@@ -60,6 +65,8 @@ enum call_kind {
     CALL_EXECVEAT,
     CALL_SPAWN,
     CALL_SPAWNP,
+    CALL_PIDFD_SPAWN,
+    CALL_PIDFD_SPAWNP,
 };
 
 /* A call of one of them without its environment. */
@@ -68,7 +75,7 @@ struct call {
     int descriptor, flags;
     const char *path;
     char *const *arguments;
-    pid_t *pid;
+    pid_t *pid; /* or the pidfd */
     const posix_spawn_file_actions_t *actions;
     const posix_spawnattr_t *attributes;
 };
@@ -90,6 +97,12 @@ static int call_real(const struct call *call, char *const *environment)
                                 call->arguments, environment);
     case CALL_SPAWNP:
         return real.posix_spawnp(call->pid, call->path, call->actions, call->attributes,
+                                 call->arguments, environment);
+    case CALL_PIDFD_SPAWN:
+        return real.pidfd_spawn(call->pid, call->path, call->actions, call->attributes,
+                                call->arguments, environment);
+    case CALL_PIDFD_SPAWNP:
+        return real.pidfd_spawnp(call->pid, call->path, call->actions, call->attributes,
                                  call->arguments, environment);
     }
     return -1;
@@ -150,11 +163,12 @@ SHIM_EXPORT int execveat(int descriptor, const char *path, char *const arguments
                      environment);
 }
 
-SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                            const posix_spawnattr_t *attributes, char *const arguments[],
-                            char *const environment[])
+static int spawn_with(enum call_kind kind, int *pid, const char *path,
+                      const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const arguments[],
+                      char *const environment[])
 {
-    return call_with(&(struct call){.kind = CALL_SPAWN,
+    return call_with(&(struct call){.kind = kind,
                                     .path = path,
                                     .arguments = arguments,
                                     .pid = pid,
@@ -163,18 +177,49 @@ SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file
                      environment);
 }
 
+SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                            const posix_spawnattr_t *attributes, char *const arguments[],
+                            char *const environment[])
+{
+    return spawn_with(CALL_SPAWN, pid, path, actions, attributes, arguments, environment);
+}
+
 SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
                              const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attributes, char *const arguments[],
                              char *const environment[])
 {
-    return call_with(&(struct call){.kind = CALL_SPAWNP,
-                                    .path = file,
-                                    .arguments = arguments,
-                                    .pid = pid,
-                                    .actions = actions,
-                                    .attributes = attributes},
-                     environment);
+    return spawn_with(CALL_SPAWNP, pid, file, actions, attributes, arguments, environment);
+}
+
+/* Newer than the headers may be. Who finds them in an older C library gets the answer that is for
+ * kernels without them. */
+int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const arguments[],
+                char *const environment[]);
+int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const arguments[],
+                 char *const environment[]);
+
+SHIM_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                            const posix_spawnattr_t *attributes, char *const arguments[],
+                            char *const environment[])
+{
+    resolve_now();
+    if (!real.pidfd_spawn)
+        return ENOSYS;
+    return spawn_with(CALL_PIDFD_SPAWN, pidfd, path, actions, attributes, arguments, environment);
+}
+
+SHIM_EXPORT int pidfd_spawnp(int *pidfd, const char *file,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attributes, char *const arguments[],
+                             char *const environment[])
+{
+    resolve_now();
+    if (!real.pidfd_spawnp)
+        return ENOSYS;
+    return spawn_with(CALL_PIDFD_SPAWNP, pidfd, file, actions, attributes, arguments, environment);
 }
 
 /* --- with a list of arguments --- */
@@ -224,54 +269,4 @@ SHIM_EXPORT int execle(const char *path, const char *first, ...)
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
     return execve(path, arguments, environment);
-}
-
-/* --- system() --- */
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return status;
-}
-
-/* As POSIX has it: while the command runs SIGINT and SIGQUIT are ignored and SIGCHLD is blocked. */
-static int run_shell(const char *command)
-{
-    char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)(uintptr_t)command, NULL};
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-    sigset_t child, mask, defaults;
-    posix_spawnattr_t attributes;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigemptyset(&defaults);
-    sigaction(SIGINT, &ignore, &interrupt);
-    sigaction(SIGQUIT, &ignore, &quit);
-    sigprocmask(SIG_BLOCK, &child, &mask);
-    if (interrupt.sa_handler != SIG_IGN)
-        sigaddset(&defaults, SIGINT);
-    if (quit.sa_handler != SIG_IGN)
-        sigaddset(&defaults, SIGQUIT);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &mask);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    pid_t pid;
-    int problem = posix_spawn(&pid, "/bin/sh", NULL, &attributes, arguments, environ);
-    int status = problem ? W_EXITCODE(127, 0) : wait_for(pid);
-    posix_spawnattr_destroy(&attributes);
-    int saved = problem ? problem : errno;
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGQUIT, &quit, NULL);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
-    errno = saved;
-    return status;
-}
-
-SHIM_EXPORT int system(const char *command)
-{
-    /* Is there a shell? */
-    return command ? run_shell(command) : run_shell("exit 0") == 0;
 }

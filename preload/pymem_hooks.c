@@ -1,9 +1,12 @@
 /*
  * Wrapping the raw, mem and object domains.
  *
- * Each wrapped allocator is kept in a slot of its own, for ever: the hook finds it through the
- * context pointer. Up to 3.13 start-up switches the raw domain to the plain allocator for moments
- * and back to what it was, which must then still lead where it led.
+ * Each wrapped allocator is kept in a slot of its own, for ever, and each slot has four functions
+ * of its own, which know it without being told. The context that they are called with says nothing:
+ * a program may ask for an allocator once and call its functions with none, as CPython's own allow
+ * (Nuitka does), and what it frees so must go where it came from, also when start-up has replaced
+ * the allocator meanwhile. For the same reason up to 3.13 the raw domain leads where it led after
+ * start-up has switched it to the plain allocator for a moment and back.
  *
  * Start-up may also throw the hooks away: -X dev and PYTHONMALLOC set the domains anew. What then
  * stands there is CPython's own: it has no context, or it is the debugging allocator, whose
@@ -41,16 +44,16 @@ struct py_arena_allocator {
 };
 enum py_domain { PY_DOMAIN_RAW, PY_DOMAIN_MEM, PY_DOMAIN_OBJECT, PY_DOMAIN_COUNT };
 
+/* Slots of a domain: more than CPython has allocators of its own for one. */
+#define WRAPPED_MAX 8u
+
 /* An allocator that has been wrapped. */
 struct wrapped {
-    struct py_allocator real;
+    struct py_allocator real; /* without functions: the slot is free */
     enum wire_allocator allocator;
 };
 
-/* As many as there are CPython's own allocators, in each domain, and some to spare. */
-#define WRAPPED_MAX 32u
-static struct wrapped wrapped[WRAPPED_MAX];
-static unsigned wrapped_count;
+static struct wrapped wrapped[PY_DOMAIN_COUNT][WRAPPED_MAX];
 
 static struct {
     void (*get_allocator)(int domain, struct py_allocator *allocator);
@@ -62,6 +65,9 @@ static struct {
     bool began_with_headers;
     struct py_arena_allocator arenas; /* as they were */
 } python;
+
+/* What a slot's functions jump to. */
+#define SLOT_CALL __attribute__((noinline, noclone))
 
 static inline void *finish(struct hook_call *call, const struct wrapped *domain, void *block,
                            size_t size)
@@ -75,9 +81,8 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
     return block;
 }
 
-static void *hook_malloc(void *context, size_t size)
+static SLOT_CALL void *hook_malloc(const struct wrapped *domain, size_t size)
 {
-    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.malloc(domain->real.context, size);
@@ -85,9 +90,8 @@ static void *hook_malloc(void *context, size_t size)
     return finish(&call, domain, domain->real.malloc(domain->real.context, size), size);
 }
 
-static void *hook_calloc(void *context, size_t count, size_t size)
+static SLOT_CALL void *hook_calloc(const struct wrapped *domain, size_t count, size_t size)
 {
-    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.calloc(domain->real.context, count, size);
@@ -97,9 +101,8 @@ static void *hook_calloc(void *context, size_t count, size_t size)
 }
 
 /* CPython's realloc never frees: of size 0 it gives a block like any other. */
-static void *hook_realloc(void *context, void *old, size_t size)
+static SLOT_CALL void *hook_realloc(const struct wrapped *domain, void *old, size_t size)
 {
-    const struct wrapped *domain = context;
     struct hook_call call;
     if (!hook_enter(&call))
         return domain->real.realloc(domain->real.context, old, size);
@@ -117,9 +120,9 @@ static void *hook_realloc(void *context, void *old, size_t size)
     return finish(&call, domain, block, size);
 }
 
-static void hook_free(void *context, void *block)
+static inline __attribute__((always_inline)) void free_block(const struct wrapped *domain,
+                                                             void *block)
 {
-    const struct wrapped *domain = context;
     struct hook_call call;
     if (!block || !hook_enter(&call)) {
         if (block)
@@ -132,6 +135,75 @@ static void hook_free(void *context, void *block)
     domain->real.free(domain->real.context, block);
     hook_leave(&call);
 }
+
+static SLOT_CALL void hook_free(const struct wrapped *domain, void *block)
+{
+    free_block(domain, block);
+}
+
+/* A code object is one plain block of the object domain, and its type still stands in it. */
+static SLOT_CALL void hook_free_object(const struct wrapped *domain, void *block)
+{
+    if (block &&
+        SHIM_UNLIKELY(python_layout.code_type &&
+                      *(const void **)((char *)block + python_layout.object_type) ==
+                          python_layout.code_type) &&
+        shim_gate_open()) {
+        struct hook_call call;
+        if (hook_begin_work(&call)) {
+            code_table_forget((uintptr_t)block);
+            hook_leave(&call);
+        }
+    }
+    free_block(domain, block);
+}
+
+/* --- the functions of the slots --- */
+
+/* They jump: a frame of their own would stand between the hook and its caller. */
+#define SLOT_NAME(function, domain, slot) function##_##domain##_##slot
+#define DEFINE_SLOT(domain, slot, free_function)                                                   \
+    static void *SLOT_NAME(malloc, domain, slot)(void *context, size_t size)                       \
+    {                                                                                              \
+        (void)context;                                                                             \
+        return hook_malloc(&wrapped[domain][slot], size);                                          \
+    }                                                                                              \
+    static void *SLOT_NAME(calloc, domain, slot)(void *context, size_t count, size_t size)         \
+    {                                                                                              \
+        (void)context;                                                                             \
+        return hook_calloc(&wrapped[domain][slot], count, size);                                   \
+    }                                                                                              \
+    static void *SLOT_NAME(realloc, domain, slot)(void *context, void *old, size_t size)           \
+    {                                                                                              \
+        (void)context;                                                                             \
+        return hook_realloc(&wrapped[domain][slot], old, size);                                    \
+    }                                                                                              \
+    static void SLOT_NAME(free, domain, slot)(void *context, void *block)                          \
+    {                                                                                              \
+        (void)context;                                                                             \
+        free_function(&wrapped[domain][slot], block);                                              \
+    }
+#define FUNCTIONS_OF_SLOT(domain, slot, unused)                                                    \
+    [slot] = {.malloc = SLOT_NAME(malloc, domain, slot),                                           \
+              .calloc = SLOT_NAME(calloc, domain, slot),                                           \
+              .realloc = SLOT_NAME(realloc, domain, slot),                                         \
+              .free = SLOT_NAME(free, domain, slot)},
+#define FOR_EACH_SLOT(what, domain, argument)                                                      \
+    what(domain, 0, argument) what(domain, 1, argument) what(domain, 2, argument)                  \
+        what(domain, 3, argument) what(domain, 4, argument) what(domain, 5, argument)              \
+            what(domain, 6, argument) what(domain, 7, argument)
+
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_RAW, hook_free)
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_MEM, hook_free)
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_OBJECT, hook_free_object)
+
+static const struct py_allocator slot_functions[PY_DOMAIN_COUNT][WRAPPED_MAX] = {
+    [PY_DOMAIN_RAW] = {FOR_EACH_SLOT(FUNCTIONS_OF_SLOT, PY_DOMAIN_RAW, )},
+    [PY_DOMAIN_MEM] = {FOR_EACH_SLOT(FUNCTIONS_OF_SLOT, PY_DOMAIN_MEM, )},
+    [PY_DOMAIN_OBJECT] = {FOR_EACH_SLOT(FUNCTIONS_OF_SLOT, PY_DOMAIN_OBJECT, )},
+};
+
+/* --- arenas --- */
 
 /* The guard makes the mapping a part of this call, which itself is not recorded. */
 static void *hook_arena_alloc(void *context, size_t size)
@@ -157,26 +229,16 @@ static void hook_arena_free(void *context, void *arena, size_t size)
     hook_leave(&call);
 }
 
-/* A code object is one plain block of the object domain, and its type still stands in it. */
-static void hook_free_object(void *context, void *block)
-{
-    if (block &&
-        SHIM_UNLIKELY(python_layout.code_type &&
-                      *(const void **)((char *)block + python_layout.object_type) ==
-                          python_layout.code_type) &&
-        shim_gate_open()) {
-        struct hook_call call;
-        if (hook_begin_work(&call)) {
-            code_table_forget((uintptr_t)block);
-            hook_leave(&call);
-        }
-    }
-    hook_free(context, block);
-}
+/* --- wrapping --- */
 
+/* A program may have put another domain's there. */
 static bool is_hooked(const struct py_allocator *allocator)
 {
-    return allocator->malloc == hook_malloc;
+    for (unsigned domain = 0; domain < PY_DOMAIN_COUNT; domain++)
+        for (unsigned slot = 0; slot < WRAPPED_MAX; slot++)
+            if (allocator->malloc == slot_functions[domain][slot].malloc)
+                return true;
+    return false;
 }
 
 static bool is_cpythons_own(const struct py_allocator *allocator)
@@ -185,39 +247,36 @@ static bool is_cpythons_own(const struct py_allocator *allocator)
            allocator->malloc == python.debug_raw_malloc;
 }
 
-/* The slot for an allocator of a domain; null when there is none left. */
-static struct wrapped *slot_for(const struct py_allocator *real, enum wire_allocator allocator)
-{
-    for (unsigned i = 0; i < wrapped_count; i++)
-        if (wrapped[i].allocator == allocator && wrapped[i].real.malloc == real->malloc &&
-            wrapped[i].real.context == real->context)
-            return &wrapped[i];
-    if (wrapped_count == WRAPPED_MAX)
-        return NULL;
-    wrapped[wrapped_count] = (struct wrapped){*real, allocator};
-    return &wrapped[wrapped_count++];
-}
-
-static void wrap(enum py_domain domain)
+/* The slot for an allocator of a domain; WRAPPED_MAX when there is none left. */
+static unsigned slot_for(enum py_domain domain, const struct py_allocator *real)
 {
     static const enum wire_allocator allocators[PY_DOMAIN_COUNT] = {
         [PY_DOMAIN_RAW] = WIRE_ALLOCATOR_RAW,
         [PY_DOMAIN_MEM] = WIRE_ALLOCATOR_MEM,
         [PY_DOMAIN_OBJECT] = WIRE_ALLOCATOR_OBJECT,
     };
+    for (unsigned slot = 0; slot < WRAPPED_MAX; slot++) {
+        struct wrapped *place = &wrapped[domain][slot];
+        if (!place->real.malloc)
+            *place = (struct wrapped){*real, allocators[domain]};
+        if (place->real.malloc == real->malloc && place->real.context == real->context)
+            return slot;
+    }
+    return WRAPPED_MAX;
+}
+
+static void wrap(enum py_domain domain)
+{
     struct py_allocator seen;
     python.get_allocator((int)domain, &seen);
     if (is_hooked(&seen) || !is_cpythons_own(&seen))
         return;
-    struct py_allocator hook = {
-        .context = slot_for(&seen, allocators[domain]),
-        .malloc = hook_malloc,
-        .calloc = hook_calloc,
-        .realloc = hook_realloc,
-        .free = domain == PY_DOMAIN_OBJECT ? hook_free_object : hook_free,
-    };
-    if (hook.context)
-        python.set_allocator((int)domain, &hook);
+    unsigned slot = slot_for(domain, &seen);
+    if (slot == WRAPPED_MAX)
+        return;
+    struct py_allocator hook = slot_functions[domain][slot];
+    hook.context = seen.context; /* for who asks for the allocator */
+    python.set_allocator((int)domain, &hook);
 }
 
 static void wrap_all(void)

@@ -12,6 +12,7 @@
 #include "exec_hooks.h"
 #include "handshake.h"
 #include "native_walk.h"
+#include "popen_hooks.h"
 #include "python_arrival.h"
 #include "real_malloc.h"
 #include "real_mapping.h"
@@ -27,6 +28,7 @@ __attribute__((constructor)) static void start(void)
     real_mapping_resolve();
     exec_hooks_resolve();
     wait_hooks_resolve();
+    popen_hooks_resolve();
     stream_hooks_resolve();
     if (!environment_take())
         return;
