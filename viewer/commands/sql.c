@@ -20,6 +20,7 @@
 #include "viewer/events_table.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/utf8.h"
+#include "viewer/guard.h"
 #include "viewer/memory.h"
 #include "viewer/options.h"
 #include "viewer/stacks_table.h"
@@ -242,7 +243,10 @@ static int answer(const struct sql_request *request, struct database *database, 
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
             return fail(database);
-        int step = statement ? print_rows(request, statement, database->progress) : SQLITE_DONE;
+        bool passes = guard_passes(database, statement);
+        int step = SQLITE_DONE;
+        if (statement)
+            step = passes ? print_rows(request, statement, database->progress) : SQLITE_AUTH;
         sqlite3_finalize(statement);
         if (step != SQLITE_DONE)
             return fail(database);
@@ -259,6 +263,7 @@ static int ask_file(const struct sql_request *request, const char *file, const c
         events_table_register(database.connection, &progress) != SQLITE_OK ||
         stacks_table_register(database.connection) != SQLITE_OK)
         return fail(&database);
+    guard_allow_views(&database);
     return answer(request, &database, query);
 }
 
