@@ -19,6 +19,7 @@
 #include "viewer/database.h"
 #include "viewer/events_table.h"
 #include "viewer/format/csv.h"
+#include "viewer/format/json_values.h"
 #include "viewer/format/utf8.h"
 #include "viewer/guard.h"
 #include "viewer/memory.h"
@@ -139,7 +140,7 @@ static void print_json_row(sqlite3_stmt *statement, bool first)
     for (int i = 0; i < sqlite3_column_count(statement); i++)
         json_object_set_new(object, sqlite3_column_name(statement, i), value_json(statement, i));
     fputs(first ? " " : ",\n ", stdout);
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(JSON_DIGITS));
+    json_write(object, stdout, JSON_REAL_PRECISION(JSON_DIGITS));
     json_decref(object);
 }
 
@@ -196,9 +197,9 @@ static void lines_add(struct lines *lines, sqlite3_stmt *statement, bool titles)
 
 static int fail(const struct database *database)
 {
-    fprintf(stderr, "heapline sql: %s\n",
-            *database->problem ? database->problem : sqlite3_errmsg(database->connection));
-    return STATUS_FAILED;
+    return arguments_fail("heapline sql", *database->problem
+                                              ? database->problem
+                                              : sqlite3_errmsg(database->connection));
 }
 
 /* Prints one statement's rows; returns SQLite's last result. */
