@@ -322,7 +322,9 @@ static void close_in_session(void *context)
 
 static bool fail(const char *what, const char *name, const char *why)
 {
-    fprintf(stderr, "heaplined: %s%s%s%s\n", what, name, *why ? ": " : "", why);
+    char reason[160];
+    snprintf(reason, sizeof reason, "%s%s", *why ? ": " : "", why);
+    log_complain(what, name, reason);
     return false;
 }
 

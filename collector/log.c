@@ -45,19 +45,42 @@ static bool is_plain(const char *text)
     return true;
 }
 
+/* As it is, but for what a terminal might obey. */
+static void put_printable(char byte)
+{
+    char escape[8];
+    bool is_plain_byte = byte >= 0x20 && byte < 0x7f;
+    snprintf(escape, sizeof escape, is_plain_byte ? "%c" : "\\x%02x", (unsigned char)byte);
+    put_text(escape);
+}
+
 static void put_quoted(const char *text)
 {
     put('"');
     for (; *text; text++) {
-        char escape[8];
-        unsigned char byte = (unsigned char)*text;
-        if (byte == '"' || byte == '\\')
-            snprintf(escape, sizeof escape, "\\%c", byte);
-        else
-            snprintf(escape, sizeof escape, byte < 0x20 || byte >= 0x7f ? "\\x%02x" : "%c", byte);
-        put_text(escape);
+        if (*text == '"' || *text == '\\')
+            put('\\');
+        put_printable(*text);
     }
     put('"');
+}
+
+static void write_line(void)
+{
+    line.text[line.length++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line.text, line.length);
+    (void)written; /* nobody is left to tell */
+}
+
+void log_complain(const char *what, const char *value, const char *why)
+{
+    line.length = 0;
+    put_text("heaplined: ");
+    put_text(what);
+    for (; *value; value++)
+        put_printable(*value);
+    put_text(why);
+    write_line();
 }
 
 void log_begin(enum log_level level, const char *event)
@@ -93,7 +116,5 @@ void log_end(void)
 {
     if (!line.open)
         return;
-    line.text[line.length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line.text, line.length);
-    (void)written; /* nobody is left to tell */
+    write_line();
 }

@@ -16,6 +16,11 @@ enum log_level {
 
 void log_open(void);
 
+/* What heaplined says on stderr before there is a log, or where there is none: "heaplined: ", and
+ * the three one behind the other. `value` comes from elsewhere; what is no printable ASCII in it is
+ * escaped. */
+void log_complain(const char *what, const char *value, const char *why);
+
 /* The beginning of a line, its pairs, its end. One thread. */
 void log_begin(enum log_level level, const char *event);
 void log_text(const char *key, const char *value); /* null: left out */

@@ -10,6 +10,7 @@
 #include "daemon.h"
 #include "debug_file.h"
 #include "handshake.h"
+#include "log.h"
 #include "ring.h"
 #include "runs.h"
 #include "session.h"
@@ -94,7 +95,7 @@ static const struct option long_options[] = {
 
 static int fail(const char *what, const char *value)
 {
-    fprintf(stderr, "heaplined: %s%s (see heaplined --help)\n", what, value);
+    log_complain(what, value, " (see heaplined --help)");
     return 2;
 }
 
@@ -220,9 +221,11 @@ static int read_session_option(int option, struct session_options *options)
 /* Fills the options. Returns -1 to go on, else the exit status. */
 static int read_options(int count, char **words, struct daemon_options *options)
 {
-    int status = -1;
-    for (int option;
-         status < 0 && (option = getopt_long(count, words, "+", long_options, NULL)) != -1;) {
+    int status = -1, option;
+    opterr = 0; /* getopt would print a word as it is */
+    for (const char *word = words[optind];
+         status < 0 && (option = getopt_long(count, words, "+", long_options, NULL)) != -1;
+         word = words[optind]) {
         switch (option) {
         case OPTION_PRIVATE:
             if (!read_private(count, words, &options->session))
@@ -244,7 +247,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
             puts("heaplined " HEAPLINE_VERSION);
             return 0;
         case '?':
-            return 2; /* getopt has said what is wrong */
+            return fail("not an option, or not one with its value: ", word);
         default:
             status = read_daemon_option(option, options);
         }

@@ -3,8 +3,9 @@
  *
  * Opening goes through these states: the plain file is looked at (is there one, is it empty, does
  * it begin as SQLite files do), then SQLite opens it read-only with every safeguard that it has,
- * then the two numbers in its header say whether it is a recording and in which format, and the
- * names of its tables whether they are tables: a view could compute for ever.
+ * (guard.h), then the two numbers in its header say whether it is a recording and in which format,
+ * and its schema whether its tables are tables whose columns hold what they give: a view could
+ * compute for ever.
  *
  * A recording that a collector is still writing is in WAL mode. Reading that needs a shared memory
  * file beside it, which cannot be made in a folder that is not writable; where nobody has left a
@@ -26,16 +27,19 @@
 #include "store.h"
 #include "viewer/cleanup.h"
 #include "viewer/format/utf8.h"
+#include "viewer/guard.h"
 #include "viewer/memory.h"
 
-/* The longest row that is read: source files are the biggest things in a recording. */
-#define ROW_BYTES_MAX (256 << 20)
 #define BUSY_PATIENCE 2000 /* milliseconds */
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
     "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module')"
 #define TABLES_COUNT 14
+/* Columns that are computed when they are read, and tables that are programs. */
+#define COMPUTED_QUERY                                                                             \
+    "SELECT count(*) FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "                    \
+    "WHERE s.type = 'table' AND (c.hidden OR s.rootpage = 0)"
 #define SQLITE_MAGIC "SQLite format 3"
 
 bool database_refuse(struct database *database, const char *reason, ...)
@@ -150,13 +154,10 @@ static bool database_connect(struct database *database, const char *parameters)
     if (sqlite3_open_v2(uri, &database->connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) !=
         SQLITE_OK)
         return false;
-    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    sqlite3_db_config(database->connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    sqlite3_limit(database->connection, SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX);
     sqlite3_busy_timeout(database->connection, BUSY_PATIENCE);
-    return database_run(database, "PRAGMA cell_size_check = ON; BEGIN;"
-                                  "SELECT count(*) FROM sqlite_schema");
+    bool begun = database_run(database, "PRAGMA cell_size_check = ON; BEGIN");
+    guard_set(database);
+    return begun && database_run(database, "SELECT count(*) FROM sqlite_schema");
 }
 
 /* Is it certain that nobody writes to the file? */
@@ -181,7 +182,7 @@ static bool database_number(struct database *database, const char *query, int64_
 
 static bool database_check_format(struct database *database)
 {
-    int64_t application = 0, format = 0, tables = 0, page_size = 0;
+    int64_t application = 0, format = 0, tables = 0, computed = 0, page_size = 0;
     struct stat status;
     if (!database_number(database, "PRAGMA application_id", &application) ||
         !database_number(database, "PRAGMA user_version", &format) ||
@@ -201,6 +202,10 @@ static bool database_check_format(struct database *database)
     bool has_modules = format >= STORE_FORMAT_MODULES;
     if (format < 1 || tables != TABLES_COUNT - !has_modules)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
+    if (!database_number(database, COMPUTED_QUERY, &computed))
+        return false;
+    if (computed)
+        return database_damaged(database, "it has columns that are computed");
     database->format = format;
     /* SQLite itself notices when whole pages are missing, not a part of the last one. */
     if (stat(database->path, &status) == 0 && page_size > 0 && status.st_size % page_size)

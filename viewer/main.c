@@ -8,6 +8,7 @@
 #include "viewer/commands/command.h"
 #include "viewer/completion.h"
 #include "viewer/format/utf8.h"
+#include "viewer/say.h"
 #include "viewer/version.h"
 
 static const struct command_entry commands[] = {
@@ -68,10 +69,12 @@ static int fail_unknown(const char *name)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].run)
             closest_offer(&closest, commands[i].name);
-    fprintf(stderr, "heapline: there is no %s '%s'", *name == '-' ? "option" : "command", name);
+    const char *kind = *name == '-' ? "option" : "command";
     if (closest.best)
-        fprintf(stderr, ", did you mean '%s'?", closest.best);
-    fputs("; see 'heapline --help'\n", stderr);
+        say("heapline", "there is no %s '%s', did you mean '%s'?; see 'heapline --help'", kind,
+            name, closest.best);
+    else
+        say("heapline", "there is no %s '%s'; see 'heapline --help'", kind, name);
     return STATUS_WRONG_USAGE;
 }
 
@@ -102,7 +105,7 @@ int main(int argument_count, char **arguments)
             continue;
         if (commands[i].run)
             return commands[i].run(arguments + 2);
-        fprintf(stderr, "heapline: '%s' is not in this version; see 'heapline --help'\n", name);
+        say("heapline", "'%s' is not in this version; see 'heapline --help'", name);
         return STATUS_WRONG_USAGE;
     }
     return fail_unknown(name);

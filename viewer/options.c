@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/cleanup.h"
 #include "viewer/closest.h"
+#include "viewer/memory.h"
+#include "viewer/say.h"
 
 const struct option_spec *options_named(const struct option_table *table, const char *name,
                                         size_t length)
@@ -62,10 +65,9 @@ int options_wrong(const struct options *options, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s: ", options->command);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "; see '%s --help'\n", options->command);
+    CLEANUP(cleanup_free) char *text = memory_print_list(format, arguments);
     va_end(arguments);
+    say(options->command, "%s; see '%s --help'", text, options->command);
     return OPTIONS_WRONG;
 }
 

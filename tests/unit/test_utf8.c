@@ -46,6 +46,35 @@ static void test_escape(void **state)
     check(utf8_escape("\xc2\x9b"), "\\u{9b}");
     check(utf8_escape("\xe2\x80\xae"), "\\u{202e}");
     check(utf8_escape("é 中"), "é 中");
+    check(utf8_escape("\x9b"
+                      "A\xff"),
+          "\\x9bA\\xff");
+    check(utf8_escape("cut \xe4\xb8"), "cut \\xe4\\xb8");
+    check(utf8_escape(REPLACED), REPLACED);
+    check(utf8_escape("\xe2\x80\xa8\xe2\x81\xa6\xe2\x80\x8b\xef\xbb\xbf\xd8\x9c"),
+          "\\u{2028}\\u{2066}\\u{200b}\\u{feff}\\u{61c}");
+    check(utf8_escape("\xf3\xa0\x80\xa0"), "\\u{e0020}");
+    /* Once is enough. */
+    check(utf8_escape("\\u{1b}\\n"), "\\u{1b}\\n");
+}
+
+static bool is_cut(const char *text)
+{
+    return utf8_is_cut(text, text + strlen(text));
+}
+
+static void test_characters_in_two_parts(void **state)
+{
+    (void)state;
+    assert_true(is_cut("\xe4"));
+    assert_true(is_cut("\xe4\xb8"));
+    assert_true(is_cut("\xf0\x9f\x90"));
+    assert_false(is_cut("\xe4\xb8\xad"));
+    assert_false(is_cut("\xe4"
+                        "A"));
+    assert_false(is_cut("\xff"));
+    assert_false(is_cut("\x9b"));
+    assert_false(is_cut("A"));
 }
 
 static void test_width(void **state)
@@ -75,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_characters_in_two_parts),
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_cut),
     };

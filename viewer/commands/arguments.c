@@ -7,8 +7,10 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/commands/command.h"
+#include "viewer/format/printable.h"
 #include "viewer/memory.h"
 #include "viewer/newest.h"
+#include "viewer/say.h"
 
 const char *arguments_recording(const char *command, const char *given, char **newest)
 {
@@ -16,12 +18,10 @@ const char *arguments_recording(const char *command, const char *given, char **n
         return given;
     *newest = newest_recording();
     if (*newest)
-        fprintf(stderr, "%s: %s\n", command, *newest);
+        say(command, "%s", *newest);
     else
-        fprintf(
-            stderr,
-            "%s: no *.heapline in this folder; name a recording or make one with heapline run\n",
-            command);
+        say(command,
+            "no *.heapline in this folder; name a recording or make one with heapline run");
     return *newest;
 }
 
@@ -45,6 +45,8 @@ bool form_check(const struct form *form, const struct options *options)
 {
     if (form->json && form->csv)
         return options_wrong(options, "--json or --csv, not both"), false;
+    if (form->csv)
+        printable_stdout();
     return true;
 }
 
@@ -65,7 +67,7 @@ int arguments_show(const char *command, const char *given, arguments_shower *sho
 
 int arguments_fail(const char *command, const char *problem)
 {
-    fprintf(stderr, "%s: %s\n", command, problem);
+    say(command, "%s", problem);
     return STATUS_FAILED;
 }
 

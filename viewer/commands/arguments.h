@@ -48,7 +48,8 @@ enum {
 /* Takes one of these options; false when it is none of them. */
 bool form_option_take(struct form *form, int option);
 
-/* JSON or CSV, not both? False, with a message, when not. After the last option. */
+/* JSON or CSV, not both? False, with a message, when not. After the last option and before anything
+ * is printed: CSV on a terminal is made printable. */
 bool form_check(const struct form *form, const struct options *options);
 
 /* Takes one option or operand into a command's request. False: it was wrong, and that has been

@@ -7,9 +7,13 @@
 #include "viewer/cleanup.h"
 #include "viewer/commands/arguments.h"
 #include "viewer/commands/command.h"
+#include "viewer/format/utf8.h"
 #include "viewer/options.h"
 #include "viewer/recording.h"
+#include "viewer/say.h"
 #include "viewer/verify.h"
+
+#define COMMAND "heapline check"
 
 /* The command's own statuses. */
 enum {
@@ -61,7 +65,7 @@ static bool take_option(void *context, int option, struct options *options)
 static bool read_request(struct check_request *request, char **arguments)
 {
     struct options options = {
-        .command = "heapline check",
+        .command = COMMAND,
         .specs = specs,
         .spec_count = SPEC_COUNT,
         .arguments = arguments,
@@ -73,21 +77,25 @@ static bool read_request(struct check_request *request, char **arguments)
     return true;
 }
 
-static int say(int status, const char *file, const char *text)
+static int tell(int status, const char *file, const char *text)
 {
-    fprintf(status == CHECK_GOOD ? stdout : stderr, "heapline check: %s: %s\n", file, text);
+    CLEANUP(cleanup_free) char *name = utf8_escape(file);
+    if (status == CHECK_GOOD)
+        printf(COMMAND ": %s: %s\n", name, text);
+    else
+        say(COMMAND, "%s: %s", name, text);
     return status;
 }
 
 static int check_file(const char *file)
 {
     struct progress progress;
-    progress_init(&progress, "heapline check");
+    progress_init(&progress, COMMAND);
     CLEANUP(recording_deinit) struct recording recording;
     struct verification verification;
     char text[64];
     if (!recording_init(&recording, file, &progress)) {
-        fprintf(stderr, "heapline check: %s\n", recording_problem(&recording));
+        say(COMMAND, "%s", recording_problem(&recording));
         return CHECK_UNKNOWN;
     }
     switch (verify(&recording, &verification)) {
@@ -97,13 +105,13 @@ static int check_file(const char *file)
                      verification.events);
         else
             snprintf(text, sizeof text, "its slices of time agree with the sums");
-        return say(CHECK_GOOD, file, text);
+        return tell(CHECK_GOOD, file, text);
     case VERDICT_DIFFERS:
-        return say(CHECK_BAD, file, verification.difference);
+        return tell(CHECK_BAD, file, verification.difference);
     case VERDICT_UNKNOWN:
         break;
     }
-    fprintf(stderr, "heapline check: %s\n", recording_problem(&recording));
+    say(COMMAND, "%s", recording_problem(&recording));
     return CHECK_UNKNOWN;
 }
 
@@ -117,6 +125,6 @@ int command_check(char **arguments)
         return CHECK_GOOD;
     }
     CLEANUP(cleanup_free) char *newest = NULL;
-    const char *file = arguments_recording("heapline check", request.file, &newest);
+    const char *file = arguments_recording(COMMAND, request.file, &newest);
     return file ? check_file(file) : CHECK_UNKNOWN;
 }

@@ -145,7 +145,7 @@ static void print_json(const struct difference *difference, size_t limit)
         side_to_json(&difference->sides[0]), "new", side_to_json(&difference->sides[1]), "by",
         group_names[difference->sides[0].answer->query.by], "rows_omitted",
         (json_int_t)(difference->count > limit ? difference->count - limit : 0), "rows", rows);
-    json_dumpf(all, stdout, JSON_INDENT(2));
+    json_write(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
 }

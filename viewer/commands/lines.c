@@ -23,6 +23,7 @@
 #include "viewer/format/terminal.h"
 #include "viewer/format/utf8.h"
 #include "viewer/memory.h"
+#include "viewer/say.h"
 #include "viewer/source.h"
 
 #define COMMAND "heapline lines"
@@ -479,7 +480,7 @@ static void print_json(struct page *page, const struct chosen *chosen)
         json_put_text(all, "to", moment_text(&query->to));
     }
     json_object_set_new(all, "files", files);
-    json_dumpf(all, stdout, JSON_INDENT(2));
+    json_write(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
 }
@@ -514,10 +515,8 @@ static bool choose(struct chosen *chosen, struct page *page)
     for (size_t i = 0; i < request->place_count; i++) {
         if (choose_named(chosen, page->annotation, page->recording, request->places[i]))
             continue;
-        fprintf(stderr,
-                "heapline lines: no line of %s has allocated anything; see heapline report --by "
-                "file -n 0\n",
-                request->places[i]);
+        say(COMMAND, "no line of %s has allocated anything; see heapline report --by file -n 0",
+            request->places[i]);
         return false;
     }
     if (!request->place_count)
@@ -538,7 +537,7 @@ static int print(struct page *page, const struct chosen *chosen)
             print_section(page, &chosen->sections[i]);
         }
     if (!chosen->count)
-        fputs("heapline lines: no source line holds anything at that moment\n", stderr);
+        say(COMMAND, "no source line holds anything at that moment");
     return arguments_finish(COMMAND);
 }
 

@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 
 #include "viewer/commands/command.h"
+#include "viewer/format/printable.h"
+#include "viewer/say.h"
 
 static int fail(const char *command, const char *path, const char *why)
 {
-    fprintf(stderr, "%s: %s: %s\n", command, path, why);
+    say(command, "%s: %s", path, why);
     return STATUS_FAILED;
 }
 
@@ -37,8 +39,10 @@ bool output_is(const char *command, const char *path, const char *recording)
 
 int output_write(const char *command, const char *path, output_writer *writer, void *context)
 {
-    if (!strcmp(path, "-"))
+    if (!strcmp(path, "-")) {
+        printable_stdout();
         return write_to(command, path, stdout, writer, context);
+    }
     FILE *stream = fopen(path, "we");
     if (!stream)
         return fail(command, path, strerror(errno));

@@ -12,6 +12,7 @@
 #include "viewer/format/growth.h"
 #include "viewer/format/lives.h"
 #include "viewer/format/report.h"
+#include "viewer/format/printable.h"
 #include "viewer/format/terminal.h"
 #include "viewer/options.h"
 #include "viewer/query.h"
@@ -135,6 +136,8 @@ static bool read_request(struct report_request *request, char **arguments)
     }
     if (request->lifetimes && !request->sorted)
         request->query.sort = SORT_ALLOCATIONS;
+    if (request->form.csv || request->tracemalloc)
+        printable_stdout();
     return query_options_check(query, &options);
 }
 

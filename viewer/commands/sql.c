@@ -19,7 +19,9 @@
 #include "viewer/database.h"
 #include "viewer/events_table.h"
 #include "viewer/format/csv.h"
+#include "viewer/format/json_values.h"
 #include "viewer/format/utf8.h"
+#include "viewer/guard.h"
 #include "viewer/memory.h"
 #include "viewer/options.h"
 #include "viewer/stacks_table.h"
@@ -138,7 +140,7 @@ static void print_json_row(sqlite3_stmt *statement, bool first)
     for (int i = 0; i < sqlite3_column_count(statement); i++)
         json_object_set_new(object, sqlite3_column_name(statement, i), value_json(statement, i));
     fputs(first ? " " : ",\n ", stdout);
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(JSON_DIGITS));
+    json_write(object, stdout, JSON_REAL_PRECISION(JSON_DIGITS));
     json_decref(object);
 }
 
@@ -195,9 +197,9 @@ static void lines_add(struct lines *lines, sqlite3_stmt *statement, bool titles)
 
 static int fail(const struct database *database)
 {
-    fprintf(stderr, "heapline sql: %s\n",
-            *database->problem ? database->problem : sqlite3_errmsg(database->connection));
-    return STATUS_FAILED;
+    return arguments_fail("heapline sql", *database->problem
+                                              ? database->problem
+                                              : sqlite3_errmsg(database->connection));
 }
 
 /* Prints one statement's rows; returns SQLite's last result. */
@@ -242,7 +244,10 @@ static int answer(const struct sql_request *request, struct database *database, 
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
             return fail(database);
-        int step = statement ? print_rows(request, statement, database->progress) : SQLITE_DONE;
+        bool passes = guard_passes(database, statement);
+        int step = SQLITE_DONE;
+        if (statement)
+            step = passes ? print_rows(request, statement, database->progress) : SQLITE_AUTH;
         sqlite3_finalize(statement);
         if (step != SQLITE_DONE)
             return fail(database);
@@ -259,6 +264,7 @@ static int ask_file(const struct sql_request *request, const char *file, const c
         events_table_register(database.connection, &progress) != SQLITE_OK ||
         stacks_table_register(database.connection) != SQLITE_OK)
         return fail(&database);
+    guard_allow_views(&database);
     return answer(request, &database, query);
 }
 

@@ -195,7 +195,7 @@ static void print_json(const struct timeline *timeline)
     json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
     put_peak(all, timeline->peak.bytes, timeline->peak.time);
     json_object_set_new(all, "sum", samples_to_json(&sum));
-    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     putchar('\n');
     json_decref(all);
 }

@@ -21,6 +21,7 @@
 #include "viewer/format/table.h"
 #include "viewer/format/terminal.h"
 #include "viewer/memory.h"
+#include "viewer/say.h"
 #include "viewer/tree.h"
 
 #define COMMAND       "heapline tree"
@@ -174,7 +175,7 @@ static void print_json(const struct tree *trees, size_t count, const char *const
                   (json_int_t)trees[0].whole.bytes, "blocks", (json_int_t)trees[0].whole.blocks);
     for (size_t i = 0; i < count; i++)
         json_object_set_new(all, names[i], tree_to_json(&trees[i]));
-    json_dumpf(all, stdout, JSON_INDENT(2));
+    json_write(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
 }
@@ -321,8 +322,7 @@ static int show(const struct tree_request *request, const struct recording *reco
     for (size_t i = 0; i < count; i++)
         tree_deinit(&trees[i]);
     if (request->function && !found)
-        fprintf(stderr, "heapline tree: nothing was held by a function called %s\n",
-                request->function);
+        say(COMMAND, "nothing was held by a function called %s", request->function);
     return arguments_finish(COMMAND);
 }
 

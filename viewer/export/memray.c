@@ -279,7 +279,7 @@ bool export_memray(FILE *stream, struct recording *recording, const struct query
     if (!stats_init(&stats, recording, query))
         return false;
     json_t *object = stats_to_json(&stats);
-    json_dumpf(object, stream, JSON_INDENT(2));
+    json_write(object, stream, JSON_INDENT(2));
     fputc('\n', stream);
     json_decref(object);
     return true;

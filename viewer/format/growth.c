@@ -58,7 +58,7 @@ void growth_print_json(FILE *stream, const struct growth *growth, size_t limit)
         json_pack("{s:o,s:s,s:I,s:o,s:o}", "heapline", json_about(), "by",
                   group_names[growth->last.query.by], "rows_omitted",
                   (json_int_t)(growth->count - shown(growth, limit)), "times", times, "rows", rows);
-    json_dumpf(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     fputc('\n', stream);
     json_decref(all);
 }

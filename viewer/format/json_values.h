@@ -30,6 +30,10 @@ static inline void json_put_seconds(json_t *object, const char *key, double seco
     json_object_set_new(object, key, isnan(seconds) ? json_null() : json_real(seconds));
 }
 
+/* As json_dumpf(), and control characters and what else is unruly (utf8.h) are escapes: JSON is the
+ * same wherever it goes, also to a terminal. */
+void json_write(const json_t *value, FILE *stream, size_t flags);
+
 /* Prints a value of any kind without any space, and lets go of it: for what is too large to be held
  * as one. */
 void json_print(FILE *stream, json_t *value);

@@ -80,7 +80,7 @@ void lives_print_json(FILE *stream, const struct lives *lives)
         "{s:o,s:s,s:I,s:o,s:o,s:o}", "heapline", json_about(), "by", group_names[answer->query.by],
         "rows_omitted", (json_int_t)answer->rows_omitted, "lived_allocations_up_to",
         limits_to_json(1), "lived_seconds_below", limits_to_json(0.001), "rows", rows);
-    json_dumpf(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     fputc('\n', stream);
     json_decref(all);
 }

@@ -3,8 +3,9 @@
  *
  * File names, function names and source lines come from the traced program and may hold anything.
  * They are cleaned once when they are read (utf8_clean) and escaped once when they go to a
- * terminal (utf8_escape); after that every character has a width of 0 to 2 columns. Nothing here
- * fails: what is not UTF-8 becomes U+FFFD.
+ * terminal (utf8_escape); after that every character has a width of 0 to 2 columns. Words of the
+ * command line and names of files are escaped as they are. Nothing here fails: what is not UTF-8
+ * becomes U+FFFD when it is cleaned, \x9b when it is escaped.
  */
 #include "viewer/format/utf8.h"
 
@@ -20,8 +21,6 @@
 #define REPLACEMENT      UINT32_C(0xfffd)
 #define REPLACEMENT_TEXT "\xef\xbf\xbd"
 #define ELLIPSIS         "\xe2\x80\xa6"
-/* The longest escape is \u{10ffff}. */
-#define ESCAPE_MAX 11u
 
 void utf8_init(void)
 {
@@ -81,13 +80,30 @@ char *utf8_clean(const char *text, size_t length)
     return result;
 }
 
-/* Characters that would turn around, hide or break the line around them. */
-static int utf8_is_unruly(uint32_t character)
+bool utf8_is_unruly(uint32_t character)
 {
-    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
-           (character >= 0x200e && character <= 0x200f) ||
-           (character >= 0x2028 && character <= 0x202e) ||
-           (character >= 0x2066 && character <= 0x2069) || wcwidth((wchar_t)character) < 0;
+    static const uint32_t ranges[][2] = {
+        {0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},     {0x180e, 0x180e},
+        {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
+        {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+    };
+    if (character >= 0x20 && character < 0x7f)
+        return false;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (character >= ranges[i][0] && character <= ranges[i][1])
+            return true;
+    return wcwidth((wchar_t)character) < 0;
+}
+
+bool utf8_is_cut(const char *text, const char *end)
+{
+    size_t left = (size_t)(end - text), length = utf8_length(*(const unsigned char *)text);
+    if (left >= length)
+        return false;
+    for (size_t i = 1; i < left; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return false;
+    return true;
 }
 
 static char *utf8_put_escape(char *out, uint32_t character)
@@ -98,18 +114,23 @@ static char *utf8_put_escape(char *out, uint32_t character)
     return out + sprintf(out, "\\u{%x}", (unsigned)character);
 }
 
+char *utf8_put_printable(char *out, const char **text, const char *end)
+{
+    const char *start = *text;
+    uint32_t character = utf8_next(text, end);
+    size_t length = (size_t)(*text - start);
+    if (character == REPLACEMENT && length == 1)
+        return out + sprintf(out, "\\x%02x", (unsigned char)*start);
+    return utf8_is_unruly(character) ? utf8_put_escape(out, character)
+                                     : mempcpy(out, start, length);
+}
+
 char *utf8_escape(const char *text)
 {
     const char *end = text + strlen(text);
-    char *result = memory_new(strlen(text) + 1, ESCAPE_MAX), *out = result;
-    for (const char *at = text; at < end;) {
-        const char *start = at;
-        uint32_t character = utf8_next(&at, end);
-        if (character != REPLACEMENT && utf8_is_unruly(character))
-            out = utf8_put_escape(out, character);
-        else
-            out = mempcpy(out, start, (size_t)(at - start));
-    }
+    char *result = memory_new(strlen(text) + 1, UTF8_ESCAPE_MAX), *out = result;
+    while (text < end)
+        out = utf8_put_printable(out, &text, end);
     return result;
 }
 

@@ -7,6 +7,7 @@
 #ifndef HEAPLINE_VIEWER_FORMAT_UTF8_H
 #define HEAPLINE_VIEWER_FORMAT_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +22,24 @@ uint32_t utf8_next(const char **text, const char *end);
  * frees it. */
 char *utf8_clean(const char *text, size_t length);
 
-/* A copy of a clean string in which what has no width of its own on a terminal (control
- * characters and their like) is written out as \n or \u{9b}. The caller frees it. */
+/* The longest sequence of bytes that is a character, and the longest \u{10ffff}. */
+#define UTF8_CHARACTER_MAX 4u
+#define UTF8_ESCAPE_MAX    11u
+
+/* Would this character do something to a terminal, or turn around, hide or break the text that it
+ * stands in? Control characters, C0 and C1, the marks of bidirectional text, line separators, what
+ * is invisible, what is no character. This is the one place that knows. */
+bool utf8_is_unruly(uint32_t character);
+
+/* Does the text from here to `end` end in the middle of a character? */
+bool utf8_is_cut(const char *text, const char *end);
+
+/* Writes the character at *text, which ends at `end`, to `out`, where UTF8_ESCAPE_MAX bytes have
+ * room, and moves behind it. One that is unruly is written out as \n or \u{9b}, a byte that is not
+ * UTF-8 as \x9b. Returns the end of what has been written. */
+char *utf8_put_printable(char *out, const char **text, const char *end);
+
+/* A copy of a string of any bytes with all characters put so. The caller frees it. */
 char *utf8_escape(const char *text);
 
 /* The columns that an escaped string takes. */

@@ -1,6 +1,6 @@
 /*
  * What heapline run says. It shares the terminal with the program that it runs: everything goes to
- * stderr, whole lines at a time, each beginning with "heapline".
+ * stderr, whole lines at a time (say.h), each beginning with "heapline".
  */
 #ifndef HEAPLINE_VIEWER_RUN_MESSAGE_H
 #define HEAPLINE_VIEWER_RUN_MESSAGE_H
