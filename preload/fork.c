@@ -4,6 +4,7 @@
  */
 #include "fork.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -94,6 +95,7 @@ static void in_parent(void)
 static bool start_over(void)
 {
     thread_state_reset();
+    ring_notes_forget();
     native_rules_forget();
     return fork_at_hand.token && code_table_reset();
 }
@@ -114,6 +116,25 @@ static void in_child(void)
     else
         environment_forget();
     errno = saved;
+}
+
+/* No handlers run around it, so that a signal handler may call it. Its child goes on untraced, and
+ * so does a hook that it interrupts. */
+SHIM_EXPORT pid_t _Fork(void)
+{
+    static pid_t (*real)(void);
+    if (SHIM_UNLIKELY(!real))
+        *(void **)&real = dlsym(RTLD_NEXT, "_Fork");
+    if (!shim_gate_open() || shim_is_sealed())
+        return real();
+    struct signals signals = signals_block();
+    pid_t pid = real();
+    if (pid == 0) {
+        stream_forget();
+        ring_writer_leave(true);
+    }
+    signals_restore(signals);
+    return pid;
 }
 
 bool fork_init(void)

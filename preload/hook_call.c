@@ -83,19 +83,19 @@ static void step_out(void)
     if (thread->interruptions)
         outer = thread->below[--thread->interruptions];
     thread->freeing = outer.freeing;
-    thread->reserved = outer.reserved;
+    ring_note(outer.reserved);
     shim_guard_set(outer.guard);
 }
 
 /* Ends the call at hand, which has been left. */
 static void abandon(void)
 {
-    uint64_t reserved = shim_thread.reserved;
+    uint64_t reserved = ring_noted();
     bool worked = shim_thread.guard & SHIM_RECORDING;
     step_out();
     if (!worked)
         return;
-    ring_close(reserved, !shim_thread.guard);
+    ring_close(reserved);
     unsigned busy = count_busy() + (shim_thread.guard & SHIM_RECORDING);
     if (busy < SHIM_STATES && shim_thread.states[busy])
         thread_state_forget(shim_thread.states[busy]);
@@ -124,7 +124,7 @@ static bool interrupt(struct hook_call *call, uintptr_t guard)
         ring_count_dropped();
         return false;
     }
-    thread->below[level] = (struct shim_interrupted){guard, thread->freeing, thread->reserved};
+    thread->below[level] = (struct shim_interrupted){guard, thread->freeing, ring_noted()};
     atomic_signal_fence(memory_order_seq_cst);
     thread->interruptions = level + 1;
     call->outer = guard;
@@ -155,7 +155,7 @@ void hook_leave_interruption(const struct hook_call *call)
 {
     const struct shim_interrupted *outer = &shim_thread.below[call->level];
     shim_thread.freeing = outer->freeing;
-    shim_thread.reserved = outer->reserved;
+    ring_note(outer->reserved);
     /* In this order: who jumps out between finds the same call twice, and no other one. */
     shim_guard_set(call->outer);
     shim_thread.interruptions = call->level;
@@ -177,6 +177,7 @@ void hook_thread_ends(void *nothing)
         return;
     struct signals signals = signals_block();
     thread_state_give_back();
+    ring_note_give_back();
     signals_restore(signals);
     hook_leave(&call);
 }

@@ -25,6 +25,7 @@
 #include "complaint.h"
 #include "environment.h"
 #include "futex.h"
+#include "memory.h"
 #include "real_mapping.h"
 #include "signals.h"
 #include "stream_writer.h"
@@ -37,6 +38,8 @@ struct ring_writer ring_writer;
 /* Rounds of spinning: some tenths of a second, which is more than a reader sleeps that nobody
  * wakes. */
 #define SPINS_MAX (1u << 22)
+/* For a thread that is between two instructions, or not scheduled for a moment. */
+#define CLOSING_SPINS_MAX (1u << 16)
 
 /* Without a system call, if need be: the vDSO's coarse clock does without the processor's counter
  * too, which strict mode takes away. */
@@ -229,42 +232,100 @@ static void fill(uint64_t from, uint64_t to)
         ring_publish(to, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED << WIRE_MARK_SHIFT);
 }
 
-static bool is_first(uint64_t position)
+/* --- notes --- */
+
+static _Atomic(struct ring_note *) notes;
+
+/* One of a thread that has ended. */
+static struct ring_note *take_free_note(void)
 {
-    const struct ring_writer *ring = &ring_writer;
-    return ring_is_published(position) &&
-           atomic_load_explicit(&ring->words[position & ring->mask], memory_order_relaxed) &
-               WIRE_FIRST_BIT;
+    for (struct ring_note *note = atomic_load(&notes); note; note = note->next) {
+        bool is_free = true;
+        if (atomic_load_explicit(&note->is_free, memory_order_relaxed) &&
+            atomic_compare_exchange_strong(&note->is_free, &is_free, false))
+            return note;
+    }
+    return NULL;
 }
 
-/* All that is reserved and not published, where no other writer is at work. */
-static void fill_all(uint64_t from, uint64_t head)
+static struct ring_note *make_note(void)
 {
-    while (from < head) {
-        uint64_t to = from + 1;
-        if (!ring_is_published(from)) {
-            while (to < head && !is_first(to))
-                to++;
-            fill(from, to);
-        }
-        from = to;
+    struct ring_note *note = memory_carve(sizeof *note);
+    if (!note)
+        return NULL;
+    note->next = atomic_load(&notes);
+    while (!atomic_compare_exchange_weak(&notes, &note->next, note))
+        ;
+    return note;
+}
+
+struct ring_note *ring_note_take(void)
+{
+    static struct ring_note nobodys;
+    struct signals signals = signals_block();
+    struct ring_note *note = shim_thread.note;
+    if (!note)
+        note = take_free_note();
+    if (!note)
+        note = make_note();
+    shim_thread.note = note;
+    signals_restore(signals);
+    return note ? note : &nobodys;
+}
+
+void ring_note_give_back(void)
+{
+    struct ring_note *note = shim_thread.note;
+    shim_thread.note = NULL;
+    if (!note)
+        return;
+    atomic_store(&note->reserved, 0);
+    atomic_store(&note->is_free, true);
+}
+
+void ring_notes_forget(void)
+{
+    for (struct ring_note *note = atomic_load(&notes); note; note = note->next) {
+        atomic_store(&note->reserved, 0);
+        atomic_store(&note->is_free, note != shim_thread.note);
     }
 }
 
-void ring_close(uint64_t reserved, bool is_alone)
+/* Has another thread the same position in its note? */
+static bool is_noted_elsewhere(uint64_t position)
+{
+    for (const struct ring_note *note = atomic_load(&notes); note; note = note->next)
+        if (note != shim_thread.note && atomic_load(&note->reserved) >> RING_NOTE_SHIFT == position)
+            return true;
+    return false;
+}
+
+/* Is it reserved, and not published yet? */
+static bool is_open(uint64_t from, uint64_t to)
 {
     uint64_t tail = atomic_load(&ring_writer.reader->tail);
     uint64_t head = atomic_load(&ring_writer.writers->head);
-    uint64_t from = reserved >> RING_RESERVED_SHIFT;
-    uint64_t to = from + (reserved & ((UINT64_C(1) << RING_RESERVED_SHIFT) - 1));
-    if (head - tail > ring_writer.mask + 1)
-        return;
-    /* The jump may have come between moving the head and noting that: where this thread is the only
-     * one every hole is its own. */
-    if (is_alone && __libc_single_threaded)
-        fill_all(tail, head);
-    else if (from >= tail && to <= head && !ring_is_published(from))
-        fill(from, to);
+    return head - tail <= ring_writer.mask + 1 && from >= tail && to <= head &&
+           !ring_is_published(from);
+}
+
+/*
+ * Where another thread has noted the position too, it has lost the race for it and will note
+ * another one, or it has won and will publish: one of the two is soon. In this order, so that what
+ * is found open is nobody else's.
+ */
+void ring_close(uint64_t noted)
+{
+    uint64_t from = noted >> RING_NOTE_SHIFT;
+    uint64_t to = from + (noted & ((UINT64_C(1) << RING_NOTE_SHIFT) - 1));
+    for (unsigned i = 0; i < CLOSING_SPINS_MAX && is_open(from, to); i++) {
+        if (!is_noted_elsewhere(from)) {
+            if (is_open(from, to))
+                fill(from, to);
+            return;
+        }
+        __builtin_ia32_pause();
+    }
 }
 
 void ring_writer_leave(bool covers)

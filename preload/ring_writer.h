@@ -3,9 +3,10 @@
  * stream carrier the ring is a private one, which the writers themselves empty (stream_writer.h).
  *
  * A record is: ring_reserve(), ring_put() of its continuation words, ring_publish() of its first
- * word. Between reserve and publish a writer does nothing else, so that holes stay rare. What it
- * has reserved stands in shim_thread.reserved: a writer that is left by a jump cannot publish, and
- * whoever finds that out does (hook_call.c).
+ * word. Between reserve and publish a writer does nothing else, so that holes stay rare. A writer
+ * that is left by a jump cannot publish; whoever finds that out fills what it had reserved
+ * (hook_call.c). So each thread notes what it is about to reserve before it does. Had the jump come
+ * before, the position may be another thread's: but then that one has noted it too.
  *
  * ring_reserve() fails when the record is dropped (--overflow=drop, counted) or when the collector
  * is gone or silent for too long: then the gate is shut and the program runs on untraced.
@@ -44,12 +45,41 @@ bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers
 /* The path behind ring_reserve(): waits for room, wakes the reader, gives up. */
 bool ring_make_room(unsigned count);
 
-/* A reservation as shim_thread.reserved has it. */
-#define RING_RESERVED_SHIFT 16
+/* What a thread is about to reserve or has reserved last: position << RING_NOTE_SHIFT | words; 0:
+ * nothing. Never unmapped: other threads look at it. */
+struct ring_note {
+    _Atomic uint64_t reserved;
+    _Atomic bool is_free; /* its thread has ended */
+    struct ring_note *next;
+};
+#define RING_NOTE_SHIFT 16
 
-/* Fills what a writer of this thread had reserved and has not published, if there is any.
- * `is_alone`: nor has any other one of this thread anything reserved now. */
-void ring_close(uint64_t reserved, bool is_alone);
+/* Makes the calling thread's note. Without memory it is one that nobody looks at. */
+struct ring_note *ring_note_take(void);
+
+/* The calling thread ends. */
+void ring_note_give_back(void);
+
+/* In a forked child: the other threads are no more. */
+void ring_notes_forget(void);
+
+static inline uint64_t ring_noted(void)
+{
+    const struct ring_note *note = shim_thread.note;
+    return note ? atomic_load_explicit(&note->reserved, memory_order_relaxed) : 0;
+}
+
+static inline void ring_note(uint64_t reserved)
+{
+    struct ring_note *note = shim_thread.note;
+    if (SHIM_UNLIKELY(!note))
+        note = ring_note_take();
+    atomic_store_explicit(&note->reserved, reserved, memory_order_relaxed);
+}
+
+/* Fills what a writer of this thread had noted, if it has reserved and not published it. Not in a
+ * signal handler of its own: signals are blocked. */
+void ring_close(uint64_t noted);
 
 /* In a forked child: no more to do with the parent's ring. `covers`: a hook was interrupted that
  * will go on in it; else it is unmapped. */
@@ -132,10 +162,10 @@ static inline bool ring_reserve(unsigned count, uint64_t *position)
                 return false;
             head = atomic_load_explicit(shared, memory_order_relaxed);
         }
+        ring_note(head << RING_NOTE_SHIFT | count);
         if (SHIM_UNLIKELY(!shim_gate_open()))
             return false;
     } while (SHIM_UNLIKELY(!ring_move_head(shared, &head, head + count)));
-    *(volatile uint64_t *)&shim_thread.reserved = head << RING_RESERVED_SHIFT | count;
     /* The lines ahead were last touched by the reader's core: fetch them before they are needed. */
     ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
     *position = head;
@@ -145,6 +175,8 @@ static inline bool ring_reserve(unsigned count, uint64_t *position)
 static inline void ring_put(uint64_t position, uint64_t payload)
 {
     struct ring_writer *ring = &ring_writer;
+    if (SHIM_UNLIKELY(!shim_gate_open()))
+        return;
     atomic_store_explicit(&ring->words[position & ring->mask],
                           payload | wire_lap_bit(position, ring->log2_words), memory_order_relaxed);
 }

@@ -60,7 +60,8 @@ struct shim_interrupted {
 struct shim_thread {
     uintptr_t guard;
     uintptr_t freeing; /* the block that the call at hand frees, as it was recorded; 0: none */
-    uint64_t reserved; /* what it has reserved in the ring last (ring_writer.h) */
+    struct ring_note
+        *note; /* what it reserves in the ring (ring_writer.h); null before the first */
     struct thread_state *states[SHIM_STATES]; /* null before the first event */
     uint32_t interruptions;
     struct shim_interrupted below[SHIM_INTERRUPTIONS_MAX]; /* outermost first */

@@ -2,6 +2,7 @@
  * The layouts of the event words, bit by bit: what a writer of this version sends, a reader of any
  * other must understand or refuse.
  */
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -195,7 +196,7 @@ static uint64_t leave_record_open(void)
     assert_true(ring_send_word(wire_first(WIRE_FREE) | 1));
     assert_true(ring_reserve(3, &position));
     ring_put(position + 1, 5);
-    uint64_t reserved = shim_thread.reserved;
+    uint64_t reserved = ring_noted();
     assert_true(ring_send_word(wire_first(WIRE_FREE) | 2));
     return reserved;
 }
@@ -212,21 +213,42 @@ static void test_abandoned_record_is_filled(void **state)
 {
     (void)state;
     make_ring(RING_OVERFLOW_BLOCK);
-    ring_close(leave_record_open(), false);
+    ring_close(leave_record_open());
     check_filled();
-    /* Where it was not noted which one, and no other writer can be at work. */
-    make_ring(RING_OVERFLOW_BLOCK);
-    leave_record_open();
-    ring_close(0, true);
+    /* What has been published stays as it is. */
+    ring_close(ring_noted());
     check_filled();
-    /* What has been published stays as it is, and what was read long ago. */
-    ring_close(shim_thread.reserved, false);
-    check_filled();
+    /* So does what was read long ago, and what was noted and never reserved. */
     make_ring(RING_OVERFLOW_BLOCK);
     uint64_t reserved = leave_record_open();
     atomic_store(&reader.tail, 4);
-    ring_close(reserved, false);
+    ring_close(reserved);
     assert_int_equal(word_at(1), 0);
+    ring_close((uint64_t)5 << RING_NOTE_SHIFT | 1);
+    assert_int_equal(word_at(5), 0);
+}
+
+static void *leave_record_open_elsewhere(void *noted)
+{
+    *(uint64_t *)noted = leave_record_open();
+    ring_note(*(uint64_t *)noted);
+    return NULL;
+}
+
+/* It may be the other thread's, which has not come to publish it. */
+static void test_record_noted_by_two_threads_is_left(void **state)
+{
+    (void)state;
+    pthread_t other;
+    uint64_t noted;
+    make_ring(RING_OVERFLOW_BLOCK);
+    pthread_create(&other, NULL, leave_record_open_elsewhere, &noted);
+    pthread_join(other, NULL);
+    ring_close(noted);
+    assert_int_equal(word_at(1), 0);
+    ring_notes_forget();
+    ring_close(noted);
+    check_filled();
 }
 
 static void fill_ring(void)
@@ -286,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_handshake_bytes),
         cmocka_unit_test(test_full_ring_drops_and_counts),
         cmocka_unit_test(test_abandoned_record_is_filled),
+        cmocka_unit_test(test_record_noted_by_two_threads_is_left),
         cmocka_unit_test(test_silent_reader_ends_the_recording),
         cmocka_unit_test(test_dead_reader_ends_the_recording),
         cmocka_unit_test(test_closed_ring_ends_the_recording),
