@@ -266,10 +266,10 @@ static int run_private(struct session_options *options, char **command)
     for (last = command; list && *last; last++)
         out = stpcpy(out, *last) + 1;
     char *json = list ? text_list_to_json(list, bytes - 1) : NULL;
-    char *folder = getcwd(NULL, 0);
+    char *folder = getcwd(NULL, 0); /* none when it has been removed */
     options->command = json;
-    options->directory = folder;
-    int status = json && folder ? session_run(options) : fail("no memory", "");
+    options->directory = folder ? folder : "";
+    int status = json ? session_run(options) : fail("no memory", "");
     free(list);
     free(json);
     free(folder);

@@ -63,8 +63,12 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct recording_writer *
 
 static bool fail_database(struct recording_writer *writer)
 {
+    /* SQLite's own word for all of these is "disk I/O error". */
+    int cause = sqlite3_errcode(writer->database) == SQLITE_IOERR
+                    ? sqlite3_system_errno(writer->database)
+                    : 0;
     return fail(writer, "the recording could not be written on: %s",
-                sqlite3_errmsg(writer->database));
+                cause ? strerror(cause) : sqlite3_errmsg(writer->database));
 }
 
 static bool execute(struct recording_writer *writer, const char *sql)
@@ -112,19 +116,29 @@ static bool put(struct recording_writer *writer, enum recording_statement which,
 /* --- creation ----------------------------------------------------------------------------------
  */
 
+#define PATH_SHOWN_MAX 160u
+
+/* A path's end, so that there is room for what is wrong with it. */
+static const char *end_of_path(const char *path)
+{
+    size_t length = strlen(path);
+    return length > PATH_SHOWN_MAX ? path + length - PATH_SHOWN_MAX : path;
+}
+
 /* Makes the file ours, so that no other user could place or read it. */
 static bool create_file(struct recording_writer *writer, const char *path, bool force)
 {
     if (force && unlink(path) != 0 && errno != ENOENT)
-        return fail(writer, "cannot replace %s: %s", path, strerror(errno));
+        return fail(writer, "cannot replace %s: %s", end_of_path(path), strerror(errno));
     int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file >= 0) {
         close(file);
         return true;
     }
     if (errno == EEXIST)
-        return fail(writer, "%s exists; choose another name with -o or replace it with -f", path);
-    return fail(writer, "cannot create %s: %s", path, strerror(errno));
+        return fail(writer, "%s exists; choose another name with -o or replace it with -f",
+                    end_of_path(path));
+    return fail(writer, "cannot create %s: %s", end_of_path(path), strerror(errno));
 }
 
 static bool prepare_all(struct recording_writer *writer)
@@ -172,7 +186,7 @@ bool recording_create(struct recording_writer *writer, const char *path, bool fo
         create_tables(writer, run))
         return true;
     if (!writer->trouble[0])
-        fail(writer, "cannot create %s: %s", path, sqlite3_errmsg(writer->database));
+        fail(writer, "cannot create %s: %s", end_of_path(path), sqlite3_errmsg(writer->database));
     recording_close(writer);
     unlink(path);
     return false;

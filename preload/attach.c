@@ -11,9 +11,9 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -36,6 +36,18 @@ static uint64_t handshake_ns = HANDSHAKE_NS;
 
 /* Seconds. */
 #define WAIT_MAX 3600ul
+
+/* A ring or a stream's buffer, what is kept of code and threads, and as much again several times
+ * for the program. */
+#define ROOM_BYTES ((size_t)24 << 20)
+/* Besides the one that a stream keeps. */
+#define DESCRIPTORS_LEFT 8u
+
+#define NO_ROOM       "the limit on memory (ulimit -v, -d) leaves too little to trace with" UNTRACED
+#define NO_DESCRIPTOR "the limit on open files (ulimit -n) leaves too few to trace with" UNTRACED
+#define NO_PATIENCE                                                                                \
+    "cannot reach the collector, nor wait for it: " ENVIRONMENT_WAIT                               \
+    " is no number of seconds from 0 to 3600" UNTRACED
 
 /* Too large for the stack. */
 static struct {
@@ -250,20 +262,53 @@ static const char *shake_hands(int *connection)
     return trouble;
 }
 
-static uint64_t patience_ns(void)
+/* False when what is set is no whole number of seconds, or too large a one: then nobody is waited
+ * for. */
+static bool read_patience(uint64_t *patience_ns)
 {
     const char *text = environment_value(ENVIRONMENT_WAIT);
-    unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
-    return (seconds < WAIT_MAX ? seconds : WAIT_MAX) * UINT64_C(1000000000);
+    unsigned long seconds = 0;
+    for (; text && *text >= '0' && *text <= '9' && seconds <= WAIT_MAX; text++)
+        seconds = seconds * 10 + (unsigned long)(*text - '0');
+    bool is_good = seconds <= WAIT_MAX && (!text || !*text);
+    *patience_ns = is_good ? seconds * UINT64_C(1000000000) : 0;
+    return is_good;
+}
+
+/* Why there is no connection. */
+static const char *no_connection(int number, bool is_patience_good)
+{
+    switch (number) {
+    case EPERM:
+        return "the collector's socket is another user's" UNTRACED;
+    case EMFILE:
+    case ENFILE:
+        return NO_DESCRIPTOR;
+    default:
+        return is_patience_good ? "cannot reach the collector" UNTRACED : NO_PATIENCE;
+    }
+}
+
+/* A stream keeps a descriptor of the program's. */
+static bool leaves_descriptors(int connection)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+           (rlim_t)connection + DESCRIPTORS_LEFT < limit.rlim_cur;
 }
 
 static const char *try_carrier(const struct attach_request *request, const struct address *address,
                                enum hello_carrier carrier)
 {
-    int connection = connection_open(address, handshake_ns, patience_ns());
+    uint64_t patience_ns;
+    bool is_patience_good = read_patience(&patience_ns);
+    int connection = connection_open(address, handshake_ns, patience_ns);
     if (connection < 0)
-        return errno == EPERM ? "the collector's socket is another user's" UNTRACED
-                              : "cannot reach the collector" UNTRACED;
+        return no_connection(errno, is_patience_good);
+    if (carrier == HELLO_STREAM && !leaves_descriptors(connection)) {
+        close(connection);
+        return NO_DESCRIPTOR;
+    }
     compose(request, carrier);
     const char *trouble = shake_hands(&connection);
     if (connection >= 0)
@@ -271,10 +316,29 @@ static const char *try_carrier(const struct attach_request *request, const struc
     return trouble;
 }
 
+/* What tracing maps must be a small part of what the program may map: it would miss it. Nothing is
+ * touched. */
+static bool has_room(int resource)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    void *room = real_mmap(NULL, ROOM_BYTES, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return false;
+    real_munmap(room, ROOM_BYTES);
+    return true;
+}
+
 static bool attach_somehow(const struct attach_request *request)
 {
     struct address address;
     const char *trouble;
+    if (!has_room(RLIMIT_AS) || !has_room(RLIMIT_DATA)) {
+        complain(NO_ROOM);
+        return false;
+    }
     if (!address_parse(environment_value(ENVIRONMENT_DAEMON), &address)) {
         complain(ENVIRONMENT_DAEMON " is no address (unix:PATH or tcp:HOST:PORT)" UNTRACED);
         return false;

@@ -17,6 +17,7 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/commands/command.h"
+#include "viewer/null.h"
 #include "viewer/options.h"
 #include "viewer/run/collector.h"
 #include "viewer/run/command.h"
@@ -203,13 +204,13 @@ static void do_without_libunwind(struct run_request *request)
     request->native = false;
 }
 
-/* Opens /dev/null for those of the three standard streams that are closed, until exec: otherwise
- * our own descriptors would take their places. */
+/* Opens nothing (null.h) for those of the three standard streams that are closed, until exec:
+ * otherwise our own descriptors would take their places. */
 static void occupy_standard_streams(void)
 {
     int descriptor;
     do
-        descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
+        descriptor = null_open();
     while (descriptor >= 0 && descriptor <= STDERR_FILENO);
     cleanup_close(&descriptor);
 }

@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 #include "viewer/memory.h"
+#include "viewer/null.h"
 
 #define PATIENCE_SECONDS 60
 #define LOOK_MS          250
 
 static _Noreturn void become(char *const *words, bool with_errors, int output, int failure)
 {
-    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int nothing = null_open();
     dup2(nothing, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(with_errors ? output : nothing, STDERR_FILENO);

@@ -10,6 +10,7 @@
  * impatient user (an interrupt or termination signal, but not one that came with the command's own
  * end) shortens the last two.
  */
+#include "viewer/null.h"
 #include "viewer/run/collector.h"
 
 #include <errno.h>
@@ -159,7 +160,7 @@ static const char **collector_words(const struct collector_plan *plan)
 /* In the child: arranges the descriptors as heaplined expects them. */
 static bool place_descriptors(int listener, int control)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = null_open();
     int first = fcntl(listener, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
     int second = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
     if (null < 0 || first < 0 || second < 0 || dup2(null, STDIN_FILENO) < 0 ||
