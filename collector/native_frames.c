@@ -97,14 +97,15 @@ void native_ranges_add(struct run *run, struct process *process, const struct na
 {
     struct native_table *table = &run->native;
     struct native_ranges *ranges = &process->modules;
-    struct native_range *list = ranges->list.data;
     uint32_t kept = 0;
-    if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range))
+    if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range)) {
+        run->memory_short = true;
         return;
+    }
+    struct native_range *list = ranges->list.data;
     for (uint32_t i = 0; i < ranges->count; i++)
         if (!overlaps(&list[i], range))
             list[kept++] = list[i];
-    list = ranges->list.data;
     list[kept] = *range;
     list[kept].module = module_of(table, process, range, path, id);
     ranges->count = kept + 1;
