@@ -208,7 +208,7 @@ static void name_truncated(struct run *run, struct native_frames *frames)
  * next key. */
 static uint32_t *number_at(struct native_table *table, struct native_place place)
 {
-    uint64_t key = hash_bytes(place.module, &place.offset, sizeof place.offset);
+    uint64_t key = index_key(&table->by_place, place.module, &place.offset, sizeof place.offset);
     for (uint32_t *number; (number = index_at(&table->by_place, key)); key++) {
         const struct native_place *known = &native_frames_at(table, *number)->place;
         if (!*number || (known->module == place.module && known->offset == place.offset))

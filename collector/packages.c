@@ -14,7 +14,6 @@
 
 /* A longer file of metadata is not read. */
 #define METADATA_BYTES_MAX ((size_t)16 << 20)
-#define SEED_NAME          3
 
 /* A name in a folder and whose it is: a top-level module or package, or, as several distributions
  * may share such a one, a package or module in it ("google/auth"). */
@@ -53,7 +52,7 @@ void packages_deinit(struct packages *packages)
  * next one. */
 static uint64_t key_of(const struct package_folder *folder, const char *name, size_t length)
 {
-    uint64_t key = hash_bytes(SEED_NAME, name, length);
+    uint64_t key = index_key(&folder->by_name, 0, name, length);
     for (uint32_t number; (number = index_find(&folder->by_name, key)); key++)
         if (strncmp(folder->list[number].name, name, length) == 0 &&
             !folder->list[number].name[length])
