@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "line_table.h"
+#include "process.h"
 #include "root_file.h"
 #include "text.h"
 
@@ -70,6 +71,7 @@ static char *absolute_path(char *name, const struct code_place *place)
 {
     char *path;
     if (*name == '/' || *name == '<' || *name == 0 || place->module ||
+        (place->process && !process_may_look(place->process, 1)) ||
         asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
     if (!root_file_exists(place->root, path)) {

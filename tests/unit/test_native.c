@@ -454,6 +454,24 @@ static void send_module(struct stream *stream, uint64_t start, uint64_t bytes)
         stream_decode(stream);
 }
 
+static void test_modules_beyond_the_allowance(void **state)
+{
+    (void)state;
+    struct stream stream;
+    stream_init(&stream, RING_LOG2, true);
+    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
+    send_module(&stream, MODULE_AT, MODULE_AT);
+    send_module(&stream, 2 * MODULE_AT, MODULE_AT);
+    stream_decode(&stream);
+    assert_int_equal(stream.process->damaged, 1);
+    assert_int_equal(stream.process->modules.count, 1);
+    send_module(&stream, MODULE_AT, MODULE_AT); /* what stood there is void all the same */
+    stream_decode(&stream);
+    assert_int_equal(stream.process->damaged, 2);
+    assert_int_equal(stream.process->modules.count, 0);
+    stream_deinit(&stream);
+}
+
 static void test_more_modules_than_there_was_room_for(void **state)
 {
     (void)state;
@@ -483,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_random_changes_against_plain_merging),
         cmocka_unit_test(test_chains_that_are_none),
         cmocka_unit_test(test_more_modules_than_there_was_room_for),
+        cmocka_unit_test(test_modules_beyond_the_allowance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
