@@ -167,14 +167,23 @@ static void begin_process(struct session *session, const struct arrival *arrival
         inherit(session, process, &arrival->hello);
 }
 
+/* Reads what its old connection has brought, as much as the ring holds at a time. */
+static void receive_waiting(struct session *session, struct process *process)
+{
+    uint64_t waiting = process_waiting(process), received;
+    while ((received = process_receive(process, waiting))) {
+        waiting -= received < waiting ? received : waiting;
+        drain_to_now(&session->drain, session->processes, session->process_count);
+    }
+}
+
 static void resume(struct session *session, const struct arrival *arrival)
 {
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
         if (!process->stream || process->stream->number != arrival->hello.stream)
             continue;
-        while (process_receive(process, UINT64_MAX)) /* as much as the ring holds at a time */
-            drain_to_now(&session->drain, session->processes, session->process_count);
+        receive_waiting(session, process);
         if (!stream_reader_resume(process->stream, arrival->connection, arrival->hello.position))
             break;
         welcome(arrival, process, NULL);

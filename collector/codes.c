@@ -8,12 +8,9 @@
 #include <string.h>
 
 #include "line_table.h"
+#include "process.h"
 #include "root_file.h"
 #include "text.h"
-
-#define SEED_DESCRIPTION 1
-#define SEED_CHECK       2
-#define SEED_PATH        3
 
 bool codes_init(struct codes *codes)
 {
@@ -57,7 +54,7 @@ static bool is_file(const struct code_file *file, const char *path, uint32_t mod
 
 static uint32_t find_file(struct codes *codes, char *path, const struct code_place *place)
 {
-    uint64_t key = hash_bytes(SEED_PATH + (uint64_t)place->module, path, strlen(path));
+    uint64_t key = index_key(&codes->by_path, place->module, path, strlen(path));
     uint32_t *number;
     /* Another file of the same hash moves on to the next key. */
     while ((number = index_at(&codes->by_path, key)) && *number &&
@@ -74,6 +71,7 @@ static char *absolute_path(char *name, const struct code_place *place)
 {
     char *path;
     if (*name == '/' || *name == '<' || *name == 0 || place->module ||
+        (place->process && !process_may_look(place->process, 1)) ||
         asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
     if (!root_file_exists(place->root, path)) {
@@ -139,10 +137,10 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
     if (!read_head(description, bytes, &head))
         return 0;
     /* The directory counts: it decides what a relative name means. */
-    uint64_t seed = hash_bytes(SEED_DESCRIPTION + (uint64_t)place->module, place->directory,
-                               strlen(place->directory));
-    uint64_t key = hash_bytes(seed, description, bytes);
-    uint64_t check = hash_bytes(seed + SEED_CHECK, description, bytes);
+    const struct index *index = &codes->by_description;
+    uint64_t salt = index_key(index, place->module, place->directory, strlen(place->directory));
+    uint64_t key = index_key(index, salt, description, bytes);
+    uint64_t check = index_key(index, ~salt, description, bytes);
     uint32_t *number;
     while ((number = index_at(&codes->by_description, key)) && *number &&
            codes_code(codes, *number)->check != check)

@@ -1,6 +1,7 @@
 /*
  * Making counters, and finding those that are in no node's list: hashing with chains. The buckets
- * are doubled when there are as many counters in them.
+ * are doubled when there are as many counters in them, and filled anew, with another seed, when
+ * look-ups take long.
  */
 #include "counters.h"
 
@@ -51,11 +52,10 @@ static uint32_t add_to_list(struct counters *counters, const struct counter *mad
 
 static uint32_t *bucket_of(const struct counters *counters, const struct counter *counter)
 {
-    uint64_t key = (uint64_t)counter->node << 32 | counter->thread;
-    key *= UINT64_C(0x9e3779b97f4a7c15);
-    key ^= key >> 29 ^ (uint64_t)counter->allocator << 8 ^ counter->size_class;
-    key *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (uint32_t *)counters->buckets.data + (key >> (64 - counters->log2_buckets));
+    uint64_t hash = hash_number(&counters->seed, (uint64_t)counter->node << 32 | counter->thread) ^
+                    ((uint64_t)counter->allocator << 8 | counter->size_class);
+    hash = hash_number(&counters->seed, hash);
+    return (uint32_t *)counters->buckets.data + (hash >> (64 - counters->log2_buckets));
 }
 
 static bool is_same(const struct counter *a, const struct counter *b)
@@ -78,18 +78,19 @@ static void move_chains(struct counters *counters, const struct vector *old, siz
     }
 }
 
-/* False only when there are no buckets at all: chains may grow long where memory is short. */
-static bool grow_buckets(struct counters *counters)
+/* Makes so many buckets, with another seed. False only when there are none at all: chains may grow
+ * long where memory is short. */
+static bool make_buckets(struct counters *counters, unsigned log2_new)
 {
     struct vector old = counters->buckets;
     unsigned log2_old = counters->log2_buckets;
-    unsigned log2_new = old.data ? log2_old + 1 : LOG2_BUCKETS_AT_FIRST;
     struct vector fresh = {0};
     if (log2_new > LOG2_BUCKETS_MAX ||
         !vector_reserve(&fresh, (size_t)1 << log2_new, sizeof(uint32_t)))
         return old.data != NULL;
     counters->buckets = fresh;
     counters->log2_buckets = log2_new;
+    counters->seed = hash_seed_new();
     if (old.data)
         move_chains(counters, &old, (size_t)1 << log2_old);
     vector_deinit(&old);
@@ -98,15 +99,19 @@ static bool grow_buckets(struct counters *counters)
 
 static uint32_t find_in_buckets(struct counters *counters, const struct counter *wanted)
 {
-    bool full = !counters->buckets.data || counters->hashed >> counters->log2_buckets;
-    if (full && !grow_buckets(counters))
+    bool none = !counters->buckets.data;
+    if ((none || counters->hashed >> counters->log2_buckets) &&
+        !make_buckets(counters, none ? LOG2_BUCKETS_AT_FIRST : counters->log2_buckets + 1))
         return 0;
-    uint32_t *first = bucket_of(counters, wanted);
-    for (uint32_t number = *first; number; number = counters_at(counters, number)->next)
-        if (is_same(counters_at(counters, number), wanted))
-            return number;
-    uint32_t number = put_first(counters, make(counters, wanted), first);
-    counters->hashed += number != 0;
+    uint32_t *first = bucket_of(counters, wanted), number = *first, steps = 0;
+    for (; number && !is_same(counters_at(counters, number), wanted); steps++)
+        number = counters_at(counters, number)->next;
+    if (!number) {
+        number = put_first(counters, make(counters, wanted), first);
+        counters->hashed += number != 0;
+    }
+    if (hash_is_outworn(&counters->wasted, steps, counters->hashed))
+        make_buckets(counters, counters->log2_buckets);
     return number;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "vector.h"
 #include "wire.h"
 
@@ -42,7 +43,9 @@ struct counters {
     uint32_t count;        /* including 0 */
     struct vector buckets; /* uint32_t: the first counter of those with the same hash, 0: none */
     unsigned log2_buckets;
-    uint32_t hashed; /* counters in the buckets */
+    uint32_t hashed;       /* counters in the buckets */
+    struct hash_seed seed; /* of the buckets */
+    uint64_t wasted;       /* on long look-ups (hash.h) */
 };
 
 void counters_deinit(struct counters *counters);

@@ -3,7 +3,15 @@
  *
  * A connection is given HELLO_PATIENCE to say its hello, and there are at most PENDING_MAX of those
  * that have not. When there are as many, each gets less time, so that those who say nothing do not
- * keep others out for long. Without descriptors for another one nobody is let in for a moment. It
+ * keep others out for long.
+ *
+ * Who says a wrong token is told so. From an address that has been wrong too often (guesses.h) no
+ * token is looked at for LATE_NS: such arrivals wait in places of their own, of which an address
+ * has a few, and those that find none are turned away unseen. So guesses come to a few a second,
+ * however many there are at a time, and who knows the token comes in from there too, a little
+ * later.
+ *
+ * Without descriptors for another one nobody is let in for a moment. It
  * reads no events: sessions do. SIGTERM and SIGINT end it, in order: nobody more is let in, the
  * sessions finish their files.
  */
@@ -22,6 +30,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "guesses.h"
 #include "listener.h"
 #include "log.h"
 #include "runs.h"
@@ -37,10 +46,21 @@
 #define KEEPALIVE_EVERY  20
 #define KEEPALIVE_PROBES 3
 #define QUOTA_EVERY_NS   UINT64_C(1000000000)
+/* How long a token from where there have been too many wrong ones is not looked at, and how many
+ * such arrivals there are at a time, in all and from one address. */
+#define LATE_NS             UINT64_C(500000000)
+#define LATE_MAX            64u
+#define LATE_OF_ADDRESS_MAX 8u
 
 struct pending {
     struct arrival_reader *reader; /* null: free */
     uint64_t since_ns;
+};
+
+/* An arrival whose token is not looked at yet. */
+struct late {
+    struct arrival_reader *reader; /* null: free */
+    uint64_t address, since_ns;
 };
 
 struct daemon {
@@ -48,6 +68,9 @@ struct daemon {
     struct listener listeners[DAEMON_LISTENERS_MAX];
     unsigned listener_count;
     struct pending pending[PENDING_MAX];
+    struct late late[LATE_MAX];
+    struct guesses guesses;
+    struct log_limit drops; /* lines about those who are not let in */
     struct runs runs;
     uint64_t next_quota_ns;
     uint64_t full_since_ns; /* there are no descriptors for another connection; 0: there are */
@@ -64,9 +87,11 @@ static void note_signal(int number)
 
 /* --- hellos --- */
 
-static void log_peer(const char *event, const struct arrival *arrival, const char *reason)
+static void log_drop(struct daemon *daemon, const struct arrival *arrival, const char *reason)
 {
-    log_begin(LOG_LEVEL_WARNING, event);
+    if (!log_limit_pass(&daemon->drops, clock_now()))
+        return;
+    log_begin(LOG_LEVEL_WARNING, "dropped");
     if (arrival->peer.pid)
         log_number("pid", arrival->peer.pid);
     log_text("peer", arrival->peer.local ? "local" : "tcp");
@@ -74,17 +99,33 @@ static void log_peer(const char *event, const struct arrival *arrival, const cha
     log_end();
 }
 
-static void pending_free(struct pending *pending)
+/* Says how many lines have been left out. */
+static void log_left_out(struct daemon *daemon, uint64_t now, bool at_end)
 {
-    free(pending->reader);
-    pending->reader = NULL;
+    uint64_t count = log_limit_sum(&daemon->drops, now, at_end);
+    if (!count)
+        return;
+    log_begin(LOG_LEVEL_WARNING, "dropped_more");
+    log_number("count", (int64_t)count);
+    log_end();
 }
 
-static void pending_drop(struct pending *pending, const char *reason)
+static void reader_free(struct arrival_reader **reader)
 {
-    log_peer("dropped", &pending->reader->arrival, reason);
-    close(pending->reader->arrival.connection);
-    pending_free(pending);
+    free(*reader);
+    *reader = NULL;
+}
+
+static void reader_drop(struct daemon *daemon, struct arrival_reader **reader, const char *reason)
+{
+    log_drop(daemon, &(*reader)->arrival, reason);
+    close((*reader)->arrival.connection);
+    reader_free(reader);
+}
+
+static void pending_drop(struct daemon *daemon, struct pending *pending, const char *reason)
+{
+    reader_drop(daemon, &pending->reader, reason);
 }
 
 /* In a time that does not depend on where they differ. */
@@ -98,10 +139,9 @@ static bool token_is_right(const char *wanted, const char *given)
 }
 
 /* A peer on this host is known by the kernel's word; one that is not needs the token. */
-static bool may_come_in(const struct daemon *daemon, const struct arrival *arrival)
+static bool needs_token(const struct daemon *daemon, const struct arrival *arrival)
 {
-    return arrival->peer.local || !daemon->options->token ||
-           token_is_right(daemon->options->token, arrival_detail(arrival, "token"));
+    return !arrival->peer.local && daemon->options->token;
 }
 
 static void refuse_token(const struct arrival *arrival)
@@ -114,12 +154,15 @@ static void refuse_token(const struct arrival *arrival)
         arrival_refuse(arrival, WELCOME_TOKEN);
 }
 
-static void pending_settle(struct daemon *daemon, struct pending *pending)
+/* Lets an arrival in, or tells it that its token is wrong. */
+static void settle(struct daemon *daemon, struct arrival_reader **reader)
 {
-    struct arrival *arrival = &pending->reader->arrival;
-    if (!may_come_in(daemon, arrival)) {
+    struct arrival *arrival = &(*reader)->arrival;
+    if (needs_token(daemon, arrival) &&
+        !token_is_right(daemon->options->token, arrival_detail(arrival, "token"))) {
+        guesses_note_wrong(&daemon->guesses, guesser_of(arrival->connection), clock_now());
         refuse_token(arrival);
-        pending_drop(pending, "wrong token");
+        reader_drop(daemon, reader, "wrong token");
         return;
     }
     if (arrival->hello.carrier == HELLO_RING && !arrival->peer.pid) {
@@ -129,7 +172,52 @@ static void pending_settle(struct daemon *daemon, struct pending *pending)
     } else {
         runs_hand_over(&daemon->runs, arrival);
     }
-    pending_free(pending);
+    reader_free(reader);
+}
+
+/* A free place for another late arrival from an address; null: it has its share. */
+static struct late *late_place(struct daemon *daemon, uint64_t address)
+{
+    struct late *free_place = NULL;
+    unsigned of_address = 0;
+    for (unsigned i = 0; i < LATE_MAX; i++) {
+        struct late *late = &daemon->late[i];
+        if (!late->reader)
+            free_place = late;
+        else
+            of_address += late->address == address;
+    }
+    return of_address < LATE_OF_ADDRESS_MAX ? free_place : NULL;
+}
+
+/* From there too many wrong tokens have come. */
+static void make_late(struct daemon *daemon, struct pending *pending, uint64_t address)
+{
+    struct late *late = late_place(daemon, address);
+    if (!late) {
+        refuse_token(&pending->reader->arrival);
+        pending_drop(daemon, pending, "too many wrong tokens");
+        return;
+    }
+    *late = (struct late){.reader = pending->reader, .address = address, .since_ns = clock_now()};
+    pending->reader = NULL;
+}
+
+static void settle_late(struct daemon *daemon, uint64_t now)
+{
+    for (unsigned i = 0; i < LATE_MAX; i++)
+        if (daemon->late[i].reader && now - daemon->late[i].since_ns >= LATE_NS)
+            settle(daemon, &daemon->late[i].reader);
+}
+
+static void pending_settle(struct daemon *daemon, struct pending *pending)
+{
+    const struct arrival *arrival = &pending->reader->arrival;
+    uint64_t address = needs_token(daemon, arrival) ? guesser_of(arrival->connection) : 0;
+    if (needs_token(daemon, arrival) && guesses_are_spent(&daemon->guesses, address, clock_now()))
+        make_late(daemon, pending, address);
+    else
+        settle(daemon, &pending->reader);
 }
 
 static void pending_read(struct daemon *daemon, struct pending *pending)
@@ -142,13 +230,13 @@ static void pending_read(struct daemon *daemon, struct pending *pending)
         break;
     case ARRIVAL_VERSION:
         arrival_refuse(&pending->reader->arrival, WELCOME_VERSION);
-        pending_drop(pending, "another version of heapline");
+        pending_drop(daemon, pending, "another version of heapline");
         break;
     case ARRIVAL_NONSENSE:
-        pending_drop(pending, "no hello");
+        pending_drop(daemon, pending, "no hello");
         break;
     case ARRIVAL_GONE:
-        pending_drop(pending, "closed before it said hello");
+        pending_drop(daemon, pending, "closed before it said hello");
         break;
     }
 }
@@ -166,7 +254,7 @@ static void drop_silent(struct daemon *daemon, uint64_t now)
     uint64_t patience = pending_slot(daemon) ? HELLO_PATIENCE_NS : HELLO_PATIENCE_FULL_NS;
     for (unsigned i = 0; i < PENDING_MAX; i++)
         if (daemon->pending[i].reader && now - daemon->pending[i].since_ns > patience)
-            pending_drop(&daemon->pending[i], "said nothing in time");
+            pending_drop(daemon, &daemon->pending[i], "said nothing in time");
 }
 
 /* --- connections --- */
@@ -184,7 +272,7 @@ static void keep_alive(int connection)
                    sizeof options[i].value);
 }
 
-static void begin_pending(struct pending *pending, int connection)
+static void begin_pending(struct daemon *daemon, struct pending *pending, int connection)
 {
     pending->reader = malloc(sizeof *pending->reader);
     pending->since_ns = clock_now();
@@ -195,7 +283,7 @@ static void begin_pending(struct pending *pending, int connection)
     pending->reader->have = 0;
     pending->reader->arrival.connection = connection;
     if (!arrival_look_at_peer(&pending->reader->arrival))
-        pending_drop(pending, "another user's process");
+        pending_drop(daemon, pending, "another user's process");
     else if (!pending->reader->arrival.peer.local)
         keep_alive(connection);
 }
@@ -235,7 +323,7 @@ static void accept_from(struct daemon *daemon, const struct listener *listener)
             return;
         }
         note_room(daemon);
-        begin_pending(pending, connection);
+        begin_pending(daemon, pending, connection);
     }
 }
 
@@ -301,6 +389,8 @@ static void serve(struct daemon *daemon, const sigset_t *mask)
         runs_reap(&daemon->runs);
         uint64_t now = clock_now();
         drop_silent(daemon, now);
+        settle_late(daemon, now);
+        log_left_out(daemon, now, false);
         if (now >= daemon->next_quota_ns) {
             runs_check_quota(&daemon->runs);
             daemon->next_quota_ns = now + QUOTA_EVERY_NS;
@@ -318,6 +408,9 @@ static void close_in_session(void *context)
     for (unsigned i = 0; i < PENDING_MAX; i++)
         if (daemon->pending[i].reader)
             close(daemon->pending[i].reader->arrival.connection);
+    for (unsigned i = 0; i < LATE_MAX; i++)
+        if (daemon->late[i].reader)
+            close(daemon->late[i].reader->arrival.connection);
 }
 
 static bool fail(const char *what, const char *name, const char *why)
@@ -384,7 +477,11 @@ static void end(struct daemon *daemon)
         listener_close(&daemon->listeners[i]);
     for (unsigned i = 0; i < PENDING_MAX; i++)
         if (daemon->pending[i].reader)
-            pending_drop(&daemon->pending[i], "the daemon ends");
+            pending_drop(daemon, &daemon->pending[i], "the daemon ends");
+    for (unsigned i = 0; i < LATE_MAX; i++)
+        if (daemon->late[i].reader)
+            reader_drop(daemon, &daemon->late[i].reader, "the daemon ends");
+    log_left_out(daemon, clock_now(), true);
     runs_end(&daemon->runs);
     log_begin(LOG_LEVEL_INFO, "ends");
     log_end();

@@ -369,7 +369,8 @@ static void define_code(struct cursor *cursor, uint32_t number)
         }
         process->code_numbers_count = number + 1;
     }
-    const struct code_place place = {.root = process->root, .directory = process->directory};
+    const struct code_place place = {
+        .root = process->root, .directory = process->directory, .process = process};
     uint32_t code = codes_add(&cursor->run->codes, process->description.data,
                               process->description_bytes, &place);
     if (!code)

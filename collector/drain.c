@@ -262,11 +262,24 @@ void drain_to_now(struct drain *drain, struct process *const *processes, unsigne
     set_processes(drain, NULL, 0);
 }
 
+/* Reads a ring as far as it is written now. Whoever writes on, and be it into the ring of a dead
+ * process, gets no further. */
+static void read_ring(struct drain *drain, struct process *process, bool lives_on)
+{
+    cut(process);
+    while (process->position < process->cut &&
+           (decode_ring(drain->run, process, process->cut - process->position, DECODE_ALL) ||
+            (!lives_on && decode_skip_hole(process))))
+        ;
+}
+
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
 {
-    while (process_receive(process, ROUND_WORDS) ||
-           decode_ring(drain->run, process, UINT64_MAX, DECODE_ALL) ||
-           (!lives_on && decode_skip_hole(process)))
-        ;
+    uint64_t waiting = process_waiting(process), received;
+    do {
+        received = process_receive(process, waiting < ROUND_WORDS ? waiting : ROUND_WORDS);
+        waiting -= received < waiting ? received : waiting;
+        read_ring(drain, process, lives_on);
+    } while (received);
     run_peak_leave(drain->run, process);
 }

@@ -39,9 +39,9 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
 /* Reads all that the processes have published by now. */
 void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count);
 
-/* Reads one process's stream to its very end, and takes it out of the run's sum. A hole there is a
- * record that it was writing when it was killed; or, when it lives on (the recording ends before
- * it), that it is just writing. */
+/* Reads one process's stream to its end, which is where it stands now, and takes it out of the
+ * run's sum. A hole there is a record that it was writing when it was killed; or, when it lives on
+ * (the recording ends before it), that it is just writing. */
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on);
 
 #endif

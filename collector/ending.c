@@ -201,6 +201,23 @@ static bool learn_status(const struct process *process, const struct watched_end
     return watched && watched->is_told;
 }
 
+/* Whoever has been waited for longest is given up when there are too many. */
+static void bound_awaited(struct endings *endings)
+{
+    struct watched_ending *oldest = NULL;
+    uint32_t awaited = 0;
+    for (uint32_t i = 0; i < endings->count; i++) {
+        struct watched_ending *watched = watched_at(endings, i);
+        if (!watched->is_written || watched->is_told)
+            continue;
+        awaited++;
+        if (!oldest || watched->process < oldest->process)
+            oldest = watched;
+    }
+    if (awaited > ENDINGS_AWAITED_MAX)
+        forget(endings, oldest);
+}
+
 void endings_settle(struct endings *endings, struct process *process, const int *wait_status)
 {
     struct watched_ending *watched = find(endings, process->place, process->pid);
@@ -223,6 +240,7 @@ void endings_settle(struct endings *endings, struct process *process, const int 
     }
     watched->is_written = true;
     watched->killed = killed;
+    bound_awaited(endings);
 }
 
 bool endings_take_late(struct endings *endings, uint32_t *process, struct ending *ending)

@@ -36,6 +36,10 @@ static inline bool ending_is_known(const struct ending *ending)
 /* What a wait status says; unknown when it is not that of an end. */
 struct ending ending_from_status(int wait_status);
 
+/* No more are waited for whose rows are written and whose parents have not said how they ended:
+ * what a parent says is looked for among all. */
+#define ENDINGS_AWAITED_MAX 1024u
+
 struct endings {
     struct vector watched; /* struct watched_ending */
     uint32_t count;

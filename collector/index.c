@@ -3,36 +3,12 @@
  */
 #include "index.h"
 
-#include <string.h>
-
 #define ENTRIES_AT_FIRST 1024u
-
-static uint64_t mix(uint64_t key)
-{
-    key ^= key >> 32;
-    key *= UINT64_C(0xd6e8feb86659fd93);
-    key ^= key >> 32;
-    key *= UINT64_C(0xd6e8feb86659fd93);
-    return key ^ key >> 32;
-}
-
-uint64_t hash_bytes(uint64_t seed, const void *data, size_t bytes)
-{
-    const unsigned char *at = data;
-    uint64_t hash = mix(seed ^ bytes);
-    for (; bytes >= 8; bytes -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        hash = mix(hash ^ word) + UINT64_C(0x9e3779b97f4a7c15);
-    }
-    uint64_t rest = 0;
-    memcpy(&rest, at, bytes);
-    return mix(hash ^ rest);
-}
 
 bool index_init(struct index *index)
 {
-    *index = (struct index){.mask = ENTRIES_AT_FIRST - 1};
+    *index = (struct index){
+        .mask = ENTRIES_AT_FIRST - 1, .places = hash_seed_new(), .keys = hash_seed_new()};
     return vector_reserve(&index->entries, ENTRIES_AT_FIRST, sizeof(struct index_entry));
 }
 
@@ -41,34 +17,51 @@ void index_deinit(struct index *index)
     vector_deinit(&index->entries);
 }
 
-static struct index_entry *find(const struct index *index, uint64_t key)
+static struct index_entry *find(const struct index *index, uint64_t key, uint64_t *steps)
 {
     struct index_entry *entries = index->entries.data;
-    uint64_t at = mix(key) & index->mask;
-    while (entries[at].value && entries[at].key != key)
+    uint64_t first = hash_number(&index->places, key), at = first & index->mask;
+    for (*steps = 0; entries[at].value && entries[at].key != key; ++*steps)
         at = (at + 1) & index->mask;
     return &entries[at];
 }
 
-static bool grow(struct index *index)
+/* Builds the map anew, with another seed and so many entries. */
+static bool rebuild(struct index *index, uint64_t mask)
 {
-    struct index bigger = {.mask = index->mask * 2 + 1, .count = index->count};
-    if (!vector_reserve(&bigger.entries, bigger.mask + 1, sizeof(struct index_entry)))
+    struct index fresh = {.mask = mask, .places = hash_seed_new(), .keys = index->keys};
+    uint64_t steps;
+    if (!vector_reserve(&fresh.entries, mask + 1, sizeof(struct index_entry)))
         return false;
     const struct index_entry *entries = index->entries.data;
     for (uint64_t at = 0; at <= index->mask; at++)
-        if (entries[at].value)
-            *find(&bigger, entries[at].key) = entries[at];
+        if (entries[at].value) {
+            *find(&fresh, entries[at].key, &steps) = entries[at];
+            fresh.count++;
+        }
     index_deinit(index);
-    *index = bigger;
+    *index = fresh;
     return true;
+}
+
+/* What was asked for and never given a value has been counted, but takes no room. */
+static bool make_room(struct index *index)
+{
+    const struct index_entry *entries = index->entries.data;
+    index->count = 0;
+    for (uint64_t at = 0; at <= index->mask; at++)
+        index->count += entries[at].value != 0;
+    return index->count < index->mask / 2 || rebuild(index, index->mask * 2 + 1);
 }
 
 uint32_t *index_at(struct index *index, uint64_t key)
 {
-    if (index->count >= index->mask / 4 * 3 && !grow(index))
+    uint64_t steps;
+    if (index->count >= index->mask / 4 * 3 && !make_room(index))
         return NULL;
-    struct index_entry *entry = find(index, key);
+    struct index_entry *entry = find(index, key, &steps);
+    if (hash_is_outworn(&index->wasted, steps, index->mask) && rebuild(index, index->mask))
+        entry = find(index, key, &steps);
     if (!entry->value) {
         entry->key = key;
         index->count++;
@@ -78,5 +71,11 @@ uint32_t *index_at(struct index *index, uint64_t key)
 
 uint32_t index_find(const struct index *index, uint64_t key)
 {
-    return find(index, key)->value;
+    uint64_t steps;
+    return find(index, key, &steps)->value;
+}
+
+uint64_t index_key(const struct index *index, uint64_t salt, const void *data, size_t bytes)
+{
+    return hash_data(&index->keys, salt, data, bytes);
 }

@@ -1,6 +1,7 @@
 /*
  * A map from 64-bit keys to 32-bit numbers: open addressing, doubled at three quarters. Keys are
- * never removed. One thread at a time.
+ * never removed. Whoever chooses the keys cannot choose where they stand (hash.h). One thread at a
+ * time.
  */
 #ifndef HEAPLINE_COLLECTOR_INDEX_H
 #define HEAPLINE_COLLECTOR_INDEX_H
@@ -8,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "vector.h"
 
 struct index_entry {
@@ -20,6 +22,9 @@ struct index {
     struct vector entries;
     uint64_t mask;
     uint64_t count;
+    struct hash_seed places; /* of entries; another one when look-ups get long */
+    struct hash_seed keys;   /* of index_key(), for good */
+    uint64_t wasted;         /* on long look-ups */
 };
 
 bool index_init(struct index *index);
@@ -32,8 +37,8 @@ uint32_t *index_at(struct index *index, uint64_t key);
 /* A key's value, 0 when it has none; adds nothing. */
 uint32_t index_find(const struct index *index, uint64_t key);
 
-/* Mixes bytes into a hash of 64 bits; begin with any seed. Not for hostile keys: who must not
- * confuse two values compares them. */
-uint64_t hash_bytes(uint64_t seed, const void *data, size_t bytes);
+/* A key for what is no number. `salt` tells apart what has the same bytes. Others may have the same
+ * key by chance, but not on purpose: who must not confuse two values compares them. */
+uint64_t index_key(const struct index *index, uint64_t salt, const void *data, size_t bytes);
 
 #endif

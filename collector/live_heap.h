@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "vector.h"
 
 struct block {
@@ -29,13 +30,20 @@ static inline uint32_t block_born(const struct block *block)
     return (uint32_t)block->born_high << 16 | (uint32_t)block->born_low;
 }
 
+/* So many blocks of a page, which begin 16 bytes apart, have buckets side by side; the last page's
+ * reach beyond the others'. */
+#define LIVE_HEAP_NEIGHBOURS UINT64_C(256)
+
 struct live_heap {
     struct vector blocks;  /* struct block; number 0 is not used */
     struct vector buckets; /* uint32_t */
-    uint64_t bucket_mask;
+    uint64_t bucket_count; /* a power of two; there are LIVE_HEAP_NEIGHBOURS more */
+    uint64_t multiplier;   /* of pages; another one when chains get long */
+    unsigned bucket_shift; /* of the product the highest bits are taken */
     uint32_t free_block;
     uint32_t blocks_used; /* numbers given out so far, including 0 */
     uint64_t live;
+    uint64_t wasted; /* on long look-ups (hash.h) */
 };
 
 /* False: no memory. */
@@ -49,15 +57,19 @@ void live_heap_visit(const struct live_heap *heap,
 /* Doubles the buckets; false: no memory. */
 bool live_heap_grow(struct live_heap *heap);
 
+/* A look-up took so many steps. */
+void live_heap_note_steps(struct live_heap *heap, uint64_t steps);
+
 /* Makes room for `blocks` blocks in an empty heap, as far as there is memory. */
 void live_heap_reserve(struct live_heap *heap, uint64_t blocks);
 
-/* Neighbouring addresses share cache lines, pages are spread. */
+/* Neighbouring addresses share cache lines, pages are spread: evenly those that follow on each
+ * other, and any others by a chance that nobody knows beforehand. */
 static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t address)
 {
     uint64_t place = address >> 4;
-    return ((place & 255) + ((place >> 8) * UINT64_C(0x9e3779b97f4a7c15) >> 20)) &
-           heap->bucket_mask;
+    return (place & (LIVE_HEAP_NEIGHBOURS - 1)) +
+           ((place / LIVE_HEAP_NEIGHBOURS) * heap->multiplier >> heap->bucket_shift);
 }
 
 /* Fetches what finding a block will need: first its bucket, and when that has come the first block
@@ -79,24 +91,31 @@ static inline bool live_heap_remove(struct live_heap *heap, uint64_t address, st
 {
     struct block *blocks = heap->blocks.data;
     uint32_t *link = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, address);
+    uint64_t steps = 0;
     for (uint32_t number; (number = *link); link = &blocks[number].next) {
-        if (blocks[number].address != address)
+        if (blocks[number].address != address) {
+            steps++;
             continue;
+        }
         *block = blocks[number];
         *link = block->next;
         blocks[number].counter = 0;
         blocks[number].next = heap->free_block;
         heap->free_block = number;
         heap->live--;
+        if (__builtin_expect(steps > HASH_STEPS_FREE, 0))
+            live_heap_note_steps(heap, steps);
         return true;
     }
+    if (__builtin_expect(steps > HASH_STEPS_FREE, 0))
+        live_heap_note_steps(heap, steps);
     return false;
 }
 
 /* Adds a block (`next` of it is not looked at); its address must not be live. False: no memory. */
 static inline bool live_heap_add(struct live_heap *heap, const struct block *block)
 {
-    if (__builtin_expect(heap->live > heap->bucket_mask, 0) && !live_heap_grow(heap))
+    if (__builtin_expect(heap->live >= heap->bucket_count, 0) && !live_heap_grow(heap))
         return false;
     uint32_t number = heap->free_block;
     struct block *blocks = heap->blocks.data;

@@ -118,3 +118,26 @@ void log_end(void)
         return;
     write_line();
 }
+
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns)
+{
+    const uint64_t costs_ns = UINT64_C(1000000000) / LOG_LINES_A_SECOND;
+    if (limit->paid_ns < now_ns)
+        limit->paid_ns = now_ns;
+    if (limit->paid_ns > now_ns + (LOG_LINES_FREE - 1) * costs_ns) {
+        if (limit->left_out++ == 0)
+            limit->since_ns = now_ns;
+        return false;
+    }
+    limit->paid_ns += costs_ns;
+    return true;
+}
+
+uint64_t log_limit_sum(struct log_limit *limit, uint64_t now_ns, bool at_end)
+{
+    uint64_t left_out = limit->left_out;
+    if (!left_out || (!at_end && now_ns - limit->since_ns < LOG_SUM_EVERY_NS))
+        return 0;
+    limit->left_out = 0;
+    return left_out;
+}

@@ -6,6 +6,11 @@
 
 #include "process.h"
 
+/* A failed unmapping of so many pieces costs no more than the words that tell of it. Larger ones
+ * are believed until they have brought back PIECES_MAX: each could do so again for four words. */
+#define PIECES_FREE 16u
+#define PIECES_MAX  (UINT64_C(1) << 20)
+
 /* The mapping leaves the sums, with all that is left of it. */
 static void take_out(struct run *run, struct process *process, struct mapping *mapping)
 {
@@ -104,6 +109,22 @@ void mapping_events_unmap(struct run *run, struct process *process, unsigned slo
         process->unmatched_frees++;
 }
 
+/* Whether the pieces of a list may come back. */
+static bool may_put_back(struct process *process, uint32_t cut)
+{
+    uint64_t pieces = 0;
+    for (uint32_t number = cut; number; pieces++)
+        number = mappings_range(&process->mappings, number)->right;
+    if (pieces <= PIECES_FREE)
+        return true;
+    if (process->pieces_put_back + pieces > PIECES_MAX) {
+        process->damaged++;
+        return false;
+    }
+    process->pieces_put_back += pieces;
+    return true;
+}
+
 void mapping_events_unmap_failed(struct run *run, struct process *process, unsigned slot,
                                  const struct address_range *range)
 {
@@ -115,6 +136,11 @@ void mapping_events_unmap_failed(struct run *run, struct process *process, unsig
     }
     if (!pending->cut)
         process->unmatched_frees--;
+    if (!may_put_back(process, pending->cut)) {
+        mappings_release(mappings, pending->cut);
+        *pending = (struct pending_unmap){0};
+        return;
+    }
     /* Nobody can have mapped anything there, unless the writer lies. */
     if (!make_room(run, process, range))
         return;

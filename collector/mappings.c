@@ -4,6 +4,8 @@
  */
 #include "mappings.h"
 
+#include "hash.h"
+
 /* A cut inside of ranges makes so many new ones at most. */
 #define RANGES_OF_A_CUT 2u
 
@@ -49,10 +51,11 @@ static bool reserve_ranges(struct mappings *mappings, uint32_t count)
                           sizeof(struct mapping_range));
 }
 
-/* xorshift64: which range stands above which must only not follow the addresses. */
+/* xorshift64: which range stands above which must only not follow the addresses, nor can those be
+ * chosen to follow it. */
 static uint32_t next_priority(struct mappings *mappings)
 {
-    uint64_t random = mappings->random ? mappings->random : UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t random = mappings->random ? mappings->random : hash_random();
     random ^= random << 13;
     random ^= random >> 7;
     random ^= random << 17;

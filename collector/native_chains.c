@@ -102,8 +102,6 @@ void native_chains_rename(struct run *run, struct native_mirror *mirror)
 {
     for (uint32_t number = 0; mirror->chains && number < WIRE_CHAINS; number++) {
         struct native_chain *chain = &mirror->chains[number];
-        for (uint32_t i = 0; i < chain->count; i++)
-            chain->levels[i].frames = 0;
         chain->valid = 0;
         if (chain->identity)
             chain->identity = ++run->native.chain_nodes.identities;

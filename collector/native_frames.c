@@ -37,20 +37,6 @@ void native_table_deinit(struct native_table *table)
 /* --- ranges ------------------------------------------------------------------------------------
  */
 
-/* What levels are called was asked under the ranges of before. */
-static void forget_frames(struct run *run, struct process *process)
-{
-    for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
-        struct native_mirror *mirror = process->mirrors[i] ? &process->mirrors[i]->native : NULL;
-        for (uint32_t level = 0; mirror && level < mirror->capacity; level++)
-            mirror->levels[level].frames = 0;
-        if (!mirror)
-            continue;
-        native_chains_rename(run, mirror);
-        native_mirror_forget(mirror);
-    }
-}
-
 /* Only where there is a file that may have names. */
 static bool start_symbols(struct native_table *table)
 {
@@ -95,20 +81,23 @@ static uint32_t module_of(struct native_table *table, const struct process *proc
 void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
                        const char *path, const struct build_id *id)
 {
-    struct native_table *table = &run->native;
     struct native_ranges *ranges = &process->modules;
-    struct native_range *list = ranges->list.data;
     uint32_t kept = 0;
-    if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range))
+    if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range)) {
+        run->memory_short = true;
         return;
+    }
+    struct native_range *list = ranges->list.data;
     for (uint32_t i = 0; i < ranges->count; i++)
         if (!overlaps(&list[i], range))
             list[kept++] = list[i];
-    list = ranges->list.data;
+    ranges->count = kept;
+    ranges->told++;
+    if (!process_may_look(process, ALLOWANCE_MODULE))
+        return;
     list[kept] = *range;
-    list[kept].module = module_of(table, process, range, path, id);
-    ranges->count = kept + 1;
-    forget_frames(run, process);
+    list[kept].module = module_of(&run->native, process, range, path, id);
+    ranges->count++;
 }
 
 /* The place of the call that returns to an address. */
@@ -207,7 +196,7 @@ static void name_truncated(struct run *run, struct native_frames *frames)
  * next key. */
 static uint32_t *number_at(struct native_table *table, struct native_place place)
 {
-    uint64_t key = hash_bytes(place.module, &place.offset, sizeof place.offset);
+    uint64_t key = index_key(&table->by_place, place.module, &place.offset, sizeof place.offset);
     for (uint32_t *number; (number = index_at(&table->by_place, key)); key++) {
         const struct native_place *known = &native_frames_at(table, *number)->place;
         if (!*number || (known->module == place.module && known->offset == place.offset))
@@ -216,7 +205,7 @@ static uint32_t *number_at(struct native_table *table, struct native_place place
     return NULL;
 }
 
-uint32_t native_frames_find(struct run *run, const struct process *process, uint64_t address)
+uint32_t native_frames_find(struct run *run, struct process *process, uint64_t address)
 {
     struct native_table *table = &run->native;
     bool is_truncated = address == WIRE_NATIVE_TRUNCATED;
@@ -226,6 +215,10 @@ uint32_t native_frames_find(struct run *run, const struct process *process, uint
     if (!number || *number)
         return number ? *number : 0;
     uint32_t count = table->count;
+    if (count > NATIVE_PLACES_MAX) {
+        process->damaged++;
+        return 0;
+    }
     if (!vector_reserve(&table->list, (size_t)count + 1, sizeof(struct native_frames)))
         return 0;
     struct native_frames *frames = (struct native_frames *)table->list.data + count;

@@ -18,6 +18,8 @@
 #include "vector.h"
 
 #define NATIVE_INLINED_MAX 16u
+/* Each is a question to another process. */
+#define NATIVE_PLACES_MAX (1u << 20)
 
 /* What a process has mapped where, as it has told (MODULE in schema/wire.h). */
 struct native_range {
@@ -27,8 +29,9 @@ struct native_range {
 };
 
 struct native_ranges {
-    struct vector list; /* struct native_range, in no order; those told later count first */
+    struct vector list; /* struct native_range, in no order; no two overlap */
     uint32_t count;
+    uint32_t told; /* so many times; what was called something before is asked for anew */
 };
 
 struct run;
@@ -60,8 +63,9 @@ void native_table_deinit(struct native_table *table);
 void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
                        const char *path, const struct build_id *id);
 
-/* The number of what a return address is called; 0 when memory is short. */
-uint32_t native_frames_find(struct run *run, const struct process *process, uint64_t address);
+/* The number of what a return address is called; 0 when memory is short, or when there are more
+ * than any program has (NATIVE_PLACES_MAX). */
+uint32_t native_frames_find(struct run *run, struct process *process, uint64_t address);
 
 static inline const struct native_frames *native_frames_at(const struct native_table *table,
                                                            uint32_t number)

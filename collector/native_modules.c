@@ -24,8 +24,8 @@
 #define DELETED " (deleted)"
 
 enum {
-    SEED_FILE = 11,
-    SEED_PATH,
+    SALT_FILE,
+    SALT_PATH,
 };
 
 bool native_modules_init(struct native_modules *modules)
@@ -134,13 +134,15 @@ static bool is_same(const struct native_module *one, const struct native_module 
                                build_id_is_same(&one->facts.build_id, &other->facts.build_id)));
 }
 
-static uint64_t identity_hash(const struct native_module *module)
+static uint64_t identity_key(const struct native_modules *modules,
+                             const struct native_module *module)
 {
+    const struct index *index = &modules->by_identity;
     const uint64_t numbers[] = {module->device, module->inode, module->size,
                                 (uint64_t)module->changed.tv_sec,
                                 (uint64_t)module->changed.tv_nsec};
-    return module->file >= 0 ? hash_bytes(SEED_FILE, numbers, sizeof numbers)
-                             : hash_bytes(SEED_PATH, module->path, strlen(module->path));
+    return module->file >= 0 ? index_key(index, SALT_FILE, numbers, sizeof numbers)
+                             : index_key(index, SALT_PATH, module->path, strlen(module->path));
 }
 
 /* The number of a module that is the same, else 0 and the key that a new one gets: another one of
@@ -149,7 +151,8 @@ static uint32_t find_same(const struct native_modules *modules, const struct nat
                           uint64_t *key)
 {
     uint32_t number;
-    for (*key = identity_hash(module); (number = index_find(&modules->by_identity, *key)); ++*key)
+    for (*key = identity_key(modules, module); (number = index_find(&modules->by_identity, *key));
+         ++*key)
         if (is_same(native_modules_get(modules, number), module))
             return number;
     return 0;

@@ -233,8 +233,9 @@ static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)
 static const struct native_frames *frames_of(struct run *run, struct process *process,
                                              struct native_mirror_level *level)
 {
-    if (!level->frames)
+    if (!level->frames || level->told != process->modules.told)
         level->frames = native_frames_find(run, process, level->address);
+    level->told = process->modules.told;
     return native_frames_at(&run->native, level->frames);
 }
 
@@ -289,10 +290,20 @@ static uint32_t keep_innermost(struct run *run, uint32_t node)
     return at;
 }
 
+/* Modules have been told of since: what addresses are called is to be asked anew. */
+static void ask_anew(struct run *run, const struct process *process, struct native_mirror *mirror)
+{
+    native_chains_rename(run, mirror);
+    native_mirror_forget(mirror);
+    mirror->told = process->modules.told;
+}
+
 uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,
                            bool has_python)
 {
     struct native_mirror *mirror = &thread->native;
+    if (__builtin_expect(mirror->told != process->modules.told, 0))
+        ask_anew(run, process, mirror);
     if (!thread->is_merged) /* nodes of another stack */
         thread->valid = mirror->valid = mirror->python_count = mirror->native_count = 0;
     thread->is_merged = true;

@@ -25,6 +25,7 @@ struct thread_mirror;
 struct native_mirror_level {
     uint64_t address; /* 0: not known */
     uint32_t frames;  /* native_frames.h; 0: not asked for yet */
+    uint32_t told;    /* how many modules the process had told of then */
     uint32_t node;    /* of the merged stack up to this level */
     uint16_t loops;
     bool is_loop;
@@ -40,6 +41,7 @@ struct native_above_loop {
 
 struct native_mirror {
     uint32_t depth;
+    uint32_t told;  /* how many modules the process had told of when names were asked for last */
     uint32_t valid; /* levels whose node is right */
     /* When the nodes were made: */
     uint32_t loops;                      /* those of the Python stack, */

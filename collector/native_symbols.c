@@ -11,8 +11,7 @@
 
 #include "symbol_cache.h"
 
-#define SENT_MAX   64u /* questions that lie with the worker; they fit into the socket's buffer */
-#define SEED_PLACE 13
+#define SENT_MAX 64u /* questions that lie with the worker; they fit into the socket's buffer */
 
 struct place_result {
     struct native_place place;
@@ -57,7 +56,7 @@ static uint32_t find_result(const struct native_symbols *symbols, struct native_
 {
     const uint64_t numbers[] = {place.module, place.offset};
     uint32_t number;
-    for (*key = hash_bytes(SEED_PLACE, numbers, sizeof numbers);
+    for (*key = index_key(&symbols->by_place, 0, numbers, sizeof numbers);
          (number = index_find(&symbols->by_place, *key)); ++*key) {
         const struct native_place *known = &result_at(symbols, number)->place;
         if (known->module == place.module && known->offset == place.offset)

@@ -14,7 +14,9 @@
 
 /* A longer file of metadata is not read. */
 #define METADATA_BYTES_MAX ((size_t)16 << 20)
-#define SEED_NAME          3
+/* Nor is more metadata than this read in all, nor more folders. */
+#define ALL_BYTES_MAX ((size_t)512 << 20)
+#define FOLDERS_MAX   256u
 
 /* A name in a folder and whose it is: a top-level module or package, or, as several distributions
  * may share such a one, a package or module in it ("google/auth"). */
@@ -28,6 +30,7 @@ struct package_folder {
     struct installed_name *list; /* number 0 is not used */
     uint32_t count;
     struct index by_name;
+    size_t *bytes_read; /* of all folders */
 };
 
 static void folder_deinit(struct package_folder *folder)
@@ -53,7 +56,7 @@ void packages_deinit(struct packages *packages)
  * next one. */
 static uint64_t key_of(const struct package_folder *folder, const char *name, size_t length)
 {
-    uint64_t key = hash_bytes(SEED_NAME, name, length);
+    uint64_t key = index_key(&folder->by_name, 0, name, length);
     for (uint32_t number; (number = index_find(&folder->by_name, key)); key++)
         if (strncmp(folder->list[number].name, name, length) == 0 &&
             !folder->list[number].name[length])
@@ -90,13 +93,16 @@ static size_t module_length(const char *name, size_t length)
     return dot ? (size_t)(dot - name) : length;
 }
 
-static char *read_metadata(int root, const char *folder, const char *info, const char *name)
+static char *read_metadata(struct package_folder *folder, int root, const char *info,
+                           const char *name)
 {
     char *path, *text = NULL;
-    size_t bytes;
-    if (asprintf(&path, "%s/%s/%s", folder, info, name) < 0)
+    size_t bytes = 0;
+    if (*folder->bytes_read >= ALL_BYTES_MAX ||
+        asprintf(&path, "%s/%s/%s", folder->path, info, name) < 0)
         return NULL;
     text = root_file_read(root, path, METADATA_BYTES_MAX, &bytes);
+    *folder->bytes_read += text ? bytes : 0;
     free(path);
     return text;
 }
@@ -157,11 +163,11 @@ static void add_record(struct package_folder *folder, const char *text, const ch
 static void add_distribution(struct package_folder *folder, int root, const char *info)
 {
     bool is_egg = strstr(info, ".egg-info");
-    char *metadata = read_metadata(root, folder->path, info, is_egg ? "PKG-INFO" : "METADATA");
+    char *metadata = read_metadata(folder, root, info, is_egg ? "PKG-INFO" : "METADATA");
     char *distribution = distribution_name(metadata, info);
-    char *record = read_metadata(root, folder->path, info, is_egg ? "top_level.txt" : "RECORD");
+    char *record = read_metadata(folder, root, info, is_egg ? "top_level.txt" : "RECORD");
     if (!record && !is_egg) {
-        record = read_metadata(root, folder->path, info, "top_level.txt");
+        record = read_metadata(folder, root, info, "top_level.txt");
         is_egg = true;
     }
     if (distribution && record && is_egg)
@@ -198,13 +204,16 @@ static struct package_folder *folder_of(struct packages *packages, int root, con
         if (strncmp(packages->folders[i].path, path, length) == 0 &&
             !packages->folders[i].path[length])
             return &packages->folders[i];
+    if (packages->count >= FOLDERS_MAX)
+        return NULL;
     struct package_folder *grown =
         realloc(packages->folders, (packages->count + 1) * sizeof *grown);
     if (!grown)
         return NULL;
     packages->folders = grown;
     struct package_folder *folder = &grown[packages->count];
-    *folder = (struct package_folder){.path = strndup(path, length), .count = 1};
+    *folder = (struct package_folder){
+        .path = strndup(path, length), .count = 1, .bytes_read = &packages->bytes_read};
     if (!folder->path || !index_init(&folder->by_name)) {
         free(folder->path);
         return NULL;

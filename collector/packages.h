@@ -21,6 +21,7 @@ struct package_folder;
 struct packages {
     struct package_folder *folders;
     size_t count;
+    size_t bytes_read; /* of metadata */
 };
 
 void packages_deinit(struct packages *packages);

@@ -22,6 +22,9 @@
 #include "settings.h"
 #include "whereabouts.h"
 
+/* Ends of the program's own code that are noted whatever happens between. */
+#define ENDS_FREE 64u
+
 /* From its clock's look to its admission, at most. */
 #define HELLO_TAKES_NS UINT64_C(20000000000)
 
@@ -232,6 +235,11 @@ uint64_t process_receive(struct process *process, uint64_t words)
                            : 0;
 }
 
+uint64_t process_waiting(const struct process *process)
+{
+    return process->stream ? stream_reader_waiting(process->stream) : 0;
+}
+
 struct process *process_free(struct process *process)
 {
     if (!process)
@@ -283,6 +291,13 @@ bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels)
     return true;
 }
 
+bool process_may_look(struct process *process, unsigned looks)
+{
+    bool may = allowance_take(&process->looks, process->now - process->started, looks);
+    process->damaged += !may;
+    return may;
+}
+
 static void add_thread_row(struct process *process, uint32_t number, uint32_t tid)
 {
     size_t count = process->threads_count;
@@ -293,7 +308,7 @@ static void add_thread_row(struct process *process, uint32_t number, uint32_t ti
     char name[32], file[48];
     snprintf(file, sizeof file, "task/%u/comm", tid);
     name[0] = 0;
-    if (tid)
+    if (tid && process_may_look(process, 1))
         proc_read(process->local, file, name, sizeof name);
     name[strcspn(name, "\n")] = 0;
     snprintf(row->name, sizeof row->name, "%.15s", tid ? name : "other threads");
@@ -325,8 +340,22 @@ struct thread_mirror *process_thread(struct run *run, struct process *process, u
     return process->mirrors[slot];
 }
 
+/* May the end be noted once more? */
+static bool may_end(struct process *process)
+{
+    uint64_t since = process->sums.events - process->end_events;
+    if (process->ends_noted >= ENDS_FREE && since < process->counters.count)
+        return false;
+    process->ends_noted += process->ends_noted < ENDS_FREE;
+    return true;
+}
+
 void process_note_end(struct run *run, struct process *process)
 {
+    if (!may_end(process)) {
+        process->damaged++;
+        return;
+    }
     process->end_seen = true;
     process->end_time = process->now;
     process->end_bytes = process->sums.bytes;

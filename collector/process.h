@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "allowance.h"
 #include "arrival.h"
 #include "chunk.h"
 #include "codes.h"
@@ -168,9 +169,11 @@ struct process {
     struct vector latest; /* uint64_t by thread.id: the thread's latest block's number + 1 */
     struct pending_realloc pending[WIRE_REALLOC_THREAD_MASK + 1];
     struct pending_unmap unmaps[WIRE_REALLOC_THREAD_MASK + 1];
+    uint64_t pieces_put_back; /* of mappings, by unmappings that failed */
 
-    uint64_t now_ns; /* of the latest TIME record, CLOCK_MONOTONIC */
-    double now;      /* the same in seconds from the run's start */
+    uint64_t now_ns;        /* of the latest TIME record, CLOCK_MONOTONIC */
+    double now;             /* the same in seconds from the run's start */
+    struct allowance looks; /* at files, for its sake */
     uint64_t unmatched_frees;
     uint64_t
         damaged; /* words and records that made no sense, holes, blocks that could not be kept */
@@ -178,6 +181,7 @@ struct process {
     bool stacks_unreadable;
 
     bool end_seen;
+    uint32_t ends_noted;
     double end_time;
     uint64_t end_bytes, end_blocks, end_events;
     struct vector end; /* struct end_entry */
@@ -215,6 +219,8 @@ bool process_has_ended(const struct process *process);
 
 /* Reads what the process's stream has, when it has one; words that are new in its ring. */
 uint64_t process_receive(struct process *process, uint64_t words);
+/* No more words than these have come over its socket and were not received yet; 0 without one. */
+uint64_t process_waiting(const struct process *process);
 
 /* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
  * counts it in blocks_made. */
@@ -252,6 +258,10 @@ static inline bool process_keeps_history(struct run *run, struct process *proces
     return history->kept;
 }
 
+/* Is a look at a file, or what costs as much as several, within what the process may ask for? When
+ * not it is counted. */
+bool process_may_look(struct process *process, unsigned looks);
+
 /* The thread in a slot, made when it was never announced; null when memory is short. */
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);
 /* A slot has a new owner. */
@@ -259,7 +269,9 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
 /* Makes room for `levels` levels. */
 bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels);
 
-/* Notes the composition of the heap as that at the end of the program's own code. */
+/* Notes the composition of the heap as that at the end of the program's own code: the last time
+ * counts, as an interpreter may begin and end again. It costs a look at every counter, so who says
+ * it time and again must have something happen between. */
 void process_note_end(struct run *run, struct process *process);
 
 #endif

@@ -239,7 +239,12 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
     const struct timespec *latest = module ? &module->changed : NULL;
     if (module && strcmp(module->path, file->path) == 0)
         return true;
+    if (writer->source_bytes >= SOURCE_BYTES_ALL_MAX) {
+        writer->sources_left_out++;
+        return true;
+    }
     void *packed = source_read(file->root, file->path, latest, &packed_bytes, &bytes);
+    writer->source_bytes += packed ? bytes : 0;
     bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
                                (sqlite3_uint64)packed_bytes);
     free(packed);

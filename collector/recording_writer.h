@@ -55,6 +55,8 @@ struct recording_writer {
     uint32_t files, codes, locations, nodes;
     struct vector modules; /* struct written_module, by the module's number */
     uint32_t module_count;
+    uint64_t source_bytes;
+    uint32_t sources_left_out; /* files whose text there was no room for */
     uint64_t peak_epoch;
     bool has_peak;
 };

@@ -470,6 +470,11 @@ static const char *describe_trouble(const struct session *session, char *text, s
                  session->beyond, PROCESSES_MAX);
         return text;
     }
+    if (session->lost == 0 && session->writer.sources_left_out) {
+        snprintf(text, size, "the source of %u files is left out: there was too much of it",
+                 session->writer.sources_left_out);
+        return text;
+    }
     if (session->lost == 0)
         return NULL;
     snprintf(text, size, "%llu events were lost", (unsigned long long)session->lost);

@@ -9,6 +9,8 @@
 
 /* No longer file is stored. */
 #define SOURCE_BYTES_MAX ((size_t)8 << 20)
+/* Nor any when the run has so much: what programs are made of is a tenth of it. */
+#define SOURCE_BYTES_ALL_MAX (UINT64_C(1) << 30)
 
 /* The text of the regular file `path` as seen from the folder `root` (root_file.h), compressed with
  * zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no regular file, too

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "vector.h"
 
 struct node {
@@ -28,7 +29,9 @@ struct stack_tree {
     struct vector nodes; /* struct node */
     struct vector slots; /* struct node_slot, open addressing */
     unsigned log2_slots;
-    uint32_t count; /* nodes, including 0 */
+    struct hash_seed seed;
+    uint64_t wasted; /* on long look-ups (hash.h) */
+    uint32_t count;  /* nodes, including 0 */
 };
 
 bool stack_tree_init(struct stack_tree *tree);

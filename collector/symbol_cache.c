@@ -12,15 +12,14 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "index.h"
 #include "root_file.h"
 #include "varint.h"
 
 #define MAGIC          "HLNAMES1"
 #define DATA_BYTES_MAX ((size_t)32 << 20)
 #define FILE_BYTES_MAX ((size_t)16 << 20)
-#define SEED_IDENTITY  17
-#define SEED_CHECK     19
+#define START_IDENTITY 17
+#define START_CHECK    19
 
 struct cache_header {
     char magic[8];
@@ -29,6 +28,30 @@ struct cache_header {
     uint32_t count;
     uint32_t has_dwarf;
 };
+
+static uint64_t mix(uint64_t number)
+{
+    number ^= number >> 32;
+    number *= UINT64_C(0xd6e8feb86659fd93);
+    number ^= number >> 32;
+    number *= UINT64_C(0xd6e8feb86659fd93);
+    return number ^ number >> 32;
+}
+
+/* The same in every run, where tables have secrets (hash.h): what is read here was written by the
+ * own user, and only damage is to be found. */
+static uint64_t hash_fixed(uint64_t start, const void *data, size_t bytes)
+{
+    const unsigned char *at = data;
+    uint64_t hash = mix(start ^ bytes), word;
+    for (; bytes >= sizeof word; bytes -= sizeof word, at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        hash = mix(hash ^ word) + UINT64_C(0x9e3779b97f4a7c15);
+    }
+    word = 0;
+    memcpy(&word, at, bytes);
+    return mix(hash ^ word);
+}
 
 char *symbol_cache_folder(void)
 {
@@ -46,9 +69,9 @@ char *symbol_cache_folder(void)
 static uint64_t identity_of(const struct native_module *module)
 {
     const struct build_id *id = &module->facts.build_id;
-    uint64_t hash = hash_bytes(SEED_IDENTITY, HEAPLINE_VERSION, strlen(HEAPLINE_VERSION));
-    hash = hash_bytes(hash, id->bytes, id->size);
-    return hash_bytes(hash, &module->size, sizeof module->size);
+    uint64_t hash = hash_fixed(START_IDENTITY, HEAPLINE_VERSION, strlen(HEAPLINE_VERSION));
+    hash = hash_fixed(hash, id->bytes, id->size);
+    return hash_fixed(hash, &module->size, sizeof module->size);
 }
 
 /* FOLDER/BUILDID with an ending; null when the module has no build-id. */
@@ -80,7 +103,7 @@ static uint8_t *unpack(const uint8_t *file, size_t bytes, const struct native_mo
     if (data &&
         ZSTD_decompress(data, header->bytes, file + sizeof *header, bytes - sizeof *header) ==
             header->bytes &&
-        hash_bytes(SEED_CHECK, data, header->bytes) == header->check)
+        hash_fixed(START_CHECK, data, header->bytes) == header->check)
         return data;
     free(data);
     return NULL;
@@ -202,7 +225,7 @@ void symbol_cache_write(struct symbol_cache_writer *writer, const char *folder,
 {
     const uint8_t *data = writer->data.data;
     struct cache_header header = {.identity = identity_of(module),
-                                  .check = hash_bytes(SEED_CHECK, data, writer->bytes),
+                                  .check = hash_fixed(START_CHECK, data, writer->bytes),
                                   .bytes = writer->bytes,
                                   .count = writer->count,
                                   .has_dwarf = has_dwarf};

@@ -1,8 +1,9 @@
 /*
  * Large arrays that grow without copying: anonymous mappings extended by mremap.
  *
- * Elements are zero-filled when they come to be. Pointers into the array are void after a growth.
- * One thread at a time.
+ * Elements are zero-filled when they come to be. Pointers into the array are void after a growth: a
+ * build with sanitizers (HEAPLINE_VECTORS_MOVE) has vectors that move whenever they grow, and that
+ * grow all the time. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_VECTOR_H
 #define HEAPLINE_COLLECTOR_VECTOR_H

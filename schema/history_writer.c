@@ -33,6 +33,7 @@ bool history_writer_init(struct history_writer *writer)
         .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
         .slots = calloc(HISTORY_SLOTS_MAX, sizeof *writer->slots),
         .slot_mask = SLOTS_AT_FIRST - 1,
+        .seed = hash_seed_new(),
         .marks.data = malloc(HISTORY_MARKS_MAX * MARK_BYTES_MAX),
         .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
         .exceptions.data = malloc(HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX),
@@ -147,7 +148,7 @@ static void grow_slots(struct history_writer *writer)
     writer->slot_mask = 2 * writer->slot_mask + 1;
     for (uint32_t i = 0; i < writer->pair_count; i++) {
         const struct history_pair *pair = &writer->pairs[i];
-        uint32_t slot = history_slot(pair->counter, pair->size) & writer->slot_mask;
+        uint32_t slot = history_slot(writer, pair->counter, pair->size);
         while (writer->slots[slot])
             slot = (slot + 1) & writer->slot_mask;
         writer->slots[slot] = i + 1;

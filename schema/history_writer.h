@@ -7,6 +7,7 @@
 #ifndef HEAPLINE_SCHEMA_HISTORY_WRITER_H
 #define HEAPLINE_SCHEMA_HISTORY_WRITER_H
 
+#include "hash.h"
 #include "history.h"
 #include "varint.h"
 
@@ -37,6 +38,7 @@ struct history_writer {
     uint16_t *pair_of;               /* by block of the chunk */
     uint32_t *slots;                 /* hash table: pair + 1, 0: free */
     uint32_t slot_mask;              /* it grows in its place */
+    struct hash_seed seed;           /* of the table */
     uint32_t *slot_of;               /* by pair */
     struct history_bytes marks, events, exceptions;
 };
@@ -95,10 +97,10 @@ static inline void history_count_event(struct history_writer *writer)
     writer->mark_count++;
 }
 
-static inline uint32_t history_slot(uint32_t counter, uint64_t size)
+static inline uint32_t history_slot(const struct history_writer *writer, uint32_t counter,
+                                    uint64_t size)
 {
-    uint64_t key = (uint64_t)counter << 32 ^ size;
-    return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+    return (uint32_t)hash_number(&writer->seed, (uint64_t)counter << 32 ^ size) & writer->slot_mask;
 }
 
 /* Makes the pair, whose place is the free slot. */
@@ -108,7 +110,7 @@ uint32_t history_new_pair(struct history_writer *writer, uint32_t counter, uint6
 /* The pair's number, made when new. */
 static inline uint32_t history_pair(struct history_writer *writer, uint32_t counter, uint64_t size)
 {
-    uint32_t slot = history_slot(counter, size) & writer->slot_mask, number;
+    uint32_t slot = history_slot(writer, counter, size), number;
     for (; (number = writer->slots[slot]); slot = (slot + 1) & writer->slot_mask) {
         const struct history_pair *pair = &writer->pairs[number - 1];
         if (pair->counter == counter && pair->size == size)

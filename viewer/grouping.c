@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "wire.h"
 #include "viewer/cleanup.h"
 #include "viewer/memory.h"
@@ -164,12 +165,12 @@ static void grouping_sort(struct grouping *grouping, size_t thing_count, compare
 }
 
 /* The smallest node with this parent and line; NO_KEY marks free places. */
-static uint32_t *stack_place(uint32_t *places, size_t mask, const struct grouping *grouping,
-                             uint32_t parent, uint32_t line)
+static uint32_t *stack_place(uint32_t *places, size_t mask, const struct hash_seed *seed,
+                             const struct grouping *grouping, uint32_t parent, uint32_t line)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
-    uint64_t hash = ((uint64_t)parent << 32 | line) * UINT64_C(0x9e3779b97f4a7c15);
-    for (size_t at = (hash >> 32) & mask;; at = (at + 1) & mask) {
+    uint64_t hash = hash_number(seed, (uint64_t)parent << 32 | line);
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
         uint32_t node = places[at];
         if (node == NO_KEY || (grouping->keys[stacks->parent[node]] == parent &&
                                grouping->line_keys[stacks->location[node]] == line))
@@ -186,6 +187,7 @@ static void grouping_init_stacks(struct grouping *grouping, compare_things *comp
     free(lines.members);
     grouping->key_count = (uint32_t)stacks->count;
     grouping->keys = memory_new(stacks->count, sizeof *grouping->keys);
+    const struct hash_seed seed = hash_seed_new();
     size_t capacity = 16;
     while (capacity < stacks->count * 2)
         capacity *= 2;
@@ -193,7 +195,7 @@ static void grouping_init_stacks(struct grouping *grouping, compare_things *comp
     memset(places, 0xff, capacity * sizeof *places);
     for (uint32_t node = 1; node < stacks->count; node++) {
         uint32_t *place =
-            stack_place(places, capacity - 1, grouping, grouping->keys[stacks->parent[node]],
+            stack_place(places, capacity - 1, &seed, grouping, grouping->keys[stacks->parent[node]],
                         grouping->line_keys[stacks->location[node]]);
         if (*place == NO_KEY)
             *place = node;

@@ -37,13 +37,17 @@ class Daemon:
         listens = [self.await_event("listens")["address"] for _ in listen]
         self.tcp = next((address for address in listens if address.startswith("tcp:")), None)
 
-    def next_event(self):
-        line = self.process.stderr.readline()
-        assert line.startswith("heaplined: level="), (line, self.seen)
-        fields = dict(
+    @staticmethod
+    def fields_of(line):
+        return dict(
             (key, quoted[1:-1] if quoted.startswith('"') else quoted)
             for key, quoted in re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line)
         )
+
+    def next_event(self):
+        line = self.process.stderr.readline()
+        assert line.startswith("heaplined: level="), (line, self.seen)
+        fields = self.fields_of(line)
         self.seen.append(fields)
         return fields
 
@@ -62,9 +66,9 @@ class Daemon:
     def recordings(self):
         return sorted(self.folder.glob("*.heapline"))
 
-    def dial(self):
+    def dial(self, source=""):
         host, port = self.tcp.removeprefix("tcp:").rsplit(":", 1)
-        connection = socket.create_connection((host, int(port)))
+        connection = socket.create_connection((host, int(port)), source_address=(source, 0))
         connection.settimeout(harness.TIME_LIMIT)
         return contextlib.closing(connection)
 
@@ -533,6 +537,27 @@ def test_hellos_that_are_none(daemon, said, verdict, reason):
         assert daemon.await_event("refused")["reason"] == "the session's name is no plain name"
     assert daemon.recordings() == []
     daemon.end()
+
+
+def test_guesses_at_the_token(daemon):
+    """Every one is told that it is wrong, and the log speaks of them all in few lines; who knows the
+    token comes in meanwhile, and from where they were made too."""
+    guesses = 300
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(daemon.dial()) for _ in range(guesses)]
+        for number, connection in enumerate(connections):
+            connection.sendall(hello((f"token=guess {number}", "run=0123")))
+        greet(stack.enter_context(daemon.dial(source="127.0.0.2")))
+        for connection in connections:
+            assert welcome_of(connection).verdict == WRONG_TOKEN
+            assert is_closed(connection)
+        greet(stack.enter_context(daemon.dial()))
+    daemon.await_event("run_ends")
+    log = daemon.seen + [daemon.fields_of(line) for line in daemon.end().splitlines()]
+    lines = [event for event in log if event["event"] == "dropped"]
+    assert {event["reason"] for event in lines} <= {"wrong token", "too many wrong tokens"}
+    more = [int(event["count"]) for event in log if event["event"] == "dropped_more"]
+    assert len(lines) < guesses / 2 and len(lines) + sum(more) == guesses
 
 
 @pytest.mark.parametrize(

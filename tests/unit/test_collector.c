@@ -317,6 +317,108 @@ static void test_hostile_words_are_counted(void **state)
     assert_int_equal(process->sums.allocations, 1);
 }
 
+static void put_mark(struct stream *stream, enum wire_mark mark, uint64_t value)
+{
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT | value);
+}
+
+/* Noting the end costs a look at every counter. An interpreter may begin and end again. */
+static void test_ends_that_nothing_lies_between(void **state)
+{
+    struct stream *stream = fresh(state);
+    for (uint64_t i = 0; i < 200; i++) /* size classes by threads: so many counters */
+        stream_allocation(stream, (unsigned)i, 0x1000 + i * 16, 8);
+    for (int i = 0; i < 64; i++)
+        put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 0);
+    stream_free(stream, 0x1000);
+    put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(stream->process->end_blocks, 200);
+    for (int i = 0; i < 200; i++)
+        stream_free(stream, 0x7000);
+    for (uint64_t i = 0; i < 200; i++)
+        stream_allocation(stream, 0, 0x10000 + i * 16, 8);
+    put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(stream->process->end_blocks, 399);
+}
+
+static void announce(struct stream *stream, uint32_t slot, uint32_t tid)
+{
+    stream_put(stream, wire_first(WIRE_THREAD) | (uint64_t)slot << WIRE_THREAD_SLOT_SHIFT | tid);
+    if (stream->position % 1024 == 0)
+        stream_decode(stream);
+}
+
+/* A name is read from /proc: who has had enough of that gets threads without names. */
+static void test_names_of_more_threads_than_any_program_has(void **state)
+{
+    struct stream *stream = fresh(state);
+    const struct process *process = stream->process;
+    stream->process->looks.used = ALLOWANCE_FIRST - 10;
+    for (uint32_t i = 0; i < 20; i++)
+        announce(stream, 1, i % 2 ? (uint32_t)getpid() : (uint32_t)getpid() + 1000000);
+    stream_decode(stream);
+    const struct thread_row *rows = process->threads.data;
+    assert_int_equal(process->threads_count, 20);
+    assert_true(rows[1].name[0]);
+    assert_false(rows[19].name[0]);
+    assert_int_equal(process->damaged, 10);
+    stream->process->now += 1; /* another second has gone by */
+    announce(stream, 1, 0x7fffffff);
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 10);
+}
+
+/* Nor is a relative name of a file looked for. */
+static void test_files_of_more_codes_than_any_program_has(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "relative.py", "f", 1);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 0);
+    stream->process->looks.used = ALLOWANCE_FIRST;
+    stream_code(stream, 3, "relative.py", "g", 1);
+    stream_code(stream, 4, "/absolute.py", "h", 1);
+    stream_decode(stream);
+    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(stream->run.codes.code_count, 4);
+}
+
+/* To bring back what a failed unmapping had taken costs as much as there is of it. */
+static void test_unmappings_that_fail_all_the_time(void **state)
+{
+    struct stream *stream = fresh(state);
+    enum { PIECES = 1000 };
+    for (uint64_t i = 0; i < PIECES; i++)
+        stream_map(stream, 0, 0x100000 + i * 0x1000, 0x1000);
+    stream_decode(stream);
+    uint64_t rounds = 0;
+    while (stream->process->damaged == 0 && rounds < 2000) {
+        stream_unmap(stream, 0, 0x100000, PIECES * 0x1000);
+        stream_unmap_failed(stream, 0, 0x100000, PIECES * 0x1000);
+        stream_decode(stream);
+        rounds++;
+    }
+    assert_int_equal(rounds, (1 << 20) / PIECES + 1);
+    assert_int_equal(stream->process->sums.blocks, 0);
+    stream_check_sums(stream);
+    /* A few pieces may fail for ever. */
+    stream_map(stream, 0, 0x100000, 0x1000);
+    stream->process->damaged = 0;
+    for (int i = 0; i < 2000; i++) {
+        stream_unmap(stream, 0, 0x100000, 0x1000);
+        stream_unmap_failed(stream, 0, 0x100000, 0x1000);
+        stream_decode(stream);
+    }
+    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->sums.blocks, 1);
+}
+
 static void test_hole_is_skipped(void **state)
 {
     struct stream *stream = fresh(state);
@@ -687,6 +789,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ends_that_nothing_lies_between, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_of_more_threads_than_any_program_has, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_files_of_more_codes_than_any_program_has, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_unmappings_that_fail_all_the_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hole_is_skipped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_waiting_writer_is_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_waiting_writers_are_woken, set_up, tear_down),

@@ -330,6 +330,34 @@ static void test_last_words(void **state)
     assert_int_equal(fixture->drain.run->peak.left_count, 1);
 }
 
+/* Somebody writes on into a ring while it is read to its end: what stood in it when that began is
+ * read, and no more. */
+static void test_the_end_is_where_it_stands(void **state)
+{
+    struct fixture *fixture = *state;
+    struct process *process = fixture->processes[0];
+    allocate(fixture, 0, 0x10, 100);
+    stream_publish(&fixture->streams[0]);
+    uint64_t published = fixture->streams[0].position;
+    allocate(fixture, 0, 0x20, 100); /* its words are there, and not published by the head */
+    drain_to_end(&fixture->drain, process, true);
+    assert_int_equal(process->position, published);
+    assert_int_equal(process->sums.allocations, 1);
+}
+
+/* A head that cannot be is no reason to read more than the ring holds. */
+static void test_the_end_of_a_head_that_lies(void **state)
+{
+    struct fixture *fixture = *state;
+    struct process *process = fixture->processes[0];
+    uint64_t capacity = UINT64_C(1) << process->log2_words;
+    while (fixture->streams[0].position < capacity)
+        deallocate(fixture, 0, 0x10);
+    atomic_store(&process->control->head, UINT64_MAX);
+    drain_to_end(&fixture->drain, process, false);
+    assert_int_equal(process->position, capacity);
+}
+
 /* Who comes later was not there. */
 static void test_a_late_process(void **state)
 {
@@ -459,6 +487,8 @@ int main(void)
         TEST(test_holes_and_lies),
         TEST(test_relay),
         TEST(test_last_words),
+        TEST(test_the_end_is_where_it_stands),
+        TEST(test_the_end_of_a_head_that_lies),
         TEST(test_a_late_process),
         TEST(test_a_failed_realloc_between),
         TEST(test_random_against_model),

@@ -439,6 +439,57 @@ static void test_chains_that_are_none(void **state)
     stream_deinit(&stream);
 }
 
+/* --- modules --- */
+
+#define MODULES   2200u
+#define MODULE_AT UINT64_C(0x10000)
+
+static void send_module(struct stream *stream, uint64_t start, uint64_t bytes)
+{
+    stream_put(stream, wire_first(WIRE_MODULE)); /* code without a file */
+    stream_put(stream, start);
+    stream_put(stream, start + bytes);
+    stream_put(stream, start);
+    if (stream->position % 1024 < 8)
+        stream_decode(stream);
+}
+
+static void test_modules_beyond_the_allowance(void **state)
+{
+    (void)state;
+    struct stream stream;
+    stream_init(&stream, RING_LOG2, true);
+    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
+    send_module(&stream, MODULE_AT, MODULE_AT);
+    send_module(&stream, 2 * MODULE_AT, MODULE_AT);
+    stream_decode(&stream);
+    assert_int_equal(stream.process->damaged, 1);
+    assert_int_equal(stream.process->modules.count, 1);
+    send_module(&stream, MODULE_AT, MODULE_AT); /* what stood there is void all the same */
+    stream_decode(&stream);
+    assert_int_equal(stream.process->damaged, 2);
+    assert_int_equal(stream.process->modules.count, 0);
+    stream_deinit(&stream);
+}
+
+static void test_more_modules_than_there_was_room_for(void **state)
+{
+    (void)state;
+    struct stream stream;
+    stream_init(&stream, RING_LOG2, true);
+    const struct native_ranges *ranges = &stream.process->modules;
+    for (uint64_t i = 0; i < MODULES; i++)
+        send_module(&stream, (i + 1) * MODULE_AT, MODULE_AT);
+    stream_decode(&stream);
+    assert_int_equal(ranges->count, MODULES);
+    for (uint64_t i = 0; i < MODULES; i++)
+        assert_int_equal(((struct native_range *)ranges->list.data)[i].start, (i + 1) * MODULE_AT);
+    send_module(&stream, MODULE_AT + 1, (MODULES - 1) * MODULE_AT); /* over all of them */
+    stream_decode(&stream);
+    assert_int_equal(ranges->count, 1);
+    stream_deinit(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +500,8 @@ int main(void)
         cmocka_unit_test(test_truncated_python_hides_native_loops),
         cmocka_unit_test(test_random_changes_against_plain_merging),
         cmocka_unit_test(test_chains_that_are_none),
+        cmocka_unit_test(test_more_modules_than_there_was_room_for),
+        cmocka_unit_test(test_modules_beyond_the_allowance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

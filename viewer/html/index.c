@@ -21,8 +21,7 @@ void index_deinit(struct index *index)
 /* Where the key is, or would be. */
 static size_t index_place(const struct index *index, uint64_t key)
 {
-    uint64_t hash = key * UINT64_C(0x9e3779b97f4a7c15);
-    size_t at = (hash >> 20 ^ hash >> 44) & (index->capacity - 1);
+    size_t at = hash_number(&index->seed, key) & (index->capacity - 1);
     while (index->keys[at] != key && index->keys[at] != FREE)
         at = (at + 1) & (index->capacity - 1);
     return at;
@@ -31,6 +30,7 @@ static size_t index_place(const struct index *index, uint64_t key)
 static void index_grow(struct index *index)
 {
     struct index old = *index;
+    index->seed = hash_seed_new();
     index->capacity = old.capacity ? old.capacity * 2 : CAPACITY_FIRST;
     index->keys = memory_resize(NULL, index->capacity, sizeof *index->keys);
     index->values = memory_resize(NULL, index->capacity, sizeof *index->values);

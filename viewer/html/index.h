@@ -8,10 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
+
 struct index {
     uint64_t *keys;
     uint32_t *values;
     size_t count, capacity;
+    struct hash_seed seed;
 };
 
 /* Zeroed memory is an empty map. */
