@@ -353,7 +353,7 @@ static void test_the_end_of_a_head_that_lies(void **state)
     uint64_t capacity = UINT64_C(1) << process->log2_words;
     while (fixture->streams[0].position < capacity)
         deallocate(fixture, 0, 0x10);
-    atomic_store(&process->control->head, UINT64_MAX);
+    atomic_store(&process->writers->head, UINT64_MAX);
     drain_to_end(&fixture->drain, process, false);
     assert_int_equal(process->position, capacity);
 }
