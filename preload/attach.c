@@ -184,7 +184,7 @@ static void *map_part(int descriptor, int protection, size_t *bytes)
 
 static bool map_ring(const int parts[RING_PARTS])
 {
-    size_t reader_bytes, bytes;
+    size_t reader_bytes = 0, bytes = 0;
     void *reader = map_part(parts[RING_READER], PROT_READ, &reader_bytes);
     void *writers = map_part(parts[RING_WRITERS], PROT_READ | PROT_WRITE, &bytes);
     if (reader && writers && ring_writer_init(reader, writers, bytes))
