@@ -204,6 +204,11 @@ void session_admit(struct session *session, const struct arrival *arrival)
         resume(session, arrival);
         return;
     }
+    if (arrival->hello.carrier == HELLO_RING && !process_can_share_ring()) {
+        arrival_refuse(arrival, WELCOME_STREAM);
+        close(arrival->connection);
+        return;
+    }
     finish_predecessor(session, pid, arrival_place(arrival));
     bool wanted = is_wanted(session, pid);
     if (wanted && session->process_count < PROCESSES_MAX) {

@@ -206,6 +206,13 @@ __attribute__((cold, noinline)) static void count_mapping(struct cursor *cursor,
         cursor->process->damaged++;
 }
 
+/* Sums over many processes must stay numbers that a recording can hold: one that says it has
+ * allocated more than 2^56 bytes does not tell the truth, or runs for ten years. */
+static inline bool can_be_counted(const struct process *process, uint64_t size)
+{
+    return !((size | process->sums.allocated_bytes >> 8) >> 48);
+}
+
 static unsigned on_allocation(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
@@ -216,7 +223,7 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     size = second >> WIRE_SIZE_SHIFT & WIRE_SIZE_MASK;
     if (whole && wide)
         whole = continuation(process, cursor->position + 2, &size);
-    if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || size >> 48) {
+    if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || !can_be_counted(process, size)) {
         process->damaged++;
         return 1;
     }
@@ -489,9 +496,13 @@ static unsigned on_code(struct cursor *cursor, uint64_t first)
 
 static void on_thread(struct cursor *cursor, uint64_t first)
 {
+    uint32_t tid = (uint32_t)(first & WIRE_THREAD_ID_MASK);
+    if (tid > INT32_MAX) {
+        cursor->process->damaged++;
+        return;
+    }
     process_thread_begin(cursor->run, cursor->process,
-                         (uint32_t)(first >> WIRE_THREAD_SLOT_SHIFT & WIRE_THREAD_MASK),
-                         (uint32_t)(first & WIRE_THREAD_ID_MASK));
+                         (uint32_t)(first >> WIRE_THREAD_SLOT_SHIFT & WIRE_THREAD_MASK), tid);
 }
 
 static void on_refused(struct process *process, uint64_t bytes)

@@ -193,8 +193,11 @@ static uint64_t merge_step(struct merge *merge, struct run *run)
     struct process *process = merge_take(merge, &next_ns);
     uint64_t left = process->cut - process->position;
     uint64_t words = decode_ring(run, process, left < STEP_WORDS ? left : STEP_WORDS, next_ns);
-    process->stuck_since_ns = 0;
-    merge_add(merge, run, process);
+    /* A writer that takes back or changes what was looked at has had its turn. */
+    if (words) {
+        process->stuck_since_ns = 0;
+        merge_add(merge, run, process);
+    }
     return words;
 }
 
@@ -251,6 +254,15 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
     return read;
 }
 
+/* Up to the cut, which is not moved: others may have the memory still, and go on writing. */
+static void read_alone(struct run *run, struct process *process, bool skips_holes)
+{
+    while (process->position < process->cut &&
+           (decode_ring(run, process, process->cut - process->position, DECODE_ALL) ||
+            (skips_holes && decode_skip_hole(process))))
+        ;
+}
+
 void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
 {
     struct merge merge;
@@ -262,24 +274,16 @@ void drain_to_now(struct drain *drain, struct process *const *processes, unsigne
     set_processes(drain, NULL, 0);
 }
 
-/* Reads a ring as far as it is written now. Whoever writes on, and be it into the ring of a dead
- * process, gets no further. */
-static void read_ring(struct drain *drain, struct process *process, bool lives_on)
-{
-    cut(process);
-    while (process->position < process->cut &&
-           (decode_ring(drain->run, process, process->cut - process->position, DECODE_ALL) ||
-            (!lives_on && decode_skip_hole(process))))
-        ;
-}
-
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
 {
     uint64_t waiting = process_waiting(process), received;
     do {
         received = process_receive(process, waiting < ROUND_WORDS ? waiting : ROUND_WORDS);
         waiting -= received < waiting ? received : waiting;
-        read_ring(drain, process, lives_on);
+        cut(process);
+        read_alone(drain->run, process, !lives_on);
     } while (received);
+    /* A head that cannot be. */
+    process->damaged += !lives_on && atomic_load(&process->writers->head) != process->position;
     run_peak_leave(drain->run, process);
 }

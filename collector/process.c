@@ -116,6 +116,17 @@ static int share(void *place, size_t bytes, const char *name, int seals)
     return -1;
 }
 
+bool process_can_share_ring(void)
+{
+    static enum { UNKNOWN, NO, YES } answer;
+    int trial = answer == UNKNOWN ? memfd_create("heapline", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
+    if (trial >= 0) {
+        answer = fcntl(trial, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0 ? YES : NO;
+        close(trial);
+    }
+    return answer != NO;
+}
+
 static bool share_ring(const struct process *process, int parts[RING_PARTS])
 {
     parts[RING_READER] =

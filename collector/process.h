@@ -147,6 +147,7 @@ struct process {
     uint64_t
         stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
     uint64_t stuck_head; /* head at that time */
+    bool roused;         /* somebody has ended the reader's last sleep */
 
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
     struct vector threads; /* struct thread_row, in order of appearance */
@@ -204,6 +205,9 @@ struct process_plan {
     uint64_t patience_ns;
 };
 
+/* Can a ring be shared so that the program cannot write the reader's page? Linux can from 5.1 on;
+ * what imitates it may not, and streams are left then. */
+bool process_can_share_ring(void);
 /* Makes a process with a fresh ring, whose descriptors are the caller's to close. With a stream
  * there are none (-1), and the arrival's connection is taken over. Null when memory or descriptors
  * are short. */
@@ -216,6 +220,14 @@ struct process *process_free(struct process *process);
 
 /* Has it ended, or, where that cannot be seen, closed its stream? */
 bool process_has_ended(const struct process *process);
+
+/* Events that are not in the recording, as far as is known. What the writers say of it is believed
+ * only so far that it can be added up. */
+static inline uint64_t process_lost(const struct process *process)
+{
+    uint64_t dropped = atomic_load(&process->writers->dropped), most = UINT64_C(1) << 40;
+    return process->damaged + (dropped < most ? dropped : most);
+}
 
 /* Reads what the process's stream has, when it has one; words that are new in its ring. */
 uint64_t process_receive(struct process *process, uint64_t words);

@@ -547,7 +547,6 @@ static bool write_process(struct recording_writer *writer, const struct process 
     const struct ending *ending = &process->ending;
     char python[32];
     version_text(process->python_version, python, sizeof python);
-    uint64_t lost = process->damaged + atomic_load(&process->writers->dropped);
     return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->number),
                INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
                process->command, process->directory, process->python_version ? python : NULL,
@@ -561,7 +560,7 @@ static bool write_process(struct recording_writer *writer, const struct process 
                INTEGER(seen ? process->end_events : sums->events), INTEGER(seen),
                INTEGER(sums->bytes), INTEGER(sums->blocks), INTEGER(sums->allocations),
                INTEGER(sums->frees), INTEGER(sums->allocated_bytes), INTEGER(sums->events),
-               INTEGER(process->unmatched_frees), INTEGER(lost));
+               INTEGER(process->unmatched_frees), INTEGER(process_lost(process)));
 }
 
 static bool write_ending(struct recording_writer *writer, const struct process *process)

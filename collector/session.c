@@ -133,7 +133,7 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     if (process->stream && !process->stream->problem && process->stream->have && !lives_on)
         process->damaged++; /* killed, or had given up, in the middle of a frame */
-    session->lost += process->damaged + atomic_load(&process->writers->dropped);
+    session->lost += process_lost(process);
     session->abandoned |= atomic_load(&process->writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
     process_free(process);
@@ -160,16 +160,18 @@ static void close_processes(struct session *session)
  */
 
 /* Sleeps, but not on when the only process's writers have filled half of its ring. `idle`: there
- * was nothing to read. */
+ * was nothing to read. A writer that wakes it for nothing does so once and not without end. */
 static void sleep_on_ring(struct process *process, uint64_t sleep_ns, bool idle)
 {
     struct ring_writers_page *writers = process->writers;
     atomic_store(&writers->reader_sleeps, 1);
     bool awaited =
         atomic_load(&writers->writers_wait) && atomic_load(&writers->head) != process->position;
-    if (idle || !awaited)
+    if (idle && process->roused)
+        nanosleep(&(struct timespec){.tv_nsec = (long)(awaited ? SLEEP_STUCK_NS : sleep_ns)}, NULL);
+    else if (idle || !awaited)
         futex_wait(&writers->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
-    atomic_store(&writers->reader_sleeps, 0);
+    process->roused = atomic_exchange(&writers->reader_sleeps, 0) == 0;
 }
 
 static bool is_deserted(const struct session *session)

@@ -4,10 +4,12 @@
  * The process connects, sends one struct hello with its details behind it, and waits for one struct
  * welcome. What comes then depends on the carrier:
  *   ring    the welcome carries two memfds (SCM_RIGHTS, in one message), the reader's page and the
- *           writers' memory, see ring.h, and the process closes the socket: nothing stays open.
- * Only over a Unix socket. stream  the socket stays open and the words of wire.h go over it in
- * frames. The collector may send a second welcome, a farewell: nothing more will be read, and its
- * verdict says why. A process that finds its socket closed or replaced, by the program itself,
+ *           writers' memory, see ring.h, and the process closes the socket: nothing stays open
+ *           (only over a Unix socket)
+ *   stream  the socket stays open and the words of wire.h go over it in frames
+ *
+ * On a stream the collector may send a second welcome, a farewell: nothing more will be read, and
+ * its verdict says why. A process that finds its socket closed or replaced, by the program itself,
  * connects again and says which stream it goes on with.
  *
  * `heapline run --daemon` says the same hello with HELLO_RUN; the answer to it is a control message

@@ -333,6 +333,18 @@ def test_no_memory_for_a_ring_in_the_program(daemon, python, program, faulty, wa
     daemon.end()
 
 
+def test_a_kernel_that_cannot_seal_against_writing(tmp_path, python, program, faulty):
+    """What the program could write is not shared with it: a stream takes the ring's place."""
+    daemon = Daemon(tmp_path, variables=faulty("seal"))
+    source = program(KEEPS)
+    assert run([python.path, source], traced(daemon, "unix"), check=0).err == ""
+    assert daemon.await_event("process_ends")["carrier"] == "stream"
+    daemon.await_event("run_ends")
+    assert is_complete(daemon.recordings()[0])
+    check_keeps(daemon.recordings()[0], source)
+    daemon.end()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_no_memory_for_a_ring_in_the_daemon(tmp_path, python, program, faulty, way):
     daemon = Daemon(tmp_path, variables=faulty("ring"))

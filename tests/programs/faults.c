@@ -4,12 +4,15 @@
  *
  *   short   stream sockets take and give a few bytes at a time
  *   eintr   every third call of a socket is interrupted, without having done anything
- *   ring    there is no memory for what is as large as a ring (a power of two, and one page to
- * three) clock   CLOCK_MONOTONIC jumps by an hour, there and back, with every 50th look
+ *   ring    there is no memory for what is as large as a ring: a power of two and 1 to 3 pages
+ *   seal    memory cannot be sealed against writing in the future
+ *   clock   CLOCK_MONOTONIC jumps by an hour, there and back, with every 50th look
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,11 +31,11 @@
 #define LOOKS    50u
 #define PARTS    8
 
-enum fault { NONE, SHORT, EINTR_OFTEN, RING, CLOCK };
+enum fault { NONE, SHORT, EINTR_OFTEN, RING, SEAL, CLOCK };
 
 static enum fault fault_of(const char *text)
 {
-    static const char *const names[] = {"", "short", "eintr", "ring", "clock"};
+    static const char *const names[] = {"", "short", "eintr", "ring", "seal", "clock"};
     for (int i = 1; text && i <= CLOCK; i++)
         if (strcmp(text, names[i]) == 0)
             return (enum fault)i;
@@ -146,6 +149,33 @@ void *mmap(void *at, size_t length, int protection, int flags, int descriptor, o
 void *mmap64(void *at, size_t length, int protection, int flags, int descriptor, off_t offset)
 {
     return mmap(at, length, protection, flags, descriptor, offset);
+}
+
+static int control(int descriptor, int command, long argument)
+{
+    if (chosen == SEAL && command == F_ADD_SEALS && argument & F_SEAL_FUTURE_WRITE) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_fcntl, descriptor, command, argument);
+}
+
+int fcntl(int descriptor, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return control(descriptor, command, argument);
+}
+
+int fcntl64(int descriptor, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return control(descriptor, command, argument);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)
