@@ -9,8 +9,8 @@
  * memory back that they have for their work.
  *
  * It ends when `heapline run` says that its command has ended, or when run is gone and the last
- * traced process has ended, or at SIGTERM. Rings still open are closed then, and their processes go
- * on untraced.
+ * traced process has ended; a session of the daemon also at SIGTERM. Rings still open are closed
+ * then, and their processes go on untraced.
  */
 #include "session.h"
 
@@ -567,10 +567,13 @@ static void end(struct session *session)
     free(session);
 }
 
-/* SIGTERM comes while the session waits, and at no other time: it must not wait on behind it. */
+/* SIGTERM comes while the session waits, and at no other time: it must not wait on behind it. Only
+ * the daemon tells a session its end so; a private one ends with its command, and what is sent to
+ * every process of a service must not end it before that. */
 static void set_signals(struct session *session)
 {
-    struct sigaction action = {.sa_handler = note_termination};
+    bool is_private = session->options->handover < 0;
+    struct sigaction action = {.sa_handler = is_private ? SIG_IGN : note_termination};
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);

@@ -26,6 +26,7 @@
 #include "viewer/run/name.h"
 #include "viewer/run/summary.h"
 #include "viewer/run/supervise.h"
+#include "viewer/run/witness.h"
 #include "viewer/version.h"
 
 /* More levels than a recorded stack can have. */
@@ -222,6 +223,7 @@ struct run {
     char address[ADDRESS_TEXT_MAX + 1];
     char command_address[ADDRESS_TEXT_MAX + 1]; /* the same, as the command is told */
     struct command command;
+    struct witness witnesses[WITNESS_PLACES];
     struct collector collector;
 };
 
@@ -235,6 +237,12 @@ static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bo
         return true;
     run_fail("the address of the daemon is too long: %s", address);
     return false;
+}
+
+static void dismiss_witnesses(struct run *run)
+{
+    for (int place = 0; place < WITNESS_PLACES; place++)
+        witness_stop(&run->witnesses[place]);
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
@@ -263,6 +271,8 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
     };
     if (!command_fork(&run->command, &plan))
         return false;
+    for (int place = 0; place < WITNESS_PLACES; place++)
+        witness_start(&run->witnesses[place], (enum witness_place)place, request->command);
     if (request->daemon)
         *name = name_program(request->command);
     else if (!request->output)
@@ -289,6 +299,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
             request->output = run->collector.file;
         return true;
     }
+    dismiss_witnesses(run);
     command_cancel(&run->command);
     return false;
 }
@@ -297,6 +308,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
 static int run_undo(struct run *run, const struct run_request *request, int number)
 {
     int status = number == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
+    dismiss_witnesses(run);
     collector_undo(&run->collector, &run->signals);
     run_fail("cannot run '%s': %s", request->command[0], strerror(number));
     return status;
@@ -352,7 +364,8 @@ int command_run(char **arguments)
     int number = command_execute(&run.command);
     if (number)
         return run_undo(&run, &request, number);
-    int wait_status = supervise(run.command.pid, &run.signals);
+    int wait_status = supervise(run.command.pid, &run.signals, run.witnesses);
+    dismiss_witnesses(&run);
     run_conclude(&run, &request, wait_status);
     die_alike(wait_status);
 }

@@ -2,8 +2,9 @@
  * Starts heaplined, and speaks with it over the control socket.
  *
  * heaplined gets a session of its own, so that neither Ctrl-C nor the terminal's end reaches it;
- * only stderr, the listening socket and its end of the control pair of our descriptors; and default
- * signals. If it cannot be executed the child says so itself, as heaplined would.
+ * only stderr, the listening socket and its end of the control pair of our descriptors; and ignores
+ * all signals but those of faults: what is sent to every process of a service must not end it
+ * before the command. If it cannot be executed the child says so itself, as heaplined would.
  *
  * Waiting is bounded: READY_PATIENCE for the file to be made, FINISH_PATIENCE for what is left in
  * the rings to be written, STOPPED_PATIENCE for somebody to continue one that is stopped. An
@@ -177,7 +178,7 @@ static _Noreturn void child_run(const struct collector_plan *plan, int listener,
     const char **words = collector_words(plan);
     if (words && place_descriptors(listener, control)) {
         control = CONTROL_DESCRIPTOR;
-        signals_reset();
+        signals_refuse();
         execv(plan->program, (char *const *)(uintptr_t)words);
     }
     char text[CONTROL_TEXT_MAX];
