@@ -328,11 +328,15 @@ static void run_conclude(struct run *run, const struct run_request *request, int
     switch (collector_finish(&run->collector, &run->signals, wait_status, trouble,
                              request->quiet ? NULL : &progress)) {
     case COLLECTOR_DONE:
-        if (*trouble)
+        if (*trouble && !run->collector.has_told)
             run_say("not everything was recorded: %s", trouble);
         break;
     case COLLECTOR_DIED:
         run_say("the collector ended unexpectedly, the recording is incomplete");
+        break;
+    case COLLECTOR_KILLED:
+        run_say("the collector was killed for want of memory (OOM), before the command would have "
+                "been; the recording is incomplete");
         break;
     case COLLECTOR_SILENT:
         run_say("the collector (process %d) is still writing %s; look at it later",
