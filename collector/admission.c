@@ -216,7 +216,7 @@ void session_admit(struct session *session, const struct arrival *arrival)
         return;
     }
     session->beyond += wanted;
-    arrival_refuse(arrival, session->stopped[0] ? WELCOME_LIMIT : WELCOME_DECLINED);
+    arrival_refuse(arrival, session_farewell(session));
     close(arrival->connection);
 }
 

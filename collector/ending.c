@@ -20,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "oom_kills.h"
+#include "memory_cgroup.h"
+#include "own_memory.h"
 #include "proc.h"
 #include "process.h"
 
@@ -44,12 +45,14 @@ struct watched_ending {
     uint32_t process; /* number of its row */
     uint64_t place;   /* of both, see process.place */
     pid_t pid, parent;
-    int status;         /* told by its parent */
-    bool is_told;       /* status is set */
-    bool is_written;    /* its row, without an ending */
-    bool killed;        /* when written: its cgroup counts an OOM kill that nobody else explains */
-    char *oom_file;     /* where its cgroup counts; null: unknown */
-    uint64_t oom_kills; /* those from before it began, and those of other processes */
+    int status;        /* told by its parent */
+    bool is_told;      /* status is set */
+    bool is_written;   /* its row, without an ending */
+    bool killed;       /* when written: its cgroup counts an OOM kill that nobody else explains */
+    bool is_beside_us; /* a limit of its memory is ours, too */
+    uint64_t collector_bytes; /* what we held when it was killed */
+    char *oom_file;           /* where its cgroup counts; null: unknown */
+    uint64_t oom_kills;       /* those from before it began, and those of other processes */
 };
 
 struct ending ending_from_status(int wait_status)
@@ -142,6 +145,15 @@ void endings_deinit(struct endings *endings)
     vector_deinit(&endings->watched);
 }
 
+static bool is_beside_us(const struct process *process)
+{
+    struct memory_limit limit;
+    memory_limit_find(process->local, &limit);
+    bool holds = memory_limit_holds_for(&limit, getpid());
+    memory_limit_deinit(&limit);
+    return holds;
+}
+
 void endings_watch(struct endings *endings, const struct process *process)
 {
     struct watched_ending *before = find(endings, process->place, process->pid);
@@ -154,6 +166,7 @@ void endings_watch(struct endings *endings, const struct process *process)
         .place = process->place,
         .pid = process->pid,
         .parent = process->parent,
+        .is_beside_us = is_beside_us(process),
         .oom_file = oom_kills_file(process->local),
     };
     oom_kills_read(watched.oom_file, &watched.oom_kills);
@@ -232,6 +245,8 @@ void endings_settle(struct endings *endings, struct process *process, const int 
     bool may_be_killed = ending->signal == SIGKILL || !ending_is_known(ending);
     bool killed = ended && may_be_killed && was_oom_kill(watched);
     ending->out_of_memory = killed && ending->signal == SIGKILL;
+    watched->collector_bytes = killed && watched->is_beside_us ? own_memory_bytes() : 0;
+    ending->collector_bytes = ending->out_of_memory ? watched->collector_bytes : 0;
     if (ending->out_of_memory)
         explain_oom_kill(endings, watched->oom_file);
     if (!ended || ending_is_known(ending)) {
@@ -252,6 +267,7 @@ bool endings_take_late(struct endings *endings, uint32_t *process, struct ending
         *process = watched->process;
         *ending = ending_from_status(watched->status);
         ending->out_of_memory = watched->killed && ending->signal == SIGKILL;
+        ending->collector_bytes = ending->out_of_memory ? watched->collector_bytes : 0;
         forget(endings, watched);
         return true;
     }

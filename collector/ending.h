@@ -21,10 +21,11 @@
 struct process;
 
 struct ending {
-    int exit_status;    /* -1: unknown, or killed by a signal */
-    int signal;         /* 0: none */
-    bool core_dumped;   /* false also when unknown */
-    bool out_of_memory; /* the kernel's OOM killer sent the signal; false also when unknown */
+    int exit_status;          /* -1: unknown, or killed by a signal */
+    int signal;               /* 0: none */
+    bool core_dumped;         /* false also when unknown */
+    bool out_of_memory;       /* the kernel's OOM killer sent the signal; false also when unknown */
+    uint64_t collector_bytes; /* what we held then under the same limit, else 0 */
 };
 #define ENDING_UNKNOWN ((struct ending){.exit_status = -1})
 

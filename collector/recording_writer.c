@@ -39,11 +39,11 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?)",
+    [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?, ?)",
     [STORE_SETTING] = "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)",
     [STORE_LATE_STATUS] = "UPDATE process SET exit_status = ?2, signal = ?3 WHERE id = ?1",
-    [STORE_LATE_ENDING] = "UPDATE ending SET core_dumped = ?2, out_of_memory = ?3 "
-                          "WHERE process = ?1",
+    [STORE_LATE_ENDING] = "UPDATE ending SET core_dumped = ?2, out_of_memory = ?3, "
+                          "collector_bytes = ?4 WHERE process = ?1",
     [STORE_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
     [STORE_PEAK] = "INSERT OR REPLACE INTO run_peak VALUES (1, ?, ?, ?)",
     [STORE_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
@@ -566,9 +566,10 @@ static bool write_process(struct recording_writer *writer, const struct process 
 static bool write_ending(struct recording_writer *writer, const struct process *process)
 {
     const struct ending *ending = &process->ending;
-    return put(writer, STORE_ENDING, "iiiii", INTEGER(process->number),
+    return put(writer, STORE_ENDING, "iiiiii", INTEGER(process->number),
                INTEGER(ending->core_dumped), INTEGER(ending->out_of_memory),
-               INTEGER(process->refused), INTEGER(process->most_refused));
+               INTEGER(process->refused), INTEGER(process->most_refused),
+               INTEGER(ending->collector_bytes));
 }
 
 static bool write_settings(struct recording_writer *writer, const struct process *process)
@@ -684,8 +685,8 @@ static bool put_late_ending(struct recording_writer *writer, uint32_t process,
 {
     return put(writer, STORE_LATE_STATUS, "iII", INTEGER(process), (int)(ending->exit_status >= 0),
                INTEGER(ending->exit_status), (int)(ending->signal != 0), INTEGER(ending->signal)) &&
-           put(writer, STORE_LATE_ENDING, "iii", INTEGER(process), INTEGER(ending->core_dumped),
-               INTEGER(ending->out_of_memory));
+           put(writer, STORE_LATE_ENDING, "iiii", INTEGER(process), INTEGER(ending->core_dumped),
+               INTEGER(ending->out_of_memory), INTEGER(ending->collector_bytes));
 }
 
 void recording_put_late_endings(struct recording_writer *writer, struct endings *endings)

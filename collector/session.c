@@ -9,8 +9,10 @@
  * memory back that they have for their work.
  *
  * It ends when `heapline run` says that its command has ended, or when run is gone and the last
- * traced process has ended, or at SIGTERM. Rings still open are closed then, and their processes go
- * on untraced.
+ * traced process has ended; a session of the daemon also at SIGTERM. And it ends early where its
+ * memory is bounded (own_memory.h): a private one then stays at the door until the command has
+ * ended, without the memory, and declines who comes. Rings still open are closed
+ * then, and their processes go on untraced.
  */
 #include "session.h"
 
@@ -76,9 +78,15 @@ static void note_termination(int number)
     terminated = 1;
 }
 
+/* Has it ended early, for a reason of its own that the user has been told? */
+static bool has_said_why(const struct session *session)
+{
+    return session->stopped[0] && session->options->handover < 0;
+}
+
 static void tell_run(struct session *session, uint32_t kind, const char *text)
 {
-    struct control_message message = {.kind = kind};
+    struct control_message message = {.kind = kind, .value = has_said_why(session)};
     snprintf(message.text, sizeof message.text, "%s", text ? text : "");
     if (session->control >= 0)
         TEMP_FAILURE_RETRY(send(session->control, &message, sizeof message, MSG_NOSIGNAL));
@@ -144,11 +152,12 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
 /* Tells all processes that nothing more will be read, then finishes them. */
 static void close_processes(struct session *session)
 {
-    bool stopped = session->stopped[0] != 0;
+    uint32_t farewell = session_farewell(session);
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
-        atomic_store(&process->reader->state, stopped ? RING_STOPPED : RING_CLOSED);
-        process->farewell = stopped ? WELCOME_LIMIT : WELCOME_DECLINED;
+        atomic_store(&process->reader->state,
+                     farewell == WELCOME_LIMIT ? RING_STOPPED : RING_CLOSED);
+        process->farewell = farewell;
     }
     while (session->process_count) {
         unsigned last = session->process_count - 1;
@@ -428,6 +437,12 @@ static void take_rest(struct session *session, uint64_t now)
     session->rests = rests;
 }
 
+static void watch_own_memory(struct session *session, uint64_t now)
+{
+    if (own_share_is_looked_at(&session->share, now))
+        own_share_is_used_up(&session->share, now, session->stopped, sizeof session->stopped);
+}
+
 static void record(struct session *session)
 {
     while (!is_over(session)) {
@@ -442,6 +457,7 @@ static void record(struct session *session)
         write_waiting_history(session);
         recording_put_late_endings(&session->writer, &session->run.endings);
         take_snapshots(session, now);
+        watch_own_memory(session, now);
         take_leave(session, now);
         take_rest(session, now);
     }
@@ -525,10 +541,44 @@ static void log_completion(const struct session *session, const char *trouble)
     log_end();
 }
 
+static void forget(struct session *session)
+{
+    if (!session->forgotten)
+        run_deinit(&session->run);
+    session->forgotten = true;
+}
+
+/* The recording has ended before the command: nobody who comes now is to find that nobody is there.
+ */
+static void keep_the_door(struct session *session)
+{
+    forget(session);
+    malloc_trim(0);
+    while (session->control >= 0 && !session->has_wait_status && !session->undone) {
+        struct pollfd watched[] = {{.fd = session->options->listener, .events = POLLIN},
+                                   {.fd = session->control, .events = POLLIN}};
+        poll(watched, 2, -1);
+        if (watched[0].revents)
+            session_accept(session);
+        if (watched[1].revents)
+            handle_control(session);
+    }
+}
+
+/* A private collector has the user's stderr. The daemon's sessions have its log. */
+static void say_stopped(const struct session *session)
+{
+    if (has_said_why(session))
+        dprintf(STDERR_FILENO,
+                "heapline: the recording ends here, the program goes on untraced: %s\n",
+                session->stopped);
+}
+
 static void complete(struct session *session)
 {
     char text[128];
     session->finishing = true;
+    say_stopped(session);
     turn_away(session);
     await_last_words(session);
     close_processes(session);
@@ -542,6 +592,8 @@ static void complete(struct session *session)
     if (session->undone)
         unlink(session->options->output);
     log_completion(session, trouble);
+    if (has_said_why(session))
+        keep_the_door(session);
     tell_run(session, CONTROL_DONE, trouble);
 }
 
@@ -570,14 +622,18 @@ static bool begin(struct session *session)
 
 static void end(struct session *session)
 {
-    run_deinit(&session->run);
+    forget(session);
+    own_share_deinit(&session->share);
     free(session);
 }
 
-/* SIGTERM comes while the session waits, and at no other time: it must not wait on behind it. */
+/* SIGTERM comes while the session waits, and at no other time: it must not wait on behind it. Only
+ * the daemon tells a session its end so; a private one ends with its command, and what is sent to
+ * every process of a service must not end it before that. */
 static void set_signals(struct session *session)
 {
-    struct sigaction action = {.sa_handler = note_termination};
+    bool is_private = session->options->handover < 0;
+    struct sigaction action = {.sa_handler = is_private ? SIG_IGN : note_termination};
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
@@ -610,6 +666,8 @@ int session_run(const struct session_options *options)
     session->options = options;
     session->control = options->control;
     set_signals(session);
+    own_memory_go_first();
+    own_share_init(&session->share);
     int status = 1;
     bool is_checked = options->handover >= 0; /* by the daemon */
     const char *trouble = options->downloads && !is_checked ? debug_files_download_trouble() : NULL;

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "drain.h"
 #include "handover.h"
+#include "own_memory.h"
 #include "process.h"
 #include "recording_writer.h"
 #include "session.h"
@@ -37,7 +38,9 @@ struct session {
     bool leaving;                    /* the daemon has been asked to send nobody more, */
     bool left;                       /* and has said goodbye, */
     bool handover_closed;            /* or is gone */
-    char stopped[HANDOVER_TEXT_MAX]; /* why the daemon ends the session early, else empty */
+    char stopped[HANDOVER_TEXT_MAX]; /* why the session ends early, else empty */
+    struct own_share share;
+    bool forgotten; /* `run` has been given back */
     int wait_status;
     bool has_wait_status;
     uint32_t beyond; /* processes that were declined because there were too many */
@@ -49,6 +52,14 @@ struct session {
     bool rests; /* there has been no work for some time */
     uint64_t next_snapshot_ns;
 };
+
+/* What processes are told when the session wants no more of them. Of a private one's limit the
+ * collector itself tells the user. */
+static inline uint32_t session_farewell(const struct session *session)
+{
+    return session->stopped[0] && session->options->handover >= 0 ? WELCOME_LIMIT
+                                                                  : WELCOME_DECLINED;
+}
 
 /* Reads a process's ring to its very end, writes its rows and forgets it; `lives_on`: the recording
  * ends before it. */

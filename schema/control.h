@@ -10,7 +10,8 @@
  *                     CONTROL_ENDED           that process ended with wait status `value`; finish
  *                     CONTROL_UNDO            the command could not be executed: remove the file
  *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
- *                                             could not be recorded
+ *                                             could not be recorded; `value` is 1 where the
+ *                                             collector has told the user that itself
  *
  * When run's end closes without CONTROL_ENDED the collector goes on until the last traced process
  * has ended, and then finishes.
@@ -33,7 +34,7 @@ enum control_kind {
 
 struct control_message {
     uint32_t kind;               /* enum control_kind */
-    int32_t value;               /* process id or wait status */
+    int32_t value;               /* process id, wait status, or 1 */
     char text[CONTROL_TEXT_MAX]; /* NUL-terminated */
 };
 

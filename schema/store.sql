@@ -52,7 +52,9 @@ CREATE TABLE ending (
     core_dumped        INTEGER NOT NULL, -- 1: the signal that killed it left a core
     out_of_memory      INTEGER NOT NULL, -- 1: that signal came from the kernel's OOM killer
     refused            INTEGER NOT NULL, -- allocations that failed
-    most_refused_bytes INTEGER NOT NULL  -- the largest of them
+    most_refused_bytes INTEGER NOT NULL, -- the largest of them
+    collector_bytes    INTEGER NOT NULL  -- when it was killed so: what the collector held under the
+                                         -- same limit, 0 otherwise; older recordings have it not
 ) STRICT;
 
 -- The environment variables that change how a process uses memory, as they were when its program

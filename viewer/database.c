@@ -345,3 +345,14 @@ bool database_has_table(struct database *database, const char *name, bool *has)
     sqlite3_bind_text(rows.statement, 1, name, -1, SQLITE_STATIC);
     return rows_next(&rows) == ROWS_ROW && rows_flag(&rows, 0, has);
 }
+
+bool database_has_column(struct database *database, const char *table, const char *column,
+                         bool *has)
+{
+    CLEANUP(rows_deinit) struct rows rows;
+    if (!rows_init(&rows, database, "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2"))
+        return false;
+    sqlite3_bind_text(rows.statement, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_text(rows.statement, 2, column, -1, SQLITE_STATIC);
+    return rows_next(&rows) == ROWS_ROW && rows_flag(&rows, 0, has);
+}

@@ -42,6 +42,10 @@ bool database_failed(struct database *database);
  * it cannot be read. */
 bool database_has_table(struct database *database, const char *name, bool *has);
 
+/* Has the table that column? False, with a problem, when it cannot be asked. */
+bool database_has_column(struct database *database, const char *table, const char *column,
+                         bool *has);
+
 /* Rows of a query, one after the other. */
 struct rows {
     struct database *database;

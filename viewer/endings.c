@@ -28,15 +28,22 @@ static bool read_row(struct rows *rows, struct recording *recording)
     struct ending *ending = &process->ending;
     ending->is_told = true;
     return rows_flag(rows, 1, &ending->core_dumped) && rows_flag(rows, 2, &ending->out_of_memory) &&
-           rows_count(rows, 3, &ending->refused) && rows_count(rows, 4, &ending->most_refused);
+           rows_count(rows, 3, &ending->refused) && rows_count(rows, 4, &ending->most_refused) &&
+           rows_count(rows, 5, &ending->collector_bytes);
 }
 
 static bool load_table(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes "
-                   "FROM ending ORDER BY process"))
+    static const char *const queries[] = {
+        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, 0 "
+        "FROM ending ORDER BY process",
+        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes "
+        "FROM ending ORDER BY process",
+    };
+    bool has;
+    CLEANUP(rows_deinit) struct rows rows = {0};
+    if (!database_has_column(&recording->database, "ending", "collector_bytes", &has) ||
+        !rows_init(&rows, &recording->database, queries[has]))
         return false;
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW)

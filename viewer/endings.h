@@ -26,6 +26,7 @@ struct ending {
     enum ending_kind kind;
     bool is_told; /* the recording has a row for what follows */
     bool core_dumped, out_of_memory;
+    uint64_t collector_bytes; /* held by the collector under the limit that killed it, 0: none */
     uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
 };
 

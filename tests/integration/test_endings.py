@@ -12,6 +12,7 @@ import time
 import harness
 import pytest
 import stand_in
+from cgroups import memory_cgroup
 from harness import BUILD, BYTES_HEADER, assert_complete, heapline_run, run, start
 from terminal import Terminal
 
@@ -525,36 +526,6 @@ def test_what_the_shim_says_of_children(python, program, edition):
 # --- for want of memory ------------------------------------------------------------------------
 
 
-def memory_cgroup(name):
-    """A new cgroup with 64 MB, below ours: (its folder, why there is none)."""
-    lines = dict(line.split(":", 2)[1:] for line in open("/proc/self/cgroup").read().splitlines())
-    mounts = [line.split() for line in open("/proc/self/mounts")]
-    found = [m[1] for m in mounts if m[2] == "cgroup" and "memory" in m[3].split(",")]
-    path, limit = (lines["memory"], "memory.limit_in_bytes") if found else (lines.get(""), "memory.max")
-    found = found or [m[1] for m in mounts if m[2] == "cgroup2"]
-    if not found or path is None:
-        return None, "no cgroups are mounted"
-    folder = f"{found[0]}{path.rstrip('/')}/{name}"
-    try:
-        os.mkdir(folder)
-        with open(f"{folder}/{limit}", "w") as file:
-            file.write("64000000")
-    except OSError as error:
-        if os.path.isdir(folder):
-            os.rmdir(folder)
-        return None, f"a cgroup with a limit cannot be made here: {error}"
-    return folder, None
-
-
-@pytest.fixture
-def cgroup():
-    folder, problem = memory_cgroup(f"heapline-test-{os.getpid()}")
-    if problem:
-        pytest.skip(problem)
-    yield folder
-    os.rmdir(folder)
-
-
 GREEDY = """
     import os, signal, sys
     with open(sys.argv[1], "w") as file:
@@ -575,8 +546,9 @@ GREEDY = """
 """
 
 
-def test_the_oom_killer(python, program, record, cgroup):
-    recording = record(python, program(GREEDY), f"{cgroup}/cgroup.procs")
+def test_the_oom_killer(python, program, record):
+    with memory_cgroup(64_000_000) as cgroup:
+        recording = record(python, program(GREEDY), f"{cgroup}/cgroup.procs")
     other, child = map(int, recording.out.split())
     rows = {row["pid"]: row for row in processes(recording.file)}
     assert [rows[pid]["signal"] for pid in (other, child)] == [signal.SIGKILL] * 2

@@ -427,7 +427,7 @@ def test_ctrl_z_and_continue(terminal, program):
     one.press(b"text\n")
     one.tell("fg")
     one.expect("continued\n")
-    one.expect("read text\n")
+    assert one.expect("read text\n") == ""  # and no second time
     assert one.reported() == "exited 0"
 
 

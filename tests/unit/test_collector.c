@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "decode.h"
 #include "inheritance.h"
-#include "oom_kills.h"
 #include "recording_writer.h"
 #include "stream.h"
 
@@ -748,31 +747,6 @@ static void test_refused_allocations(void **state)
     assert_int_equal(stream->process->most_refused, WIRE_MARK_VALUE_MASK);
 }
 
-/* As memory.events.local and as memory.oom_control have it. */
-static void test_oom_kills_are_read(void **state)
-{
-    (void)state;
-    char path[64];
-    uint64_t count;
-    snprintf(path, sizeof path, "/tmp/heapline-test-%d.events", (int)getpid());
-    const char *const texts[] = {
-        "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 0\n",
-        "oom_kill_disable 0\nunder_oom 1\noom_kill 4\n",
-        "low 0\n",
-    };
-    for (unsigned i = 0; i < 3; i++) {
-        FILE *file = fopen(path, "w");
-        assert_non_null(file);
-        fputs(texts[i], file);
-        fclose(file);
-        assert_int_equal(oom_kills_read(path, &count), i < 2);
-        assert_int_equal(count, i < 2 ? 4 : 0);
-    }
-    unlink(path);
-    assert_false(oom_kills_read(path, &count));
-    assert_false(oom_kills_read(NULL, &count));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -807,7 +781,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_lives_on_has_no_ending, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
-        cmocka_unit_test(test_oom_kills_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@
 #include "viewer/run/name.h"
 #include "viewer/run/summary.h"
 #include "viewer/run/supervise.h"
+#include "viewer/run/witness.h"
 #include "viewer/version.h"
 
 /* More levels than a recorded stack can have. */
@@ -223,6 +224,7 @@ struct run {
     char address[ADDRESS_TEXT_MAX + 1];
     char command_address[ADDRESS_TEXT_MAX + 1]; /* the same, as the command is told */
     struct command command;
+    struct witness witnesses[WITNESS_PLACES];
     struct collector collector;
 };
 
@@ -236,6 +238,12 @@ static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bo
         return true;
     run_fail("the address of the daemon is too long: %s", address);
     return false;
+}
+
+static void dismiss_witnesses(struct run *run)
+{
+    for (int place = 0; place < WITNESS_PLACES; place++)
+        witness_stop(&run->witnesses[place]);
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
@@ -264,6 +272,8 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
     };
     if (!command_fork(&run->command, &plan))
         return false;
+    for (int place = 0; place < WITNESS_PLACES; place++)
+        witness_start(&run->witnesses[place], (enum witness_place)place, request->command);
     if (request->daemon)
         *name = name_program(request->command);
     else if (!request->output)
@@ -290,6 +300,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
             request->output = run->collector.file;
         return true;
     }
+    dismiss_witnesses(run);
     command_cancel(&run->command);
     return false;
 }
@@ -298,6 +309,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
 static int run_undo(struct run *run, const struct run_request *request, int number)
 {
     int status = number == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
+    dismiss_witnesses(run);
     collector_undo(&run->collector, &run->signals);
     run_fail("cannot run '%s': %s", request->command[0], strerror(number));
     return status;
@@ -317,11 +329,15 @@ static void run_conclude(struct run *run, const struct run_request *request, int
     switch (collector_finish(&run->collector, &run->signals, wait_status, trouble,
                              request->quiet ? NULL : &progress)) {
     case COLLECTOR_DONE:
-        if (*trouble)
+        if (*trouble && !run->collector.has_told)
             run_say("not everything was recorded: %s", trouble);
         break;
     case COLLECTOR_DIED:
         run_say("the collector ended unexpectedly, the recording is incomplete");
+        break;
+    case COLLECTOR_KILLED:
+        run_say("the collector was killed for want of memory (OOM), before the command would have "
+                "been; the recording is incomplete");
         break;
     case COLLECTOR_SILENT:
         run_say("the collector (process %d) is still writing %s; look at it later",
@@ -353,7 +369,8 @@ int command_run(char **arguments)
     int number = command_execute(&run.command);
     if (number)
         return run_undo(&run, &request, number);
-    int wait_status = supervise(run.command.pid, &run.signals);
+    int wait_status = supervise(run.command.pid, &run.signals, run.witnesses);
+    dismiss_witnesses(&run);
     run_conclude(&run, &request, wait_status);
     die_alike(wait_status);
 }

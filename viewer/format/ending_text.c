@@ -71,9 +71,15 @@ char *ending_held_text(const struct process *process)
 {
     if (process->ending.kind != ENDING_KILLED)
         return NULL;
-    return memory_print("when it held %s in %" PRIu64 " block%s",
-                        size_format(process->sums.leaked_bytes).text, process->sums.leaked_blocks,
-                        process->sums.leaked_blocks == 1 ? "" : "s");
+    CLEANUP(cleanup_free)
+    char *held = memory_print(
+        "when it held %s in %" PRIu64 " block%s", size_format(process->sums.leaked_bytes).text,
+        process->sums.leaked_blocks, process->sums.leaked_blocks == 1 ? "" : "s");
+    uint64_t ours = process->ending.collector_bytes;
+    if (!ours)
+        return memory_copy(held);
+    return memory_print("%s, and heapline's collector, of the same limit, %s", held,
+                        size_format(ours).text);
 }
 
 char *refusals_text(const struct process *process)

@@ -26,6 +26,7 @@ static void put_ending(json_t *object, const struct ending *ending)
                         known ? json_boolean(ending->core_dumped) : json_null());
     json_object_set_new(object, "out_of_memory",
                         known ? json_boolean(ending->out_of_memory) : json_null());
+    put_optional(object, "collector_bytes", known ? (int64_t)ending->collector_bytes : -1, -1);
     put_optional(object, "failed_allocations", known ? (int64_t)ending->refused : -1, -1);
     put_optional(object, "largest_failed_bytes", known ? (int64_t)ending->most_refused : -1, -1);
 }

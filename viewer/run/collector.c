@@ -2,8 +2,9 @@
  * Starts heaplined, and speaks with it over the control socket.
  *
  * heaplined gets a session of its own, so that neither Ctrl-C nor the terminal's end reaches it;
- * only stderr, the listening socket and its end of the control pair of our descriptors; and default
- * signals. If it cannot be executed the child says so itself, as heaplined would.
+ * only stderr, the listening socket and its end of the control pair of our descriptors; and ignores
+ * all signals but those of faults: what is sent to every process of a service must not end it
+ * before the command. If it cannot be executed the child says so itself, as heaplined would.
  *
  * Waiting is bounded: READY_PATIENCE for the file to be made, FINISH_PATIENCE for what is left in
  * the rings to be written, STOPPED_PATIENCE for somebody to continue one that is stopped. An
@@ -29,6 +30,7 @@
 
 #include "address.h"
 #include "handshake.h"
+#include "memory_cgroup.h"
 #include "viewer/cleanup.h"
 #include "viewer/run/daemon.h"
 #include "viewer/run/job.h"
@@ -178,7 +180,7 @@ static _Noreturn void child_run(const struct collector_plan *plan, int listener,
     const char **words = collector_words(plan);
     if (words && place_descriptors(listener, control)) {
         control = CONTROL_DESCRIPTOR;
-        signals_reset();
+        signals_refuse();
         execv(plan->program, (char *const *)(uintptr_t)words);
     }
     char text[CONTROL_TEXT_MAX];
@@ -203,6 +205,8 @@ static bool collector_fork(struct collector *collector, const struct collector_p
         child_run(plan, listener, pair[1]);
     close(pair[1]);
     collector->control = pair[0];
+    collector->oom_file = oom_kills_file(collector->pid);
+    oom_kills_read(collector->oom_file, &collector->oom_kills);
     return true;
 }
 
@@ -283,16 +287,28 @@ static enum collector_end collector_await(struct collector *collector,
     return COLLECTOR_SILENT;
 }
 
-/* Waits until it has closed its end, which it does when it ends. */
-static void collector_await_exit(struct collector *collector)
+/* Waits until it has closed its end, which it does when it ends. Returns its wait status, 0 when it
+ * does not end. */
+static int collector_await_exit(struct collector *collector)
 {
     struct control_message message;
     double since = now();
+    int status = 0;
     while (now() - since < EXIT_PATIENCE)
         if (receive_message(collector->control, POLL_MILLISECONDS, &message) == RECEIVED_END) {
-            waitpid(collector->pid, NULL, 0);
-            return;
+            waitpid(collector->pid, &status, 0);
+            break;
         }
+    return status;
+}
+
+/* Has the kernel killed it for want of memory? One kill may be the command's, but the collector is
+ * taken first. */
+static bool is_oom_kill(const struct collector *collector, int wait_status)
+{
+    uint64_t kills;
+    return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL &&
+           oom_kills_read(collector->oom_file, &kills) && kills > collector->oom_kills;
 }
 
 /* Waits for the collector's end after its last message. */
@@ -306,9 +322,11 @@ static enum collector_end conclude(struct collector *collector, const struct sig
         collector_kill(collector);
         return COLLECTOR_DIED;
     }
-    if (end != COLLECTOR_SILENT && collector->pid)
-        collector_await_exit(collector);
+    if (end != COLLECTOR_SILENT && collector->pid &&
+        is_oom_kill(collector, collector_await_exit(collector)) && end == COLLECTOR_DIED)
+        end = COLLECTOR_KILLED;
     close(collector->control);
+    free(collector->oom_file);
     return end;
 }
 
@@ -319,6 +337,7 @@ enum collector_end collector_finish(struct collector *collector, const struct si
     struct control_message message = {0};
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
     enum collector_end end = conclude(collector, signals, &message, progress);
+    collector->has_told = end == COLLECTOR_DONE && message.value;
     snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
     return end;
 }

@@ -17,8 +17,11 @@
 
 struct collector {
     pid_t pid;                   /* 0: it is a daemon's */
+    char *oom_file;              /* where the kernel counts, as oom_kills_file() has it, */
+    uint64_t oom_kills;          /* what it had counted when the collector began */
     int control;                 /* where messages of control.h go */
     char file[CONTROL_TEXT_MAX]; /* the recording, as a daemon names it */
+    bool has_told;               /* the user, what could not be recorded */
 };
 
 struct collector_plan {
@@ -58,6 +61,7 @@ void collector_tell_started(struct collector *collector, pid_t pid);
 enum collector_end {
     COLLECTOR_DONE,   /* the file is complete; `trouble` may say what is missing */
     COLLECTOR_DIED,   /* it ended without saying so */
+    COLLECTOR_KILLED, /* the same: the kernel killed it for want of memory */
     COLLECTOR_SILENT, /* it lives, but waiting longer makes no sense */
 };
 

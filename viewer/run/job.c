@@ -23,18 +23,31 @@
 #define LOOK_EVERY_US     20000
 #define LOOK_EVERY_US_MAX 500000
 
-bool process_is_stopped(pid_t pid)
+/* As in /proc/PID/stat; 0 when there is no such process. */
+static char process_state(pid_t pid)
 {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     CLEANUP(cleanup_close) int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
     if (size <= 0)
-        return false;
+        return 0;
     text[size] = '\0';
     /* "pid (name) state": the name may hold anything. */
     const char *state = strrchr(text, ')');
-    return state && (state[2] == 'T' || state[2] == 't');
+    return state ? state[2] : (char)0;
+}
+
+bool process_is_stopped(pid_t pid)
+{
+    char state = process_state(pid);
+    return state == 'T' || state == 't';
+}
+
+bool process_is_running(pid_t pid)
+{
+    char state = process_state(pid);
+    return state == 'R' || state == 'D';
 }
 
 static _Noreturn void helper_watch(pid_t heapline, pid_t command)

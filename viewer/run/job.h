@@ -14,4 +14,7 @@ void job_stop(pid_t command, int stop_signal);
 /* Is the process stopped by a signal? False also when there is none. */
 bool process_is_stopped(pid_t pid);
 
+/* Does it run, or would it if there were a processor for it? */
+bool process_is_running(pid_t pid);
+
 #endif

@@ -2,7 +2,8 @@
  * While the command runs every signal is blocked and read from a signalfd. So nothing interrupts a
  * system call, nothing kills heapline before the command has ended, and for each signal it is known
  * who sent it. Only two dispositions are changed: SIGCHLD, which would make children vanish if it
- * came in ignored, and SIGPIPE, as a message on a closed stderr must not be our end.
+ * came in ignored, and SIGPIPE, as a message on a closed stderr must not be our end. An alarm that
+ * was set before heapline was executed is the command's: exec hands it on.
  */
 #include "viewer/run/signals.h"
 
@@ -21,6 +22,7 @@ bool signals_init(struct signals *signals)
     sigprocmask(SIG_SETMASK, &all, &signals->mask);
     sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &signals->child);
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, &signals->pipe);
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, &signals->alarm);
     signals->descriptor = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     return signals->descriptor >= 0;
 }
@@ -29,13 +31,20 @@ void signals_restore(const struct signals *signals)
 {
     sigaction(SIGCHLD, &signals->child, NULL);
     sigaction(SIGPIPE, &signals->pipe, NULL);
+    setitimer(ITIMER_REAL, &signals->alarm, NULL);
     sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
-void signals_reset(void)
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGTRAP || number == SIGABRT || number == SIGSYS;
+}
+
+void signals_refuse(void)
 {
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+        signal(number, is_fault(number) || number == SIGCHLD ? SIG_DFL : SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

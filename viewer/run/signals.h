@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 
 struct signals {
     sigset_t mask; /* what heapline was started with */
     struct sigaction child, pipe;
-    int descriptor; /* signalfd */
+    struct itimerval alarm; /* what was left of it */
+    int descriptor;         /* signalfd */
 };
 
 /* Blocks every signal and opens the descriptor. False when the system has none left. */
@@ -21,8 +23,8 @@ bool signals_init(struct signals *signals);
 /* In a child: gives it what heapline was started with. Async-signal-safe. */
 void signals_restore(const struct signals *signals);
 
-/* In a child of our own kind: nothing blocked, everything default. */
-void signals_reset(void);
+/* In a child of our own kind: nothing blocked, and what anybody could send to it ignored. */
+void signals_refuse(void);
 
 /* Waits for the next signal, at most `timeout_ms` (-1: for ever). False when none came. */
 bool signals_next(const struct signals *signals, int timeout_ms, struct signalfd_siginfo *signal);

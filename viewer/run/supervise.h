@@ -7,8 +7,10 @@
 #include <sys/types.h>
 
 #include "viewer/run/signals.h"
+#include "viewer/run/witness.h"
 
 /* Passes signals on to the command until it has ended; returns its wait status. */
-int supervise(pid_t command, const struct signals *signals);
+int supervise(pid_t command, const struct signals *signals,
+              struct witness witnesses[WITNESS_PLACES]);
 
 #endif

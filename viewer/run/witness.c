@@ -1,0 +1,188 @@
+/*
+ * A witness is forked from `heapline run` and does nothing but wait: for signals, all of them
+ * blocked and read from a signalfd, and for questions on a socket, whose end is its own end. It
+ * notes a signal as soon as it comes, so that a second one of the same number is not lost in the
+ * first one that is still pending. Of what nobody asks for it keeps the latest.
+ *
+ * It asks the kernel for nothing that could fail later, and when it is killed all the same, its
+ * socket says so: from then on there is no witness.
+ */
+#include "viewer/run/witness.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "viewer/cleanup.h"
+
+/* It has nothing else to do, so it is late only when the machine is very busy, or when somebody has
+ * stopped it. */
+#define ANSWER_PATIENCE_MS 500
+
+/* Neither `pkill heapline` nor `pkill python` means the witness, but who looks for a word of the
+ * command on command lines finds heapline, collector, command and witnesses. */
+#define WITNESS_NAME "signals"
+
+/* What a witness has open. */
+#define CHANNEL 0
+#define SIGNALS 1
+
+struct answer {
+    uint32_t question; /* that it answers */
+    uint32_t count;
+    struct witnessed heard[WITNESSED_MAX];
+};
+
+uint64_t witness_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* --- the witness's own side --- */
+
+/* Our arguments lie one behind the other, those of the command last: they move to the front, behind
+ * the name. */
+static void take_appearance(char *const *words)
+{
+    prctl(PR_SET_NAME, WITNESS_NAME);
+    char *begin = program_invocation_name, *first = words[0], *end = first;
+    for (; *words && *words == end; words++)
+        end += strlen(end) + 1;
+    if (first <= begin || (size_t)(first - begin) < sizeof WITNESS_NAME)
+        return;
+    size_t bytes = (size_t)(end - first);
+    memcpy(begin, WITNESS_NAME, sizeof WITNESS_NAME);
+    begin += sizeof WITNESS_NAME;
+    memmove(begin, first, bytes);
+    memset(begin + bytes, 0, (size_t)(end - begin) - bytes);
+}
+
+/* Of what the command may wait for the end of (a pipe, a terminal) nothing stays open. */
+static bool take_descriptors(int channel)
+{
+    sigset_t all;
+    sigfillset(&all);
+    if (dup2(channel, CHANNEL) < 0)
+        return false;
+    closefrom(CHANNEL + 1);
+    return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS;
+}
+
+static void note_signals(struct answer *answer)
+{
+    struct signalfd_siginfo signal;
+    while (read(SIGNALS, &signal, sizeof signal) == (ssize_t)sizeof signal) {
+        if (answer->count == WITNESSED_MAX)
+            memmove(answer->heard, answer->heard + 1, --answer->count * sizeof *answer->heard);
+        answer->heard[answer->count++] = (struct witnessed){
+            .time_ns = witness_now(),
+            .signal = (int32_t)signal.ssi_signo,
+            .code = signal.ssi_code,
+            .sender = (int32_t)signal.ssi_pid,
+        };
+    }
+}
+
+/* False: there is nobody to answer to any more. */
+static bool answer_question(struct answer *answer)
+{
+    if (recv(CHANNEL, &answer->question, sizeof answer->question, 0) !=
+        (ssize_t)sizeof answer->question)
+        return false;
+    note_signals(answer);
+    bool sent = send(CHANNEL, answer, sizeof *answer, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    answer->count = 0;
+    return sent;
+}
+
+static _Noreturn void bear_witness(enum witness_place place, char *const *words, int channel)
+{
+    static struct answer answer;
+    struct pollfd watched[] = {{.fd = CHANNEL, .events = POLLIN},
+                               {.fd = SIGNALS, .events = POLLIN}};
+    if (place == WITNESS_OUTSIDE)
+        setsid();
+    take_appearance(words);
+    bool goes_on = take_descriptors(channel);
+    while (goes_on && (poll(watched, 2, -1) > 0 || errno == EINTR)) {
+        note_signals(&answer);
+        goes_on = !watched[0].revents || answer_question(&answer);
+    }
+    _exit(0);
+}
+
+/* --- the side of `heapline run` --- */
+
+void witness_start(struct witness *witness, enum witness_place place, char *const *words)
+{
+    int ends[2];
+    *witness = (struct witness){.channel = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return;
+    witness->pid = fork();
+    if (witness->pid == 0)
+        bear_witness(place, words, ends[1]);
+    close(ends[1]);
+    if (witness->pid > 0)
+        witness->channel = ends[0];
+    else
+        close(ends[0]);
+}
+
+static void close_channel(struct witness *witness)
+{
+    cleanup_close(&witness->channel);
+    witness->channel = -1;
+}
+
+static unsigned take_answer(struct witness *witness, struct witnessed *heard, unsigned count,
+                            bool *is_latest)
+{
+    struct answer answer;
+    if (recv(witness->channel, &answer, sizeof answer, MSG_DONTWAIT) != (ssize_t)sizeof answer) {
+        close_channel(witness);
+        return 0;
+    }
+    *is_latest = answer.question == witness->question;
+    unsigned taken = answer.count < WITNESSED_MAX - count ? answer.count : WITNESSED_MAX - count;
+    memcpy(heard, answer.heard, taken * sizeof *heard);
+    return taken;
+}
+
+unsigned witness_ask(struct witness *witness, struct witnessed *heard)
+{
+    unsigned count = 0;
+    bool is_latest = false;
+    if (witness->channel < 0)
+        return 0;
+    witness->question++;
+    send(witness->channel, &witness->question, sizeof witness->question,
+         MSG_NOSIGNAL | MSG_DONTWAIT);
+    /* One that was late with its last answer gives both. */
+    while (!is_latest && witness->channel >= 0) {
+        struct pollfd watched = {.fd = witness->channel, .events = POLLIN};
+        if (poll(&watched, 1, ANSWER_PATIENCE_MS) <= 0)
+            break;
+        count += take_answer(witness, heard + count, count, &is_latest);
+    }
+    return count;
+}
+
+void witness_stop(struct witness *witness)
+{
+    close_channel(witness);
+    if (witness->pid <= 0)
+        return;
+    kill(witness->pid, SIGKILL); /* it may be stopped */
+    waitpid(witness->pid, NULL, 0);
+    witness->pid = 0;
+}
