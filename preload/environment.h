@@ -22,6 +22,10 @@ const char *environment_value(const char *name);
 /* No further program is to be traced. */
 void environment_forget(void);
 
+/* Can the shim's file be opened? In another root, or as another user, perhaps not; then a loader
+ * would say so on stderr. */
+bool environment_shim_in_reach(void);
+
 /* Room for an environment with the variables in it. */
 struct environment_room {
     size_t entries; /* pointers, the final null included; 0: nothing is to be added */

@@ -10,11 +10,13 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "environment.h"
+#include "loadable.h"
 #include "shim.h"
 #include "stream_writer.h"
 
@@ -108,12 +110,30 @@ static int call_real(const struct call *call, char *const *environment)
     return -1;
 }
 
+/* May the shim go into what is executed? A relative path of posix_spawn is looked for in this
+ * process's folder, whatever folder a file action changes to. */
+static bool is_loadable(const struct call *call)
+{
+    switch (call->kind) {
+    case CALL_EXECVPE:
+    case CALL_SPAWNP:
+    case CALL_PIDFD_SPAWNP:
+        return loadable_command(call->path);
+    case CALL_FEXECVE:
+        return loadable_at(call->descriptor, "");
+    case CALL_EXECVEAT:
+        return loadable_at(call->descriptor, call->path);
+    default:
+        return loadable_at(AT_FDCWD, call->path);
+    }
+}
+
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
     stream_flush();
     struct environment_room room = environment_measure(environment);
-    if (!room.entries)
+    if (!room.entries || !environment_shim_in_reach() || !is_loadable(call))
         return call_real(call, environment);
     char **entries = alloca(room.entries * sizeof *entries);
     char *text = alloca(room.bytes);

@@ -24,8 +24,8 @@ OF_REPORTS = (
 )  # fmt: skip
 # And these at what is around the stacks: the check edition looks at each way to read one.
 AROUND_STACKS = (
-    "test_allocator_calls", "test_bystanders", "test_endings", "test_mappings", "test_models", "test_native_extension",
-    "test_noninterference", "test_processes", "test_shells", "test_tracemalloc_equality",
+    "test_allocator_calls", "test_bystanders", "test_endings", "test_loaders", "test_mappings", "test_models",
+    "test_native_extension", "test_noninterference", "test_processes", "test_shells", "test_tracemalloc_equality",
 )  # fmt: skip
 # No mode of an interpreter changes how stacks are read, so that each mode need not be checked with
 # each way to read them.

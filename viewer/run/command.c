@@ -1,7 +1,8 @@
 /*
  * Starts the command as it would be without heapline: same process group, terminal, folder, umask,
  * signal mask and dispositions, and no descriptor more, as all of ours close on exec. Two
- * environment variables differ: LD_PRELOAD, which keeps what it had, and the collector's address.
+ * environment variables differ: LD_PRELOAD, which keeps what it had, and the collector's address;
+ * none where the shim would do harm (loadable.h).
  *
  * Two pipes connect parent and child: one on which the child waits until it may begin, and whose
  * end of file means that it shall not; and one that exec closes, or that brings the errno of its
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "handshake.h"
+#include "loadable.h"
 #include "viewer/run/message.h"
 
 #define PRELOAD_ENVIRONMENT "LD_PRELOAD"
@@ -87,7 +89,13 @@ static _Noreturn void child_run(const struct command_plan *plan, int go, int fai
     if (got != 1)
         _exit(RUN_FAILED);
     errno = ENOMEM;
-    if (set_environment(plan)) {
+    bool loadable = loadable_command(plan->words[0]);
+    if (!loadable)
+        run_say(
+            "'%s' is not recorded: it is for another C library (musl, an older glibc) or another "
+            "machine (32 bits), or changes the user",
+            plan->words[0]);
+    if (!loadable || set_environment(plan)) {
         signals_restore(plan->signals);
         execute(plan->words);
     }
