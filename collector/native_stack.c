@@ -216,11 +216,14 @@ static bool is_before(const struct merge *merge, const struct mirror_level *pyth
 
 static uint32_t node_of_prefix(const struct merge *merge)
 {
-    const struct mirror_level *python = &merge->python[merge->python_at];
-    const struct native_mirror_level *native = &merge->native[merge->native_at];
-    if (merge->native_at && (!merge->python_at || is_before(merge, &python[-1], &native[-1])))
-        return native[-1].node;
-    return merge->python_at ? python[-1].node : merge->start;
+    /* Without levels there may be no array. */
+    const struct mirror_level *python =
+        merge->python_at ? &merge->python[merge->python_at - 1] : NULL;
+    const struct native_mirror_level *native =
+        merge->native_at ? &merge->native[merge->native_at - 1] : NULL;
+    if (native && (!python || is_before(merge, python, native)))
+        return native->node;
+    return python ? python->node : merge->start;
 }
 
 static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)

@@ -224,6 +224,8 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
         !history_queue_init(&process->history, run->keeps_history) || !describe(process, arrival) ||
         !open_carrier(process, arrival, plan, parts))
         return process_free(process);
+    /* Who reads strange files for us, in a process of its own, has no part in it. */
+    madvise(process->ring_memory, process->ring_size, MADV_DONTFORK);
     process->now_ns = clock_now();
     process->started = process->now = run_seconds(run, process->now_ns);
     run_peak_join(run, process);

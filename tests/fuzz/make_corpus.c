@@ -4,6 +4,7 @@
  *   ring     a sound stream of every kind of record
  *   frames   the same in one frame
  *   words    the same for being put into frames
+ *   writers  the same as a peer's turns
  *   hello    a hello with every detail
  */
 #include <stdio.h>
@@ -66,6 +67,27 @@ static void write_words(FILE *file, uint64_t kept)
     stream_deinit(&stream);
 }
 
+/* Sixteen words a turn (fuzz_writers.c), then the head. */
+static void write_turns(FILE *file)
+{
+    struct stream stream;
+    stream_init(&stream, RING_LOG2_WORDS_MIN, true);
+    put_records(&stream);
+    fputc(2 << 2, file);
+    for (uint16_t at = 0; at < stream.position; at += 16) {
+        fputc(4, file);
+        fwrite(&at, sizeof at, 1, file);
+        fputc(15, file);
+        fwrite((const void *)&stream.process->words[at], sizeof(uint64_t), 16, file);
+        fputc(0, file);
+    }
+    uint16_t head = (uint16_t)(stream.position + 8);
+    fputc(0, file);
+    fwrite(&head, sizeof head, 1, file);
+    fputc(255, file);
+    stream_deinit(&stream);
+}
+
 static void write_hello(FILE *file)
 {
     static const char details[] = "token=secret\0run=0123\0session=web\0machine=boot/pid:[1]\0"
@@ -89,6 +111,8 @@ int main(int count, char **words)
     if (strcmp(words[1], "hello") == 0) {
         fwrite("\7\3", 2, 1, file);
         write_hello(file);
+    } else if (strcmp(words[1], "writers") == 0) {
+        write_turns(file);
     } else if (strcmp(words[1], "frames") == 0) {
         fwrite("\1\2\0", 3, 1, file);
         write_words(file, UINT64_MAX);
