@@ -51,8 +51,6 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
             break;
         poll(NULL, 0, MARK_PAUSE_MS);
     }
-    /* What the child's rows refer to is the parent's and must be in the recording before. */
-    recording_append(&session->writer, &session->run, parent);
 }
 
 static struct process *find(struct session *session, pid_t pid, uint64_t place)
@@ -72,7 +70,6 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
     struct inheritance *found = inheritance_take(&session->run, child->place, pid, token);
     if (found)
         inheritance_apply(&session->run, child, found);
-    inheritance_free(found);
     return found;
 }
 
@@ -80,9 +77,10 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
  * parent has ended; the child itself may, when it sees other process ids. */
 static void inherit(struct session *session, struct process *child, const struct hello *hello)
 {
+    pid_t told = (pid_t)hello->parent;
     if (!inherit_from(session, child, child->parent, hello->fork_token) &&
-        child->parent != (pid_t)hello->parent)
-        inherit_from(session, child, (pid_t)hello->parent, hello->fork_token);
+        (child->parent == told || !inherit_from(session, child, told, hello->fork_token)))
+        child->damaged++; /* what it frees of its parent's will be unmatched */
 }
 
 /* A hello from a process that is already known: it has executed another program. */
@@ -163,8 +161,10 @@ static void begin_process(struct session *session, const struct arrival *arrival
     welcome(arrival, process, parts);
     /* Before any ring is read, but the process need not wait for it. */
     endings_watch(&session->run.endings, process);
-    if (arrival->hello.fork_token)
+    if (arrival->hello.fork_token) {
+        samples_postpone_costly(&process->samples, session->last_work_ns);
         inherit(session, process, &arrival->hello);
+    }
 }
 
 /* Reads what its old connection has brought, as much as the ring holds at a time. */

@@ -31,7 +31,9 @@ struct counter {
     uint32_t next;   /* the next one of the node's list or of the bucket; 0: none */
     uint8_t allocator;
     uint8_t size_class;
-    bool inherited; /* its blocks came from the process's parent: not part of the sums */
+    /* Its blocks came from the process's parent: not part of the sums, and what it holds is what it
+     * held at the fork, which is not known here, less what has been freed since: from zero down. */
+    bool inherited;
 };
 
 /* So many counters of a node stand in its list. */
@@ -71,6 +73,12 @@ struct heap_sums {
 static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
 {
     return (struct counter *)counters->all.data + number;
+}
+
+/* What is live in it; of an inherited one below zero, modulo 2^64. */
+static inline uint64_t counter_blocks(const struct counter *counter)
+{
+    return counter->inherited ? (uint64_t)(int32_t)counter->blocks : counter->blocks;
 }
 
 /* A counter that is new, or not in its node's list, which holds `listed` others. */
@@ -140,17 +148,6 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
     sums->events++;
     sums->by_allocator[counter->allocator] += size;
     heap_sums_note_peak(sums, now);
-}
-
-/* A block that was there when the process began. */
-static inline void counter_inherit(struct counter *counter, struct heap_sums *sums, uint64_t size)
-{
-    counter_settle(counter, sums);
-    counter->bytes += size;
-    counter->blocks++;
-    counter->allocations++;
-    counter->allocated_bytes += size;
-    sums->events++;
 }
 
 static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size,

@@ -144,20 +144,57 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
     return true;
 }
 
-/* Takes a block out of the live heap and its counter. */
-static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block,
-                            struct death *death)
+/* A block that is in no heap any more leaves its counter. */
+static inline void count_death(struct cursor *cursor, const struct block *block,
+                               struct death *death)
 {
     struct process *process = cursor->process;
-    if (!live_heap_remove(&process->heap, address, block))
-        return false;
     struct counter *counter = counters_at(&process->counters, block->counter);
     death->temporary = process_is_latest(process, counter->thread, block->number);
     if (process_keeps_history(cursor->run, process))
         death->lifetime = history_free(&process->history.writer, block->number, block->counter,
                                        block->size, block_born(block));
     counter_free(counter, &process->sums, block->size, death->temporary);
+}
+
+/* Takes one of the process's own blocks out of the live heap and its counter. */
+static inline bool take_out(struct cursor *cursor, uint64_t address, struct block *block,
+                            struct death *death)
+{
+    struct process *process = cursor->process;
+    if (!live_heap_remove(&process->heap, address, block))
+        return false;
+    if (__builtin_expect(block->number < process->wanted_below, 0))
+        inheritance_bury(cursor->run, process, block);
+    count_death(cursor, block, death);
     return true;
+}
+
+__attribute__((cold, noinline)) static bool take_out_inherited(struct cursor *cursor,
+                                                               uint64_t address,
+                                                               struct block *block,
+                                                               struct death *death)
+{
+    struct process *process = cursor->process;
+    if (!process->first_block || !inheritance_remove(cursor->run, process, address, block))
+        return false;
+    count_death(cursor, block, death);
+    return true;
+}
+
+/* The same for what the program frees: its own, or inherited. */
+static inline bool take_out_any(struct cursor *cursor, uint64_t address, struct block *block,
+                                struct death *death)
+{
+    return take_out(cursor, address, block, death) ||
+           take_out_inherited(cursor, address, block, death);
+}
+
+/* Puts back what one of these has taken out. False: memory is short. */
+static bool put_back(struct process *process, const struct block *block)
+{
+    inheritance_unbury(process, block);
+    return block->number < process->first_block || live_heap_add(&process->heap, block);
 }
 
 static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t size, uint32_t node,
@@ -255,7 +292,7 @@ static inline void on_free(struct cursor *cursor, uint64_t first)
 {
     struct block block;
     struct death death;
-    if (!take_out(cursor, first & WIRE_ADDRESS_MASK, &block, &death))
+    if (!take_out_any(cursor, first & WIRE_ADDRESS_MASK, &block, &death))
         cursor->process->unmatched_frees++;
 }
 
@@ -267,7 +304,8 @@ static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
 {
     struct pending_realloc *pending = pending_of(cursor, first);
-    pending->found = take_out(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->death);
+    pending->found =
+        take_out_any(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->death);
     pending->block.address = first & WIRE_ADDRESS_MASK;
     if (!pending->found)
         cursor->process->unmatched_frees++;
@@ -282,7 +320,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         process->damaged++;
     } else if (!pending->found) {
         process->unmatched_frees--;
-    } else if (live_heap_add(&process->heap, block)) {
+    } else if (put_back(process, block)) {
         if (process_keeps_history(cursor->run, process))
             history_restore(&process->history.writer, block->number, block->counter, block->size,
                             pending->death.lifetime);

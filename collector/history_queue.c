@@ -91,7 +91,7 @@ static bool make_checkpoint(struct chunk_writer *chunk, struct process *process)
     for (uint32_t i = 1; i < process->counters.count; i++) {
         const struct counter *counter = counters_at(&process->counters, i);
         if (counter->blocks)
-            chunk_add_live(chunk, &(struct live_row){i, counter->blocks, counter->bytes});
+            chunk_add_live(chunk, &(struct live_row){i, counter_blocks(counter), counter->bytes});
         if (chunk->rows == CHUNK_ROWS &&
             !history_queue_append_rows(&process->history, chunk, &place))
             return false;

@@ -1,138 +1,241 @@
 /*
- * Copies of live heaps on their way from parent to child.
+ * The marks of an estate are a list in order of time, and so of their blocks and events: a grave is
+ * wanted when the first mark that comes after the block's birth comes before its death. Graves that
+ * nobody wants any more are swept out whenever there are twice as many as after the last time.
  */
 #include "inheritance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
+#include "graveyard.h"
 #include "process.h"
 
-/* Of all that waits together. Most children say hello at once. */
-#define WAITING_MAX        1024u
-#define WAITING_BLOCKS_MAX (UINT64_C(8) << 20)
+#define SWEEP_AT_FIRST 4096u
 
-struct inherited_block {
-    uint64_t address;
-    uint64_t size : 48;
-    uint64_t allocator : 8;
-    uint64_t size_class : 8;
-    uint32_t node, thread;
+/* A table of mappings that several look at. */
+struct shared_mappings {
+    uint32_t references;
+    bool is_filled; /* false: it is still the one of the process that lends it */
+    struct mappings table;
 };
 
-/* A range of one of the mappings, and which. */
-struct inherited_range {
-    uint64_t start, end;
-    uint32_t mapping;
+struct estate {
+    uint32_t references;     /* the process, while it is there, and each mark */
+    struct process *process; /* null once it has gone */
+    struct live_heap heap;   /* then: what it has left */
+    struct counters counters;
+    struct graveyard graves;
+    uint32_t sweep_at;
+    uint64_t first_block;
+    struct inheritance *own;          /* what it has inherited itself; null without */
+    struct inheritance *first, *last; /* marks */
+    struct shared_mappings *lent;     /* its mappings; null: it has changed them since the mark */
 };
 
 struct inheritance {
-    struct inheritance *next; /* noted later */
+    struct inheritance *next; /* noted later, of those that wait */
     uint64_t noted_ns;
     uint64_t place;
     pid_t parent;
     uint32_t token;
-    uint64_t count;                 /* of blocks of the heap */
-    struct inherited_block *blocks; /* these, then the mappings */
-    uint32_t mapping_count, range_count;
-    struct inherited_range *ranges; /* in order of address */
+    struct estate *from;
+    struct inheritance *before, *after; /* marks of the same estate */
+    struct inherited_from mark;
+    struct shared_mappings *mappings; /* null: there were none, or the child has its own now */
+    struct estate *mapped_by;         /* whose counters they name: `from`, or an ancestor of it */
 };
 
-/* A copy that is being made. */
-struct copy {
-    const struct counters *counters;
-    struct inheritance *to;
-};
+/* --- estates ---------------------------------------------------------------------------------- */
 
-static struct inherited_block counted_in(const struct counter *counter, uint64_t size)
+static const struct live_heap *heap_of(const struct estate *estate)
 {
-    return (struct inherited_block){
-        .size = size,
-        .allocator = counter->allocator,
-        .size_class = counter->size_class,
-        .node = counter->node,
-        .thread = counter->thread,
-    };
+    return estate->process ? &estate->process->heap : &estate->heap;
 }
 
-static void copy_block(void *context, const struct block *block)
+static const struct counters *counters_of(const struct estate *estate)
 {
-    struct copy *copy = context;
-    struct inherited_block *to = &copy->to->blocks[copy->to->count++];
-    *to = counted_in(counters_at(copy->counters, block->counter), block->size);
-    to->address = block->address;
+    return estate->process ? &estate->process->counters : &estate->counters;
 }
 
-/* `places`: by mapping, which of the copies it is, plus 1; 0: none yet. */
-static void copy_range(struct inheritance *to, const struct process *parent,
-                       const struct mapping_range *range, uint32_t *places)
+/* The process's, made when it has none; null when memory is short. */
+static struct estate *estate_of(struct process *process)
 {
-    const struct mapping *mapping = mappings_at(&parent->mappings, range->mapping);
-    uint32_t *place = &places[range->mapping];
-    if (!*place) {
-        to->blocks[to->count + to->mapping_count] =
-            counted_in(counters_at(&parent->counters, mapping->counter), mapping->bytes);
-        *place = ++to->mapping_count;
-    }
-    to->ranges[to->range_count++] = (struct inherited_range){range->start, range->end, *place - 1};
+    struct estate *estate = process->estate;
+    if (estate || !(estate = calloc(1, sizeof *estate)))
+        return estate;
+    estate->references = 1;
+    estate->process = process;
+    estate->sweep_at = SWEEP_AT_FIRST;
+    estate->first_block = process->first_block;
+    return process->estate = estate;
 }
 
-/* False when memory is short. */
-static bool copy_mappings(struct inheritance *to, const struct process *parent)
+/* What it had inherited itself is returned when the estate goes with this reference. */
+static struct inheritance *estate_release(struct estate *estate)
 {
-    const struct mappings *mappings = &parent->mappings;
-    uint32_t *places = calloc((size_t)mappings->all_used + 1, sizeof *places);
-    const struct mapping_range *range;
-    for (uint32_t number = mappings_from(mappings, 0); places && number;
-         number = mappings_from(mappings, range->end)) {
-        range = mappings_range(mappings, number);
-        copy_range(to, parent, range, places);
-    }
-    bool done = places != NULL;
-    free(places);
-    return done;
-}
-
-/* Room for what the parent has; null when memory is short. */
-static struct inheritance *inheritance_new(const struct process *parent, uint32_t token)
-{
-    struct inheritance *inheritance = calloc(1, sizeof *inheritance);
-    if (!inheritance)
+    if (--estate->references)
         return NULL;
-    size_t ranges = parent->mappings.live_ranges, blocks = parent->heap.live + ranges;
-    inheritance->place = parent->place;
-    inheritance->parent = parent->pid;
-    inheritance->token = token;
-    inheritance->noted_ns = clock_now();
-    inheritance->blocks = malloc((blocks + 1) * sizeof *inheritance->blocks);
-    inheritance->ranges = malloc((ranges + 1) * sizeof *inheritance->ranges);
-    if (inheritance->blocks && inheritance->ranges)
-        return inheritance;
-    inheritance_free(inheritance);
-    return NULL;
+    struct inheritance *own = estate->own;
+    live_heap_deinit(&estate->heap);
+    counters_deinit(&estate->counters);
+    graveyard_deinit(&estate->graves);
+    free(estate);
+    return own;
 }
 
-static uint64_t blocks_of(const struct inheritance *inheritance)
+/* Whoever has blocks of lower numbers must bury them. */
+static void set_wanted(const struct estate *estate)
 {
-    return inheritance->count + inheritance->range_count;
+    if (estate->process)
+        estate->process->wanted_below = estate->last ? estate->last->mark.blocks : 0;
 }
+
+static void add_mark(struct estate *estate, struct inheritance *mark)
+{
+    mark->from = estate;
+    mark->before = estate->last;
+    *(estate->last ? &estate->last->after : &estate->first) = mark;
+    estate->last = mark;
+    estate->references++;
+    set_wanted(estate);
+}
+
+static void remove_mark(struct estate *estate, struct inheritance *mark)
+{
+    *(mark->before ? &mark->before->after : &estate->first) = mark->after;
+    *(mark->after ? &mark->after->before : &estate->last) = mark->before;
+    set_wanted(estate);
+    if (!estate->first && !estate->own) {
+        graveyard_deinit(&estate->graves);
+        estate->sweep_at = SWEEP_AT_FIRST;
+    }
+}
+
+/* --- mappings --------------------------------------------------------------------------------- */
+
+static void shared_release(struct shared_mappings *shared)
+{
+    if (!shared || --shared->references)
+        return;
+    mappings_deinit(&shared->table);
+    free(shared);
+}
+
+/* The process lends its mappings as they are. Null when memory is short. */
+static struct shared_mappings *lend(struct estate *estate)
+{
+    if (!estate->lent && (estate->lent = calloc(1, sizeof *estate->lent)))
+        estate->lent->references = 1;
+    if (estate->lent)
+        estate->lent->references++;
+    return estate->lent;
+}
+
+/* What the mark's child inherits. False when memory is short. */
+static bool share_mappings(struct inheritance *mark, struct estate *estate)
+{
+    const struct inheritance *own = estate->own;
+    if (own && own->mappings) { /* not yet touched */
+        mark->mappings = own->mappings;
+        mark->mapped_by = own->mapped_by;
+        mark->mappings->references++;
+        return true;
+    }
+    if (!estate->process->mappings.live_ranges)
+        return true;
+    mark->mapped_by = estate;
+    return (mark->mappings = lend(estate)) != NULL;
+}
+
+/* The process is about to change what it has lent. */
+static bool keep_for_others(struct estate *estate)
+{
+    struct shared_mappings *lent = estate->lent;
+    bool good = true;
+    if (lent->references > 1)
+        good = lent->is_filled = mappings_copy(&lent->table, &estate->process->mappings);
+    estate->lent = NULL;
+    shared_release(lent);
+    return good;
+}
+
+/* The process's number of a counter of another's: made when new, 0: memory is short. */
+static uint32_t counter_for(struct process *process, const struct estate *owner, uint32_t number)
+{
+    const struct counter from = *counters_at(counters_of(owner), number);
+    uint32_t own =
+        counters_find(&process->counters, from.node, from.thread, from.allocator, from.size_class);
+    if (own)
+        counters_at(&process->counters, own)->inherited = true;
+    return own;
+}
+
+/* What is being copied, and `numbers`: by mapping, its number in the child; 0: none yet. */
+struct adoption {
+    struct process *child;
+    const struct estate *owner;
+    const struct mappings *from;
+    uint32_t *numbers;
+};
+
+static bool adopt_range(const struct adoption *adoption, const struct mapping_range *range)
+{
+    struct process *child = adoption->child;
+    uint32_t *number = &adoption->numbers[range->mapping];
+    if (!*number) {
+        struct mapping mapping = *mappings_at(adoption->from, range->mapping);
+        mapping.counter = counter_for(child, adoption->owner, mapping.counter);
+        *number = mapping.counter ? mappings_add(&child->mappings, &mapping) : 0;
+    }
+    return *number && mappings_add_range(&child->mappings, range->start, range->end, *number);
+}
+
+/* The child makes what it has inherited its own. False when memory is short. */
+static bool adopt_mappings(struct process *child, struct inheritance *own)
+{
+    const struct estate *owner = own->mapped_by;
+    const struct mappings *from =
+        own->mappings->is_filled ? &own->mappings->table : &owner->process->mappings;
+    uint32_t *numbers = calloc((size_t)from->all_used + 1, sizeof *numbers);
+    const struct adoption adoption = {child, owner, from, numbers};
+    const struct mapping_range *range;
+    bool good = numbers != NULL;
+    for (uint32_t number = mappings_from(from, 0); good && number;
+         number = mappings_from(from, range->end)) {
+        range = mappings_range(from, number);
+        good = adopt_range(&adoption, range);
+    }
+    free(numbers);
+    shared_release(own->mappings);
+    own->mappings = NULL;
+    return good;
+}
+
+void inheritance_touch_mappings(struct run *run, struct process *process)
+{
+    struct estate *estate = process->estate;
+    if (!estate)
+        return;
+    if (estate->own && estate->own->mappings && !adopt_mappings(process, estate->own))
+        run->memory_short = true;
+    if (estate->lent && !keep_for_others(estate))
+        run->memory_short = true;
+}
+
+/* --- those that wait -------------------------------------------------------------------------- */
 
 /* Takes one out of those that wait. */
 static struct inheritance *take(struct run *run, struct inheritance **at)
 {
     struct inheritance *taken = *at;
     *at = taken->next;
-    run->inherited_blocks -= blocks_of(taken);
+    if (!*at)
+        run->last_inheritance = at;
     run->inheritance_count--;
+    taken->next = NULL;
     return taken;
-}
-
-/* Makes room for one of so many blocks: the oldest go. */
-static void make_room(struct run *run, uint64_t blocks)
-{
-    while (run->inheritances && (run->inheritance_count >= WAITING_MAX ||
-                                 run->inherited_blocks + blocks > WAITING_BLOCKS_MAX))
-        inheritance_free(take(run, &run->inheritances));
 }
 
 void inheritance_drop_old(struct run *run, uint64_t now_ns)
@@ -141,23 +244,44 @@ void inheritance_drop_old(struct run *run, uint64_t now_ns)
         inheritance_free(take(run, &run->inheritances));
 }
 
-void inheritance_note(struct run *run, const struct process *parent, uint32_t token)
+static void append(struct run *run, struct inheritance *mark)
 {
-    make_room(run, parent->heap.live + parent->mappings.live_ranges);
-    struct inheritance *inheritance = inheritance_new(parent, token);
-    if (!inheritance) {
+    if (!run->inheritances)
+        run->last_inheritance = &run->inheritances;
+    *run->last_inheritance = mark;
+    run->last_inheritance = &mark->next;
+    run->inheritance_count++;
+}
+
+static struct inheritance *make_mark(struct process *parent)
+{
+    struct estate *estate = estate_of(parent);
+    struct inheritance *mark = estate ? calloc(1, sizeof *mark) : NULL;
+    if (!mark || !share_mappings(mark, estate)) {
+        free(mark);
+        return NULL;
+    }
+    mark->place = parent->place;
+    mark->parent = parent->pid;
+    mark->noted_ns = clock_now();
+    mark->mark = (struct inherited_from){parent->number, parent->sums.events, parent->blocks_made};
+    add_mark(estate, mark);
+    return mark;
+}
+
+void inheritance_note(struct run *run, struct process *parent, uint32_t token)
+{
+    if (run->inheritance_count >= INHERITANCES_MAX)
+        inheritance_free(take(run, &run->inheritances));
+    struct inheritance *mark = make_mark(parent);
+    if (!mark) {
         run->memory_short = true;
         return;
     }
-    live_heap_visit(&parent->heap, copy_block, &(struct copy){&parent->counters, inheritance});
-    if (!copy_mappings(inheritance, parent))
-        run->memory_short = true;
-    struct inheritance **last = &run->inheritances;
-    while (*last)
-        last = &(*last)->next;
-    *last = inheritance;
-    run->inherited_blocks += blocks_of(inheritance);
-    run->inheritance_count++;
+    mark->token = token;
+    run->forked_ns = mark->noted_ns;
+    append(run, mark);
+    slices_end(run, parent); /* without history: what it holds here must be known */
 }
 
 static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent, uint32_t token)
@@ -181,91 +305,204 @@ struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t pare
     return NULL;
 }
 
-static uint32_t counter_for(struct process *child, const struct inherited_block *from)
-{
-    return counters_find(&child->counters, from->node, from->thread, (uint8_t)from->allocator,
-                         (uint8_t)from->size_class);
-}
-
-/* The child has the block, of this counter. */
-static void count(struct run *run, struct process *child, uint32_t number, uint64_t size)
-{
-    child->blocks_made++;
-    struct counter *counter = counters_at(&child->counters, number);
-    counter->inherited = true;
-    if (process_keeps_history(run, child))
-        history_allocate(&child->history.writer, number, size);
-    counter_inherit(counter, &child->sums, size);
-}
-
-static bool give(struct run *run, struct process *child, const struct inherited_block *from)
-{
-    struct block block = {
-        .address = from->address,
-        .size = from->size,
-        .counter = counter_for(child, from),
-    };
-    process_number_block(child, &block);
-    if (!block.counter || !live_heap_add(&child->heap, &block))
-        return false;
-    count(run, child, block.counter, block.size);
-    return true;
-}
-
-/* Gives a mapping, without its ranges. Returns its number in the child, 0: memory is short. */
-static uint32_t give_mapping(struct run *run, struct process *child,
-                             const struct inherited_block *from)
-{
-    struct mapping mapping = {
-        .bytes = from->size,
-        .number = child->blocks_made,
-        .born = child->history.writer.now_ms,
-        .counter = counter_for(child, from),
-    };
-    uint32_t number = mapping.counter ? mappings_add(&child->mappings, &mapping) : 0;
-    if (number)
-        count(run, child, mapping.counter, mapping.bytes);
-    return number;
-}
-
-static bool give_mappings(struct run *run, struct process *child, const struct inheritance *from)
-{
-    uint32_t *numbers = calloc((size_t)from->mapping_count + 1, sizeof *numbers);
-    bool good = numbers;
-    for (uint32_t i = 0; good && i < from->mapping_count; i++)
-        good = (numbers[i] = give_mapping(run, child, &from->blocks[from->count + i]));
-    for (uint32_t i = 0; good && i < from->range_count; i++) {
-        const struct inherited_range *range = &from->ranges[i];
-        good =
-            mappings_add_range(&child->mappings, range->start, range->end, numbers[range->mapping]);
-    }
-    free(numbers);
-    return good;
-}
-
-void inheritance_apply(struct run *run, struct process *child, const struct inheritance *from)
-{
-    live_heap_reserve(&child->heap, from->count);
-    for (uint64_t i = 0; i < from->count; i++)
-        if (!give(run, child, &from->blocks[i])) {
-            run->memory_short = true;
-            return;
-        }
-    if (!give_mappings(run, child, from))
-        run->memory_short = true;
-}
-
+/* Each step frees an estate that nobody else refers to, and then what that had inherited. */
 void inheritance_free(struct inheritance *inheritance)
 {
-    if (!inheritance)
-        return;
-    free(inheritance->blocks);
-    free(inheritance->ranges);
-    free(inheritance);
+    while (inheritance) {
+        struct inheritance *gone = inheritance;
+        shared_release(gone->mappings);
+        remove_mark(gone->from, gone);
+        inheritance = estate_release(gone->from);
+        free(gone);
+    }
 }
 
 void inheritance_free_all(struct run *run)
 {
     while (run->inheritances)
         inheritance_free(take(run, &run->inheritances));
+}
+
+/* --- the child -------------------------------------------------------------------------------- */
+
+void inheritance_apply(struct run *run, struct process *child, struct inheritance *inheritance)
+{
+    struct estate *estate = estate_of(child);
+    if (!estate) {
+        run->memory_short = true;
+        inheritance_free(inheritance);
+        return;
+    }
+    estate->own = inheritance;
+    estate->first_block = inheritance->mark.blocks;
+    child->first_block = child->blocks_made = inheritance->mark.blocks;
+    child->history.writer.span.first_block = inheritance->mark.blocks;
+}
+
+bool inheritance_of(const struct process *process, struct inherited_from *from)
+{
+    const struct estate *estate = process->estate;
+    if (!estate || !estate->own)
+        return false;
+    *from = estate->own->mark;
+    return true;
+}
+
+/* Of the blocks that the estate's process has made itself, the one that was live at the mark. */
+static const struct block *find_made(const struct inheritance *mark, uint64_t address)
+{
+    const struct estate *estate = mark->from;
+    const struct block *block = live_heap_find(heap_of(estate), address);
+    if (block && block->number < mark->mark.blocks)
+        return block;
+    const struct grave *grave = NULL;
+    while ((grave = graveyard_find(&estate->graves, address, grave)))
+        if (grave->block.number >= estate->first_block && grave->block.number < mark->mark.blocks &&
+            grave->died >= mark->mark.events)
+            return &grave->block;
+    return NULL;
+}
+
+/* Was an inherited block gone at the mark? */
+static bool was_freed(const struct inheritance *mark, const struct block *block)
+{
+    const struct grave *grave =
+        graveyard_find_block(&mark->from->graves, block->address, block->number);
+    return grave && grave->died < mark->mark.events;
+}
+
+/* The block that was live at `address` in the parent, or in a parent of that; *owner: whose
+ * counters it names. */
+static const struct block *find(const struct inheritance *own, uint64_t address,
+                                const struct estate **owner)
+{
+    const struct block *block = NULL;
+    const struct inheritance *at = own;
+    while (at && !(block = find_made(at, address)))
+        at = at->from->own;
+    for (const struct inheritance *between = own; between != at; between = between->from->own)
+        if (block && was_freed(between, block))
+            return NULL;
+    *owner = at ? at->from : NULL;
+    return block;
+}
+
+bool inheritance_remove(struct run *run, struct process *process, uint64_t address,
+                        struct block *block)
+{
+    struct estate *estate = process->estate;
+    const struct estate *owner;
+    const struct block *found = find(estate->own, address, &owner);
+    if (!found || graveyard_find_block(&estate->graves, address, found->number))
+        return false;
+    *block = *found;
+    block->counter = counter_for(process, owner, found->counter);
+    if (!block->counter) {
+        run->memory_short = true;
+        return false;
+    }
+    inheritance_bury(run, process, block);
+    return true;
+}
+
+/* --- graves ----------------------------------------------------------------------------------- */
+
+/* The marks of an estate, in an array. */
+struct marks {
+    const struct estate *estate;
+    struct inherited_from *list;
+    size_t count;
+};
+
+/* Was the block, which has gone, there at one of the marks? Those that are inherited are kept: the
+ * process itself asks for them. */
+static bool is_wanted(void *context, const struct grave *grave)
+{
+    const struct marks *marks = context;
+    size_t low = 0, high = marks->count;
+    if (grave->block.number < marks->estate->first_block)
+        return true;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (marks->list[middle].blocks > grave->block.number)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < marks->count && marks->list[low].events <= grave->died;
+}
+
+/* When memory is short, nothing is swept. */
+static void sweep(struct estate *estate)
+{
+    struct marks marks = {.estate = estate};
+    for (const struct inheritance *at = estate->first; at; at = at->after)
+        marks.count++;
+    marks.list = malloc((marks.count + 1) * sizeof *marks.list);
+    size_t i = 0;
+    for (const struct inheritance *at = estate->first; at && marks.list; at = at->after)
+        marks.list[i++] = at->mark;
+    if (marks.list)
+        graveyard_sweep(&estate->graves, is_wanted, &marks);
+    free(marks.list);
+    uint32_t twice = 2 * estate->graves.count;
+    estate->sweep_at = twice > SWEEP_AT_FIRST ? twice : SWEEP_AT_FIRST;
+}
+
+void inheritance_bury(struct run *run, struct process *process, const struct block *block)
+{
+    struct estate *estate = process->estate;
+    if (estate->graves.count >= estate->sweep_at)
+        sweep(estate);
+    if (!graveyard_add(&estate->graves, block, process->sums.events))
+        run->memory_short = true;
+}
+
+void inheritance_unbury(struct process *process, const struct block *block)
+{
+    if (process->estate)
+        graveyard_remove(&process->estate->graves, block->address, block->number);
+}
+
+uint32_t inheritance_graves(const struct process *process)
+{
+    return process->estate ? process->estate->graves.count : 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+/* Whoever still looks at the process's mappings gets the table itself. */
+static void leave_mappings(struct estate *estate)
+{
+    struct shared_mappings *lent = estate->lent;
+    if (lent && lent->references > 1) {
+        lent->table = estate->process->mappings;
+        lent->is_filled = true;
+        estate->process->mappings = (struct mappings){0};
+    }
+    shared_release(lent);
+    estate->lent = NULL;
+}
+
+bool inheritance_is_shared(const struct process *process)
+{
+    return process->estate && process->estate->references > 1;
+}
+
+void inheritance_leave(struct process *process)
+{
+    struct estate *estate = process->estate;
+    if (!estate)
+        return;
+    leave_mappings(estate);
+    if (estate->references > 1) {
+        estate->heap = process->heap;
+        estate->counters = process->counters;
+        process->heap = (struct live_heap){0};
+        process->counters = (struct counters){0};
+    }
+    estate->process = NULL;
+    process->estate = NULL;
+    process->wanted_below = 0;
+    inheritance_free(estate_release(estate));
 }

@@ -2,13 +2,29 @@
  * What a forked child inherits: the blocks and mappings that were live in its parent when it was
  * forked.
  *
- * The parent's stream has a mark just before the fork; what is live there waits in a list of the
- * run until the child says hello and names the mark. In the child such blocks are counted apart
- * (counter.inherited): they are not its own, but that it frees them is known.
+ * Nothing is copied. The parent's stream has a mark just before the fork; what was live there is
+ * known by the mark's position alone: how many blocks the parent had made, and how many events it
+ * had had. When the child frees an address that is none of its own, it is looked for in the parent:
+ *
+ *   in its heap          a block with a smaller number than the mark's was there at the mark
+ *   in its graveyard     what it has freed since, kept as long as somebody may ask for it
+ *   in its own parent    and so on, less what it had freed of that before the mark
+ *
+ * The child's own blocks are numbered on from the mark, so that what it inherits keeps its numbers,
+ * and what it frees of that lies in its own graveyard: a second free is unmatched. In the child
+ * such blocks are counted apart (counter.inherited), by what it has freed of them: zero at the
+ * fork, and below zero, modulo 2^64 and 2^32, from then on.
+ *
+ * Mappings are shared as one table until either side changes its own; then that side copies it.
+ *
+ *   estate       what a process has and others may ask for; outlives it while there are others
+ *   inheritance  a mark, and the right to ask; waits in a list of the run until the child says
+ *                hello and names it, then belongs to the child's estate
  *
  * Blocks that other threads of the parent allocate between the mark and the fork are missed; when
- * the child frees one of those, that is an unmatched free. The list is bounded: what waits longest
- * goes first, and nothing waits for a child that must have ended without a word. One thread.
+ * the child frees one of those, that is an unmatched free. What they free there is still taken for
+ * live. A child whose mark is not there, because it came too late or memory was short, has lost an
+ * event (process.damaged). One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_INHERITANCE_H
 #define HEAPLINE_COLLECTOR_INHERITANCE_H
@@ -17,25 +33,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct run;
-struct process;
+struct block;
+struct estate;
 struct inheritance;
+struct process;
+struct run;
 
 /* A child says hello as soon as it has been forked. */
 #define INHERITANCE_PATIENCE_NS UINT64_C(10000000000)
+/* So many wait at most, then the oldest go. */
+#define INHERITANCES_MAX 16384u
 
 /* At the mark with this token. When memory is short nothing is noted, and run->memory_short set. */
-void inheritance_note(struct run *run, const struct process *parent, uint32_t token);
+void inheritance_note(struct run *run, struct process *parent, uint32_t token);
 
 /* Is something noted of a process (see process.place)? */
 bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, uint32_t token);
 
-/* Takes out what was noted of it; null when nothing was. The caller frees it with
- * inheritance_free(). */
+/* Takes out what was noted of it; null when nothing was. The caller hands it on to
+ * inheritance_apply(), or frees it. */
 struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token);
 
-/* Gives the blocks to a child that has had no event yet. */
-void inheritance_apply(struct run *run, struct process *child, const struct inheritance *from);
+/* Makes it that of a child that has had no event yet; takes it over. */
+void inheritance_apply(struct run *run, struct process *child, struct inheritance *inheritance);
 
 /* Drops what has waited for longer than INHERITANCE_PATIENCE_NS at `now_ns` (clock_now()). */
 void inheritance_drop_old(struct run *run, uint64_t now_ns);
@@ -43,5 +63,38 @@ void inheritance_drop_old(struct run *run, uint64_t now_ns);
 /* Accepts null. */
 void inheritance_free(struct inheritance *inheritance);
 void inheritance_free_all(struct run *run);
+
+/* A block of the process has died, before the event is counted; for those whose number is below
+ * process.wanted_below. */
+void inheritance_bury(struct run *run, struct process *process, const struct block *block);
+/* Its free is taken back. */
+void inheritance_unbury(struct process *process, const struct block *block);
+
+/* The process frees `address`, which is none of its own blocks: takes out an inherited one, with
+ * the process's own counter. False: there is none. */
+bool inheritance_remove(struct run *run, struct process *process, uint64_t address,
+                        struct block *block);
+
+/* Before the process's mappings change. */
+void inheritance_touch_mappings(struct run *run, struct process *process);
+
+/* Does anybody ask for what the process has? */
+bool inheritance_is_shared(const struct process *process);
+
+/* The process goes: leaves its heap, counters and mappings to those who may ask for them, if there
+ * are any. */
+void inheritance_leave(struct process *process);
+
+/* Where its parent stood when it was forked. */
+struct inherited_from {
+    uint32_t process; /* number */
+    uint64_t events, blocks;
+};
+
+/* Blocks that the process has freed and that are kept for those who may ask for them. */
+uint32_t inheritance_graves(const struct process *process);
+
+/* False: the process has not been forked by one that is known. */
+bool inheritance_of(const struct process *process, struct inherited_from *from);
 
 #endif

@@ -88,22 +88,3 @@ void live_heap_note_steps(struct live_heap *heap, uint64_t steps)
     heap->multiplier = hash_multiplier();
     chain(heap, list);
 }
-
-void live_heap_reserve(struct live_heap *heap, uint64_t blocks)
-{
-    uint64_t count = heap->bucket_count;
-    while (count < blocks)
-        count *= 2;
-    set_buckets(heap, count);
-    vector_reserve(&heap->blocks, blocks + 1, sizeof(struct block));
-}
-
-/* In the order of the array, and not of the buckets: that reads memory from front to back. */
-void live_heap_visit(const struct live_heap *heap,
-                     void (*visit)(void *context, const struct block *block), void *context)
-{
-    const struct block *blocks = heap->blocks.data;
-    for (uint32_t number = 1; number < heap->blocks_used; number++)
-        if (blocks[number].counter)
-            visit(context, &blocks[number]);
-}

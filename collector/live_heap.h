@@ -9,6 +9,7 @@
 #define HEAPLINE_COLLECTOR_LIVE_HEAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hash.h"
@@ -50,18 +51,11 @@ struct live_heap {
 bool live_heap_init(struct live_heap *heap);
 void live_heap_deinit(struct live_heap *heap);
 
-/* Visits all live blocks, in no order. */
-void live_heap_visit(const struct live_heap *heap,
-                     void (*visit)(void *context, const struct block *block), void *context);
-
 /* Doubles the buckets; false: no memory. */
 bool live_heap_grow(struct live_heap *heap);
 
 /* A look-up took so many steps. */
 void live_heap_note_steps(struct live_heap *heap, uint64_t steps);
-
-/* Makes room for `blocks` blocks in an empty heap, as far as there is memory. */
-void live_heap_reserve(struct live_heap *heap, uint64_t blocks);
 
 /* Neighbouring addresses share cache lines, pages are spread: evenly those that follow on each
  * other, and any others by a chance that nobody knows beforehand. */
@@ -84,6 +78,16 @@ static inline void live_heap_prefetch_block(const struct live_heap *heap, uint64
     const uint32_t *buckets = heap->buckets.data;
     const struct block *blocks = heap->blocks.data;
     __builtin_prefetch(&blocks[buckets[live_heap_bucket(heap, address)]]);
+}
+
+/* The block at `address`; null: there is none. Void after any change. */
+static inline const struct block *live_heap_find(const struct live_heap *heap, uint64_t address)
+{
+    const struct block *blocks = heap->blocks.data;
+    uint32_t number = ((const uint32_t *)heap->buckets.data)[live_heap_bucket(heap, address)];
+    while (number && blocks[number].address != address)
+        number = blocks[number].next;
+    return number ? &blocks[number] : NULL;
 }
 
 /* Takes the block at `address` out and copies it to *block. False: there is none. */

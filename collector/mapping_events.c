@@ -4,6 +4,7 @@
  */
 #include "mapping_events.h"
 
+#include "inheritance.h"
 #include "process.h"
 
 /* A failed unmapping of so many pieces costs no more than the words that tell of it. Larger ones
@@ -48,6 +49,7 @@ static bool cut_out(struct run *run, struct process *process, const struct addre
                     uint32_t *cut)
 {
     struct mappings *mappings = &process->mappings;
+    inheritance_touch_mappings(run, process);
     if (!mappings_cut(mappings, range->start, range->start + range->bytes, cut)) {
         run->memory_short = true;
         process->damaged++;

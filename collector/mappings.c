@@ -4,6 +4,8 @@
  */
 #include "mappings.h"
 
+#include <string.h>
+
 #include "hash.h"
 
 /* A cut inside of ranges makes so many new ones at most. */
@@ -14,6 +16,25 @@ void mappings_deinit(struct mappings *mappings)
     vector_deinit(&mappings->all);
     vector_deinit(&mappings->ranges);
     *mappings = (struct mappings){0};
+}
+
+static bool copy_vector(struct vector *to, const struct vector *from, size_t bytes)
+{
+    bool good = vector_reserve(to, bytes, 1);
+    if (good && bytes)
+        memcpy(to->data, from->data, bytes);
+    return good;
+}
+
+bool mappings_copy(struct mappings *to, const struct mappings *from)
+{
+    *to = *from;
+    to->all = to->ranges = (struct vector){0};
+    if (copy_vector(&to->all, &from->all, from->all_used * sizeof(struct mapping)) &&
+        copy_vector(&to->ranges, &from->ranges, from->ranges_used * sizeof(struct mapping_range)))
+        return true;
+    mappings_deinit(to);
+    return false;
 }
 
 /* --- slots --- */

@@ -49,6 +49,9 @@ struct mappings {
 
 void mappings_deinit(struct mappings *mappings);
 
+/* Makes `to`, which is empty, a copy of `from`. False: no memory, it stays empty. */
+bool mappings_copy(struct mappings *to, const struct mappings *from);
+
 /* A new mapping without a range (`ranges` of *mapping is not looked at); 0: no memory. It must get
  * one with mappings_add_range(), which also fails for want of memory; then it is gone. The range
  * must be free. */

@@ -253,31 +253,54 @@ uint64_t process_waiting(const struct process *process)
     return process->stream ? stream_reader_waiting(process->stream) : 0;
 }
 
-struct process *process_free(struct process *process)
+static void close_descriptor(int *descriptor, int none)
 {
-    if (!process)
-        return NULL;
-    if (process->pidfd >= 0)
-        close(process->pidfd);
-    if (process->root >= 0)
-        close(process->root);
-    close_ring(process);
-    stream_reader_free(process->stream, process->farewell);
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = none;
+}
+
+static void free_mirrors(struct process *process)
+{
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++)
         if (process->mirrors[i]) {
             free(process->mirrors[i]->levels);
             native_mirror_deinit(&process->mirrors[i]->native);
             free(process->mirrors[i]);
+            process->mirrors[i] = NULL;
         }
-    vector_deinit(&process->threads);
+}
+
+void process_retire(struct process *process)
+{
+    process->damaged = process_lost(process);
+    close_descriptor(&process->pidfd, -1);
+    close_descriptor(&process->root, ROOT_NONE);
+    close_ring(process);
+    stream_reader_free(process->stream, process->farewell);
+    process->reader = NULL;
+    process->writers = NULL;
+    process->stream = NULL;
+    free_mirrors(process);
     vector_deinit(&process->modules.list);
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description);
-    vector_deinit(&process->end);
     vector_deinit(&process->latest);
+    if (!inheritance_is_shared(process))
+        live_heap_deinit(&process->heap);
+}
+
+struct process *process_free(struct process *process)
+{
+    if (!process)
+        return NULL;
+    process_retire(process);
+    inheritance_leave(process);
     live_heap_deinit(&process->heap);
     mappings_deinit(&process->mappings);
     counters_deinit(&process->counters);
+    vector_deinit(&process->threads);
+    vector_deinit(&process->end);
     history_queue_deinit(&process->history);
     samples_deinit(&process->samples);
     slices_deinit(&process->slices);

@@ -46,8 +46,9 @@ struct run {
     struct native_table native;
     struct chunk_writer chunk;        /* for checkpoints and history */
     struct inheritance *inheritances; /* of children that have not said hello yet; oldest first */
-    uint64_t inherited_blocks;        /* in all of them */
+    struct inheritance **last_inheritance; /* the end of that list, where it is not empty */
     uint32_t inheritance_count;
+    uint64_t forked_ns; /* when one of the processes forked last (clock_now()) */
     struct run_peak peak;
     struct endings endings;
     void (*while_waiting)(void *context); /* called about every millisecond while names are waited
@@ -161,7 +162,10 @@ struct process {
 
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */
-    uint64_t blocks_made;     /* so far: the number of the next block */
+    uint64_t first_block;     /* number of its own first one; what it inherits has smaller ones */
+    uint64_t blocks_made;     /* the number of the next block */
+    uint64_t wanted_below;    /* blocks with smaller numbers are buried when they die */
+    struct estate *estate;    /* inheritance.h; null: nobody inherits */
     struct counters counters;
     struct heap_sums sums;
     struct history_queue history;
@@ -215,6 +219,11 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
                             const struct process_plan *plan, int parts[RING_PARTS]);
 /* Closes what is open of them, and sets it to -1. */
 void process_close_parts(int parts[RING_PARTS]);
+
+/* It has ended and been read to the last word: closes and frees all that is not needed for writing
+ * its rows, or by those who inherit. */
+void process_retire(struct process *process);
+
 /* Closes everything; accepts and returns null. */
 struct process *process_free(struct process *process);
 
@@ -225,7 +234,8 @@ bool process_has_ended(const struct process *process);
  * only so far that it can be added up. */
 static inline uint64_t process_lost(const struct process *process)
 {
-    uint64_t dropped = atomic_load(&process->writers->dropped), most = UINT64_C(1) << 40;
+    uint64_t most = UINT64_C(1) << 40;
+    uint64_t dropped = process->writers ? atomic_load(&process->writers->dropped) : 0;
     return process->damaged + (dropped < most ? dropped : most);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "index.h"
+#include "inheritance.h"
 #include "source.h"
 #include "store.h"
 
@@ -40,6 +41,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?, ?)",
+    [STORE_INHERITANCE] = "INSERT OR REPLACE INTO inheritance VALUES (?, ?, ?, ?)",
     [STORE_SETTING] = "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)",
     [STORE_LATE_STATUS] = "UPDATE process SET exit_status = ?2, signal = ?3 WHERE id = ?1",
     [STORE_LATE_ENDING] = "UPDATE ending SET core_dumped = ?2, out_of_memory = ?3, "
@@ -471,6 +473,17 @@ static bool add_to_line(struct counter_pass *pass, const struct counter_row *row
     return true;
 }
 
+/* What a child holds less than at the fork is what it has freed. */
+static void tell_as_freed(struct counter_row *row)
+{
+    uint64_t *const blocks[] = {&row->peak_blocks, &row->end_blocks, &row->leaked_blocks};
+    uint64_t *const bytes[] = {&row->peak_bytes, &row->end_bytes, &row->leaked_bytes};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        *blocks[i] = (uint32_t) - *blocks[i];
+        *bytes[i] = -*bytes[i];
+    }
+}
+
 static bool write_counter(struct counter_pass *pass, uint32_t number)
 {
     struct counter *counter = counters_at(&pass->process->counters, number);
@@ -488,6 +501,8 @@ static bool write_counter(struct counter_pass *pass, uint32_t number)
                               .temporary_blocks = counter->temporary_blocks,
                               .temporary_bytes = counter->temporary_bytes};
     fill_end(pass, number, &row);
+    if (counter->inherited)
+        tell_as_freed(&row);
     chunk_add_counter(&pass->writer->chunk, &row);
     return (counter->inherited || add_to_line(pass, &row)) &&
            (pass->writer->chunk.rows < CHUNK_ROWS || flush_counters(pass));
@@ -572,6 +587,14 @@ static bool write_ending(struct recording_writer *writer, const struct process *
                INTEGER(ending->collector_bytes));
 }
 
+static bool write_inheritance(struct recording_writer *writer, const struct process *process)
+{
+    struct inherited_from from;
+    return !inheritance_of(process, &from) ||
+           put(writer, STORE_INHERITANCE, "iiii", INTEGER(process->number), INTEGER(from.process),
+               INTEGER(from.events), INTEGER(from.blocks));
+}
+
 static bool write_settings(struct recording_writer *writer, const struct process *process)
 {
     bool good = true;
@@ -584,7 +607,8 @@ static bool write_settings(struct recording_writer *writer, const struct process
     return good;
 }
 
-/* Remembers what a committed snapshot has brought into the file. */
+/* Remembers what a snapshot has brought into the file, or will with the batch: should that fail,
+ * nothing more is written. */
 static void note_written(struct recording_writer *writer, const struct run *run,
                          struct process *process)
 {
@@ -597,16 +621,42 @@ static void note_written(struct recording_writer *writer, const struct run *run,
     process->samples.written = process->samples.count;
 }
 
+bool recording_begin(struct recording_writer *writer)
+{
+    return writer->in_batch = !writer->trouble[0] && execute(writer, "BEGIN");
+}
+
+static void roll_back(struct recording_writer *writer)
+{
+    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+    writer->in_batch = false;
+}
+
+bool recording_commit(struct recording_writer *writer)
+{
+    bool done = writer->in_batch && execute(writer, "COMMIT");
+    if (writer->in_batch && !done)
+        roll_back(writer);
+    writer->in_batch = false;
+    return done;
+}
+
+/* A transaction of its own, unless there is a batch. */
+static bool begin_transaction(struct recording_writer *writer)
+{
+    return !writer->trouble[0] && (writer->in_batch || execute(writer, "BEGIN"));
+}
+
 /* Ends the transaction: with a commit when all went well. Nothing more will be written when not, so
  * nothing need wait any longer. */
 static bool end_transaction(struct recording_writer *writer, const struct run *run,
                             struct process *process, bool done)
 {
-    if (done && execute(writer, "COMMIT")) {
+    if (done && (writer->in_batch || execute(writer, "COMMIT"))) {
         note_written(writer, run, process);
         return true;
     }
-    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+    roll_back(writer);
     history_queue_deinit(&process->history);
     return false;
 }
@@ -615,13 +665,13 @@ bool recording_snapshot(struct recording_writer *writer, struct run *run, struct
                         const struct recorded_run *about)
 {
     history_queue_finish_chunk(run, process);
-    if (writer->trouble[0] || !execute(writer, "BEGIN")) {
+    if (!begin_transaction(writer)) {
         history_queue_deinit(&process->history);
         return false;
     }
     bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
-                write_ending(writer, process) && write_settings(writer, process) &&
-                write_counters(writer, run, process);
+                write_ending(writer, process) && write_inheritance(writer, process) &&
+                write_settings(writer, process) && write_counters(writer, run, process);
     if (!end_transaction(writer, run, process, done))
         return false;
     free(process->settings);
@@ -631,7 +681,7 @@ bool recording_snapshot(struct recording_writer *writer, struct run *run, struct
 
 bool recording_append(struct recording_writer *writer, struct run *run, struct process *process)
 {
-    if (writer->trouble[0] || !execute(writer, "BEGIN")) {
+    if (!begin_transaction(writer)) {
         history_queue_deinit(&process->history);
         return false;
     }

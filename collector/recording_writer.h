@@ -35,6 +35,7 @@ enum recording_statement {
     STORE_LINE,
     STORE_PROCESS,
     STORE_ENDING,
+    STORE_INHERITANCE,
     STORE_SETTING,
     STORE_LATE_STATUS,
     STORE_LATE_ENDING,
@@ -59,6 +60,7 @@ struct recording_writer {
     uint32_t sources_left_out; /* files whose text there was no room for */
     uint64_t peak_epoch;
     bool has_peak;
+    bool in_batch;
 };
 
 struct recorded_run {
@@ -73,6 +75,11 @@ struct recorded_run {
  * writer->trouble says why; there is then no new file. */
 bool recording_create(struct recording_writer *writer, const char *path, bool force,
                       const struct recorded_run *run);
+
+/* What is written in between comes into the file as a whole, or not at all: sums and histories of
+ * processes that refer to each other. False when it cannot be written. */
+bool recording_begin(struct recording_writer *writer);
+bool recording_commit(struct recording_writer *writer);
 
 /* Brings codes, nodes and one process up to date, its history too. The process is final when it has
  * ended. */

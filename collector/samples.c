@@ -2,7 +2,8 @@
  * Taking samples. Resident memory is cheap to ask for. The proportional share is not: the kernel
  * walks all pages for it and holds a lock that the process's own page faults want. So it is asked
  * for at most ten times a second, and never for more than a hundredth of the time; and once a
- * second where there has been no event.
+ * second where there has been no event. A forked child has all its parent's pages, and may be gone
+ * in a moment: it is not asked for at first.
  */
 #include "samples.h"
 
@@ -22,6 +23,12 @@ void samples_deinit(struct samples *samples)
 {
     free(samples->list);
     *samples = (struct samples){0};
+}
+
+void samples_postpone_costly(struct samples *samples, uint64_t now_ns)
+{
+    samples->proportional = samples->swapped = SAMPLE_UNKNOWN;
+    samples->next_costly_ns = now_ns + COSTLY_EVERY_NS;
 }
 
 static uint64_t read_resident(pid_t pid)

@@ -39,6 +39,9 @@ struct samples {
 
 void samples_deinit(struct samples *samples);
 
+/* The costly part of the first sample is to wait a little. */
+void samples_postpone_costly(struct samples *samples, uint64_t now_ns);
+
 /* Takes a sample when one is due, or when `last` says that there will be no more. `seconds` is
  * `now_ns` from the run's start. When memory is short there is none. Returns whether one was taken.
  */

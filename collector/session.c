@@ -53,6 +53,9 @@
 #define SLEEP_RESTING_NS UINT64_C(10000000)
 #define REST_AFTER_NS    UINT64_C(2000000000)
 
+/* Who has forked is taken to fork again for so long. */
+#define FORKS_FOR_NS UINT64_C(2000000000)
+
 /* History that may wait in memory for the next snapshot. */
 #define HISTORY_WAITING_MAX (4u << 20)
 
@@ -94,6 +97,44 @@ static void tell_run(struct session *session, uint32_t kind, const char *text)
 
 /* --- processes ---------------------------------------------------------------------------------
  */
+
+/* Brings the file up to date for a process; one that has said nothing since has only samples to be
+ * written, which can wait. */
+static bool update_process(struct session *session, struct process *process, uint64_t now)
+{
+    if (process->position == process->snapshot_position &&
+        now - process->snapshot_ns < SNAPSHOT_QUIET_NS)
+        return false;
+    process->snapshot_position = process->position;
+    process->snapshot_ns = now;
+    recording_snapshot(&session->writer, &session->run, process, &session->about);
+    return true;
+}
+
+/* Writes the rows of those who have ended; of them all is known now. */
+static bool write_ended(struct session *session)
+{
+    bool is_news = session->ended_count;
+    while (session->ended_count) {
+        struct process *process = session->ended[--session->ended_count];
+        recording_snapshot(&session->writer, &session->run, process, &session->about);
+        process_free(process);
+    }
+    return is_news;
+}
+
+/* All in one transaction: what a process inherits is told by where another one stood. */
+static void bring_up_to_date(struct session *session, uint64_t now)
+{
+    bool is_news = false;
+    recording_begin(&session->writer);
+    for (unsigned i = 0; i < session->process_count; i++)
+        is_news |= update_process(session, session->processes[i], now);
+    is_news |= write_ended(session);
+    recording_commit(&session->writer);
+    if (is_news)
+        recording_peak(&session->writer, &session->run, session->processes, session->process_count);
+}
 
 /* What `heapline run` has told of the process, if it is the command's own. */
 static const int *known_status(const struct session *session, const struct process *process)
@@ -138,15 +179,19 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
         session->broken = process->stream->problem;
         process->damaged++;
     }
-    recording_snapshot(&session->writer, &session->run, process, &session->about);
     if (process->stream && !process->stream->problem && process->stream->have && !lives_on)
         process->damaged++; /* killed, or had given up, in the middle of a frame */
     session->lost += process_lost(process);
     session->abandoned |= atomic_load(&process->writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
-    process_free(process);
+    history_queue_finish_chunk(&session->run, process);
+    history_writer_deinit(&process->history.writer);
+    process_retire(process);
     session->processes[at] = session->processes[--session->process_count];
     session_count_processes(session);
+    session->ended[session->ended_count++] = process;
+    if (session->ended_count == ENDED_MAX)
+        bring_up_to_date(session, now);
 }
 
 /* Tells all processes that nothing more will be read, then finishes them. */
@@ -193,12 +238,16 @@ static bool is_deserted(const struct session *session)
 static int wait_time(struct session *session, uint64_t now)
 {
     if (session->process_count == 0)
-        return is_deserted(session) ? (int)(LINGER_NS / 1000000) : -1;
+        return is_deserted(session)   ? (int)(LINGER_NS / 1000000)
+               : session->ended_count ? (int)(SNAPSHOT_EVERY_NS / 1000000)
+                                      : -1;
     bool active = now - session->last_work_ns <= IDLE_AFTER_NS && !session->options->crowded;
     uint64_t sleep_ns = active ? SLEEP_ACTIVE_NS : SLEEP_IDLE_NS;
     if (session->rests && session->control < 0 && session->process_count == 1)
         sleep_ns = SLEEP_RESTING_NS;
-    if (session->process_count > 1 || session->processes[0]->stream)
+    /* A child says hello on a socket, and is not to wait for the end of a sleep. */
+    bool forks = session->run.forked_ns && now - session->run.forked_ns < FORKS_FOR_NS;
+    if (session->process_count > 1 || forks || session->processes[0]->stream)
         return (int)(sleep_ns / 1000000);
     sleep_on_ring(session->processes[0], sleep_ns, session->last_work_ns != now);
     return 0;
@@ -357,28 +406,6 @@ static void take_slices(struct session *session, uint64_t now)
         slices_take(&session->run, session->processes[i], now);
 }
 
-/* Brings the file up to date for a process; one that has said nothing since has only samples to be
- * written, which can wait. */
-static bool update_process(struct session *session, struct process *process, uint64_t now)
-{
-    if (process->position == process->snapshot_position &&
-        now - process->snapshot_ns < SNAPSHOT_QUIET_NS)
-        return false;
-    process->snapshot_position = process->position;
-    process->snapshot_ns = now;
-    recording_snapshot(&session->writer, &session->run, process, &session->about);
-    return true;
-}
-
-static void bring_up_to_date(struct session *session, uint64_t now)
-{
-    bool is_news = false;
-    for (unsigned i = 0; i < session->process_count; i++)
-        is_news |= update_process(session, session->processes[i], now);
-    if (is_news)
-        recording_peak(&session->writer, &session->run, session->processes, session->process_count);
-}
-
 /* What is needed only while there is something to be read and written. */
 static void give_memory_back(struct session *session)
 {
@@ -408,6 +435,13 @@ static void write_waiting_history(struct session *session)
     for (unsigned i = 0; i < session->process_count; i++)
         if (session->processes[i]->history.waiting_bytes > HISTORY_WAITING_MAX)
             recording_append(&session->writer, &session->run, session->processes[i]);
+}
+
+/* Their rows must be there. */
+static void put_late_endings(struct session *session)
+{
+    if (!session->ended_count)
+        recording_put_late_endings(&session->writer, &session->run.endings);
 }
 
 static bool is_over(const struct session *session)
@@ -455,7 +489,7 @@ static void record(struct session *session)
         take_samples(session, now);
         take_slices(session, now);
         write_waiting_history(session);
-        recording_put_late_endings(&session->writer, &session->run.endings);
+        put_late_endings(session);
         take_snapshots(session, now);
         watch_own_memory(session, now);
         take_leave(session, now);
@@ -582,6 +616,7 @@ static void complete(struct session *session)
     turn_away(session);
     await_last_words(session);
     close_processes(session);
+    bring_up_to_date(session, clock_now());
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
     const char *trouble = describe_trouble(session, text, sizeof text);

@@ -18,6 +18,8 @@
 #include "session.h"
 
 #define PROCESSES_MAX DRAIN_PROCESSES_MAX
+/* So many may wait to be written. */
+#define ENDED_MAX 256u
 
 struct session {
     const struct session_options *options;
@@ -27,6 +29,10 @@ struct session {
     struct recorded_run about;
     struct process *processes[PROCESSES_MAX];
     unsigned process_count;
+    /* Have ended and been read to the end; their rows are written with the next snapshot, with
+     * those of the processes that they descend from. */
+    struct process *ended[ENDED_MAX];
+    unsigned ended_count;
     unsigned sampled_last; /* index of the process that was looked at last */
     uint32_t processes_seen;
     uint32_t settled; /* arrivals that the daemon has handed over and that are dealt with */
@@ -61,8 +67,8 @@ static inline uint32_t session_farewell(const struct session *session)
                                                                   : WELCOME_DECLINED;
 }
 
-/* Reads a process's ring to its very end, writes its rows and forgets it; `lives_on`: the recording
- * ends before it. */
+/* Reads a process's ring to its very end; its rows are written soon. `lives_on`: the recording ends
+ * before it. */
 void session_finish_process(struct session *session, unsigned at, bool lives_on);
 
 /* Tells the daemon how many there are. */

@@ -104,7 +104,7 @@ char *settings_of(pid_t pid)
         return NULL;
     size_t bytes = proc_read(pid, "environ", environment, ENVIRONMENT_BYTES_MAX);
     char *settings = settings_from(environment, bytes);
-    explicit_bzero(environment, ENVIRONMENT_BYTES_MAX);
+    explicit_bzero(environment, bytes);
     free(environment);
     return settings;
 }

@@ -22,7 +22,7 @@ static struct change_row change_of(const struct counter *counter, const struct s
     return (struct change_row){
         .allocations = counter->allocations - base->allocations,
         .allocated_bytes = counter->allocated_bytes - base->allocated_bytes,
-        .blocks = (int64_t)counter->blocks - base->blocks,
+        .blocks = (int64_t)(counter_blocks(counter) - base->blocks),
         .bytes = (int64_t)(counter->bytes - base->bytes),
     };
 }
@@ -58,7 +58,7 @@ static void set_bases(struct process *process)
         bases[i] = (struct slice_base){.allocations = counter->allocations,
                                        .allocated_bytes = counter->allocated_bytes,
                                        .bytes = counter->bytes,
-                                       .blocks = counter->blocks};
+                                       .blocks = counter_blocks(counter)};
     }
 }
 

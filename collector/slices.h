@@ -21,8 +21,7 @@ struct process;
 #define SLICES_FIRST_NS        UINT64_C(20000000)
 
 struct slice_base {
-    uint64_t allocations, allocated_bytes, bytes;
-    uint32_t blocks;
+    uint64_t allocations, allocated_bytes, bytes, blocks;
 };
 
 struct slices {

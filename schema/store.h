@@ -10,12 +10,15 @@
  *   1  blocks of four allocators
  *   2  mappings, which may go in parts: the fifth allocator, with a column in the samples; blocks
  * in the history that are restored with another size
- *   3  files of native code, each of a module */
+ *   3  files of native code, each of a module
+ *   4  what a forked process inherits is told by where its parent stood, not block by block */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
-#define STORE_FORMAT         3
+#define STORE_FORMAT         4
 
 /* The first one with the table of modules. */
 #define STORE_FORMAT_MODULES 3
+/* The first one with the table of inheritances. */
+#define STORE_FORMAT_INHERITANCE 4
 
 /* The text of store.sql, NUL-terminated. */
 extern const char store_sql[];

@@ -5,7 +5,7 @@
 -- allocators, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 3;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 4;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -55,6 +55,15 @@ CREATE TABLE ending (
     most_refused_bytes INTEGER NOT NULL, -- the largest of them
     collector_bytes    INTEGER NOT NULL  -- when it was killed so: what the collector held under the
                                          -- same limit, 0 otherwise; older recordings have it not
+) STRICT;
+
+-- What a forked process was forked with: what its parent held after so many of its events. Not in
+-- formats before 4.
+CREATE TABLE inheritance (
+    process     INTEGER PRIMARY KEY REFERENCES process,
+    parent      INTEGER NOT NULL REFERENCES process, -- its id, which is smaller
+    events      INTEGER NOT NULL, -- of the parent's history up to the fork
+    first_block INTEGER NOT NULL  -- number of its own first block: smaller ones are its parent's
 ) STRICT;
 
 -- The environment variables that change how a process uses memory, as they were when its program
@@ -121,7 +130,9 @@ CREATE TABLE node_chunk (
 ) STRICT;
 
 -- What was counted, by (process, node, thread, allocator, size class). Where the thread is another
--- process's, it is what this one inherited when it was forked, and no part of its sums.
+-- process's, the blocks are inherited, and no part of its sums: then peak, end and leaked are what
+-- it had freed by then of what its parent held in that counter at the fork (table inheritance).
+-- What it has freed nothing of has no row. Before format 4 such rows say what it held.
 CREATE TABLE counter_chunk (
     process INTEGER NOT NULL REFERENCES process,
     first   INTEGER NOT NULL,
@@ -145,8 +156,9 @@ CREATE TABLE history_chunk (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX history_time ON history_chunk (process, started_us, first_event);
 
--- What every counter of the process holds before an event that begins a chunk; see chunk.h. The
--- last part of a checkpoint is the first with less than 4096 rows.
+-- What every counter of the process holds before an event that begins a chunk; see chunk.h. Of what
+-- is inherited, by how much less than at the fork: modulo 2^64. The last part of a checkpoint is the
+-- first with less than 4096 rows.
 CREATE TABLE checkpoint_chunk (
     process INTEGER NOT NULL REFERENCES process,
     event   INTEGER NOT NULL,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "viewer/cleanup.h"
+#include "viewer/replay.h"
 
 /* --- reading --- */
 
@@ -79,6 +80,20 @@ static bool sums_add(struct sums *sums, const struct counter_row *row)
     return !overflow;
 }
 
+/* What the row says was freed of what was inherited. Modulo 2^64, also where that is not known. */
+static void say_what_is_left(const struct process *process, uint32_t number,
+                             struct counter_row *row)
+{
+    const struct held *inherited = process->inherited.held;
+    struct held held = inherited ? inherited[number] : (struct held){0};
+    row->peak_blocks = held.blocks - row->peak_blocks;
+    row->peak_bytes = held.bytes - row->peak_bytes;
+    row->end_blocks = held.blocks - row->end_blocks;
+    row->end_bytes = held.bytes - row->end_bytes;
+    row->leaked_blocks = held.blocks - row->leaked_blocks;
+    row->leaked_bytes = held.bytes - row->leaked_bytes;
+}
+
 static bool pass_take(void *context, uint32_t number, const struct counter_row *row)
 {
     struct pass *pass = context;
@@ -90,8 +105,21 @@ static bool pass_take(void *context, uint32_t number, const struct counter_row *
         symbols->threads[row->thread].process != pass->recording->processes[pass->process].id;
     if (!inherited && !sums_add(&pass->sums, row))
         return false;
-    pass->visitor(pass->context, pass->process, number, row, inherited);
+    const struct process *process = &pass->recording->processes[pass->process];
+    struct counter_row rest = *row;
+    if (inherited && process->inherited.parent)
+        say_what_is_left(process, number, &rest);
+    pass->visitor(pass->context, pass->process, number, &rest, inherited);
     return true;
+}
+
+/* Those of which nothing has been freed. */
+static void visit_untouched(const struct pass *pass)
+{
+    const struct process *process = &pass->recording->processes[pass->process];
+    const struct inherited *inherited = &process->inherited;
+    for (uint32_t i = inherited->told; inherited->rows && i < process->counter_count; i++)
+        pass->visitor(pass->context, pass->process, i, &inherited->rows[i - inherited->told], true);
 }
 
 static bool pass_check(struct pass *pass)
@@ -113,7 +141,9 @@ bool counters_visit(struct recording *recording, size_t process, counters_visito
         .visitor = visitor,
         .context = context,
     };
-    return counters_read(&recording->database, recording->processes[process].id, pass_take,
-                         &pass) &&
-           pass_check(&pass);
+    if (!counters_read(&recording->database, recording->processes[process].id, pass_take, &pass) ||
+        !pass_check(&pass))
+        return false;
+    visit_untouched(&pass);
+    return true;
 }

@@ -34,8 +34,8 @@
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
-    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module')"
-#define TABLES_COUNT 14
+    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module', 'inheritance')"
+#define TABLES_COUNT 15
 /* Columns that are computed when they are read, and tables that are programs. */
 #define COMPUTED_QUERY                                                                             \
     "SELECT count(*) FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "                    \
@@ -199,8 +199,8 @@ static bool database_check_format(struct database *database)
                                "%s has format %" PRId64 ", this heapline reads %d; "
                                "use a newer heapline",
                                database->path, format, STORE_FORMAT);
-    bool has_modules = format >= STORE_FORMAT_MODULES;
-    if (format < 1 || tables != TABLES_COUNT - !has_modules)
+    int lacks = (format < STORE_FORMAT_MODULES) + (format < STORE_FORMAT_INHERITANCE);
+    if (format < 1 || tables != TABLES_COUNT - lacks)
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
     if (!database_number(database, COMPUTED_QUERY, &computed))
         return false;

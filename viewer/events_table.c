@@ -3,7 +3,8 @@
  *
  * A scan goes through the processes in order. For each it loads what its counters stand for, and,
  * when lifetimes are asked for, the times at which its blocks were allocated: the marks of all
- * chunks, which are few. The planner's choice is handed from best_index() to filter() as a string:
+ * chunks, which are few. What a forked process was forked with comes before its own events, as rows
+ * with a sequence below zero. The planner's choice is handed from best_index() to filter() as a string:
  * two characters for each bound, its column and its comparison.
  */
 #include "viewer/events_table.h"
@@ -17,6 +18,7 @@
 #include "viewer/counters.h"
 #include "viewer/grouping.h"
 #include "viewer/history_walk.h"
+#include "viewer/inherited_blocks.h"
 #include "viewer/memory.h"
 #include "viewer/virtual_table.h"
 
@@ -33,14 +35,16 @@ enum column {
     COLUMN_LIFETIME,
 };
 
+/* The kind of a block that was there when the process was forked. */
+#define INHERITED "inherited"
+
 static const char declaration[] =
     "CREATE TABLE events (sequence INTEGER, time REAL, process INTEGER, thread INTEGER, "
     "kind TEXT, block INTEGER, size INTEGER, allocator TEXT, stack INTEGER, lifetime REAL)";
 
 /* What a counter's number stands for. */
 struct meaning {
-    uint32_t node, thread;
-    uint8_t allocator;
+    struct block_kind kind;
     bool inherited; /* from the process's parent: its thread is another process's */
 };
 
@@ -48,6 +52,7 @@ struct meaning {
 struct source {
     uint32_t id, counters;
     uint64_t events;
+    double started;
 };
 
 struct bounds {
@@ -55,6 +60,7 @@ struct bounds {
     double from, to;     /* time */
     int64_t process;     /* -1: any */
     int64_t stack;       /* -1: any */
+    bool no_inherited;   /* of what forked processes were forked with nothing is asked for */
 };
 
 struct cursor {
@@ -67,6 +73,10 @@ struct cursor {
     struct history_walk walk;
     bool walking;
     struct history_event event;
+    struct inherited_blocks played;
+    struct inherited_block *inherited; /* of the process at hand */
+    size_t inherited_count, inherited_next;
+    bool is_inherited; /* the row is the one before inherited_next, and not the event */
     int64_t row;
     bool at_end;
     struct meaning *meanings;
@@ -87,6 +97,9 @@ static void end_source(struct cursor *cursor)
     free(cursor->meanings);
     free(cursor->threads);
     free(cursor->wanted);
+    free(cursor->inherited);
+    cursor->inherited = NULL;
+    cursor->inherited_count = cursor->inherited_next = 0;
     block_times_deinit(&cursor->times);
     cursor->meanings = NULL;
     cursor->threads = NULL;
@@ -107,7 +120,8 @@ static bool take_meaning(void *context, uint32_t number, const struct counter_ro
         return false;
     bool own = bsearch(&row->thread, cursor->threads, cursor->thread_count, sizeof *cursor->threads,
                        compare_threads);
-    cursor->meanings[number] = (struct meaning){row->node, row->thread, row->allocator, !own};
+    cursor->meanings[number] =
+        (struct meaning){{row->node, row->thread, row->allocator}, !own};
     if (cursor->wanted)
         cursor->wanted[number] = row->node == cursor->bounds.stack;
     return true;
@@ -188,10 +202,21 @@ static bool find_span(struct cursor *cursor, const struct source *source, uint64
     return true;
 }
 
+/* Blocks that come with sequences below zero, unless none of those is asked for. */
+static bool load_inherited(struct cursor *cursor, const struct source *source)
+{
+    const struct bounds *bounds = &cursor->bounds;
+    return bounds->no_inherited || bounds->first >= 0 ||
+           inherited_blocks_find(&cursor->played, &cursor->database, source->id,
+                                 &cursor->inherited, &cursor->inherited_count);
+}
+
 static bool begin_source(struct cursor *cursor)
 {
     const struct source *source = &cursor->sources[cursor->source];
     uint64_t first, end;
+    if (!load_inherited(cursor, source))
+        return false;
     if (!load_meanings(cursor, source) || !find_span(cursor, source, &first, &end) ||
         (cursor->needs_lifetime &&
          !block_times_init(&cursor->times, &cursor->database, source->id, source->counters, end)))
@@ -232,6 +257,12 @@ static int next(sqlite3_vtab_cursor *base)
     for (; cursor->source < cursor->source_count; cursor->source++) {
         if (!cursor->walking && !begin_source(cursor))
             return fail(cursor);
+        cursor->is_inherited = cursor->inherited_next < cursor->inherited_count;
+        if (cursor->is_inherited) {
+            cursor->inherited_next++;
+            cursor->row++;
+            return SQLITE_OK;
+        }
         switch (history_walk_next(&cursor->walk, &cursor->event)) {
         case ROWS_ROW:
             cursor->row++;
@@ -252,7 +283,7 @@ static bool load_sources(struct cursor *cursor)
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &cursor->database,
                    "SELECT id, events, (SELECT coalesce(max(first + count), 0) FROM counter_chunk "
-                   "WHERE process = id) FROM process WHERE ?1 < 0 OR id = ?1 ORDER BY id"))
+                   "WHERE process = id), started FROM process WHERE ?1 < 0 OR id = ?1 ORDER BY id"))
         return false;
     sqlite3_bind_int64(rows.statement, 1, cursor->bounds.process);
     enum rows_step step;
@@ -261,7 +292,7 @@ static bool load_sources(struct cursor *cursor)
             memory_resize(cursor->sources, cursor->source_count + 1, sizeof *cursor->sources);
         struct source *source = &cursor->sources[cursor->source_count++];
         if (!rows_index(&rows, 0, &source->id) || !rows_count(&rows, 1, &source->events) ||
-            !rows_index(&rows, 2, &source->counters))
+            !rows_index(&rows, 2, &source->counters) || !rows_seconds(&rows, 3, &source->started))
             return false;
     }
     return step == ROWS_END;
@@ -273,6 +304,7 @@ static bool load_sources(struct cursor *cursor)
 #define EQUAL    '='
 #define AT_LEAST '>'
 #define AT_MOST  '<'
+#define NOT      '!'
 
 static char comparison_of(unsigned char operator)
 {
@@ -285,6 +317,8 @@ static char comparison_of(unsigned char operator)
     case SQLITE_INDEX_CONSTRAINT_LE:
     case SQLITE_INDEX_CONSTRAINT_LT:
         return AT_MOST;
+    case SQLITE_INDEX_CONSTRAINT_NE:
+        return NOT;
     default:
         return 0;
     }
@@ -292,8 +326,10 @@ static char comparison_of(unsigned char operator)
 
 static bool is_useful(int column, char comparison)
 {
+    if (column == COLUMN_KIND)
+        return comparison == EQUAL || comparison == NOT;
     if (column == COLUMN_SEQUENCE || column == COLUMN_TIME)
-        return comparison;
+        return comparison && comparison != NOT;
     return comparison == EQUAL && (column == COLUMN_PROCESS || column == COLUMN_STACK);
 }
 
@@ -324,9 +360,22 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     return SQLITE_OK;
 }
 
+/* Inherited blocks take playing: they are left out where they are not asked for. */
+static void narrow_kind(struct bounds *bounds, char comparison, sqlite3_value *value)
+{
+    if (sqlite3_value_type(value) != SQLITE_TEXT)
+        return;
+    bool is_inherited = strcmp((const char *)sqlite3_value_text(value), INHERITED) == 0;
+    bounds->no_inherited |= is_inherited == (comparison == NOT);
+}
+
 /* Narrows the bounds; SQLite itself checks every row once more, so they need not be tight. */
 static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_value *value)
 {
+    if (column == COLUMN_KIND) {
+        narrow_kind(bounds, comparison, value);
+        return;
+    }
     int type = sqlite3_value_numeric_type(value);
     double number = sqlite3_value_double(value);
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
@@ -359,10 +408,11 @@ static void reset(struct cursor *cursor)
     free(cursor->sources);
     cursor->sources = NULL;
     cursor->source_count = cursor->source = 0;
+    inherited_blocks_deinit(&cursor->played);
     cursor->row = -1;
     cursor->at_end = false;
     cursor->bounds = (struct bounds){
-        .last = INT64_MAX, .from = -INFINITY, .to = INFINITY, .process = -1, .stack = -1};
+        .first = INT64_MIN, .last = INT64_MAX, .from = -INFINITY, .to = INFINITY, .process = -1, .stack = -1};
 }
 
 static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
@@ -398,13 +448,59 @@ static const char *kind_of(const struct history_event *event, const struct meani
         [HISTORY_RESTORE] = "restore",
     };
     bool is_allocation = event->kind == HISTORY_ALLOCATION;
-    return is_allocation && meaning->inherited ? "inherited" : kinds[event->kind];
+    return is_allocation && meaning->inherited ? INHERITED : kinds[event->kind];
+}
+
+static void put_kind(sqlite3_context *context, int number, const struct block_kind *kind)
+{
+    if (number == COLUMN_THREAD)
+        sqlite3_result_int64(context, kind->thread);
+    else if (number == COLUMN_ALLOCATOR)
+        sqlite3_result_text(context, allocator_names[kind->allocator], -1, SQLITE_STATIC);
+    else
+        sqlite3_result_int64(context, kind->node);
+}
+
+/* Of a block that was there when the process at hand was forked. */
+static void put_inherited(const struct cursor *cursor, sqlite3_context *context, int number)
+{
+    const struct source *source = &cursor->sources[cursor->source];
+    const struct inherited_block *block = &cursor->inherited[cursor->inherited_next - 1];
+    switch (number) {
+    case COLUMN_SEQUENCE:
+        sqlite3_result_int64(context, (sqlite3_int64)(cursor->inherited_next - 1) -
+                                          (sqlite3_int64)cursor->inherited_count);
+        break;
+    case COLUMN_TIME:
+        sqlite3_result_double(context, source->started);
+        break;
+    case COLUMN_PROCESS:
+        sqlite3_result_int64(context, source->id);
+        break;
+    case COLUMN_KIND:
+        sqlite3_result_text(context, INHERITED, -1, SQLITE_STATIC);
+        break;
+    case COLUMN_BLOCK:
+        sqlite3_result_int64(context, (sqlite3_int64)block->number);
+        break;
+    case COLUMN_SIZE:
+        sqlite3_result_int64(context, (sqlite3_int64)block->size);
+        break;
+    case COLUMN_LIFETIME:
+        break;
+    default:
+        put_kind(context, number, &block->kind);
+    }
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
 {
     const struct cursor *cursor = (const struct cursor *)base;
     const struct history_event *event = &cursor->event;
+    if (cursor->is_inherited) {
+        put_inherited(cursor, context, number);
+        return SQLITE_OK;
+    }
     const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
     switch (number) {
     case COLUMN_SEQUENCE:
@@ -416,9 +512,6 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
     case COLUMN_PROCESS:
         sqlite3_result_int64(context, cursor->walk.process);
         break;
-    case COLUMN_THREAD:
-        sqlite3_result_int64(context, meaning->thread);
-        break;
     case COLUMN_KIND:
         sqlite3_result_text(context, kind_of(event, meaning), -1, SQLITE_STATIC);
         break;
@@ -428,15 +521,11 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
     case COLUMN_SIZE:
         sqlite3_result_int64(context, (sqlite3_int64)event->pair->size);
         break;
-    case COLUMN_ALLOCATOR:
-        sqlite3_result_text(context, allocator_names[meaning->allocator], -1, SQLITE_STATIC);
-        break;
-    case COLUMN_STACK:
-        sqlite3_result_int64(context, meaning->node);
-        break;
     case COLUMN_LIFETIME:
         put_lifetime(cursor, context);
         break;
+    default:
+        put_kind(context, number, &meaning->kind);
     }
     return SQLITE_OK;
 }

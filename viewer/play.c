@@ -9,6 +9,7 @@
 #include "viewer/cleanup.h"
 #include "viewer/counters.h"
 #include "viewer/history_walk.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 
 bool history_play(struct recording *recording, size_t process, uint64_t events, struct held **held)
@@ -27,6 +28,7 @@ bool history_play(struct recording *recording, size_t process, uint64_t events, 
         held_change(*held, &event);
     if (step == ROWS_END && walk.next < events)
         return history_walk_damaged(&walk);
+    inheritance_add(of, *held);
     return step == ROWS_END;
 }
 

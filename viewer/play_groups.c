@@ -67,6 +67,22 @@ static bool play(struct history_walk *walk, const uint32_t *group_of, struct pla
     return step == ROWS_END;
 }
 
+/* As if allocated when the process began. */
+static void begin_with_inherited(const struct process *process, const uint32_t *group_of,
+                                 struct played_group *groups)
+{
+    const struct held *inherited = process->inherited.held;
+    for (uint32_t i = 0; inherited && i < process->counter_count; i++) {
+        if (group_of[i] == PLAY_NO_GROUP)
+            continue;
+        struct played_group *group = &groups[group_of[i]];
+        group->held.blocks += inherited[i].blocks;
+        group->held.bytes += inherited[i].bytes;
+        group->lived_us -= inherited[i].blocks * (uint64_t)(process->started * 1e6);
+        group->most = group->held;
+    }
+}
+
 bool play_groups(struct recording *recording, size_t process, const uint32_t *group_of,
                  struct played_group *groups, size_t group_count)
 {
@@ -77,6 +93,7 @@ bool play_groups(struct recording *recording, size_t process, const uint32_t *gr
     uint64_t last_us = 0;
     if (!history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events))
         return false;
+    begin_with_inherited(of, group_of, groups);
     history_walk_tell(&walk);
     if (!play(&walk, group_of, groups, &last_us))
         return false;

@@ -20,6 +20,7 @@
 #include "viewer/cleanup.h"
 #include "viewer/counters.h"
 #include "viewer/cumulative.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 #include "viewer/peak_held.h"
 #include "viewer/play.h"
@@ -404,6 +405,15 @@ static bool load_peak(struct recording *recording, size_t process, struct count 
     return true;
 }
 
+/* Is the moment one before the process began? Then it holds nothing that it inherits either. */
+static bool is_before(struct recording *recording, size_t process, const struct query *query)
+{
+    double seconds;
+    return !query->between && query->at.kind == MOMENT_TIME &&
+           moment_seconds(&query->at, recording, &seconds) &&
+           seconds < recording->processes[process].started;
+}
+
 /* Reads what the counters' rows do not say. */
 static bool load_moment(struct recording *recording, size_t process, struct count *count)
 {
@@ -415,6 +425,10 @@ static bool load_moment(struct recording *recording, size_t process, struct coun
         return load_peak(recording, process, count);
     if (!needs_more(query))
         return true;
+    if (is_before(recording, process, query)) {
+        count->held = memory_new(recording->processes[process].counter_count, sizeof *count->held);
+        return true;
+    }
     if (!recording->run.history)
         return load_slices(recording, process, count);
     if (query->between)
@@ -446,11 +460,12 @@ static bool count_process(struct recording *recording, size_t process, struct co
     struct progress *progress = recording->database.progress;
     progress_begin(progress, "reading a process", passes(recording, count->query));
     bool good =
-        load_moment(recording, process, count) &&
+        (!count->query->inherited || inheritance_know(recording, process)) && load_moment(recording, process, count) &&
         (!count->query->lifetimes || history_lifetimes(recording, process, &count->lifetimes)) &&
         counters_visit(recording, process, count_row, count) &&
         check_expected(recording, process, count);
     progress_end(progress);
+    inheritance_forget(recording, process);
     free(count->held);
     free(count->happened);
     free(count->lifetimes);

@@ -13,6 +13,7 @@
 
 #include "chunk.h"
 #include "viewer/cleanup.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 
 static bool command_is_words(const json_t *command)
@@ -294,13 +295,14 @@ bool recording_init(struct recording *recording, const char *path, struct progre
     *recording = (struct recording){0};
     return database_init(&recording->database, path, progress) && load_run(recording) &&
            load_processes(recording) && endings_load(recording) && check_totals(recording) &&
-           load_peak(recording) && count_counters(recording) &&
+           load_peak(recording) && count_counters(recording) && inheritances_load(recording) &&
            symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }
 
 void recording_deinit(struct recording *recording)
 {
+    inheritances_deinit(recording);
     for (size_t i = 0; i < recording->process_count; i++) {
         json_decref(recording->processes[i].command);
         free(recording->processes[i].python);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunk.h"
 #include "viewer/database.h"
 #include "viewer/endings.h"
 #include "viewer/stacks.h"
@@ -34,6 +35,17 @@ struct peak_position {
     uint64_t bytes, blocks; /* what it holds */
 };
 
+/* What a process was forked with (inheritance.h). */
+struct inherited {
+    struct process *parent; /* NULL: nothing */
+    uint64_t events;        /* of the parent up to the fork */
+    uint64_t first_block;   /* number of the process's own first block */
+    uint32_t told;          /* counters in the file */
+    /* While it is known: what each counter held at the fork, and the rows of those behind. */
+    struct held *held;
+    struct counter_row *rows;
+};
+
 struct process {
     uint32_t id;
     int64_t pid;
@@ -50,6 +62,7 @@ struct process {
     uint64_t frees, unmatched_frees, lost_events;
     uint64_t events, peak_events, end_events; /* in all, up to the peak, up to the end */
     uint32_t counter_count;
+    struct inherited inherited;
     struct peak_position at_run_peak; /* when that is known */
 };
 

@@ -17,6 +17,7 @@
 #include "chunk.h"
 #include "viewer/cleanup.h"
 #include "viewer/history_walk.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 
 /* Does something with a whole chunk, whose summary is open, or with one event. */
@@ -250,7 +251,7 @@ static void hold_event(void *context, const struct history_event *event)
 static bool check_held(const struct replay *replay, const struct held *held)
 {
     for (uint32_t i = 0; i < replay->process->counter_count; i++)
-        if (held[i].blocks > UINT32_MAX || held[i].bytes > INT64_MAX)
+        if (!inheritance_allows(replay->process, &held[i]))
             return replay_damaged(replay);
     return true;
 }
@@ -259,9 +260,12 @@ static bool hold(const struct replay *replay, uint64_t position, struct held *he
 {
     const struct replayer replayer = {hold_chunk, hold_event, held, false};
     uint64_t checkpoint;
-    return find_checkpoint(replay, position, &checkpoint) &&
-           (checkpoint == 0 || load_checkpoint(replay, checkpoint, held)) &&
-           replay_run(replay, checkpoint, position, &replayer) && check_held(replay, held);
+    if (!find_checkpoint(replay, position, &checkpoint) ||
+        (checkpoint && !load_checkpoint(replay, checkpoint, held)) ||
+        !replay_run(replay, checkpoint, position, &replayer))
+        return false;
+    inheritance_add(replay->process, held);
+    return check_held(replay, held);
 }
 
 bool history_held_at(struct recording *recording, size_t process, uint64_t position,
@@ -337,12 +341,11 @@ static void count_event(void *context, const struct history_event *event)
 static bool blocks_before(const struct replay *replay, uint64_t position, uint64_t *blocks)
 {
     const struct replayer replayer = {count_chunk, count_event, blocks, false};
-    *blocks = 0;
-    if (position == 0)
-        return true;
+    uint64_t first = replay->process->inherited.first_block;
+    *blocks = position ? first : 0;
     /* The last chunk that begins before it, and one with an allocation in it before that. */
     uint64_t from = position;
-    while (from > 0 && *blocks == 0) {
+    while (from > 0 && *blocks == first) {
         from = from > HISTORY_EVENTS_MAX ? from - HISTORY_EVENTS_MAX : 0;
         if (!replay_run(replay, from, position, &replayer))
             return false;
@@ -357,7 +360,8 @@ static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct
     CLEANUP(cleanup_free) struct held *after = memory_new(counters, sizeof *after);
     struct span_count count = {.happened = happened};
     const struct replayer replayer = {span_chunk, span_event, &count, true};
-    if (!hold(replay, from, before) || !hold(replay, to, after) ||
+    /* At the start nothing has begun: what was inherited comes with the first event. */
+    if ((from && !hold(replay, from, before)) || (to && !hold(replay, to, after)) ||
         !blocks_before(replay, from, &count.first_block) ||
         !replay_run(replay, from, to, &replayer))
         return false;
@@ -368,7 +372,7 @@ static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct
         bool possible = at->kept.blocks <= at->allocations &&
                         at->kept.bytes <= at->allocated_bytes &&
                         at->freed.blocks <= before[i].blocks && at->freed.bytes <= before[i].bytes;
-        if (!possible && !count.restored)
+        if (!possible && !count.restored && !replay->process->inherited.parent)
             return replay_damaged(replay);
     }
     return true;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "viewer/cleanup.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 
 static bool damaged(struct recording *recording, const struct process *process)
@@ -123,11 +124,12 @@ bool slices_held_at(struct recording *recording, size_t process, uint64_t event,
     struct happened *happened = memory_new(of->counter_count, sizeof *happened);
     if (!slices_visit(recording, process, 0, event, add_change, happened))
         return false;
-    for (uint32_t i = 0; i < of->counter_count; i++) {
+    for (uint32_t i = 0; i < of->counter_count; i++)
         (*held)[i] = happened[i].kept;
-        if ((*held)[i].blocks > UINT32_MAX || (*held)[i].bytes > INT64_MAX)
+    inheritance_add(of, *held);
+    for (uint32_t i = 0; i < of->counter_count; i++)
+        if (!inheritance_allows(of, &(*held)[i]))
             return damaged(recording, of);
-    }
     return true;
 }
 
@@ -147,8 +149,13 @@ bool slices_between(struct recording *recording, size_t process, uint64_t from, 
     *happened = memory_new(counters, sizeof **happened);
     if (!slices_visit(recording, process, from, to, add_change, *happened))
         return false;
+    const struct held *inherited = recording->processes[process].inherited.held;
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &(*happened)[i];
+        if (inherited && from == 0 && to > 0) { /* it comes with the first event */
+            at->kept.blocks += inherited[i].blocks;
+            at->kept.bytes += inherited[i].bytes;
+        }
         part_signs(&at->kept.blocks, &at->freed.blocks);
         part_signs(&at->kept.bytes, &at->freed.bytes);
     }

@@ -14,6 +14,7 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/counters.h"
+#include "viewer/inheritance.h"
 #include "viewer/play.h"
 #include "viewer/replay.h"
 #include "viewer/memory.h"
@@ -118,8 +119,9 @@ static bool verify_slices(struct recording *recording, size_t process,
            compare(recording, process, held, SIDE_EXIT, verification);
 }
 
-static bool verify_process(struct recording *recording, size_t process,
-                           struct verification *verification)
+/* The process is known with what it inherits: nothing that it holds may be below zero. */
+static bool verify_known(struct recording *recording, size_t process,
+                         struct verification *verification)
 {
     if (!recording->run.history)
         return verify_slices(recording, process, verification);
@@ -137,6 +139,15 @@ static bool verify_process(struct recording *recording, size_t process,
            verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
            verify_moment(recording, process, SIDE_END, of->end_events, verification) &&
            verify_moment(recording, process, SIDE_EXIT, of->events, verification);
+}
+
+static bool verify_process(struct recording *recording, size_t process,
+                           struct verification *verification)
+{
+    bool good = inheritance_know(recording, process) &&
+                verify_known(recording, process, verification);
+    inheritance_forget(recording, process);
+    return good;
 }
 
 /* What a process holds by playing, without what it inherited. */

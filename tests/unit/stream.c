@@ -154,7 +154,7 @@ void stream_check_history(struct stream *stream)
         abort();
     for (uint32_t i = 1; i < process->counters.count; i++) {
         const struct counter *counter = counters_at(&process->counters, i);
-        if (live[i].blocks != counter->blocks || live[i].bytes != counter->bytes)
+        if (live[i].blocks != counter_blocks(counter) || live[i].bytes != counter->bytes)
             abort();
     }
     history_reader_deinit(&reader);

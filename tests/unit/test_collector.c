@@ -13,7 +13,6 @@
 
 #include "clock.h"
 #include "decode.h"
-#include "inheritance.h"
 #include "recording_writer.h"
 #include "stream.h"
 
@@ -510,75 +509,6 @@ static void test_samples_are_bounded(void **state)
     samples_deinit(&samples);
 }
 
-static void send_fork(struct stream *stream, uint64_t token)
-{
-    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | token);
-}
-
-static void test_what_a_child_inherits(void **state)
-{
-    struct stream *parent = *state, child;
-    stream_init(&child, RING_LOG2, true);
-    stream_bare_allocation(parent, 0x1000, 100);
-    stream_bare_allocation(parent, 0x2000, 200);
-    stream_bare_allocation(parent, 0x3000, 300);
-    stream_free(parent, 0x1000);
-    send_fork(parent, 9);
-    stream_bare_allocation(parent, 0x4000, 400); /* after the fork */
-    stream_decode(parent);
-    struct process *process = child.process;
-    pid_t pid = parent->process->pid;
-    assert_null(inheritance_take(&parent->run, 0, pid, 8));
-    assert_null(inheritance_take(&parent->run, 0, pid + 1, 9));
-    struct inheritance *inheritance = inheritance_take(&parent->run, 0, pid, 9);
-    assert_non_null(inheritance);
-    assert_null(inheritance_take(&parent->run, 0, pid, 9));
-    inheritance_apply(&child.run, process, inheritance);
-    inheritance_free(inheritance);
-    assert_int_equal(process->heap.live, 2);
-    assert_int_equal(process->sums.bytes, 0);
-    /* It frees one of its parent's and one of its own, and one that nobody knows. */
-    stream_free(&child, 0x2000);
-    stream_bare_allocation(&child, 0x2000, 50);
-    stream_bare_allocation(&child, 0x5000, 60);
-    stream_free(&child, 0x5000);
-    stream_free(&child, 0x4000);
-    stream_decode(&child);
-    const struct heap_sums *sums = &process->sums;
-    assert_int_equal(sums->bytes, 50);
-    assert_int_equal(sums->peak_bytes, 110);
-    assert_int_equal(sums->allocations, 2);
-    assert_int_equal(sums->frees, 1);
-    assert_int_equal(process->unmatched_frees, 1);
-    assert_int_equal(sums->events, 6);
-    stream_check_history(&child);
-    stream_deinit(&child);
-}
-
-static void test_forks_without_children(void **state)
-{
-    struct stream *stream = *state;
-    stream_bare_allocation(stream, 0x1000, 100);
-    for (uint64_t token = 1; token <= 2000; token++)
-        send_fork(stream, token);
-    stream_decode(stream);
-    /* The oldest have gone. */
-    assert_int_equal(stream->run.inherited_blocks, 1024);
-    assert_null(inheritance_take(&stream->run, 0, stream->process->pid, 2000 - 1024));
-    struct inheritance *oldest =
-        inheritance_take(&stream->run, 0, stream->process->pid, 2000 - 1024 + 1);
-    assert_non_null(oldest);
-    inheritance_free(oldest);
-    /* Those that nobody asks for go after a while, and the rest with the run. */
-    inheritance_drop_old(&stream->run, clock_now());
-    assert_int_equal(stream->run.inherited_blocks, 1023);
-    inheritance_drop_old(&stream->run, clock_now() + INHERITANCE_PATIENCE_NS + 1);
-    assert_int_equal(stream->run.inherited_blocks, 0);
-    send_fork(stream, 2001);
-    stream_decode(stream);
-    assert_int_equal(stream->run.inherited_blocks, 1);
-}
-
 /* --- endings ---
  *
  * An eventfd that is readable stands for the pidfd of a process that has ended, on a kernel that
@@ -773,8 +703,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_waiting_writer_is_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_waiting_writers_are_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_a_child_inherits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_forks_without_children, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_before_its_end_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_after_its_end_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_and_not_taken, set_up, tear_down),

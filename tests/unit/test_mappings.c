@@ -8,7 +8,6 @@
 #include "unit.h"
 
 #include "decode.h"
-#include "inheritance.h"
 #include "mappings.h"
 #include "stream.h"
 
@@ -279,45 +278,6 @@ static void test_mappings_that_cannot_be(void **state)
     stream_check_history(stream);
 }
 
-static void test_what_a_child_inherits(void **state)
-{
-    struct stream *parent = *state, child;
-    stream_init(&child, RING_LOG2, true);
-    stream_map(parent, 0, BASE, 9 * PAGE);
-    stream_map(parent, 0, BASE + 20 * PAGE, 5 * PAGE);
-    stream_map(parent, 0, BASE + 40 * PAGE, 5 * PAGE);
-    stream_unmap(parent, 0, BASE + 3 * PAGE, 3 * PAGE);
-    stream_unmap(parent, 0, BASE + 40 * PAGE, 5 * PAGE);
-    stream_bare_allocation(parent, 0x1000, 100);
-    stream_put(parent, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | 9);
-    stream_decode(parent);
-    assert_int_equal(parent->run.inherited_blocks, 4);
-    struct inheritance *inheritance = inheritance_take(&parent->run, 0, parent->process->pid, 9);
-    struct process *process = child.process;
-    inheritance_apply(&child.run, process, inheritance);
-    inheritance_free(inheritance);
-    assert_int_equal(process->mappings.live_ranges, 3);
-    assert_int_equal(process->sums.bytes, 0);
-    /* A part of its parent's, the rest of it, one that its parent had unmapped; and its own. */
-    stream_unmap(&child, 0, BASE + PAGE, 7 * PAGE);
-    stream_unmap(&child, 0, BASE, 20 * PAGE);
-    stream_unmap(&child, 0, BASE + 40 * PAGE, 5 * PAGE);
-    stream_map(&child, 0, BASE + 21 * PAGE, PAGE);
-    stream_decode(&child);
-    assert_int_equal(process->sums.bytes, PAGE);
-    assert_int_equal(process->sums.allocations, 1);
-    assert_int_equal(process->sums.frees, 0);
-    assert_int_equal(process->unmatched_frees, 1);
-    uint64_t inherited = 0;
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
-        inherited += counter->inherited ? counter->bytes : 0;
-    }
-    assert_int_equal(inherited, 4 * PAGE + 100);
-    stream_check_history(&child);
-    stream_deinit(&child);
-}
-
 /* Random mapping and unmapping by lines, with failures, against pages. */
 static void test_random_against_model(void **state)
 {
@@ -371,7 +331,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_unmap_of_what_has_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_temporary_mappings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mappings_that_cannot_be, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_a_child_inherits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_against_model, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

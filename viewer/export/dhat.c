@@ -18,6 +18,7 @@
 #include "viewer/fold.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 #include "viewer/play_groups.h"
 
@@ -159,8 +160,12 @@ static bool play_process(struct dhat *dhat, size_t first, size_t end)
 {
     CLEANUP(cleanup_free) uint32_t *group_of = group_counters(dhat, first, end);
     CLEANUP(cleanup_free) struct played_group *groups = memory_new(end - first, sizeof *groups);
-    if (!play_groups(dhat->recording, dhat->points[first].first->process, group_of, groups,
-                     end - first))
+    size_t process = dhat->points[first].first->process;
+    bool good =
+        (!dhat->answer.query.inherited || inheritance_know(dhat->recording, process)) &&
+        play_groups(dhat->recording, process, group_of, groups, end - first);
+    inheritance_forget(dhat->recording, process);
+    if (!good)
         return false;
     for (size_t i = first; i < end; i++)
         if (!take_played(dhat, &dhat->points[i], &groups[i - first]))

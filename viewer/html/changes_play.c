@@ -99,6 +99,7 @@ struct play {
     uint8_t *allocator_of;  /* by row */
     uint64_t *first_block;  /* by bucket, up to the one at hand */
     uint32_t bucket;        /* at hand */
+    uint32_t inherited_bucket; /* in which the process began with what it was forked with */
     uint64_t next_us;       /* the edge behind which the next one begins */
     uint64_t blocks;        /* allocated so far */
     struct played *played;
@@ -129,6 +130,8 @@ static bool is_in_one(const struct play *play, const struct history_span *span)
 static uint32_t born(const struct play *play, uint64_t block)
 {
     uint32_t from = 0, to = play->bucket;
+    if (block < play->process->inherited.first_block)
+        return play->inherited_bucket;
     if (block >= play->first_block[to])
         return to;
     while (to - from > 1) {
@@ -235,6 +238,26 @@ static bool play_history(struct play *play)
     return step == ROWS_END;
 }
 
+/* What the process was forked with is there from its beginning on. */
+static void take_inherited(struct play *play)
+{
+    const struct process *process = play->process;
+    const struct held *inherited = process->inherited.held;
+    if (!inherited)
+        return;
+    enter(play, (uint64_t)(process->started * 1e6));
+    play->inherited_bucket = play->bucket;
+    for (uint32_t i = 0; i < process->counter_count; i++) {
+        uint32_t row = play->row_of[i];
+        if (row == PAGE_NO_ROW)
+            continue;
+        struct change *change = changes_at(play->changes, row);
+        change->blocks += (int64_t)inherited[i].blocks;
+        change->bytes += (int64_t)inherited[i].bytes;
+        play->held[play->allocator_of[row]] += (int64_t)inherited[i].bytes;
+    }
+}
+
 /* --- slices --- */
 
 static void take_slice(void *context, double time, const struct change_row *row)
@@ -276,6 +299,7 @@ bool changes_play(struct changes *changes, size_t process, struct played *played
     for (uint32_t i = 0; i < changes->rows->count; i++)
         play.allocator_of[i] = (uint8_t)changes->rows->list[i].allocator;
     changes_enter(changes, 0);
+    take_inherited(&play);
     bool good = recording->run.history ? play_history(&play) : play_slices(&play, process);
     enter(&play, UINT64_MAX);
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)

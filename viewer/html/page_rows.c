@@ -11,6 +11,7 @@
 #include "viewer/counters.h"
 #include "viewer/html/page_fold.h"
 #include "viewer/html/importance.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 #include "viewer/peak_held.h"
 #include "viewer/play.h"
@@ -75,14 +76,26 @@ static void survey_row(void *context, size_t process, uint32_t number,
     *owner = (struct owner){node, thread << ALLOCATOR_BITS | counter->allocator};
 }
 
+static bool survey_process(struct survey *survey, size_t process)
+{
+    struct page_rows *rows = survey->rows;
+    struct recording *recording = rows->recording;
+    if (rows->query->inherited && !inheritance_know(recording, process))
+        return false;
+    size_t counters = recording->processes[process].counter_count;
+    survey->owners[process] = memory_new(counters, sizeof **survey->owners);
+    rows->row_of[process] = memory_new(counters, sizeof **rows->row_of);
+    bool good = counters_visit(recording, process, survey_row, survey);
+    inheritance_forget(recording, process);
+    return good;
+}
+
 static bool survey_all(struct survey *survey)
 {
     struct page_rows *rows = survey->rows;
     for (size_t i = 0; i < rows->processes.count; i++) {
         size_t process = rows->processes.list[i];
-        survey->owners[process] =
-            memory_new(rows->recording->processes[process].counter_count, sizeof **survey->owners);
-        if (!counters_visit(rows->recording, process, survey_row, survey))
+        if (!survey_process(survey, process))
             return false;
         progress_step(rows->recording->database.progress, 1);
     }
@@ -263,12 +276,14 @@ static bool fill_process(struct page_rows *rows, size_t process)
     const struct query *query = rows->query;
     struct progress *progress = rows->recording->database.progress;
     progress_begin(progress, "reading a process", query->temporary > 1);
-    bool good = peak_held(rows->recording, process, &rows->processes.peak->positions[process],
+    bool good = (!query->inherited || inheritance_know(rows->recording, process)) &&
+                peak_held(rows->recording, process, &rows->processes.peak->positions[process],
                           query->inherited, &fill.at_peak) &&
                 (query->temporary < 2 ||
                  history_temporary(rows->recording, process, query->temporary, &fill.temporary)) &&
                 counters_visit(rows->recording, process, fill_row, &fill);
     progress_end(progress);
+    inheritance_forget(rows->recording, process);
     free(fill.at_peak);
     free(fill.temporary);
     return good;
@@ -312,9 +327,6 @@ bool page_rows_init(struct page_rows *rows, struct recording *recording, const s
     find_locations(rows);
     page_tree_init(&rows->tree);
     rows->row_of = memory_new(recording->process_count, sizeof *rows->row_of);
-    for (size_t i = 0; i < processes.count; i++)
-        rows->row_of[processes.list[i]] = memory_new(
-            recording->processes[processes.list[i]].counter_count, sizeof **rows->row_of);
     progress_begin(recording->database.progress, "reading the stacks", 2 * processes.count);
     bool good = read_rows(rows, limits);
     progress_end(recording->database.progress);

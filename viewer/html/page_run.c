@@ -18,6 +18,7 @@
 #include "viewer/html/page_pack.h"
 #include "viewer/html/page_rows.h"
 #include "viewer/html/page_sources.h"
+#include "viewer/inheritance.h"
 #include "viewer/memory.h"
 #include "viewer/settings.h"
 
@@ -99,8 +100,11 @@ static bool make_grid(struct page_run *run)
 
 static bool play_process(struct page_run *run, size_t process)
 {
-    CLEANUP(played_deinit) struct played played;
-    if (!changes_play(&run->changes, process, &played))
+    CLEANUP(played_deinit) struct played played = {0};
+    bool good = (!run->query->inherited || inheritance_know(run->recording, process)) &&
+                changes_play(&run->changes, process, &played);
+    inheritance_forget(run->recording, process);
+    if (!good)
         return false;
     curves_take(&run->curves, process, &played);
     run->is_whole[process] = played.is_whole;
