@@ -124,10 +124,10 @@ bool history_reader_open(struct history_reader *reader, const struct history_spa
 {
     uint64_t pairs, exceptions, marks;
     reader->span = *span;
-    if (span->events < 1 || span->events > HISTORY_EVENTS_MAX ||
-        span->first_block > INT64_MAX || !unpack(reader, summary, size) ||
-        !get(reader, span->events, &pairs) || !get(reader, span->events, &exceptions) ||
-        !get(reader, HISTORY_MARKS_MAX, &marks) || marks < 1)
+    if (span->events < 1 || span->events > HISTORY_EVENTS_MAX || span->first_block > INT64_MAX ||
+        !unpack(reader, summary, size) || !get(reader, span->events, &pairs) ||
+        !get(reader, span->events, &exceptions) || !get(reader, HISTORY_MARKS_MAX, &marks) ||
+        marks < 1)
         return false;
     reader->pair_count = (uint32_t)pairs;
     reader->exception_count = (uint32_t)exceptions;

@@ -1,14 +1,14 @@
 /*
  * The history: every allocation and free of a process, in order, in chunks that can be read alone.
  *
- * The n-th allocation of a process is its block n (from 0; a forked one counts on from its parent's,
- * so that what it inherits has the numbers below its first one); every block lives in one of the
- * process's counters (counter_row of chunk.h). A chunk covers at most HISTORY_EVENTS_MAX events.
- * Its row in the table says which: the number of the first event, how many there are, the number of
- * the first block allocated in it, and the times of its first and last event. Three frames
- * (packing.h) of varints (varint.h) hold the rest, so that what a whole chunk has changed, and when
- * its blocks were allocated, is known from the first one alone, and how long blocks lived from the
- * last one.
+ * The n-th allocation of a process is its block n (from 0; a forked one counts on from its
+ * parent's, so that what it inherits has the numbers below its first one); every block lives in one
+ * of the process's counters (counter_row of chunk.h). A chunk covers at most HISTORY_EVENTS_MAX
+ * events. Its row in the table says which: the number of the first event, how many there are, the
+ * number of the first block allocated in it, and the times of its first and last event. Three
+ * frames (packing.h) of varints (varint.h) hold the rest, so that what a whole chunk has changed,
+ * and when its blocks were allocated, is known from the first one alone, and how long blocks lived
+ * from the last one.
  *
  *   summary  number of pairs; number of exceptions; number of time marks; then
  *            each pair: zigzag(counter - counter of the pair before); size; blocks allocated in

@@ -1,6 +1,6 @@
 /*
- * The marks of all chunks, of those that the process descends from too, in one array, which is searched by halving. They are few: the clock moves
- * every millisecond at most.
+ * The marks of all chunks, of those that the process descends from too, in one array, which is
+ * searched by halving. They are few: the clock moves every millisecond at most.
  */
 #include "viewer/block_times.h"
 
@@ -22,7 +22,7 @@ static void add(struct block_times *times, const struct history_reader *reader, 
     for (uint32_t i = 0; i < reader->mark_count; i++)
         if (reader->span.first_event + reader->marks[i].event < end)
             times->list[times->count++] = (struct block_time){
-            reader->span.first_block + reader->marks[i].block, reader->marks[i].time_us};
+                reader->span.first_block + reader->marks[i].block, reader->marks[i].time_us};
 }
 
 static bool read_times(struct block_times *times, struct database *database, uint32_t process,

@@ -4,8 +4,8 @@
  * A scan goes through the processes in order. For each it loads what its counters stand for, and,
  * when lifetimes are asked for, the times at which its blocks were allocated: the marks of all
  * chunks, which are few. What a forked process was forked with comes before its own events, as rows
- * with a sequence below zero. The planner's choice is handed from best_index() to filter() as a string:
- * two characters for each bound, its column and its comparison.
+ * with a sequence below zero. The planner's choice is handed from best_index() to filter() as a
+ * string: two characters for each bound, its column and its comparison.
  */
 #include "viewer/events_table.h"
 
@@ -120,8 +120,7 @@ static bool take_meaning(void *context, uint32_t number, const struct counter_ro
         return false;
     bool own = bsearch(&row->thread, cursor->threads, cursor->thread_count, sizeof *cursor->threads,
                        compare_threads);
-    cursor->meanings[number] =
-        (struct meaning){{row->node, row->thread, row->allocator}, !own};
+    cursor->meanings[number] = (struct meaning){{row->node, row->thread, row->allocator}, !own};
     if (cursor->wanted)
         cursor->wanted[number] = row->node == cursor->bounds.stack;
     return true;
@@ -207,8 +206,8 @@ static bool load_inherited(struct cursor *cursor, const struct source *source)
 {
     const struct bounds *bounds = &cursor->bounds;
     return bounds->no_inherited || bounds->first >= 0 ||
-           inherited_blocks_find(&cursor->played, &cursor->database, source->id,
-                                 &cursor->inherited, &cursor->inherited_count);
+           inherited_blocks_find(&cursor->played, &cursor->database, source->id, &cursor->inherited,
+                                 &cursor->inherited_count);
 }
 
 static bool begin_source(struct cursor *cursor)
@@ -411,8 +410,12 @@ static void reset(struct cursor *cursor)
     inherited_blocks_deinit(&cursor->played);
     cursor->row = -1;
     cursor->at_end = false;
-    cursor->bounds = (struct bounds){
-        .first = INT64_MIN, .last = INT64_MAX, .from = -INFINITY, .to = INFINITY, .process = -1, .stack = -1};
+    cursor->bounds = (struct bounds){.first = INT64_MIN,
+                                     .last = INT64_MAX,
+                                     .from = -INFINITY,
+                                     .to = INFINITY,
+                                     .process = -1,
+                                     .stack = -1};
 }
 
 static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,

@@ -460,7 +460,8 @@ static bool count_process(struct recording *recording, size_t process, struct co
     struct progress *progress = recording->database.progress;
     progress_begin(progress, "reading a process", passes(recording, count->query));
     bool good =
-        (!count->query->inherited || inheritance_know(recording, process)) && load_moment(recording, process, count) &&
+        (!count->query->inherited || inheritance_know(recording, process)) &&
+        load_moment(recording, process, count) &&
         (!count->query->lifetimes || history_lifetimes(recording, process, &count->lifetimes)) &&
         counters_visit(recording, process, count_row, count) &&
         check_expected(recording, process, count);

@@ -144,8 +144,8 @@ static bool verify_known(struct recording *recording, size_t process,
 static bool verify_process(struct recording *recording, size_t process,
                            struct verification *verification)
 {
-    bool good = inheritance_know(recording, process) &&
-                verify_known(recording, process, verification);
+    bool good =
+        inheritance_know(recording, process) && verify_known(recording, process, verification);
     inheritance_forget(recording, process);
     return good;
 }

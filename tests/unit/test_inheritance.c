@@ -165,7 +165,6 @@ static void happen(uint64_t *random)
         member->lives = !someone(random, true);
     } else if (what < 15) {
         fail_realloc(member, place);
-        member->unmatched += 0; /* it is taken back */
     } else if (member->at[place].size) {
         release(member, place);
     } else if (what < 20) {
@@ -378,8 +377,8 @@ static void test_forks_without_children(void **state)
     allocate(&parent, 0, 100);
     struct stream *stream = &parent.stream;
     for (uint64_t token = 1; token <= FORKS; token++) {
-        stream_put(stream, wire_first(WIRE_MARK) |
-                               (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | token);
+        stream_put(stream,
+                   wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | token);
         if (token % 1000 == 0)
             stream_decode(stream);
     }

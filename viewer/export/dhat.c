@@ -161,9 +161,8 @@ static bool play_process(struct dhat *dhat, size_t first, size_t end)
     CLEANUP(cleanup_free) uint32_t *group_of = group_counters(dhat, first, end);
     CLEANUP(cleanup_free) struct played_group *groups = memory_new(end - first, sizeof *groups);
     size_t process = dhat->points[first].first->process;
-    bool good =
-        (!dhat->answer.query.inherited || inheritance_know(dhat->recording, process)) &&
-        play_groups(dhat->recording, process, group_of, groups, end - first);
+    bool good = (!dhat->answer.query.inherited || inheritance_know(dhat->recording, process)) &&
+                play_groups(dhat->recording, process, group_of, groups, end - first);
     inheritance_forget(dhat->recording, process);
     if (!good)
         return false;

@@ -95,13 +95,13 @@ struct play {
     struct changes *changes;
     struct recording *recording;
     const struct process *process;
-    const uint32_t *row_of; /* by counter, from 0 */
-    uint8_t *allocator_of;  /* by row */
-    uint64_t *first_block;  /* by bucket, up to the one at hand */
-    uint32_t bucket;        /* at hand */
+    const uint32_t *row_of;    /* by counter, from 0 */
+    uint8_t *allocator_of;     /* by row */
+    uint64_t *first_block;     /* by bucket, up to the one at hand */
+    uint32_t bucket;           /* at hand */
     uint32_t inherited_bucket; /* in which the process began with what it was forked with */
-    uint64_t next_us;       /* the edge behind which the next one begins */
-    uint64_t blocks;        /* allocated so far */
+    uint64_t next_us;          /* the edge behind which the next one begins */
+    uint64_t blocks;           /* allocated so far */
     struct played *played;
     int64_t held[WIRE_ALLOCATOR_COUNT];
 };
