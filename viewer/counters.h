@@ -18,8 +18,8 @@ bool counters_read(struct database *database, uint32_t process, counters_taker *
                    void *context);
 
 /* Takes one row, the `number`-th from 0, of the process with this index. Its node, thread and
- * allocator exist. `inherited`: it tells of blocks that the process was forked with; where what that was is
- * not known (inheritance.h), its numbers are below zero, modulo 2^64. */
+ * allocator exist. `inherited`: it tells of blocks that the process was forked with; where what
+ * that was is not known (inheritance.h), its numbers are below zero, modulo 2^64. */
 typedef void counters_visitor(void *context, size_t process, uint32_t number,
                               const struct counter_row *row, bool inherited);
 

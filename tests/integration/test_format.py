@@ -31,7 +31,7 @@ AT_END = {
 
 # `more`: at the end, the lines that not all have. `pause`: a moment between lines 29 and 30 in the
 # file with history and in the one with slices; `paused`: what else is different then.
-Made = collections.namedtuple("Made", "more totals leaked events pause paused")
+Made = collections.namedtuple("Made", "more totals leaked events pause paused inherited_frees", defaults=(0,))
 
 # A mapping of 16 pages with a hole of four in it, and one of three.
 MAPPINGS = {
@@ -49,6 +49,9 @@ MAPPINGS = {
 # A library in C, in which 12,345 bytes are allocated.
 LIBRARY = {43: (312, 2, 4), 44: (80, 2, 7), 45: (0, 0, 3), 46: (12_345, 1, 4)}
 
+# A forked child, which frees three blocks that it inherits and others from before its end.
+CHILD = {49: (248, 7, 9), 50: (64, 1, 1), 51: (54_354, 1, 1), 53: (0, 0, 1)}
+
 MADE = {
     "1": Made({2: (400, 1, 1)}, (37_551, 37_058, 6_885_563), (57_177, 493), 74_609, ("50ms", "50ms"), {}),
     "2": Made(MAPPINGS, (42_283, 39_977, 7_688_747), (364_132, 2306), 82_262, ("170ms", "130ms"), {2: (400, 1, 1)}),
@@ -59,6 +62,15 @@ MADE = {
         82_640,
         ("320ms", "160ms"),
         {2: (400, 1, 1)},
+    ),
+    "4": Made(
+        {**MAPPINGS, **LIBRARY, **CHILD},
+        (42_636, 40_301, 7_821_500),
+        (431_360, 2335),
+        103_032,
+        ("320ms", "440ms"),
+        {2: (400, 1, 1)},
+        11,
     ),
 }
 
@@ -116,7 +128,8 @@ def test_every_view(file):
     query = "SELECT count(*) AS n, sum(kind = 'free') - sum(kind = 'restore') AS frees FROM events"
     events = run([BUILD / "heapline", "sql", "--json", file, query], check=0).json
     it, kept = made(file)
-    assert events == [{"n": it.events, "frees": it.totals[1]} if kept else {"n": 0, "frees": None}]
+    frees = it.totals[1] + it.inherited_frees
+    assert events == [{"n": it.events, "frees": frees} if kept else {"n": 0, "frees": None}]
     if kept:
         rows = run([BUILD / "heapline", "report", "--lifetimes", "--json", "-n", "0", file], check=0).json["rows"]
         assert sum(row["frees"] for row in rows) == it.totals[1]
