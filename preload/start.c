@@ -18,6 +18,7 @@
 #include "real_mapping.h"
 #include "shim.h"
 #include "stream_hooks.h"
+#include "system_hook.h"
 #include "wait_hooks.h"
 
 struct shim_gate shim_gate;
@@ -29,6 +30,7 @@ __attribute__((constructor)) static void start(void)
     exec_hooks_resolve();
     wait_hooks_resolve();
     popen_hooks_resolve();
+    system_hook_resolve();
     stream_hooks_resolve();
     if (!environment_take())
         return;
