@@ -59,6 +59,7 @@ static void before(void)
         return;
     }
     forking.interrupts = forking.work.busy != 0;
+    ring_note(0); /* which may have to be made, with one of the locks */
     native_rules_lock();
     code_table_lock();
     thread_state_lock();

@@ -10,8 +10,8 @@
  *
  * A fork in a handler that has interrupted the shim's own work leaves that work to be gone on with
  * in the child: it gets a private page for every page of the ring, and the child goes on untraced.
- * So does the child of _Fork(), which is interposed for that. In the child of a plain clone() nothing
- * of ours runs (ring_writer.h).
+ * So does the child of _Fork(), which is interposed for that. In the child of a plain clone()
+ * nothing of ours runs (ring_writer.h).
  */
 #ifndef HEAPLINE_PRELOAD_FORK_H
 #define HEAPLINE_PRELOAD_FORK_H

@@ -13,7 +13,7 @@
  * like those of a handler.
  *
  * A handler's call puts the guard that it meets into shim_thread.below and takes it back when it
- * leaves; a thread's second state is there for those that interrupt the use of the first.
+ * leaves; a thread's further states are there for those that interrupt the use of the first.
  */
 #include "hook_call.h"
 

@@ -70,6 +70,7 @@ static bool python_arrived(void *handle)
         complain("no memory to trace this process; it runs untraced");
         return false;
     }
+    ring_note_taken = thread_state_expect_end;
     open_gate();
     if (environment_value(ENVIRONMENT_NATIVE) && !native_walk_enabled)
         complain("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");

@@ -235,6 +235,7 @@ static void fill(uint64_t from, uint64_t to)
 /* --- notes --- */
 
 static _Atomic(struct ring_note *) notes;
+void (*ring_note_taken)(void);
 
 /* One of a thread that has ended. */
 static struct ring_note *take_free_note(void)
@@ -269,6 +270,8 @@ struct ring_note *ring_note_take(void)
     if (!note)
         note = make_note();
     shim_thread.note = note;
+    if (note && ring_note_taken)
+        ring_note_taken();
     signals_restore(signals);
     return note ? note : &nobodys;
 }

@@ -54,6 +54,9 @@ struct ring_note {
 };
 #define RING_NOTE_SHIFT 16
 
+/* Called, once it is set, in each thread that gets a note, so that it gives it back at its end. */
+extern void (*ring_note_taken)(void);
+
 /* Makes the calling thread's note. Without memory it is one that nobody looks at. */
 struct ring_note *ring_note_take(void);
 

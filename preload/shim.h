@@ -48,9 +48,9 @@ extern struct shim_gate shim_gate;
 #define SHIM_BITS      ((uintptr_t)7)
 
 /* Calls that signal handlers have interrupted, one in another. Deeper ones are not recorded. */
-#define SHIM_INTERRUPTIONS_MAX 4u
-/* Of a thread, and of what a handler of its does while that one is in use. */
-#define SHIM_STATES 2u
+#define SHIM_INTERRUPTIONS_MAX 8u
+/* Of a thread, and of what its handlers do while that one is in use, and so on. */
+#define SHIM_STATES (SHIM_INTERRUPTIONS_MAX + 1)
 
 struct shim_interrupted {
     uintptr_t guard, freeing;

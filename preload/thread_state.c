@@ -121,6 +121,13 @@ void thread_state_forget(struct thread_state *thread)
         native_state_forget(thread->native);
 }
 
+void thread_state_expect_end(void)
+{
+    uintptr_t guard = shim_guard_set_library(); /* glibc may allocate for it */
+    pthread_setspecific(key, &key);
+    shim_guard_set(guard);
+}
+
 struct thread_state *thread_state_acquire(unsigned which)
 {
     struct signals signals = signals_block();
@@ -128,10 +135,7 @@ struct thread_state *thread_state_acquire(unsigned which)
     if (thread) {
         thread_state_forget(thread);
         shim_thread.states[which] = thread;
-        /* glibc may allocate for it. */
-        uintptr_t guard = shim_guard_set_library();
-        pthread_setspecific(key, thread);
-        shim_guard_set(guard);
+        thread_state_expect_end();
     }
     signals_restore(signals);
     return thread;

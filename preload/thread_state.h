@@ -4,8 +4,8 @@
  * The arrays mirror the reader's (see schema/wire.h): level 0 is the outermost frame. Entries at
  * and above `depth` are stale and may count again. All of it belongs to the one thread; the list of
  * free states is under a lock. A state is given back by a TSD destructor and taken again when the
- * thread allocates later still, in other destructors. A thread has a second one for what its signal
- * handlers do while they interrupt the use of the first.
+ * thread allocates later still, in other destructors. A thread has further ones for what its signal
+ * handlers do while they interrupt the use of the first, and of those.
  */
 #ifndef HEAPLINE_PRELOAD_THREAD_STATE_H
 #define HEAPLINE_PRELOAD_THREAD_STATE_H
@@ -47,9 +47,12 @@ struct thread_state {
     struct thread_state *next_free;
 };
 
-/* Creates the TSD key. Once, at start. `at_end` runs when a thread ends that has states, and is to
- * give them back. False: no key is left. */
+/* Creates the TSD key. Once, at start. `at_end` runs when a thread ends that expects it, and is to
+ * give back what it has. False: no key is left. */
 bool thread_state_init(void (*at_end)(void *nothing));
+
+/* The calling thread's end is to be told; asked by whoever has something to give back then. */
+void thread_state_expect_end(void);
 
 /* Gives back the calling thread's states. */
 void thread_state_give_back(void);
