@@ -186,6 +186,9 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     session_log_process(session, process, "process_ends");
     history_queue_finish_chunk(&session->run, process);
     history_writer_deinit(&process->history.writer);
+    /* Files are read in the root of who has named them, which is closed then. */
+    if (session->writer.files < session->run.codes.file_count)
+        recording_append(&session->writer, &session->run, process);
     process_retire(process);
     session->processes[at] = session->processes[--session->process_count];
     session_count_processes(session);
