@@ -170,9 +170,9 @@ static void begin_process(struct session *session, const struct arrival *arrival
 /* Reads what its old connection has brought, as much as the ring holds at a time. */
 static void receive_waiting(struct session *session, struct process *process)
 {
-    uint64_t waiting = process_waiting(process), received;
-    while ((received = process_receive(process, waiting))) {
-        waiting -= received < waiting ? received : waiting;
+    uint64_t left = STREAM_REST_WORDS, received;
+    while ((received = process_receive(process, left))) {
+        left -= received < left ? received : left;
         drain_to_now(&session->drain, session->processes, session->process_count);
     }
 }

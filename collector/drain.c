@@ -276,10 +276,10 @@ void drain_to_now(struct drain *drain, struct process *const *processes, unsigne
 
 void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
 {
-    uint64_t waiting = process_waiting(process), received;
+    uint64_t left = STREAM_REST_WORDS, received;
     do {
-        received = process_receive(process, waiting < ROUND_WORDS ? waiting : ROUND_WORDS);
-        waiting -= received < waiting ? received : waiting;
+        received = process_receive(process, left < ROUND_WORDS ? left : ROUND_WORDS);
+        left -= received < left ? received : left;
         cut(process);
         read_alone(drain->run, process, !lives_on);
     } while (received);

@@ -248,11 +248,6 @@ uint64_t process_receive(struct process *process, uint64_t words)
                            : 0;
 }
 
-uint64_t process_waiting(const struct process *process)
-{
-    return process->stream ? stream_reader_waiting(process->stream) : 0;
-}
-
 static void close_descriptor(int *descriptor, int none)
 {
     if (*descriptor >= 0)

@@ -241,8 +241,10 @@ static inline uint64_t process_lost(const struct process *process)
 
 /* Reads what the process's stream has, when it has one; words that are new in its ring. */
 uint64_t process_receive(struct process *process, uint64_t words);
-/* No more words than these have come over its socket and were not received yet; 0 without one. */
-uint64_t process_waiting(const struct process *process);
+/* Words of a stream that are still read at its end, or of an old connection when there is a new
+ * one: more than all sockets on the way hold, and what is read in a moment. How much is under way
+ * cannot be asked: over TCP what the sender's kernel holds comes only once there is room for it. */
+#define STREAM_REST_WORDS (UINT64_C(1) << 24)
 
 /* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
  * counts it in blocks_made. */

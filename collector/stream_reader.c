@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -152,14 +151,6 @@ static void deliver(struct stream_reader *reader, struct ring_writers_page *writ
 static bool is_whole(const struct stream_reader *reader)
 {
     return reader->have >= sizeof reader->frame && reader->have == frame_bytes(reader);
-}
-
-uint64_t stream_reader_waiting(const struct stream_reader *reader)
-{
-    int bytes = 0;
-    if (reader->connection < 0 || ioctl(reader->connection, FIONREAD, &bytes) != 0 || bytes < 0)
-        return 0;
-    return (reader->have + (size_t)bytes) / sizeof(uint64_t) + 1;
 }
 
 uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_writers_page *writers,

@@ -36,9 +36,6 @@ struct stream_reader *stream_reader_free(struct stream_reader *reader,
  * false when that is not the stream's continuation. */
 bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t position);
 
-/* No more words than these have come and were not received yet. */
-uint64_t stream_reader_waiting(const struct stream_reader *reader);
-
 /* Reads what there is and fits, at most about `most` words, into a ring of which `read` words have
  * been read. Does not block. Returns the words that are new in the ring. */
 uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_writers_page *writers,
