@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -447,16 +446,6 @@ static bool check_folder(const char *folder)
            fail("cannot write recordings to ", folder, strerror(errno));
 }
 
-/* Every process takes a few descriptors. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static void set_signals(sigset_t *unblocked)
 {
     const struct sigaction action = {.sa_handler = note_signal};
@@ -507,7 +496,6 @@ int daemon_run(const struct daemon_options *options)
     daemon.runs.context = &daemon;
     if (!check_folder(options->folder) || !listen_everywhere(&daemon))
         return 1;
-    raise_descriptor_limit();
     set_signals(&unblocked);
     log_open();
     log_beginning(&daemon);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -255,6 +256,16 @@ static int read_options(int count, char **words, struct daemon_options *options)
     return status;
 }
 
+/* Every process takes a few descriptors, and every library. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /* The arguments behind the options, which the kernel has put one behind the other. */
 static int run_private(struct session_options *options, char **command)
 {
@@ -306,6 +317,7 @@ int main(int count, char **words)
     if (status >= 0)
         return status;
     read_patience(&options.session);
+    raise_descriptor_limit();
     if (options.session.output && options.session.listener >= 0 && !options.listen_count)
         return run_private(&options.session, words + optind);
     if (options.session.output && options.session.listener < 0)

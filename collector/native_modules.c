@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +31,9 @@ enum {
 
 bool native_modules_init(struct native_modules *modules)
 {
-    *modules = (struct native_modules){.count = 1};
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    *modules = (struct native_modules){.count = 1, .files_max = limit.rlim_cur / 4 * 3};
     return vector_reserve(&modules->list, 1, sizeof(struct native_module *)) &&
            index_init(&modules->by_identity);
 }
@@ -325,6 +328,15 @@ static void find_debug_files(struct native_module *module, int root, const char 
     module->note = module->debug.note;
 }
 
+/* Processes, too, need descriptors. */
+static void leave_file(struct native_module *module, const struct native_mapping *told)
+{
+    forget_file(module);
+    module->kind = NATIVE_MODULE_RAW;
+    module->facts.build_id = told->id;
+    module->note = "too many files of native code are open";
+}
+
 /* Gives the module its number; 0 when memory is short. */
 static uint32_t keep(struct native_modules *modules, struct native_module *module, uint64_t key)
 {
@@ -335,6 +347,7 @@ static uint32_t keep(struct native_modules *modules, struct native_module *modul
         return 0;
     *value = modules->count++;
     ((struct native_module **)modules->list.data)[*value] = module;
+    modules->files += (module->file >= 0) + (module->debug.own >= 0) + (module->debug.shared >= 0);
     return *value;
 }
 
@@ -350,7 +363,12 @@ uint32_t native_modules_add(struct native_modules *modules, int pid, int root,
         return 0;
     module->file = module->debug.own = module->debug.shared = -1;
     set_module(&search);
-    if (module->path && !(number = find_same(modules, module, &key))) {
+    if (module->path && !(number = find_same(modules, module, &key)) && module->file >= 0 &&
+        modules->files >= modules->files_max) {
+        leave_file(module, mapping);
+        number = find_same(modules, module, &key);
+    }
+    if (module->path && !number) {
         module->is_ours = root_is_own(root);
         find_debug_files(module, root, search.path);
         if ((number = keep(modules, module, key)))

@@ -49,6 +49,7 @@ struct native_modules {
     struct index by_identity;
     struct timespec since; /* a file that was changed later, and of which nothing but the path says
                             * that it was loaded, is not believed; zero: any is */
+    uint64_t files, files_max; /* kept open; beyond these a new module has none */
 };
 
 /* A module as a process tells of it. */

@@ -761,6 +761,30 @@ static void test_long_mappings(void **state)
 /* --- damage --------------------------------------------------------------------------------------
  */
 
+/* Files are kept open, as they may be gone later; but not all that a process can name. */
+static void test_more_files_than_may_be_open(void **state)
+{
+    (void)state;
+    struct native_modules modules;
+    assert_true(native_modules_init(&modules));
+    assert_true(modules.files_max > 0);
+    modules.files_max = 1;
+    const char *const paths[] = {"/bin/sh", "/bin/ls", "/bin/sh", "/bin/ls"};
+    uint32_t numbers[4];
+    for (unsigned i = 0; i < 4; i++) {
+        const struct native_mapping mapping = {.start = 4096, .end = 65536, .path = paths[i]};
+        numbers[i] = native_modules_add(&modules, 0, root_own(), &mapping);
+    }
+    const struct native_module *kept = native_modules_get(&modules, numbers[0]);
+    const struct native_module *left = native_modules_get(&modules, numbers[1]);
+    assert_true(kept->file >= 0);
+    assert_int_equal(left->file, -1);
+    assert_string_equal(left->note, "too many files of native code are open");
+    assert_int_equal(numbers[2], numbers[0]);
+    assert_int_equal(numbers[3], numbers[1]);
+    native_modules_deinit(&modules);
+}
+
 /* What can be read of a file of these bytes, asked everywhere; returns how many have a name. */
 static unsigned read_everywhere(const uint8_t *data, size_t bytes)
 {
@@ -972,6 +996,7 @@ int main(void)
         cmocka_unit_test(test_cut_files),
         cmocka_unit_test(test_a_worker_that_dies_idle_is_replaced),
         cmocka_unit_test(test_a_module_that_kills_workers_is_read_less_deeply),
+        cmocka_unit_test(test_more_files_than_may_be_open),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cache_folder),
     };
