@@ -18,6 +18,8 @@
 
 /* Who sends a signal to many processes, one after the other, is through with it by then. */
 #define RELAY_PATIENCE_NS UINT64_C(20000000)
+/* A signal to the group comes to us so soon after it came to the witness. */
+#define RELAY_CLOSE_NS UINT64_C(5000000)
 /* If it was not held up: while it runs it is waited for so long. */
 #define RELAY_PATIENCE_RUNNING_NS UINT64_C(200000000)
 
@@ -25,10 +27,25 @@ struct relay {
     struct {
         struct signalfd_siginfo signal;
         uint64_t since_ns;
+        bool is_answered; /* a witness has got it */
     } undecided[RELAY_MAX];
     unsigned count;
-    struct witnessed seen[RELAY_MAX]; /* that have not come to us, or not yet */
+    struct {
+        struct witnessed one;
+        bool has_answered;
+    } seen[RELAY_MAX]; /* that have not come to us, or may come once more */
     unsigned seen_count;
+};
+
+/* What a witness has got. */
+struct testimony {
+    const struct witnessed *seen;
+    unsigned count;
+    uint64_t oldest_ns; /* those from before do not count */
+    /* Before the latest signals were received: when it was looked what the witness had pending,
+     * and what: one bit each, from 1 on. */
+    uint64_t looked_ns;
+    uint64_t pending;
 };
 
 static inline bool relay_has_room(const struct relay *relay)
@@ -39,9 +56,12 @@ static inline bool relay_has_room(const struct relay *relay)
 /* A signal that is meant for the command has come. */
 void relay_receive(struct relay *relay, const struct signalfd_siginfo *signal, uint64_t now_ns);
 
-/* A witness has got these: they are not passed on. Those from before `oldest_ns` do not count. */
-void relay_witness(struct relay *relay, const struct witnessed *seen, unsigned count,
-                   uint64_t oldest_ns);
+/* What a witness has got is not passed on. */
+void relay_witness(struct relay *relay, const struct testimony *testimony);
+
+/* What has been received since then had come before the witness was heard: its answers hold for
+ * that too. */
+void relay_receive_late(struct relay *relay);
 
 /* Takes out one that is to be passed on now. False: there is none. */
 bool relay_take(struct relay *relay, uint64_t now_ns, struct signalfd_siginfo *signal);

@@ -50,6 +50,12 @@ void signals_refuse(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+void signals_wait(const struct signals *signals, int timeout_ms)
+{
+    struct pollfd watched = {.fd = signals->descriptor, .events = POLLIN};
+    poll(&watched, 1, timeout_ms);
+}
+
 bool signals_next(const struct signals *signals, int timeout_ms, struct signalfd_siginfo *signal)
 {
     struct pollfd watched = {.fd = signals->descriptor, .events = POLLIN};

@@ -26,6 +26,9 @@ void signals_restore(const struct signals *signals);
 /* In a child of our own kind: nothing blocked, and what anybody could send to it ignored. */
 void signals_refuse(void);
 
+/* Waits until there is one, at most `timeout_ms` (-1: for ever). */
+void signals_wait(const struct signals *signals, int timeout_ms);
+
 /* Waits for the next signal, at most `timeout_ms` (-1: for ever). False when none came. */
 bool signals_next(const struct signals *signals, int timeout_ms, struct signalfd_siginfo *signal);
 

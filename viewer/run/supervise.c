@@ -87,16 +87,14 @@ static bool command_has_ended(struct supervision *supervision, int *status)
     return false;
 }
 
-/* Waits for signals and takes in those that may be for the command. */
-static void take_signals(struct supervision *supervision, int timeout_ms)
+/* Takes in those that may be for the command. */
+static void take_signals(struct supervision *supervision)
 {
     struct signalfd_siginfo signal;
-    while (relay_has_room(&supervision->relay) &&
-           signals_next(supervision->signals, timeout_ms, &signal)) {
+    while (relay_has_room(&supervision->relay) && signals_next(supervision->signals, 0, &signal)) {
         supervision->was_away |= signal.ssi_signo == SIGCONT;
         if (may_be_for_command(supervision, &signal))
             relay_receive(&supervision->relay, &signal, witness_now());
-        timeout_ms = 0;
     }
 }
 
@@ -122,16 +120,24 @@ static struct witness *witness_that_counts(const struct supervision *supervision
                 ->witnesses[command_has_left(supervision) ? WITNESS_OUTSIDE : WITNESS_INSIDE];
 }
 
-/* What has come while the witness was asked has been sent together with what it says. */
-static void ask_witness(struct supervision *supervision)
+/* What the witness has by now we have too, and together with what is pending it is one. */
+static void look_at_witness(const struct supervision *supervision, struct testimony *testimony)
+{
+    testimony->pending = witness_pending(witness_that_counts(supervision));
+    testimony->looked_ns = witness_now();
+}
+
+static void ask_witness(struct supervision *supervision, struct testimony *testimony)
 {
     struct witnessed heard[WITNESSED_MAX];
-    unsigned count = witness_ask(witness_that_counts(supervision), heard);
-    take_signals(supervision, 0);
-    uint64_t now = witness_now();
-    relay_witness(&supervision->relay, heard, count,
-                  supervision->was_away || now < AHEAD_NS ? 0 : now - AHEAD_NS);
+    testimony->seen = heard;
+    testimony->count = witness_ask(witness_that_counts(supervision), heard);
+    if (!supervision->was_away && testimony->looked_ns > AHEAD_NS)
+        testimony->oldest_ns = testimony->looked_ns - AHEAD_NS;
+    relay_witness(&supervision->relay, testimony);
     supervision->was_away = false;
+    take_signals(supervision);
+    relay_receive_late(&supervision->relay);
 }
 
 static void pass_on_all_due(struct supervision *supervision)
@@ -156,10 +162,13 @@ int supervise(pid_t command, const struct signals *signals,
     };
     int status = 0;
     while (!command_has_ended(&supervision, &status)) {
-        take_signals(&supervision, relay_timeout(&supervision.relay, witness_now()));
+        struct testimony testimony = {0};
+        signals_wait(signals, relay_timeout(&supervision.relay, witness_now()));
+        look_at_witness(&supervision, &testimony);
+        take_signals(&supervision);
         if (!supervision.relay.count)
             continue;
-        ask_witness(&supervision);
+        ask_witness(&supervision, &testimony);
         pass_on_all_due(&supervision);
     }
     return status;

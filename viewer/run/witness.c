@@ -10,8 +10,11 @@
 #include "viewer/run/witness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -77,19 +80,28 @@ static bool take_descriptors(int channel)
     return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS;
 }
 
-static void note_signals(struct answer *answer)
+/* The time is that of before it is no longer pending: who looks at both sees one of them. */
+static bool note_signal(struct answer *answer)
 {
     struct signalfd_siginfo signal;
-    while (read(SIGNALS, &signal, sizeof signal) == (ssize_t)sizeof signal) {
-        if (answer->count == WITNESSED_MAX)
-            memmove(answer->heard, answer->heard + 1, --answer->count * sizeof *answer->heard);
-        answer->heard[answer->count++] = (struct witnessed){
-            .time_ns = witness_now(),
-            .signal = (int32_t)signal.ssi_signo,
-            .code = signal.ssi_code,
-            .sender = (int32_t)signal.ssi_pid,
-        };
-    }
+    uint64_t now = witness_now();
+    if (read(SIGNALS, &signal, sizeof signal) != (ssize_t)sizeof signal)
+        return false;
+    if (answer->count == WITNESSED_MAX)
+        memmove(answer->heard, answer->heard + 1, --answer->count * sizeof *answer->heard);
+    answer->heard[answer->count++] = (struct witnessed){
+        .time_ns = now,
+        .signal = (int32_t)signal.ssi_signo,
+        .code = signal.ssi_code,
+        .sender = (int32_t)signal.ssi_pid,
+    };
+    return true;
+}
+
+static void note_signals(struct answer *answer)
+{
+    while (note_signal(answer))
+        ;
 }
 
 /* False: there is nobody to answer to any more. */
@@ -136,6 +148,20 @@ void witness_start(struct witness *witness, enum witness_place place, char *cons
         witness->channel = ends[0];
     else
         close(ends[0]);
+}
+
+uint64_t witness_pending(const struct witness *witness)
+{
+    static const char name[] = "\nShdPnd:";
+    char path[64], text[4096];
+    if (witness->channel < 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)witness->pid);
+    CLEANUP(cleanup_close) int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    text[size > 0 ? size : 0] = '\0';
+    const char *line = strstr(text, name);
+    return line ? strtoull(line + strlen(name), NULL, 16) : 0;
 }
 
 static void close_channel(struct witness *witness)

@@ -43,6 +43,9 @@ uint64_t witness_now(void);
  * can be had there is no witness. All signals must be blocked. */
 void witness_start(struct witness *witness, enum witness_place place, char *const *words);
 
+/* Which signals it has got and not noted yet, one bit each, from 1 on: known without its help. */
+uint64_t witness_pending(const struct witness *witness);
+
 /* Takes what it has got since it was last asked; returns how many of `heard`, which has room for
  * WITNESSED_MAX. A witness that does not answer in time has got nothing. */
 unsigned witness_ask(struct witness *witness, struct witnessed *heard);
