@@ -40,14 +40,14 @@ static void seal(void)
 
 static long call_kernel(long number, const unsigned long arguments[5])
 {
-    register unsigned long fourth __asm__("r10") = arguments[3];
-    register unsigned long fifth __asm__("r8") = arguments[4];
     long result = number;
-    __asm__ volatile("syscall"
+    __asm__ volatile("movq %[fourth], %%r10\n\t"
+                     "movq %[fifth], %%r8\n\t"
+                     "syscall"
                      : "+a"(result)
-                     : "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(fourth),
-                       "r"(fifth)
-                     : "rcx", "r11", "memory");
+                     : "D"(arguments[0]), "S"(arguments[1]),
+                       "d"(arguments[2]), [fourth] "m"(arguments[3]), [fifth] "m"(arguments[4])
+                     : "rcx", "r8", "r10", "r11", "memory");
     return result;
 }
 
