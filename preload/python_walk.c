@@ -462,9 +462,20 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
     return true;
 }
 
+/* The thread-local data of a libpython that came by dlopen() is allocated when it is first asked
+ * for. */
+static void touch_thread_local_data(void)
+{
+    uintptr_t guard = shim_guard_set_library();
+    if (python_layout.current_thread_state)
+        own_thread_state();
+    shim_guard_set(guard);
+}
+
 /* Makes the reader's picture of this thread empty. */
 static bool start_over(struct thread_state *thread)
 {
+    touch_thread_local_data();
     thread->used = 0;
     thread->sent = 0;
     thread->depth = 0;
