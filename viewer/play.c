@@ -118,7 +118,8 @@ bool history_play_lifetimes(struct recording *recording, size_t process,
     *lifetimes = memory_new(of->counter_count, sizeof **lifetimes);
     if (!history_is_kept(recording))
         return false;
-    struct life_count count = {.lifetimes = *lifetimes};
+    /* What was inherited may be freed before anything is allocated. */
+    struct life_count count = {.lifetimes = *lifetimes, .allocations = of->inherited.first_block};
     CLEANUP(history_walk_deinit) struct history_walk walk;
     bool good =
         history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events) &&
@@ -127,8 +128,14 @@ bool history_play_lifetimes(struct recording *recording, size_t process,
         history_walk_tell(&walk);
     struct history_event event;
     enum rows_step step = ROWS_END;
-    while (good && (step = history_walk_next(&walk, &event)) == ROWS_ROW)
+    while (good && (step = history_walk_next(&walk, &event)) == ROWS_ROW) {
+        const struct history_span *span = &walk.reader.span;
+        if (span->first_event == 0 && span->first_block != of->inherited.first_block) {
+            history_walk_damaged(&walk);
+            good = false;
+        }
         count_life(&count, &event);
+    }
     block_times_deinit(&count.times);
     return good && step == ROWS_END;
 }

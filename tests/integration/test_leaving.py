@@ -140,7 +140,7 @@ def check(recording, work, way, places_matter=True):
 
 
 # How many events may be lost, when that is told.
-NEARLY = {"_Fork": 2, "clone": 2, "late-clone": 8, "late-resume": 40}
+NEARLY = {"_Fork": 2, "clone": 8, "late-clone": 8, "late-resume": 40}
 
 
 # Primes, for otherwise they would meet the same instructions of a loop again and again.

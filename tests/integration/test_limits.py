@@ -27,6 +27,13 @@ def stream(number):
     status = os.fstat(number)
     return status.st_mode, status.st_rdev
 
+def thread():
+    one = __import__("threading").Thread(target=len, args=("",))
+    one.start()
+    one.join()
+    while os.stat("/proc/self/task").st_nlink > 3:  # its end may want a descriptor, and so do we
+        pass
+
 umask = os.umask(0)
 os.umask(umask)
 kept = [bytes(1000) for _ in range(200)]
@@ -42,7 +49,7 @@ about = {
     "umask": umask,
     "arguments": len(sys.argv), 
     "child": seen(lambda: os.system("exit 7")),
-    "thread": seen(lambda: __import__("threading").Thread(target=len, args=("",)).start()),
+    "thread": seen(thread),
 }
 with open(sys.argv[1], "w") if sys.argv[1] else os.fdopen(1, "w", closefd=False) as file:
     json.dump(about, file)
