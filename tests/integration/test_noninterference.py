@@ -323,7 +323,7 @@ def test_closed_standard_streams(python, program, tmp_path):
 def test_limits_on_descriptors_and_memory(python, program, tmp_path):
     """Few descriptors and little address space left are the program's, and it gets along."""
     source = program("kept = [bytes(1000) for _ in range(1000)]\nprint('done')\n")
-    for limit in ("ulimit -n 12", "ulimit -v 400000"):
+    for limit in ("ulimit -n 16", "ulimit -v 400000"):
         run = f"{limit}; exec {harness.BUILD}/heapline run -f -q -o run.heapline {python.path} {source}"
         assert harness.run(["sh", "-c", run], check=0, cwd=tmp_path).out == "done\n"
 
