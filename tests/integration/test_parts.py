@@ -46,10 +46,11 @@ def test_shim_needs_only_libc_and_libunwind():
 
 
 def test_shim_has_little_static_thread_storage():
-    """It is taken from what glibc keeps for libraries that come later."""
+    """It may be taken from what glibc keeps for libraries that come later, some 1,600 bytes. What a
+    thread has of states and interrupted calls is most of it."""
     headers = run(["readelf", "-lW", BUILD / "libheapline.so"], check=0).out
     sizes = [int(line.split()[5], 16) for line in headers.splitlines() if line.split()[:1] == ["TLS"]]
-    assert sum(sizes) <= 128
+    assert sum(sizes) <= 384
 
 
 @pytest.mark.parametrize("check", ["check-format", "check-static"])
