@@ -30,6 +30,13 @@
 #define MAIN_STACK_BYTES   ((uintptr_t)8 << 20)
 #define THREAD_STACK_BYTES ((uintptr_t)1 << 20)
 
+/* What CPython's debug hooks put before a block (2 * sizeof(size_t), Objects/obmalloc.c). A large
+ * block of the mem and object domains has it twice, since pymalloc asks the raw domain for it. */
+#define HEADER_BYTES ((uintptr_t)16)
+/* How far before the block that a call frees its steps may free. No block of another kind lies so
+ * close: glibc's chunks have 32 bytes, so without headers the one before may begin there. */
+static uintptr_t header_bytes = HEADER_BYTES;
+
 /* Where the main thread's stack ends (glibc's loader). */
 extern void *__libc_stack_end;
 
@@ -182,11 +189,26 @@ void hook_thread_ends(void *nothing)
     hook_leave(&call);
 }
 
+void hook_expect_headers(void)
+{
+    header_bytes = 2 * HEADER_BYTES;
+}
+
+/*
+ * True for a free inside another call that is none of its steps, because it frees something else:
+ * tracemalloc drops its own tables inside the free of a block. What the allocator frees of its own
+ * at such a time was allocated inside a call too, so the reader has never seen it.
+ */
+static bool frees_other(const void *block)
+{
+    return shim_thread.freeing - (uintptr_t)block > header_bytes;
+}
+
 void hook_pass_free(const void *block)
 {
     uintptr_t guard = shim_thread.guard;
     /* What a library frees that the shim asks it has allocated there too. */
-    if (!shim_gate_open() || guard == 0 || guard & SHIM_RECORDING || !hook_frees_other(block))
+    if (!shim_gate_open() || guard == 0 || guard & SHIM_RECORDING || !frees_other(block))
         return;
     shim_guard_set(guard | SHIM_RECORDING);
     record_free(block);

@@ -26,20 +26,6 @@ struct hook_call {
                       * states this call may use; SHIM_STATES: none */
 };
 
-/* What CPython's debug hooks put before a block (2 * sizeof(size_t), Objects/obmalloc.c). No two
- * blocks of glibc's lie so close. */
-#define HOOK_HEADER_BYTES ((uintptr_t)16)
-
-/*
- * True for a free inside another call that is none of its steps, because it frees something else:
- * tracemalloc drops its own tables inside the free of a block. What the allocator frees of its own
- * at such a time was allocated inside a call too, so the reader has never seen it.
- */
-static inline bool hook_frees_other(const void *block)
-{
-    return ((shim_thread.freeing - (uintptr_t)block) & ~HOOK_HEADER_BYTES) != 0;
-}
-
 /* hook_enter() where the guard is set. */
 bool hook_enter_guarded(struct hook_call *call);
 /* hook_leave() of a signal handler's call. */
@@ -99,5 +85,8 @@ void hook_thread_ends(void *nothing);
 /* A free of `block` (not null) that hook_enter() lets pass: records it when it is a free of its
  * own. */
 void hook_pass_free(const void *block);
+
+/* From now on a block of CPython's debug hooks may lie in another one of theirs. */
+void hook_expect_headers(void);
 
 #endif

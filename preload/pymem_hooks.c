@@ -241,10 +241,14 @@ static bool is_hooked(const struct py_allocator *allocator)
     return false;
 }
 
+static bool is_debugging(const struct py_allocator *allocator)
+{
+    return allocator->malloc == python.debug_malloc || allocator->malloc == python.debug_raw_malloc;
+}
+
 static bool is_cpythons_own(const struct py_allocator *allocator)
 {
-    return !allocator->context || allocator->malloc == python.debug_malloc ||
-           allocator->malloc == python.debug_raw_malloc;
+    return !allocator->context || is_debugging(allocator);
 }
 
 /* The slot for an allocator of a domain; WRAPPED_MAX when there is none left. */
@@ -274,6 +278,8 @@ static void wrap(enum py_domain domain)
     unsigned slot = slot_for(domain, &seen);
     if (slot == WRAPPED_MAX)
         return;
+    if (is_debugging(&seen))
+        hook_expect_headers();
     struct py_allocator hook = slot_functions[domain][slot];
     hook.context = seen.context; /* for who asks for the allocator */
     python.set_allocator((int)domain, &hook);
