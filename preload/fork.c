@@ -56,6 +56,7 @@ static void before(void)
     forking.is_traced = hook_begin_work(&forking.work);
     if (!forking.is_traced) {
         signals_restore(forking.signals);
+        errno = saved;
         return;
     }
     forking.interrupts = forking.work.busy != 0;

@@ -149,13 +149,23 @@ static bool enter_now(struct hook_call *call)
     return true;
 }
 
-bool hook_enter_guarded(struct hook_call *call)
+static __attribute__((noinline)) bool enter_interrupting(struct hook_call *call)
 {
     uintptr_t guard = find_guard(call->frame);
     if (!guard)
         return enter_now(call);
     bool is_handlers = (guard & (SHIM_RECORDING | SHIM_LIBRARY)) == SHIM_RECORDING;
     return (is_handlers || !is_below(guard, call->frame)) && interrupt(call, guard);
+}
+
+bool hook_enter_guarded(struct hook_call *call)
+{
+    /* Most are steps of the call at hand, which has not been left. */
+    uintptr_t guard = shim_thread.guard;
+    if (SHIM_LIKELY(!(guard & SHIM_BITS) && is_below(guard, call->frame) &&
+                    ((const struct hook_call *)guard)->self == guard))
+        return false;
+    return enter_interrupting(call);
 }
 
 void hook_leave_interruption(const struct hook_call *call)

@@ -10,7 +10,8 @@
 
 #include "wire.h"
 
-struct python_layout python_layout;
+static void *const no_teardown;
+struct python_layout python_layout = {.finalizing = &no_teardown};
 
 /* Offsets of 3.8 to 3.12, from release builds' debug information. */
 static const struct python_layout layout_heap_frames = {
@@ -317,6 +318,6 @@ enum python_support python_layout_init(symbol_lookup *lookup, void *handle)
         python_layout = layout;
         return PYTHON_READABLE;
     }
-    python_layout = (struct python_layout){.version = layout.version};
+    python_layout = (struct python_layout){.version = layout.version, .finalizing = &no_teardown};
     return PYTHON_UNKNOWN;
 }

@@ -61,7 +61,8 @@ struct python_layout {
     const void *text_type;    /* &PyUnicode_Type */
     const void *bytes_type;   /* &PyBytes_Type */
 
-    /* Not null once the interpreter tears itself down. */
+    /* Leads to what is not null once the interpreter tears itself down; also where no layout is
+     * known. */
     void *const volatile *finalizing;
 };
 extern struct python_layout python_layout;

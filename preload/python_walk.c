@@ -49,7 +49,7 @@ static unsigned index_slot(uintptr_t frame)
     return (unsigned)(frame >> 4 ^ frame >> 11) & (LEVEL_INDEX_SLOTS - 1);
 }
 
-static uintptr_t own_thread_state(void)
+static inline __attribute__((always_inline)) uintptr_t own_thread_state(void)
 {
     uintptr_t current = (uintptr_t)python_layout.current_thread_state();
     if (!python_layout.current_is_shared)

@@ -17,8 +17,6 @@
 #include "walk_check.h"
 #endif
 
-/* Read while the interpreter's own "finalizing" is not known. */
-static void *const no_teardown;
 static _Atomic bool teardown_marked;
 
 static void mark_teardown(bool begun)
@@ -30,8 +28,7 @@ static void mark_teardown(bool begun)
 static inline void look_around(void)
 {
     ring_tick();
-    void *const volatile *finalizing = python_layout.finalizing;
-    bool begun = *(finalizing ? finalizing : &no_teardown) != NULL;
+    bool begun = *python_layout.finalizing != NULL;
     if (SHIM_UNLIKELY(begun != atomic_load_explicit(&teardown_marked, memory_order_relaxed)))
         mark_teardown(begun);
 }
@@ -50,20 +47,27 @@ static inline struct thread_state *state_for(unsigned busy)
     return SHIM_LIKELY(thread != NULL) ? thread : thread_state_acquire(busy);
 }
 
+/* An ALLOCATION whose size has a word of its own. */
+static __attribute__((noinline)) bool send_wide(uint64_t first, uint64_t second, size_t size)
+{
+    uint64_t position;
+    if (!ring_reserve(3, &position))
+        return false;
+    ring_put(position + 2, size & WIRE_PAYLOAD_MASK);
+    ring_put(position + 1, second);
+    ring_publish(position, first | WIRE_WIDE_BIT);
+    return true;
+}
+
 /* Sends an ALLOCATION. */
 static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
 {
     uint64_t position;
-    bool wide = size > WIRE_SIZE_MASK;
-    if (SHIM_UNLIKELY(!ring_reserve(wide ? 3 : 2, &position)))
+    if (SHIM_UNLIKELY(size > WIRE_SIZE_MASK))
+        return send_wide(first, second, size);
+    if (SHIM_UNLIKELY(!ring_reserve(2, &position)))
         return false;
-    if (SHIM_UNLIKELY(wide)) {
-        first |= WIRE_WIDE_BIT;
-        ring_put(position + 2, size & WIRE_PAYLOAD_MASK);
-    } else {
-        second |= (uint64_t)size << WIRE_SIZE_SHIFT;
-    }
-    ring_put(position + 1, second);
+    ring_put(position + 1, second | (uint64_t)size << WIRE_SIZE_SHIFT);
     ring_publish(position, first);
     return true;
 }
@@ -83,18 +87,16 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
     if (SHIM_UNLIKELY(native_walk_enabled) && thread && !thread->resend &&
         native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
-    if (SHIM_UNLIKELY(!update.known)) {
-        send_allocation(first | (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT,
-                        second | WIRE_NO_STACK_BIT, size);
-        return;
-    }
-    first |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_DEPTH_CHANGE_SHIFT;
-    if (update.instruction_changed)
+    if (SHIM_UNLIKELY(!update.known))
+        second |= WIRE_NO_STACK_BIT;
+    else if (update.instruction_changed)
         second |= WIRE_INSTRUCTION_BIT | update.instruction;
-    if (SHIM_UNLIKELY(!send_allocation(first, second, size)))
+    /* Without a stack there is no change. */
+    first |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_DEPTH_CHANGE_SHIFT;
+    if (SHIM_UNLIKELY(!send_allocation(first, second, size)) && update.known)
         thread->resend = true;
 #ifdef HEAPLINE_CHECK_WALK
-    else
+    else if (update.known)
         walk_check(thread, &update);
 #endif
 }

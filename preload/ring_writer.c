@@ -200,7 +200,8 @@ static bool find_room(unsigned count)
     return shim_is_sealed() ? spin_for_room(count) : wait_for_room(count);
 }
 
-bool ring_make_room(unsigned count)
+/* Waits for room, wakes the reader, gives up. */
+static bool make_room(unsigned count)
 {
     if (ring_writer.streams)
         return stream_make_room(count);
@@ -216,6 +217,26 @@ bool ring_make_room(unsigned count)
         has_room(count, &head, &tail);
     }
     atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
+    return true;
+}
+
+bool ring_reserve_slowly(unsigned count, uint64_t *position)
+{
+    struct ring_writer *ring = &ring_writer;
+    _Atomic uint64_t *shared = &ring->writers->head;
+    uint64_t head = atomic_load_explicit(shared, memory_order_relaxed);
+    do {
+        while (head + count > atomic_load_explicit(&ring->limit, memory_order_relaxed)) {
+            if (!make_room(count))
+                return false;
+            head = atomic_load_explicit(shared, memory_order_relaxed);
+        }
+        ring_note(head << RING_NOTE_SHIFT | count);
+        if (!shim_gate_open())
+            return false;
+    } while (!ring_move_head(shared, &head, head + count));
+    ring_fetch_ahead(ring, head);
+    *position = head;
     return true;
 }
 

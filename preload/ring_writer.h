@@ -42,9 +42,6 @@ extern struct ring_writer ring_writer;
 bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers_page *writers,
                       size_t bytes);
 
-/* The path behind ring_reserve(): waits for room, wakes the reader, gives up. */
-bool ring_make_room(unsigned count);
-
 /* What a thread is about to reserve or has reserved last: position << RING_NOTE_SHIFT | words; 0:
  * nothing. Never unmapped: other threads look at it. */
 struct ring_note {
@@ -152,25 +149,32 @@ static inline void ring_fetch_for_writing(const _Atomic uint64_t *word)
 #endif
 }
 
+/* ring_reserve() where it is not done at once: the thread has no note yet, there is no room known,
+ * another writer was quicker. */
+bool ring_reserve_slowly(unsigned count, uint64_t *position);
+
+/* The lines ahead were last touched by the reader's core: fetches them before they are needed. */
+static inline void ring_fetch_ahead(const struct ring_writer *ring, uint64_t head)
+{
+    ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
+}
+
 /* Reserves `count` words; false: this record is not to be sent. */
-static inline bool ring_reserve(unsigned count, uint64_t *position)
+static inline __attribute__((always_inline)) bool ring_reserve(unsigned count, uint64_t *position)
 {
     struct ring_writer *ring = &ring_writer;
+    struct ring_note *note = shim_thread.note;
     _Atomic uint64_t *shared = &ring->writers->head;
     uint64_t head = atomic_load_explicit(shared, memory_order_relaxed);
-    do {
-        while (SHIM_UNLIKELY(head + count >
-                             atomic_load_explicit(&ring->limit, memory_order_relaxed))) {
-            if (!ring_make_room(count))
-                return false;
-            head = atomic_load_explicit(shared, memory_order_relaxed);
-        }
-        ring_note(head << RING_NOTE_SHIFT | count);
-        if (SHIM_UNLIKELY(!shim_gate_open()))
-            return false;
-    } while (SHIM_UNLIKELY(!ring_move_head(shared, &head, head + count)));
-    /* The lines ahead were last touched by the reader's core: fetch them before they are needed. */
-    ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
+    if (SHIM_UNLIKELY(!note ||
+                      head + count > atomic_load_explicit(&ring->limit, memory_order_relaxed)))
+        return ring_reserve_slowly(count, position);
+    atomic_store_explicit(&note->reserved, head << RING_NOTE_SHIFT | count, memory_order_relaxed);
+    if (SHIM_UNLIKELY(!shim_gate_open()))
+        return false;
+    if (SHIM_UNLIKELY(!ring_move_head(shared, &head, head + count)))
+        return ring_reserve_slowly(count, position);
+    ring_fetch_ahead(ring, head);
     *position = head;
     return true;
 }

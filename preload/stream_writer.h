@@ -18,7 +18,7 @@
 /* Takes a connection over, which has been welcomed; also when it fails: false. One thread. */
 bool stream_writer_init(int connection, const struct welcome *welcome);
 
-/* ring_make_room() with this carrier. */
+/* Makes room for a record with this carrier. */
 bool stream_make_room(unsigned count);
 
 /* Before every event: sends the time when it has moved, and what has waited for too long. */
