@@ -24,6 +24,17 @@
 _Static_assert(HISTORY_EVENTS_MAX <= 1u << 16,
                "an event's varint has at most three bytes, and a pair's number fits pair_of");
 
+/* All slots of the table are zero from then on: those that it did not have before, too. */
+static void make_clear(struct history_writer *writer)
+{
+    uint32_t wanted = writer->slot_mask + 1;
+    if (wanted <= writer->slots_clear)
+        return;
+    memset(writer->slots + writer->slots_clear, 0,
+           (wanted - writer->slots_clear) * sizeof *writer->slots);
+    writer->slots_clear = wanted;
+}
+
 bool history_writer_init(struct history_writer *writer)
 {
     *writer = (struct history_writer){
@@ -31,13 +42,15 @@ bool history_writer_init(struct history_writer *writer)
         .classes = malloc(HISTORY_EVENTS_MAX * sizeof *writer->classes),
         .pair_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->pair_of),
         .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
-        .slots = calloc(HISTORY_SLOTS_MAX, sizeof *writer->slots),
+        .slots = malloc(HISTORY_SLOTS_MAX * sizeof *writer->slots),
         .slot_mask = SLOTS_AT_FIRST - 1,
         .seed = hash_seed_new(),
         .marks.data = malloc(HISTORY_MARKS_MAX * MARK_BYTES_MAX),
         .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
         .exceptions.data = malloc(HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX),
     };
+    if (writer->slots)
+        make_clear(writer);
     return writer->pairs && writer->classes && writer->pair_of && writer->slot_of &&
            writer->slots && writer->marks.data && writer->events.data && writer->exceptions.data;
 }
@@ -146,6 +159,7 @@ static void grow_slots(struct history_writer *writer)
 {
     clear_slots(writer);
     writer->slot_mask = 2 * writer->slot_mask + 1;
+    make_clear(writer);
     for (uint32_t i = 0; i < writer->pair_count; i++) {
         const struct history_pair *pair = &writer->pairs[i];
         uint32_t slot = history_slot(writer, pair->counter, pair->size);

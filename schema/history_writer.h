@@ -38,6 +38,7 @@ struct history_writer {
     uint16_t *pair_of;               /* by block of the chunk */
     uint32_t *slots;                 /* hash table: pair + 1, 0: free */
     uint32_t slot_mask;              /* it grows in its place */
+    uint32_t slots_clear;            /* of the memory: beyond it is as malloc() gave it */
     struct hash_seed seed;           /* of the table */
     uint32_t *slot_of;               /* by pair */
     struct history_bytes marks, events, exceptions;
