@@ -4,7 +4,12 @@
  * What only grows (files, codes, locations, threads, full chunks of nodes) is appended; the last,
  * partial chunk of nodes, a process's row, its counters and its line totals are replaced. The file
  * is in WAL mode while the run goes on, so that it can be read meanwhile, and without syncing: a
- * killed collector loses nothing that was committed, only a crashed kernel could.
+ * killed collector loses nothing that was committed, only a crashed kernel could. What says that it
+ * is a recording is in the file itself before a WAL stands beside it.
+ *
+ * Another program may lock the file. Then writing is put off, and nothing waits for it, until the
+ * run is over: from then on the writer waits, up to LOCK_PATIENCE_MS. A program that still reads
+ * when the file is closed keeps the WAL, or its remains, beside it: the viewer folds them in.
  */
 #include "recording_writer.h"
 
@@ -14,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "index.h"
@@ -115,6 +121,77 @@ static bool put(struct recording_writer *writer, enum recording_statement which,
 
 #define INTEGER(value) ((sqlite3_int64)(value))
 
+/* --- transactions ------------------------------------------------------------------------------
+ */
+
+#define LOCK_PAUSE_MS    20
+#define LOCK_PATIENCE_MS 30000
+/* After so long the user is told what is being waited for. */
+#define LOCK_TOLD_MS 1000
+
+/* SQLite's busy handler. */
+static int wait_for_lock(void *context, int times)
+{
+    struct recording_writer *writer = context;
+    (void)times; /* of this wait: all of them together have an end */
+    if (writer->pauses >= LOCK_PATIENCE_MS / LOCK_PAUSE_MS)
+        return 0;
+    if (writer->pauses++ == LOCK_TOLD_MS / LOCK_PAUSE_MS && writer->may_tell)
+        dprintf(STDERR_FILENO, "heapline: waiting for another program that uses the recording\n");
+    nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+    return 1;
+}
+
+void recording_be_patient(struct recording_writer *writer, bool may_tell)
+{
+    writer->may_tell = may_tell;
+    writer->is_patient = true;
+    sqlite3_busy_handler(writer->database, wait_for_lock, writer);
+}
+
+/* A transaction that writes, from its beginning on: nothing in it finds the file locked. */
+static bool begin(struct recording_writer *writer)
+{
+    int result = sqlite3_exec(writer->database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    return result == SQLITE_OK ||
+           ((result != SQLITE_BUSY || writer->is_patient) && fail_database(writer));
+}
+
+bool recording_begin(struct recording_writer *writer)
+{
+    return writer->in_batch = !writer->trouble[0] && begin(writer);
+}
+
+static void roll_back(struct recording_writer *writer)
+{
+    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
+    writer->in_batch = false;
+}
+
+bool recording_commit(struct recording_writer *writer)
+{
+    bool done = writer->in_batch && execute(writer, "COMMIT");
+    if (writer->in_batch && !done)
+        roll_back(writer);
+    writer->in_batch = false;
+    return done;
+}
+
+/* A transaction of its own, unless there is a batch. */
+static bool begin_transaction(struct recording_writer *writer)
+{
+    return !writer->trouble[0] && (writer->in_batch || begin(writer));
+}
+
+/* `done`: all that was to be written is. */
+static bool end_transaction(struct recording_writer *writer, bool done)
+{
+    if (done && (writer->in_batch || execute(writer, "COMMIT")))
+        return true;
+    roll_back(writer);
+    return false;
+}
+
 /* --- creation ----------------------------------------------------------------------------------
  */
 
@@ -169,12 +246,12 @@ static bool insert_run(struct recording_writer *writer, const struct recorded_ru
     return done || fail_database(writer);
 }
 
+/* The tables are in the file before it has a WAL. */
 static bool create_tables(struct recording_writer *writer, const struct recorded_run *run)
 {
-    return execute(writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
-                           "PRAGMA cache_size = -1024; BEGIN") &&
-           execute(writer, store_sql) && insert_run(writer, run) && execute(writer, "COMMIT") &&
-           prepare_all(writer);
+    return execute(writer, "PRAGMA synchronous = OFF; PRAGMA cache_size = -1024; BEGIN") &&
+           execute(writer, store_sql) && insert_run(writer, run) &&
+           execute(writer, "COMMIT; PRAGMA journal_mode = WAL") && prepare_all(writer);
 }
 
 bool recording_create(struct recording_writer *writer, const char *path, bool force,
@@ -621,71 +698,44 @@ static void note_written(struct recording_writer *writer, const struct run *run,
     process->samples.written = process->samples.count;
 }
 
-bool recording_begin(struct recording_writer *writer)
+/* Nothing more will be written of a process when the file cannot be: so nothing need wait. */
+static bool is_put_off(const struct recording_writer *writer, struct process *process)
 {
-    return writer->in_batch = !writer->trouble[0] && execute(writer, "BEGIN");
+    if (writer->trouble[0])
+        history_queue_deinit(&process->history);
+    return !writer->trouble[0];
 }
 
-static void roll_back(struct recording_writer *writer)
-{
-    sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
-    writer->in_batch = false;
-}
-
-bool recording_commit(struct recording_writer *writer)
-{
-    bool done = writer->in_batch && execute(writer, "COMMIT");
-    if (writer->in_batch && !done)
-        roll_back(writer);
-    writer->in_batch = false;
-    return done;
-}
-
-/* A transaction of its own, unless there is a batch. */
-static bool begin_transaction(struct recording_writer *writer)
-{
-    return !writer->trouble[0] && (writer->in_batch || execute(writer, "BEGIN"));
-}
-
-/* Ends the transaction: with a commit when all went well. Nothing more will be written when not, so
- * nothing need wait any longer. */
-static bool end_transaction(struct recording_writer *writer, const struct run *run,
-                            struct process *process, bool done)
-{
-    if (done && (writer->in_batch || execute(writer, "COMMIT"))) {
-        note_written(writer, run, process);
-        return true;
-    }
-    roll_back(writer);
-    history_queue_deinit(&process->history);
-    return false;
-}
-
-bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
-                        const struct recorded_run *about)
+enum recording_outcome recording_snapshot(struct recording_writer *writer, struct run *run,
+                                          struct process *process, const struct recorded_run *about)
 {
     history_queue_finish_chunk(run, process);
-    if (!begin_transaction(writer)) {
-        history_queue_deinit(&process->history);
-        return false;
-    }
+    if (!begin_transaction(writer))
+        return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
     bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
                 write_ending(writer, process) && write_inheritance(writer, process) &&
                 write_settings(writer, process) && write_counters(writer, run, process);
-    if (!end_transaction(writer, run, process, done))
-        return false;
+    if (!end_transaction(writer, done)) {
+        history_queue_deinit(&process->history);
+        return RECORDING_FAILED;
+    }
+    note_written(writer, run, process);
     free(process->settings);
     process->settings = NULL;
-    return true;
+    return RECORDING_WRITTEN;
 }
 
-bool recording_append(struct recording_writer *writer, struct run *run, struct process *process)
+enum recording_outcome recording_append(struct recording_writer *writer, struct run *run,
+                                        struct process *process)
 {
-    if (!begin_transaction(writer)) {
+    if (!begin_transaction(writer))
+        return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
+    if (!end_transaction(writer, append_all(writer, run, process))) {
         history_queue_deinit(&process->history);
-        return false;
+        return RECORDING_FAILED;
     }
-    return end_transaction(writer, run, process, append_all(writer, run, process));
+    note_written(writer, run, process);
+    return RECORDING_WRITTEN;
 }
 
 static bool put_position(struct recording_writer *writer, const struct peak_position *position)
@@ -719,12 +769,9 @@ bool recording_peak(struct recording_writer *writer, const struct run *run,
 {
     if (writer->has_peak && writer->peak_epoch == run->peak.epoch)
         return true;
-    if (writer->trouble[0] || !execute(writer, "BEGIN"))
+    if (!begin_transaction(writer) ||
+        !end_transaction(writer, write_peak(writer, run, processes, count)))
         return false;
-    if (!write_peak(writer, run, processes, count) || !execute(writer, "COMMIT")) {
-        sqlite3_exec(writer->database, "ROLLBACK", NULL, NULL, NULL);
-        return false;
-    }
     writer->has_peak = true;
     writer->peak_epoch = run->peak.epoch;
     return true;
@@ -742,16 +789,20 @@ static bool put_late_ending(struct recording_writer *writer, uint32_t process,
 void recording_put_late_endings(struct recording_writer *writer, struct endings *endings)
 {
     struct ending ending;
-    for (uint32_t process; endings_take_late(endings, &process, &ending);)
-        if (!writer->trouble[0])
-            put_late_ending(writer, process, &ending);
+    bool done = true;
+    if (!endings->late || !begin_transaction(writer))
+        return;
+    for (uint32_t process; done && endings_take_late(endings, &process, &ending);)
+        done = put_late_ending(writer, process, &ending);
+    end_transaction(writer, done);
 }
 
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
                         const char *trouble)
 {
-    return !writer->trouble[0] &&
-           put(writer, STORE_RUN, "dis", seconds, INTEGER(complete), trouble);
+    return begin_transaction(writer) &&
+           end_transaction(writer,
+                           put(writer, STORE_RUN, "dis", seconds, INTEGER(complete), trouble));
 }
 
 void recording_rest(struct recording_writer *writer)
@@ -761,17 +812,28 @@ void recording_rest(struct recording_writer *writer)
         sqlite3_db_release_memory(writer->database);
 }
 
-void recording_close(struct recording_writer *writer)
+/* One file, unless another program reads what stood in it before the last commits; where it only
+ * has the file open, what stands beside it is of no consequence. */
+static bool fold_in(struct recording_writer *writer)
 {
+    int left = 0;
+    int result =
+        sqlite3_wal_checkpoint_v2(writer->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, &left, NULL);
+    sqlite3_exec(writer->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    return result == SQLITE_OK || left <= 0;
+}
+
+bool recording_close(struct recording_writer *writer)
+{
+    bool is_one = true;
     for (int i = 0; i < STORE_STATEMENTS; i++)
         sqlite3_finalize(writer->statements[i]);
     if (writer->database)
-        sqlite3_exec(writer->database,
-                     "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL, NULL,
-                     NULL);
+        is_one = fold_in(writer);
     sqlite3_close(writer->database);
     chunk_writer_deinit(&writer->chunk);
     vector_deinit(&writer->modules);
     packages_deinit(&writer->packages);
     writer->database = NULL;
+    return is_one;
 }

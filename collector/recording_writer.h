@@ -3,7 +3,9 @@
  *
  * A snapshot is one transaction that brings the file up to date; between snapshots nothing is open.
  * When SQLite fails (disk full, file gone) the transaction is undone, writer->trouble says why, and
- * nothing more is written: what was committed stays readable. One thread at a time.
+ * nothing more is written: what was committed stays readable. Where another program has locked the
+ * file, writing is put off: nothing has been written then, all is kept, and the caller asks again.
+ * One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_RECORDING_WRITER_H
 #define HEAPLINE_COLLECTOR_RECORDING_WRITER_H
@@ -61,6 +63,14 @@ struct recording_writer {
     uint64_t peak_epoch;
     bool has_peak;
     bool in_batch;
+    bool is_patient, may_tell; /* see recording_be_patient() */
+    unsigned pauses;           /* that it has made for others' locks since */
+};
+
+enum recording_outcome {
+    RECORDING_WRITTEN,
+    RECORDING_PUT_OFF, /* another program has locked the file */
+    RECORDING_FAILED,  /* for good: writer->trouble */
 };
 
 struct recorded_run {
@@ -77,17 +87,19 @@ bool recording_create(struct recording_writer *writer, const char *path, bool fo
                       const struct recorded_run *run);
 
 /* What is written in between comes into the file as a whole, or not at all: sums and histories of
- * processes that refer to each other. False when it cannot be written. */
+ * processes that refer to each other. False when it cannot be written, or not yet. */
 bool recording_begin(struct recording_writer *writer);
 bool recording_commit(struct recording_writer *writer);
 
 /* Brings codes, nodes and one process up to date, its history too. The process is final when it has
  * ended. */
-bool recording_snapshot(struct recording_writer *writer, struct run *run, struct process *process,
-                        const struct recorded_run *about);
+enum recording_outcome recording_snapshot(struct recording_writer *writer, struct run *run,
+                                          struct process *process,
+                                          const struct recorded_run *about);
 
 /* Writes only what grows: codes, nodes, threads and the history that waits. */
-bool recording_append(struct recording_writer *writer, struct run *run, struct process *process);
+enum recording_outcome recording_append(struct recording_writer *writer, struct run *run,
+                                        struct process *process);
 
 /* Brings the run's peak up to date. Right after snapshots of all its processes: where they stood
  * must be in the file. */
@@ -104,7 +116,12 @@ void recording_rest(struct recording_writer *writer);
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,
                         const char *trouble);
 
-/* Closes the file and leaves it as one file, without a journal beside it. */
-void recording_close(struct recording_writer *writer);
+/* From now on whoever has locked the file is waited for, half a minute in all: what then cannot be
+ * written fails. With `may_tell` a line on stderr says after a second that it waits. */
+void recording_be_patient(struct recording_writer *writer, bool may_tell);
+
+/* Closes the file and leaves it as one file, without a journal beside it. False: a program that
+ * reads it keeps a part of it in the WAL beside it. */
+bool recording_close(struct recording_writer *writer);
 
 #endif

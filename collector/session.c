@@ -58,6 +58,8 @@
 
 /* History that may wait in memory for the next snapshot. */
 #define HISTORY_WAITING_MAX (4u << 20)
+/* And for a file that another program has locked: minutes of a busy process. */
+#define HISTORY_PUT_OFF_MAX (256u << 20)
 
 #define SAMPLES_A_ROUND 2u
 
@@ -111,12 +113,18 @@ static bool update_process(struct session *session, struct process *process, uin
     return true;
 }
 
+/* Those whose rows are still to be written. */
+static struct process **ended_processes(const struct session *session)
+{
+    return session->ended.data;
+}
+
 /* Writes the rows of those who have ended; of them all is known now. */
 static bool write_ended(struct session *session)
 {
     bool is_news = session->ended_count;
     while (session->ended_count) {
-        struct process *process = session->ended[--session->ended_count];
+        struct process *process = ended_processes(session)[--session->ended_count];
         recording_snapshot(&session->writer, &session->run, process, &session->about);
         process_free(process);
     }
@@ -127,7 +135,8 @@ static bool write_ended(struct session *session)
 static void bring_up_to_date(struct session *session, uint64_t now)
 {
     bool is_news = false;
-    recording_begin(&session->writer);
+    if (!recording_begin(&session->writer) && !session->writer.trouble[0])
+        return; /* put off */
     for (unsigned i = 0; i < session->process_count; i++)
         is_news |= update_process(session, session->processes[i], now);
     is_news |= write_ended(session);
@@ -162,6 +171,16 @@ void session_log_process(const struct session *session, const struct process *pr
     log_end();
 }
 
+static void put_with_ended(struct session *session, struct process *process)
+{
+    if (vector_reserve(&session->ended, session->ended_count + 1, sizeof process)) {
+        ended_processes(session)[session->ended_count++] = process;
+        return;
+    }
+    process_free(process);
+    session->run.memory_short = true;
+}
+
 /* Reads a process's ring to its very end, the others' so far as they come before. */
 void session_finish_process(struct session *session, unsigned at, bool lives_on)
 {
@@ -192,8 +211,8 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     process_retire(process);
     session->processes[at] = session->processes[--session->process_count];
     session_count_processes(session);
-    session->ended[session->ended_count++] = process;
-    if (session->ended_count == ENDED_MAX)
+    put_with_ended(session, process);
+    if (session->ended_count >= ENDED_MAX)
         bring_up_to_date(session, now);
 }
 
@@ -432,12 +451,19 @@ static void take_snapshots(struct session *session, uint64_t now)
     session->next_snapshot_ns = after + (pause > SNAPSHOT_EVERY_NS ? pause : SNAPSHOT_EVERY_NS);
 }
 
-/* Where events come faster than snapshots, what waits must not grow. */
+/* Where events come faster than snapshots, what waits must not grow; not without end either where
+ * another program has locked the file. */
 static void write_waiting_history(struct session *session)
 {
-    for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->history.waiting_bytes > HISTORY_WAITING_MAX)
-            recording_append(&session->writer, &session->run, session->processes[i]);
+    for (unsigned i = 0; i < session->process_count; i++) {
+        struct process *process = session->processes[i];
+        if (process->history.waiting_bytes <= HISTORY_WAITING_MAX ||
+            recording_append(&session->writer, &session->run, process) != RECORDING_PUT_OFF ||
+            process->history.waiting_bytes <= HISTORY_PUT_OFF_MAX)
+            continue;
+        history_queue_deinit(&process->history);
+        session->locked_out = true;
+    }
 }
 
 /* Their rows must be there. */
@@ -514,6 +540,8 @@ static const char *describe_trouble(const struct session *session, char *text, s
         return "the collector ran out of memory; some allocations are not counted";
     if (session->run.history_short)
         return "the collector ran out of memory; the history ends early";
+    if (session->locked_out)
+        return "another program kept the recording locked; the history ends early";
     if (session->abandoned)
         return "the collector did not answer for too long; from then on nothing was recorded";
     if (session->broken) {
@@ -611,11 +639,24 @@ static void say_stopped(const struct session *session)
                 session->stopped);
 }
 
+static void say_divided(const struct session *session)
+{
+    log_begin(LOG_LEVEL_WARNING, "recording_divided");
+    log_text("file", session->options->output);
+    log_end();
+    if (session->options->handover < 0)
+        dprintf(STDERR_FILENO,
+                "heapline: another program reads the recording: a part of it stays in %s-wal "
+                "until heapline opens it; keep both together\n",
+                session->options->output);
+}
+
 static void complete(struct session *session)
 {
     char text[128];
     session->finishing = true;
     say_stopped(session);
+    recording_be_patient(&session->writer, session->options->handover < 0);
     turn_away(session);
     await_last_words(session);
     close_processes(session);
@@ -626,7 +667,8 @@ static void complete(struct session *session)
     recording_complete(&session->writer, run_seconds(&session->run, clock_now()), !trouble,
                        trouble);
     trouble = describe_trouble(session, text, sizeof text);
-    recording_close(&session->writer);
+    if (!recording_close(&session->writer) && !session->undone)
+        say_divided(session);
     if (session->undone)
         unlink(session->options->output);
     log_completion(session, trouble);
@@ -661,6 +703,7 @@ static bool begin(struct session *session)
 static void end(struct session *session)
 {
     forget(session);
+    vector_deinit(&session->ended);
     own_share_deinit(&session->share);
     free(session);
 }

@@ -18,7 +18,7 @@
 #include "session.h"
 
 #define PROCESSES_MAX DRAIN_PROCESSES_MAX
-/* So many may wait to be written. */
+/* So many may wait to be written, if the file can be. */
 #define ENDED_MAX 256u
 
 struct session {
@@ -31,7 +31,7 @@ struct session {
     unsigned process_count;
     /* Have ended and been read to the end; their rows are written with the next snapshot, with
      * those of the processes that they descend from. */
-    struct process *ended[ENDED_MAX];
+    struct vector ended; /* struct process * */
     unsigned ended_count;
     unsigned sampled_last; /* index of the process that was looked at last */
     uint32_t processes_seen;
@@ -51,6 +51,7 @@ struct session {
     bool has_wait_status;
     uint32_t beyond; /* processes that were declined because there were too many */
     uint64_t lost;
+    bool locked_out;    /* history was dropped because another program had locked the file */
     bool abandoned;     /* a process went on untraced because nobody read its ring */
     const char *broken; /* what was wrong with a stream that made no sense */
     sigset_t unblocked; /* while it waits */

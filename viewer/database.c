@@ -9,9 +9,10 @@
  *
  * A recording that a collector is still writing is in WAL mode. Reading that needs a shared memory
  * file beside it, which cannot be made in a folder that is not writable; where nobody has left a
- * WAL there either, nobody is writing, and the file is opened as one that does not change.
+ * WAL there either, nobody is writing, and the file is opened as one that does not change. What a
+ * collector has left beside the file is folded in, or read in a copy (leftover.h).
  *
- * Failures become one sentence in `problem`. Nothing is repaired and nothing is written.
+ * Failures become one sentence in `problem`. Nothing is repaired, and nothing else is written.
  */
 #include "viewer/database.h"
 
@@ -28,6 +29,7 @@
 #include "viewer/cleanup.h"
 #include "viewer/format/utf8.h"
 #include "viewer/guard.h"
+#include "viewer/leftover.h"
 #include "viewer/memory.h"
 
 #define BUSY_PATIENCE 2000 /* milliseconds */
@@ -147,9 +149,9 @@ static bool database_run(struct database *database, const char *statement)
     return sqlite3_exec(database->connection, statement, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static bool database_connect(struct database *database, const char *parameters)
+static bool database_connect(struct database *database, const char *path, const char *parameters)
 {
-    CLEANUP(cleanup_free) char *uri = database_uri(database->path, parameters);
+    CLEANUP(cleanup_free) char *uri = database_uri(path, parameters);
     sqlite3_close_v2(database->connection);
     if (sqlite3_open_v2(uri, &database->connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) !=
         SQLITE_OK)
@@ -160,12 +162,28 @@ static bool database_connect(struct database *database, const char *parameters)
     return begun && database_run(database, "SELECT count(*) FROM sqlite_schema");
 }
 
-/* Is it certain that nobody writes to the file? */
-static bool database_has_no_wal(const struct database *database)
+static bool database_connect_to_copy(struct database *database)
 {
-    CLEANUP(cleanup_free) char *wal = memory_print("%s-wal", database->path);
-    struct stat status;
-    return stat(wal, &status) != 0 || status.st_size == 0;
+    struct leftover_copy copy;
+    bool made = leftover_make_copy(&copy, database->path);
+    if (!made)
+        database_refuse(database, "cannot copy %s, which cannot be read in its folder: %s",
+                        database->path, strerror(errno));
+    bool connected = made && database_connect(database, copy.path, "");
+    leftover_remove_copy(&copy);
+    return connected;
+}
+
+static bool database_open(struct database *database)
+{
+    if (database_connect(database, database->path, ""))
+        return true;
+    int code = sqlite3_errcode(database->connection);
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY)
+        return false;
+    return leftover_is_there(database->path)
+               ? database_connect_to_copy(database)
+               : database_connect(database, database->path, "?immutable=1");
 }
 
 /* Asks for one number. */
@@ -218,19 +236,15 @@ bool database_init(struct database *database, const char *path, struct progress 
     *database = (struct database){.path = path, .progress = progress};
     if (!database_check_file(database))
         return false;
-    if (!database_connect(database, "")) {
-        int code = sqlite3_errcode(database->connection);
-        bool may_be_unwritable = code == SQLITE_CANTOPEN || code == SQLITE_READONLY;
-        if (!may_be_unwritable || !database_has_no_wal(database) ||
-            !database_connect(database, "?immutable=1"))
-            return database_failed(database);
-    }
-    return database_check_format(database);
+    leftover_fold(path);
+    return database_open(database) ? database_check_format(database) : database_failed(database);
 }
 
 void database_deinit(struct database *database)
 {
     sqlite3_close_v2(database->connection);
+    if (database->connection) /* its collector may have ended meanwhile */
+        leftover_fold(database->path);
     database->connection = NULL;
 }
 

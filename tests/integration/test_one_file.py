@@ -1,0 +1,219 @@
+"""Another program has the recording open, reads it or locks it: the recording is whole, and one file."""
+
+import os
+import shutil
+import signal
+import sqlite3
+
+import harness
+import pytest
+from harness import BUILD, BYTES_HEADER, heapline_run, run, start
+
+# Goes on at each line that it reads; in between it lives through more than one snapshot (one a
+# second), and through more children than wait in the collector's memory otherwise.
+STEPS = """
+    import os
+    import sys
+    import time
+    print("ready", flush=True)
+    sys.stdin.readline()
+    kept = [None] * 1000
+    for n in range(1000):
+        kept[n] = bytes(1000 + n)  #: kept
+    for _ in range({children}):
+        child = os.fork()
+        if not child:
+            own = bytes(10_000)  #: child
+            os._exit(0)
+        os.waitpid(child, 0)
+    time.sleep(2.5)
+    print("done", flush=True)
+    sys.stdin.readline()
+    last = bytes(2_000_002)  #: last
+"""
+
+
+def begin(interpreter, source, tmp_path, *options):
+    file = tmp_path / "run.heapline"
+    process = start(heapline_run([interpreter.path, source], file, options), env=harness.environment(), cwd=tmp_path)
+    assert process.stdout.readline() == "ready\n"
+    return process, file
+
+
+def say(process, text="go\n"):
+    process.stdin.write(text)
+    process.stdin.flush()
+
+
+def end(process):
+    out, err = process.communicate("end\n", timeout=harness.TIME_LIMIT)
+    return harness.Ran(process.returncode, out, err)
+
+
+def beside(file):
+    return sorted(path.name for path in file.parent.iterdir() if path.name.startswith(file.name))
+
+
+def lock(file, statement="BEGIN EXCLUSIVE"):
+    database = sqlite3.connect(file, isolation_level=None)
+    database.execute(statement)
+    return database
+
+
+def check(file, source, children):
+    recording = harness.Recording(file)
+    harness.assert_complete(recording)
+    held = recording.line(source, "kept", "end")
+    assert (held.bytes, held.blocks) == (sum(1000 + n + BYTES_HEADER for n in range(1000)), 1000)
+    assert recording.line(source, "last", "end").bytes == 2_000_002 + BYTES_HEADER
+    assert len(recording.report()["processes"]) == 1 + children
+    if children:
+        child = recording.line(source, "child", "end")
+        assert (child.bytes, child.blocks) == (children * (10_000 + BYTES_HEADER), children)
+
+
+def test_locked_for_a_while(interpreter, program, tmp_path):
+    source = program(STEPS.format(children=0))
+    process, file = begin(interpreter, source, tmp_path)
+    database = lock(file)
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    database.close()
+    ran = end(process)
+    assert ran.status == 0
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+
+
+def test_locked_while_many_processes_end(python, program, tmp_path):
+    source = program(STEPS.format(children=300))
+    process, file = begin(python, source, tmp_path)
+    database = lock(file)
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    database.close()
+    assert end(process).status == 0
+    check(file, source, 300)
+
+
+def test_locked_over_the_end(python, program, tmp_path):
+    """The collector says what it waits for, and writes all once it may."""
+    source = program(STEPS.format(children=0))
+    process, file = begin(python, source, tmp_path)
+    database = lock(file)
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    say(process, "end\n")
+    assert "waiting for another program" in process.stderr.readline()
+    database.close()
+    assert end(process).status == 0
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+
+
+def read_over_the_end(interpreter, source, tmp_path):
+    """The recording, and who reads it from before its end on."""
+    process, file = begin(interpreter, source, tmp_path)
+    reader = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT complete FROM run").fetchall() == [(0,)]
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    ran = end(process)
+    assert ran.status == 0
+    assert f"{file}-wal" in ran.err
+    return file, reader
+
+
+def test_read_over_the_end(python, program, tmp_path):
+    """What it leaves beside the file is folded in by the next who opens it, not while it is read."""
+    source = program(STEPS.format(children=0))
+    file, reader = read_over_the_end(python, source, tmp_path)
+    check(file, source, 0)
+    assert f"{file.name}-wal" in beside(file)
+    reader.close()
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+
+
+def test_open_over_the_end(python, program, tmp_path):
+    """Who has read and only has it open keeps no part of it from its place."""
+    source = program(STEPS.format(children=0))
+    process, file = begin(python, source, tmp_path)
+    reader = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
+    assert reader.execute("SELECT complete FROM run").fetchall() == [(0,)]
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    ran = end(process)
+    assert ran.status == 0 and "-wal" not in ran.err
+    copy = tmp_path / "copy.heapline"
+    shutil.copy(file, copy)
+    check(copy, source, 0)
+    reader.close()
+
+
+def killed_collector(python, program, tmp_path):
+    """Nobody has opened the recording since: not even for a summary."""
+    source = program(STEPS.format(children=0))
+    process, file = begin(python, source, tmp_path, "-q")
+    say(process)
+    assert process.stdout.readline() == "done\n"
+    os.kill(harness.collector_of(process.pid), signal.SIGKILL)
+    assert end(process).status == 0
+    assert (file.parent / f"{file.name}-wal").stat().st_size
+    return source, file
+
+
+def held_by_kept(file, source):
+    recording = harness.Recording(file)
+    assert recording.report()["run"]["complete"] is False
+    return recording.line(source, "kept", "end").blocks
+
+
+def test_alone_after_the_collectors_death(python, program, tmp_path):
+    """The file by itself says what it is; with its WAL it has what was written last."""
+    source, file = killed_collector(python, program, tmp_path)
+    alone = tmp_path / "alone.heapline"
+    shutil.copy(file, alone)
+    assert harness.report(alone)["run"]["complete"] is False
+    assert held_by_kept(file, source) == 1000
+    assert beside(file) == [file.name]
+    assert held_by_kept(file, source) == 1000
+
+
+# root without the capability that makes every folder its own.
+AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+
+
+def test_where_it_may_not_write(python, program, tmp_path):
+    """The report reads a copy, and leaves nothing behind."""
+    source, file = killed_collector(python, program, tmp_path)
+    folder, temporary = tmp_path / "shown", tmp_path / "temporary"
+    folder.mkdir()
+    temporary.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{file}{suffix}", folder / f"run.heapline{suffix}")
+    folder.chmod(0o555)
+    shown = folder / "run.heapline"
+    ran = run([*AS_ANYBODY, BUILD / "heapline", "report", "--json", "--at", "end", shown],
+              env=harness.environment(TMPDIR=str(temporary)), check=0)
+    assert ran.json["run"]["complete"] is False
+    (kept,) = (row for row in ran.json["rows"] if row["line"] == source.lines["kept"])
+    assert kept["blocks"] == 1000
+    assert list(temporary.iterdir()) == []
+    assert beside(shown) == ["run.heapline", "run.heapline-wal"]
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_nothing_is_folded_from_elsewhere(python, program, tmp_path, suffix):
+    """A link beside the file leads where the user did not want to write."""
+    _, file = killed_collector(python, program, tmp_path)
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    beside_it = file.parent / f"{file.name}{suffix}"
+    beside_it.unlink(missing_ok=True)
+    beside_it.symlink_to(precious)
+    run([BUILD / "heapline", "report", "--json", file])
+    assert precious.read_text() == "precious"
+    assert beside_it.is_symlink()
