@@ -372,16 +372,23 @@ static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t
     return head;
 }
 
+/* A record that makes no sense, or for which there is no memory, which is then said. */
+static unsigned leave_out(struct cursor *cursor, bool makes_sense)
+{
+    cursor->run->memory_short |= makes_sense;
+    cursor->process->damaged++;
+    return 1;
+}
+
 static unsigned on_stack(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
     const struct levels_head head = read_levels_head(cursor, first);
     struct thread_mirror *thread = head.thread;
     const uint32_t count = head.count, level = head.level, depth = head.depth;
-    if (!thread || head.most > WIRE_LEVELS_MAX || !thread_mirror_reserve(thread, head.most)) {
-        process->damaged++;
-        return 1;
-    }
+    bool makes_sense = head.most <= WIRE_LEVELS_MAX;
+    if (!thread || !makes_sense || !thread_mirror_reserve(thread, head.most))
+        return leave_out(cursor, makes_sense);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
@@ -450,11 +457,9 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
     const struct levels_head head = read_levels_head(cursor, first);
-    if (!head.thread || head.most > WIRE_NATIVE_LEVELS_MAX ||
-        !native_mirror_reserve(&head.thread->native, head.most)) {
-        process->damaged++;
-        return 1;
-    }
+    bool makes_sense = head.most <= WIRE_NATIVE_LEVELS_MAX;
+    if (!head.thread || !makes_sense || !native_mirror_reserve(&head.thread->native, head.most))
+        return leave_out(cursor, makes_sense);
     for (uint32_t i = 0; i < head.count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {

@@ -351,8 +351,10 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     struct thread_mirror *thread = process->mirrors[slot];
     if (!thread)
         thread = process->mirrors[slot] = calloc(1, sizeof *thread);
-    if (!thread)
+    if (!thread) {
+        run->memory_short = true;
         return;
+    }
     thread->depth = thread->valid = thread->known = 0;
     thread->native.depth = thread->native.valid = 0;
     thread->native.top = NULL;
