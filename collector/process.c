@@ -25,6 +25,10 @@
 /* Ends of the program's own code that are noted whatever happens between. */
 #define ENDS_FREE 64u
 
+/* Between looks at a process's title: so soon after the first, then twice as long each time. */
+#define TITLE_FIRST_NS UINT64_C(20000000)
+#define TITLE_LAST_NS  UINT64_C(1000000000)
+
 /* From its clock's look to its admission, at most. */
 #define HELLO_TAKES_NS UINT64_C(20000000000)
 
@@ -51,14 +55,27 @@ double run_seconds(const struct run *run, uint64_t monotonic_ns)
     return monotonic_ns > run->started_ns ? (double)(monotonic_ns - run->started_ns) / 1e9 : 0;
 }
 
-static pid_t parent_of(pid_t pid)
+/* What the kernel says of a process (proc_pid_stat(5)). */
+struct status {
+    pid_t parent;
+    unsigned long arguments; /* where they stand: after an exec elsewhere */
+};
+
+static struct status status_of(pid_t pid)
 {
-    char status[512];
-    proc_read(pid, "stat", status, sizeof status);
+    char text[1024];
+    struct status status = {0};
+    proc_read(pid, "stat", text, sizeof text);
     /* "pid (name) state parent": the name may hold anything. */
-    const char *after_name = strrchr(status, ')');
-    int parent;
-    return after_name && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
+    char *rest = NULL, *field = strrchr(text, ')');
+    field = field ? strtok_r(field, " ", &rest) : NULL;
+    for (unsigned number = 2; field; number++, field = strtok_r(NULL, " ", &rest)) {
+        if (number == 4)
+            status.parent = (pid_t)strtol(field, NULL, 10);
+        else if (number == 48)
+            status.arguments = strtoul(field, NULL, 10);
+    }
+    return status;
 }
 
 static bool describe(struct process *process, const struct arrival *arrival)
@@ -74,7 +91,9 @@ static bool describe(struct process *process, const struct arrival *arrival)
     if (process->local) {
         snprintf(path, sizeof path, "/proc/%d/root", (int)process->local);
         process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        process->parent = parent_of(process->local);
+        struct status status = status_of(process->local);
+        process->parent = status.parent;
+        process->arguments = status.arguments;
         process->settings = settings_of(process->local);
     }
     return known;
@@ -231,6 +250,25 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
     run_peak_join(run, process);
     history_writer_set_time(&process->history.writer, (uint64_t)(process->started * 1e6));
     return process;
+}
+
+void process_look_at_title(struct process *process, uint64_t now_ns)
+{
+    if (!process->local || now_ns < process->next_title_ns)
+        return;
+    uint64_t pause = 2 * process->title_pause_ns;
+    process->title_pause_ns = !pause                  ? TITLE_FIRST_NS
+                              : pause > TITLE_LAST_NS ? TITLE_LAST_NS
+                                                      : pause;
+    process->next_title_ns = now_ns + process->title_pause_ns;
+    char *title = whereabouts_read_title(process->local);
+    /* Looked at afterwards: the title may be that of a program that has taken its place. */
+    if (!title || status_of(process->local).arguments != process->arguments) {
+        free(title);
+        return;
+    }
+    free(process->command);
+    process->command = title;
 }
 
 bool process_has_ended(const struct process *process)

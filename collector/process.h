@@ -125,10 +125,13 @@ struct process {
     pid_t local;    /* what /proc knows it by; 0: it does not */
     int pidfd;      /* -1 without */
     int root;       /* descriptor of its root folder, or ROOT_NONE */
-    char *command;  /* JSON */
+    char *command;  /* JSON; the title that it has given itself */
     char *directory;
     char *settings; /* settings.h; null once they are written, or when there are none */
     double started;
+    unsigned long arguments; /* the address of its command line */
+    uint64_t next_title_ns,
+        title_pause_ns; /* when to look at the command line, and how soon again */
 
     struct stream_reader *stream;  /* fills the ring; null where the process does */
     enum welcome_verdict farewell; /* what a stream is told at the end */
@@ -238,6 +241,10 @@ static inline uint64_t process_lost(const struct process *process)
     uint64_t dropped = process->writers ? atomic_load(&process->writers->dropped) : 0;
     return process->damaged + (dropped < most ? dropped : most);
 }
+
+/* Looks from time to time whether the process has another title than before, as `ps` shows it: soon
+ * after its beginning, when workers give themselves theirs, and then once a second. */
+void process_look_at_title(struct process *process, uint64_t now_ns);
 
 /* Reads what the process's stream has, when it has one; words that are new in its ring. */
 uint64_t process_receive(struct process *process, uint64_t words);

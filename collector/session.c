@@ -417,6 +417,7 @@ static void take_samples(struct session *session, uint64_t now)
     for (unsigned i = 0; i < session->process_count && taken < SAMPLES_A_ROUND; i++) {
         session->sampled_last = (session->sampled_last + 1) % session->process_count;
         struct process *process = session->processes[session->sampled_last];
+        process_look_at_title(process, now);
         taken += samples_take(&process->samples, &process->sums, process->local, now,
                               run_seconds(&session->run, now), false);
     }

@@ -13,10 +13,31 @@
 
 #define COMMAND_BYTES_MAX 65536u
 
+/* The words of a process's command line, of which `words` has COMMAND_BYTES_MAX bytes. A program
+ * that gives itself a title writes it over them and clears the rest. */
+static size_t read_words(pid_t pid, char *words)
+{
+    size_t bytes = proc_read(pid, "cmdline", words, COMMAND_BYTES_MAX);
+    size_t first = strlen(words) + 1, at = first;
+    while (at < bytes && !words[at])
+        at++;
+    return at >= bytes && bytes > first ? first : bytes;
+}
+
+char *whereabouts_read_title(pid_t pid)
+{
+    char *words = malloc(COMMAND_BYTES_MAX), *title = NULL;
+    size_t bytes = words ? read_words(pid, words) : 0;
+    if (bytes)
+        title = text_list_to_json(words, bytes);
+    free(words);
+    return title;
+}
+
 static void ask_kernel(struct whereabouts *whereabouts, pid_t pid)
 {
     char path[64], folder[4096];
-    whereabouts->bytes = proc_read(pid, "cmdline", whereabouts->words, COMMAND_BYTES_MAX);
+    whereabouts->bytes = read_words(pid, whereabouts->words);
     snprintf(path, sizeof path, "/proc/%d/cwd", (int)pid);
     ssize_t length = readlink(path, folder, sizeof folder - 1);
     folder[length > 0 ? length : 0] = 0;

@@ -18,4 +18,8 @@ struct whereabouts {
 bool whereabouts_init(struct whereabouts *whereabouts, const struct arrival *arrival);
 void whereabouts_deinit(struct whereabouts *whereabouts);
 
+/* What the process's command line is now, or the title that it has put there since, as a JSON
+ * array, which the caller frees; null when it has ended or memory is short. */
+char *whereabouts_read_title(pid_t pid);
+
 #endif

@@ -23,7 +23,7 @@ CREATE TABLE process (
     id              INTEGER PRIMARY KEY,
     pid             INTEGER NOT NULL,
     parent_pid      INTEGER,          -- null for the process that heapline run started
-    command         TEXT NOT NULL,    -- JSON array
+    command         TEXT NOT NULL,    -- JSON array; the title that it gave itself, if it did
     directory       TEXT NOT NULL,
     python          TEXT,             -- '3.12.1', null while unknown
     python_stacks   INTEGER NOT NULL, -- 0: this Python's stacks cannot be read

@@ -1,5 +1,8 @@
 """All processes of a command in one recording."""
 
+import json
+import time
+
 import harness
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
@@ -290,3 +293,47 @@ def test_without_history(python, program, record):
     assert holds(found, "own", 3_000_000) and not holds(found, "kept", 1_000_000)
     whole = harness.report(recording.file, "--between", "0s", "exit", "--pid", child["pid"])["view"]
     assert whole["bytes"] == child["leaked_bytes"] and whole["exact"] is False
+
+
+TITLED = """
+    import ctypes
+    import os
+    import sys
+
+    def set_title(text):
+        # As setproctitle does: over the words that the kernel shows, the rest of which is cleared.
+        fields = open("/proc/self/stat").read().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        ctypes.memmove(start, text.encode().ljust(end - start, b"\\0"), end - start)
+
+    child = os.fork()
+    set_title("worker: [app]" if child == 0 else "master: [app]")
+    if child == 0:
+        sys.stdin.read()
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    os.execvp("cat", ["cat", "/dev/null"])
+"""
+
+
+def test_titles(interpreter, program, tmp_path):
+    """Processes are called what they call themselves, and not what they become by an exec."""
+    file = tmp_path / "run.heapline"
+    command = harness.heapline_run([interpreter.path, program(TITLED), "many", "words"], file)
+    process = harness.start(command, env=harness.environment())
+    child = int(process.stdout.readline())
+    recording = harness.Recording(file)
+    wanted = {("master: [app]",), ("worker: [app]",)}
+    deadline = time.monotonic() + harness.TIME_LIMIT
+    while titles_of(recording) != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.communicate(timeout=harness.TIME_LIMIT)
+    assert process.returncode == 0
+    assert titles_of(recording) == wanted
+    (of_child,) = recording.sql("SELECT command FROM process WHERE pid = ?", child)[0]
+    assert json.loads(of_child) == ["worker: [app]"]
+
+
+def titles_of(recording):
+    return {tuple(json.loads(command)) for (command,) in recording.sql("SELECT command FROM process")}
