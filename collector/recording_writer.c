@@ -124,6 +124,7 @@ static bool put(struct recording_writer *writer, enum recording_statement which,
 /* --- transactions ------------------------------------------------------------------------------
  */
 
+#define WAL_TRIES        10
 #define LOCK_PAUSE_MS    20
 #define LOCK_PATIENCE_MS 30000
 /* After so long the user is told what is being waited for. */
@@ -134,7 +135,7 @@ static int wait_for_lock(void *context, int times)
 {
     struct recording_writer *writer = context;
     (void)times; /* of this wait: all of them together have an end */
-    if (writer->pauses >= LOCK_PATIENCE_MS / LOCK_PAUSE_MS)
+    if (!writer->is_patient || writer->pauses >= LOCK_PATIENCE_MS / LOCK_PAUSE_MS)
         return 0;
     if (writer->pauses++ == LOCK_TOLD_MS / LOCK_PAUSE_MS && writer->may_tell)
         dprintf(STDERR_FILENO, "heapline: waiting for another program that uses the recording\n");
@@ -146,7 +147,6 @@ void recording_be_patient(struct recording_writer *writer, bool may_tell)
 {
     writer->may_tell = may_tell;
     writer->is_patient = true;
-    sqlite3_busy_handler(writer->database, wait_for_lock, writer);
 }
 
 /* A transaction that writes, from its beginning on: nothing in it finds the file locked. */
@@ -155,6 +155,16 @@ static bool begin(struct recording_writer *writer)
     int result = sqlite3_exec(writer->database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     return result == SQLITE_OK ||
            ((result != SQLITE_BUSY || writer->is_patient) && fail_database(writer));
+}
+
+/* Where the file system can have no WAL those who read are waited for. */
+static bool commit(struct recording_writer *writer)
+{
+    bool is_patient = writer->is_patient;
+    writer->is_patient = true;
+    bool done = execute(writer, "COMMIT");
+    writer->is_patient = is_patient;
+    return done;
 }
 
 bool recording_begin(struct recording_writer *writer)
@@ -170,7 +180,7 @@ static void roll_back(struct recording_writer *writer)
 
 bool recording_commit(struct recording_writer *writer)
 {
-    bool done = writer->in_batch && execute(writer, "COMMIT");
+    bool done = writer->in_batch && commit(writer);
     if (writer->in_batch && !done)
         roll_back(writer);
     writer->in_batch = false;
@@ -186,7 +196,7 @@ static bool begin_transaction(struct recording_writer *writer)
 /* `done`: all that was to be written is. */
 static bool end_transaction(struct recording_writer *writer, bool done)
 {
-    if (done && (writer->in_batch || execute(writer, "COMMIT")))
+    if (done && (writer->in_batch || commit(writer)))
         return true;
     roll_back(writer);
     return false;
@@ -246,12 +256,38 @@ static bool insert_run(struct recording_writer *writer, const struct recorded_ru
     return done || fail_database(writer);
 }
 
+/* Is the file in WAL mode? */
+static bool has_wal(struct recording_writer *writer)
+{
+    sqlite3_stmt *statement = NULL;
+    bool has = sqlite3_prepare_v2(writer->database, "PRAGMA journal_mode", -1, &statement, NULL) ==
+                   SQLITE_OK &&
+               sqlite3_step(statement) == SQLITE_ROW &&
+               strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return has;
+}
+
+/* WAL mode is the file's, and this connection's only once it has read: until then a reader who
+ * finds nobody else would fold the WAL in. Some file systems cannot have one. */
+static bool enter_wal(struct recording_writer *writer)
+{
+    bool done = true;
+    for (int i = 0; done && i < WAL_TRIES && (i == 0 || !has_wal(writer)); i++)
+        done = execute(writer, "PRAGMA journal_mode = WAL; SELECT count(*) FROM run");
+    return done;
+}
+
 /* The tables are in the file before it has a WAL. */
 static bool create_tables(struct recording_writer *writer, const struct recorded_run *run)
 {
-    return execute(writer, "PRAGMA synchronous = OFF; PRAGMA cache_size = -1024; BEGIN") &&
-           execute(writer, store_sql) && insert_run(writer, run) &&
-           execute(writer, "COMMIT; PRAGMA journal_mode = WAL") && prepare_all(writer);
+    sqlite3_busy_handler(writer->database, wait_for_lock, writer);
+    writer->is_patient = true;
+    bool done = execute(writer, "PRAGMA synchronous = OFF; PRAGMA cache_size = -1024; BEGIN") &&
+                execute(writer, store_sql) && insert_run(writer, run) && commit(writer) &&
+                enter_wal(writer) && prepare_all(writer);
+    writer->is_patient = false;
+    return done;
 }
 
 bool recording_create(struct recording_writer *writer, const char *path, bool force,

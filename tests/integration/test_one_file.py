@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import threading
 
 import harness
 import pytest
@@ -81,6 +82,22 @@ def test_locked_for_a_while(interpreter, program, tmp_path):
     database.close()
     ran = end(process)
     assert ran.status == 0
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+
+
+def test_reports_all_along(python, program, tmp_path):
+    """Whoever opens it tries to fold the WAL in, and leaves it alone as long as somebody writes."""
+    source = program(STEPS.format(children=0))
+    process, file = begin(python, source, tmp_path)
+    say(process)
+    done = []
+    reader = threading.Thread(target=lambda: done.append(process.stdout.readline()))
+    reader.start()
+    while reader.is_alive():
+        run([BUILD / "heapline", "report", "--json", file], check=0)
+    assert done == ["done\n"]
+    assert end(process).status == 0
     check(file, source, 0)
     assert beside(file) == [file.name]
 

@@ -651,7 +651,7 @@ static void test_a_late_ending_is_written(void **state)
     endings_watch(&stream->run.endings, process);
     endings_settle(&stream->run.endings, process, NULL);
     process->ended = true;
-    assert_true(recording_snapshot(&writer, &stream->run, process, &about));
+    assert_int_equal(recording_snapshot(&writer, &stream->run, process, &about), RECORDING_WRITTEN);
     const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
     assert_int_equal(recorded(writer.database, status), -1);
     const struct process parent = {.pid = pid};
