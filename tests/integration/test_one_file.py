@@ -46,6 +46,12 @@ def say(process, text="go\n"):
     process.stdin.flush()
 
 
+def go_on(process):
+    """To where the program has lived through its snapshots."""
+    say(process)
+    assert process.stdout.readline() == "done\n"
+
+
 def end(process):
     out, err = process.communicate("end\n", timeout=harness.TIME_LIMIT)
     return harness.Ran(process.returncode, out, err)
@@ -77,8 +83,7 @@ def test_locked_for_a_while(interpreter, program, tmp_path):
     source = program(STEPS.format(children=0))
     process, file = begin(interpreter, source, tmp_path)
     database = lock(file)
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     database.close()
     ran = end(process)
     assert ran.status == 0
@@ -106,8 +111,7 @@ def test_locked_while_many_processes_end(python, program, tmp_path):
     source = program(STEPS.format(children=300))
     process, file = begin(python, source, tmp_path)
     database = lock(file)
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     database.close()
     assert end(process).status == 0
     check(file, source, 300)
@@ -118,8 +122,7 @@ def test_locked_over_the_end(python, program, tmp_path):
     source = program(STEPS.format(children=0))
     process, file = begin(python, source, tmp_path)
     database = lock(file)
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     say(process, "end\n")
     assert "waiting for another program" in process.stderr.readline()
     database.close()
@@ -134,8 +137,7 @@ def read_over_the_end(interpreter, source, tmp_path):
     reader = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
     reader.execute("BEGIN")
     assert reader.execute("SELECT complete FROM run").fetchall() == [(0,)]
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     ran = end(process)
     assert ran.status == 0
     assert f"{file}-wal" in ran.err
@@ -159,8 +161,7 @@ def test_open_over_the_end(python, program, tmp_path):
     process, file = begin(python, source, tmp_path)
     reader = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
     assert reader.execute("SELECT complete FROM run").fetchall() == [(0,)]
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     ran = end(process)
     assert ran.status == 0 and "-wal" not in ran.err
     copy = tmp_path / "copy.heapline"
@@ -173,8 +174,7 @@ def killed_collector(python, program, tmp_path):
     """Nobody has opened the recording since: not even for a summary."""
     source = program(STEPS.format(children=0))
     process, file = begin(python, source, tmp_path, "-q")
-    say(process)
-    assert process.stdout.readline() == "done\n"
+    go_on(process)
     os.kill(harness.collector_of(process.pid), signal.SIGKILL)
     assert end(process).status == 0
     assert (file.parent / f"{file.name}-wal").stat().st_size
