@@ -8,8 +8,8 @@
  *
  * It writes where the WAL's name leads to, so nothing is folded that another user could have put
  * there: file, WAL and shared memory must be plain files of this user's, each with one name, in a
- * folder where nobody else can put others in their place, and there must be no journal of a
- * transaction, which may name further files to be removed.
+ * folder where not everybody can put others in their place, and there must be no journal of a
+ * transaction, which may name further files to be removed. SQLite itself follows no link to them.
  *
  * In a folder that cannot be written the WAL cannot even be read, for want of shared memory: then
  * the two are copied into a folder of their own, which is removed as soon as they are open.
@@ -46,7 +46,7 @@ bool leftover_is_there(const char *path)
     return stat(name, &status) == 0 && status.st_size > 0;
 }
 
-/* Can nobody else, root apart, put something else where a file of ours stands? */
+/* Can strangers put nothing else where a file of ours stands? */
 static bool is_safe_folder(const char *path)
 {
     CLEANUP(cleanup_free) char *folder = memory_copy(path);
@@ -54,8 +54,8 @@ static bool is_safe_folder(const char *path)
     *(strrchr(folder, '/') + 1) = 0;
     if (stat(folder, &status) != 0)
         return false;
-    bool is_shared = status.st_mode & (S_IWGRP | S_IWOTH) && !(status.st_mode & S_ISVTX);
-    return (status.st_uid == geteuid() || status.st_uid == 0) && !is_shared;
+    bool is_everybodys = status.st_mode & S_IWOTH && !(status.st_mode & S_ISVTX);
+    return (status.st_uid == geteuid() || status.st_uid == 0) && !is_everybodys;
 }
 
 /* `path`: absolute, without links. */
