@@ -661,12 +661,12 @@ static void complete(struct session *session)
     turn_away(session);
     await_last_words(session);
     close_processes(session);
+    double seconds = run_seconds(&session->run, clock_now());
     bring_up_to_date(session, clock_now());
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
     const char *trouble = describe_trouble(session, text, sizeof text);
-    recording_complete(&session->writer, run_seconds(&session->run, clock_now()), !trouble,
-                       trouble);
+    recording_complete(&session->writer, seconds, !trouble, trouble);
     trouble = describe_trouble(session, text, sizeof text);
     if (!recording_close(&session->writer) && !session->undone)
         say_divided(session);

@@ -21,6 +21,9 @@ const char *const moment_names[] = {
 #define ROUNDED_SHORT 0.001
 #define ROUNDED_LONG  0.1
 
+/* A run whose command was its last process ends with it, and that is noticed so much later. */
+#define END_NOTICED 0.1
+
 static const struct unit {
     const char *name;
     double seconds;
@@ -99,4 +102,30 @@ bool moment_seconds(const struct moment *moment, struct recording *recording, do
     }
     return database_refuse(&recording->database, "%s is after the end of the run, which took %s",
                            moment_text(moment), seconds_format(length).text);
+}
+
+/* When the last of the processes ended; those of which it is not known do not count. */
+static double last_end(const struct recording *recording)
+{
+    double last = 0;
+    for (size_t i = 0; i < recording->process_count; i++)
+        last = fmax(last, recording->processes[i].ended);
+    return last;
+}
+
+bool process_is_gone(const struct recording *recording, size_t process, double seconds)
+{
+    double ended = recording->processes[process].ended, length = run_length(recording);
+    if (isnan(ended) || seconds <= ended)
+        return false;
+    if (length - ended > END_NOTICED && seconds < length - ROUNDED_SHORT)
+        return true;
+    return ended < last_end(recording);
+}
+
+bool moment_is_after(const struct moment *moment, struct recording *recording, size_t process)
+{
+    double seconds;
+    return moment->kind == MOMENT_TIME && moment_seconds(moment, recording, &seconds) &&
+           process_is_gone(recording, process, seconds);
 }

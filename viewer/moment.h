@@ -5,6 +5,11 @@
  *   end       when the program's own code had ended
  *   exit      when its process had; what is left then has leaked
  *   a time    from the run's start; 500ms, 12.5s (or 12.5), 3min, 2h, or a share of the whole run
+ *
+ * The moments with a name are each process's own: what it held at its end it held, whenever that
+ * was. A time is the same for all of them: who has ended by then, however that came, holds nothing
+ * any more. The end of the run as a time is where the last of its processes ends, which still holds
+ * what it then did.
  */
 #ifndef HEAPLINE_VIEWER_MOMENT_H
 #define HEAPLINE_VIEWER_MOMENT_H
@@ -46,5 +51,11 @@ bool moment_events(const struct moment *moment, const struct process *process, u
 /* The time of a MOMENT_TIME from the run's start. False, with a problem in the recording, when the
  * run did not last so long. */
 bool moment_seconds(const struct moment *moment, struct recording *recording, double *seconds);
+
+/* Is the moment a time at which the process has ended? Not where it is none of the run. */
+bool moment_is_after(const struct moment *moment, struct recording *recording, size_t process);
+
+/* The same of a time from the run's start that is one of the run. */
+bool process_is_gone(const struct recording *recording, size_t process, double seconds);
 
 #endif

@@ -365,6 +365,43 @@ static void put_in_order(struct count *count, uint64_t from, uint64_t *to)
         *to = from;
 }
 
+/* Has the process ended at a moment that is the same for all, a time or the peak of several? */
+static bool is_gone(const struct count *count, struct recording *recording, size_t process,
+                    const struct moment *moment)
+{
+    const struct peak *peak = count->peak;
+    if (moment->kind != MOMENT_PEAK)
+        return moment_is_after(moment, recording, process);
+    return !peak->positions[process].lived && recording->processes[process].started < peak->time;
+}
+
+/* What a process holds goes with it: what was there at the start of the span, and what has come in
+ * it. */
+static void end_span(const struct process *process, const struct held *before,
+                     struct happened *happened)
+{
+    for (uint32_t i = 0; i < process->counter_count; i++) {
+        happened[i].kept = (struct held){0};
+        happened[i].freed = before ? before[i] : (struct held){0};
+    }
+}
+
+/* Takes away what a process can neither keep nor free in a span because it has ended. */
+static bool end_loaded_span(struct recording *recording, size_t process, struct count *count,
+                            uint64_t from)
+{
+    const struct process *of = &recording->processes[process];
+    CLEANUP(cleanup_free) struct held *before = NULL;
+    if (!is_gone(count, recording, process, &count->query->to))
+        return true;
+    if (from && !is_gone(count, recording, process, &count->query->from) &&
+        !(recording->run.history ? history_held_at(recording, process, from, &before)
+                                 : slices_held_at(recording, process, from, &before)))
+        return false;
+    end_span(of, before, count->happened);
+    return true;
+}
+
 /* What happened to a process's counters between the moments. */
 static bool load_span(struct recording *recording, size_t process, struct count *count)
 {
@@ -374,7 +411,8 @@ static bool load_span(struct recording *recording, size_t process, struct count 
         !find_position(count, recording, process, &query->to, &to))
         return false;
     put_in_order(count, from, &to);
-    return history_between(recording, process, from, to, &count->happened);
+    return history_between(recording, process, from, to, &count->happened) &&
+           end_loaded_span(recording, process, count, from);
 }
 
 /* The same from slices. */
@@ -389,7 +427,8 @@ static bool load_slices(struct recording *recording, size_t process, struct coun
         !find_slice(count, recording, process, &query->to, &to))
         return false;
     put_in_order(count, from.event, &to.event);
-    return slices_between(recording, process, from.event, to.event, &count->happened);
+    return slices_between(recording, process, from.event, to.event, &count->happened) &&
+           end_loaded_span(recording, process, count, from.event);
 }
 
 /* What a process held at the peak of all that are asked for. Played, it must be what the collector
@@ -405,13 +444,15 @@ static bool load_peak(struct recording *recording, size_t process, struct count 
     return true;
 }
 
-/* Is the moment one before the process began? Then it holds nothing that it inherits either. */
-static bool is_before(struct recording *recording, size_t process, const struct query *query)
+/* Is the moment one before the process began, or after it ended? Then it holds nothing, not what it
+ * inherits either. */
+static bool is_absent(struct recording *recording, size_t process, const struct query *query)
 {
     double seconds;
     return !query->between && query->at.kind == MOMENT_TIME &&
            moment_seconds(&query->at, recording, &seconds) &&
-           seconds < recording->processes[process].started;
+           (seconds < recording->processes[process].started ||
+            process_is_gone(recording, process, seconds));
 }
 
 /* Reads what the counters' rows do not say. */
@@ -425,7 +466,7 @@ static bool load_moment(struct recording *recording, size_t process, struct coun
         return load_peak(recording, process, count);
     if (!needs_more(query))
         return true;
-    if (is_before(recording, process, query)) {
+    if (is_absent(recording, process, query)) {
         count->held = memory_new(recording->processes[process].counter_count, sizeof *count->held);
         return true;
     }
