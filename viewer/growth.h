@@ -1,21 +1,23 @@
 /*
  * Rows that grow and grow: suspects of a leak.
  *
- * The time from a process's first event to the end of its program is looked at in GROWTH_MOMENTS
- * even steps. A row is a suspect when what it holds rises steadily to the end: it never falls far
- * from what it held before, it is still rising in the last third as it was before, in bytes and in
- * blocks, and it has gained something worth naming. A cache that fills and levels off, a buffer
- * that is emptied again and again, and what was allocated once and kept are none.
+ * Rising is judged (rising.h) for all chosen processes together, and for each of them by itself,
+ * over its own life: what a worker leaks is gone when it ends, and among many that come and go
+ * nothing rises in the sum. Where the sum rises that is what is told of a row; else the process in
+ * which the row has gained the most. With a span, only what lies in it is looked at.
  *
- * Allocated once and kept is another shape: what a row holds at the end came within two steps, and
- * has stayed exactly the same for at least a sixth of the time.
+ * What is allocated while a module is imported is no suspect: starting takes most of many a short
+ * life, and each module is loaded once.
+ *
+ * Allocated once and kept is another shape: in every process in which a row holds something at the
+ * end, that came within two steps, and has stayed exactly the same for at least a sixth of the
+ * time.
  */
 #ifndef HEAPLINE_VIEWER_GROWTH_H
 #define HEAPLINE_VIEWER_GROWTH_H
 
+#include "viewer/growth_play.h"
 #include "viewer/query.h"
-
-#define GROWTH_MOMENTS 24u
 
 enum shape {
     SHAPE_OTHER,
@@ -25,23 +27,35 @@ enum shape {
 
 struct suspect {
     uint32_t key; /* of the grouping */
+    struct rising rising;
+    const struct process *process; /* in which it grows; NULL: in the sum of all */
+    size_t process_count;          /* how many it grows in, each by itself */
+    double from, to;               /* of the values */
     uint64_t bytes[GROWTH_MOMENTS + 1], blocks[GROWTH_MOMENTS + 1];
-    uint64_t gained;   /* bytes, from the first moment to the last */
-    double slope;      /* bytes a second, by least squares */
-    double first_seen; /* the first of the moments at which it held something */
+};
+
+/* What is no suspect: how many rows, and the one that has gained the most. */
+struct unmet {
+    size_t count;
+    struct suspect largest;
 };
 
 struct growth {
-    struct answer last; /* at the last moment, with the grouping; all rows, in no order */
+    struct answer last; /* at the end, with the grouping; all rows, in no order */
     uint8_t *shapes;    /* enum shape by key */
     double times[GROWTH_MOMENTS + 1];
     struct suspect *suspects; /* steepest first */
     size_t count;
+    struct unmet unmet[RISING_VERDICTS]; /* by the rule that was not met first */
 };
 
-/* Asks the query (its moment and limit do not matter) at each of the moments. False, with a problem
- * in the recording. Needs growth_deinit() in either case; recording and query must outlive it. */
+/* Asks the query (its limit does not matter, nor its moment, but its span) about all of the time.
+ * False, with a problem in the recording. Needs growth_deinit() in either case; recording and query
+ * must outlive it. */
 bool growth_init(struct growth *growth, struct recording *recording, const struct query *query);
 void growth_deinit(struct growth *growth);
+
+/* A time of the values of a suspect. */
+double suspect_seconds(const struct suspect *suspect, unsigned moment);
 
 #endif

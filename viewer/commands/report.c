@@ -36,7 +36,7 @@ static const struct option_spec specs[] = {
      "which it stands at any level, not only innermost",
      QUERY_OPTION_CUMULATIVE},
     {0, "growing", NULL,
-     "what rises steadily through the whole run: suspects\n"
+     "what rises steadily, in a process or in all: suspects\n"
      "of a leak, the steepest first",
      OPTION_GROWING},
     {0, "lifetimes", NULL,
@@ -126,12 +126,13 @@ static bool read_request(struct report_request *request, char **arguments)
         return false;
     }
     if ((request->growing || request->lifetimes) &&
-        (query->between || query->at.text || query->temporary || query->cumulative ||
-         request->tracemalloc || request->growing == request->lifetimes)) {
+        ((query->between && request->lifetimes) || query->at.text || query->temporary ||
+         query->cumulative || request->tracemalloc || request->growing == request->lifetimes)) {
         options_wrong(&options,
-                      "--%s looks at the whole run, innermost frames, and prints a "
+                      "--%s looks at the whole run%s, innermost frames, and prints a "
                       "text, --json or --csv",
-                      request->growing ? "growing" : "lifetimes");
+                      request->growing ? "growing" : "lifetimes",
+                      request->growing ? " or --between" : "");
         return false;
     }
     if (request->lifetimes && !request->sorted)

@@ -6,6 +6,7 @@
 #ifndef HEAPLINE_VIEWER_FORMAT_REPORT_H
 #define HEAPLINE_VIEWER_FORMAT_REPORT_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "viewer/format/colour.h"
@@ -14,6 +15,10 @@
 /* `recording` is the one that was asked; source lines are read from it. */
 void report_print_text(FILE *stream, struct recording *recording, const struct answer *answer,
                        size_t width, struct colours colours);
+
+/* What reports in JSON have in common: what is known of the run and its processes, and the totals.
+ */
+json_t *report_outer_to_json(const struct answer *answer);
 
 /* One object, in the order of the manual page. */
 void report_print_json(FILE *stream, const struct answer *answer);

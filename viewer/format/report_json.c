@@ -98,7 +98,7 @@ static json_t *modules_to_json(const struct symbols *symbols)
     return list;
 }
 
-void report_print_json(FILE *stream, const struct answer *answer)
+json_t *report_outer_to_json(const struct answer *answer)
 {
     const struct recording *recording = answer->grouping.recording;
     json_t *report = json_object();
@@ -107,6 +107,12 @@ void report_print_json(FILE *stream, const struct answer *answer)
     json_object_set_new(report, "processes", processes_to_json(recording, answer));
     json_object_set_new(report, "totals", totals_to_json(&answer->totals));
     json_object_set_new(report, "modules", modules_to_json(&recording->symbols));
+    return report;
+}
+
+void report_print_json(FILE *stream, const struct answer *answer)
+{
+    json_t *report = report_outer_to_json(answer);
     json_object_set_new(report, "view", view_to_json(answer));
     json_object_set_new(report, "rows", rows_to_json(answer));
     json_write(report, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));

@@ -1,0 +1,245 @@
+/*
+ * Judging. A first large step, as of what is loaded before anything leaks, is left out and the rest
+ * judged again.
+ */
+#include "viewer/rising.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTS 8u
+/* A tick's gain counts from this part of the whole on, and a part's of the time from that. */
+#define GAIN_PART 256u
+#define PART_PART 64u
+/* Where the floor begins and ends to rise: this part of the whole may be missing. */
+#define EDGE_PART 32u
+/* A row that had held so much of what it holds at the end has done no more than it did before. */
+#define HELD_BEFORE 0.7
+/* It must rise for this part of the wall's time since it began, and begin before this part. */
+#define RISING_SHARE 3u
+#define LATE_SHARE   6u
+/* Of the gain, what the halves must bring. */
+#define EARLIER_LEAST 0.1
+#define LATER_LEAST   0.25
+/* How long it may rest, in longest rests before, or as a part of all. */
+#define REST_FACTOR 1.5
+#define REST_PART   8.0
+/* A step that is so much of all is left out, so many times. */
+#define STEP_SHARE 0.3
+#define STEPS_MAX  3u
+
+struct floor {
+    const struct rising_series *series;
+    uint64_t bytes[RISING_TICKS + 1], blocks[RISING_TICKS + 1];
+    unsigned start, last;           /* edges */
+    double awake[RISING_TICKS + 1]; /* time since the start, by edge */
+    uint64_t base, total;
+};
+
+static void find_floor(struct floor *floor)
+{
+    const struct held *held = floor->series->held;
+    uint64_t bytes = UINT64_MAX, blocks = UINT64_MAX;
+    for (unsigned i = RISING_TICKS + 1; i-- > 0;) {
+        bytes = held[i].bytes < bytes ? held[i].bytes : bytes;
+        blocks = held[i].blocks < blocks ? held[i].blocks : blocks;
+        floor->bytes[i] = bytes;
+        floor->blocks[i] = blocks;
+    }
+}
+
+/* From the edge `from` on: where the floor begins to rise, and last rises. */
+static void find_rise(struct floor *floor, unsigned from)
+{
+    floor->base = floor->bytes[from];
+    floor->total = floor->bytes[RISING_TICKS] - floor->base;
+    uint64_t slack = floor->total / EDGE_PART;
+    floor->start = from;
+    floor->last = RISING_TICKS;
+    while (floor->start < RISING_TICKS && floor->bytes[floor->start + 1] <= floor->base + slack)
+        floor->start++;
+    while (floor->last > floor->start &&
+           floor->bytes[floor->last - 1] + slack >= floor->bytes[RISING_TICKS])
+        floor->last--;
+}
+
+static int compare_wakes(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* How often the process is awake in a tick in which it is, while the floor rises. */
+static uint32_t usual_wakes(const struct floor *floor)
+{
+    uint32_t wakes[RISING_TICKS];
+    unsigned count = 0;
+    for (unsigned i = floor->start; i < floor->last; i++)
+        if (floor->series->wakes[i])
+            wakes[count++] = floor->series->wakes[i];
+    if (!count)
+        return 1;
+    qsort(wakes, count, sizeof *wakes, compare_wakes);
+    return wakes[count / 2];
+}
+
+static void find_time(struct floor *floor)
+{
+    double usual = usual_wakes(floor), sum = 0;
+    for (unsigned i = floor->start; i <= RISING_TICKS; i++) {
+        floor->awake[i] = sum;
+        if (i == RISING_TICKS)
+            break;
+        double wakes = floor->series->wakes[i];
+        bool gains = floor->bytes[i + 1] > floor->bytes[i];
+        sum += wakes >= usual || (gains && !floor->series->wakes[i]) ? 1 : wakes / usual;
+    }
+}
+
+static bool is_gain(const struct floor *floor, unsigned tick)
+{
+    return floor->bytes[tick + 1] - floor->bytes[tick] > floor->total / GAIN_PART;
+}
+
+/* The longest time between two gains. */
+static double longest_rest(const struct floor *floor)
+{
+    double longest = 0;
+    unsigned before = floor->start;
+    for (unsigned i = floor->start; i < floor->last; i++) {
+        if (!is_gain(floor, i))
+            continue;
+        double rest = floor->awake[i + 1] - floor->awake[before];
+        longest = rest > longest ? rest : longest;
+        before = i + 1;
+    }
+    return longest;
+}
+
+static bool has_held_before(const struct floor *floor)
+{
+    uint64_t most = 0;
+    for (unsigned i = 0; i <= floor->start; i++)
+        most = floor->series->held[i].bytes > most ? floor->series->held[i].bytes : most;
+    return (double)most - (double)floor->base >= (double)floor->total * HELD_BEFORE;
+}
+
+static double seconds_of(const struct floor *floor, unsigned edge)
+{
+    const struct rising_series *series = floor->series;
+    return series->from + (series->to - series->from) * edge / RISING_TICKS;
+}
+
+static bool is_short(const struct floor *floor)
+{
+    return seconds_of(floor, floor->last) - seconds_of(floor, floor->start) <
+               floor->series->least_seconds ||
+           (RISING_TICKS - floor->start) * LATE_SHARE < RISING_TICKS;
+}
+
+/* In how many parts of the time since it began a floor rises by more than `least`. */
+static unsigned rising_parts(const struct floor *floor, const uint64_t *values, uint64_t least)
+{
+    double all = floor->awake[RISING_TICKS];
+    uint64_t gained[PARTS] = {0};
+    unsigned rising = 0;
+    for (unsigned i = floor->start; i < RISING_TICKS; i++) {
+        unsigned part = (unsigned)(floor->awake[i] * PARTS / all);
+        gained[part < PARTS ? part : PARTS - 1] += values[i + 1] - values[i];
+    }
+    for (unsigned part = 0; part < PARTS; part++)
+        rising += gained[part] > least;
+    return rising;
+}
+
+static bool has_stopped(const struct floor *floor)
+{
+    double all = floor->awake[RISING_TICKS], rest = all - floor->awake[floor->last];
+    if ((floor->last - floor->start) * RISING_SHARE < RISING_TICKS - floor->start)
+        return true;
+    return rest > longest_rest(floor) * REST_FACTOR && rest > all / REST_PART;
+}
+
+/* What the earlier half of the time has brought, of all. */
+static double earlier_share(const struct floor *floor)
+{
+    unsigned half = floor->start;
+    while (half < RISING_TICKS && floor->awake[half] * 2 < floor->awake[RISING_TICKS])
+        half++;
+    return (double)(floor->bytes[half] - floor->base) / (double)floor->total;
+}
+
+static enum rising_verdict verdict_of(const struct floor *floor)
+{
+    if (floor->total < RISING_LEAST)
+        return RISING_LITTLE;
+    if (has_held_before(floor))
+        return RISING_GIVEN_BACK;
+    if (rising_parts(floor, floor->bytes, floor->total / PART_PART) < PARTS / 2)
+        return has_stopped(floor) ? RISING_STOPPED : RISING_FEW;
+    if (has_stopped(floor))
+        return RISING_STOPPED;
+    if (is_short(floor))
+        return RISING_SHORT;
+    double earlier = earlier_share(floor);
+    if (earlier < EARLIER_LEAST || earlier > 1 - LATER_LEAST)
+        return earlier < EARLIER_LEAST ? RISING_SUDDEN : RISING_SLOWED;
+    return rising_parts(floor, floor->blocks, 0) < PARTS / 2 ? RISING_BLOCKS : RISING_GROWS;
+}
+
+static double slope_of(const struct floor *floor)
+{
+    double count = floor->last - floor->start + 1, time = 0, value = 0, products = 0, squares = 0;
+    for (unsigned i = floor->start; i <= floor->last; i++) {
+        time += seconds_of(floor, i) / count;
+        value += (double)floor->bytes[i] / count;
+    }
+    for (unsigned i = floor->start; i <= floor->last; i++) {
+        double distance = seconds_of(floor, i) - time;
+        products += distance * ((double)floor->bytes[i] - value);
+        squares += distance * distance;
+    }
+    return squares > 0 ? products / squares : 0;
+}
+
+static struct rising judge_from(struct floor *floor, unsigned from)
+{
+    find_rise(floor, from);
+    find_time(floor);
+    return (struct rising){
+        .verdict = verdict_of(floor),
+        .gained = floor->total,
+        .since = seconds_of(floor, floor->start),
+        .last = seconds_of(floor, floor->last),
+        .slope = slope_of(floor),
+    };
+}
+
+/* The edge behind the largest step, where that is a large part of all; else the end. */
+static unsigned behind_step(const struct floor *floor)
+{
+    unsigned largest = floor->start;
+    for (unsigned i = floor->start; i < floor->last; i++)
+        if (floor->bytes[i + 1] - floor->bytes[i] >
+            floor->bytes[largest + 1] - floor->bytes[largest])
+            largest = i;
+    double step = (double)(floor->bytes[largest + 1] - floor->bytes[largest]);
+    return step >= (double)floor->total * STEP_SHARE ? largest + 1 : RISING_TICKS;
+}
+
+struct rising rising_judge(const struct rising_series *series)
+{
+    struct floor floor = {.series = series};
+    find_floor(&floor);
+    struct rising first = judge_from(&floor, 0), now = first;
+    for (unsigned i = 0; i < STEPS_MAX && now.verdict != RISING_GROWS; i++) {
+        if (now.verdict == RISING_LITTLE || now.verdict == RISING_GIVEN_BACK)
+            return first;
+        unsigned from = behind_step(&floor);
+        if (from >= RISING_TICKS)
+            return first;
+        now = judge_from(&floor, from);
+    }
+    return now.verdict == RISING_GROWS ? now : first;
+}
