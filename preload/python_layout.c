@@ -11,7 +11,7 @@
 #include "wire.h"
 
 static void *const no_teardown;
-struct python_layout python_layout = {.finalizing = &no_teardown};
+struct python_layout python_layout = {.finalizing = &no_teardown, .may_finalize = &no_teardown};
 
 /* Offsets of 3.8 to 3.12, from release builds' debug information. */
 static const struct python_layout layout_heap_frames = {
@@ -101,6 +101,7 @@ static const struct python_layout layout_3_12 = {
 /* Where the members of _Py_DebugOffsets stand that are needed here. */
 struct debug_positions {
     uint16_t finalizing;
+    bool ends_interpreters; /* those that are open at the end, before `finalizing` is set */
     uint16_t current_frame, thread_id;
     uint16_t previous, executable, instruction, owner;
     uint16_t file, name, table, first_line, bytecode;
@@ -137,6 +138,7 @@ static const struct debug_positions positions_3_13 = {
 
 static const struct debug_positions positions_3_14 = {
     .finalizing = 32,
+    .ends_interpreters = true,
     .current_frame = 208,
     .thread_id = 216,
     .previous = 256,
@@ -160,6 +162,7 @@ static const struct debug_positions positions_3_14 = {
 
 static const struct debug_positions positions_3_15 = {
     .finalizing = 32,
+    .ends_interpreters = true,
     .current_frame = 208,
     .thread_id = 240,
     .previous = 320,
@@ -212,6 +215,53 @@ static uint64_t position_value(const char *runtime, unsigned position)
     return value;
 }
 
+/* The same in all versions that end interpreters. */
+#define RUNTIME_SIZE_AT     24
+#define INTERPRETER_SIZE_AT 48
+#define THREADS_HEAD_AT     72
+/* `int finalizing; uintptr_t last_restart_version; uint64_t next_unique_id;` stand right before the
+ * head of an interpreter's threads. */
+#define FINALIZING_BEFORE_HEAD 24u
+#define RUNTIME_SIZE_MOST      (UINT64_C(16) << 20)
+
+/* The main interpreter is the last member of the runtime; it knows that it ends before the runtime
+ * does. A thread state's interpreter stands in the table before its current frame. Where the sizes
+ * cannot be, the runtime alone is watched. */
+static void watch_interpreters(const char *runtime, const struct debug_positions *at,
+                               struct python_layout *layout)
+{
+    uint64_t runtime_size = position_value(runtime, RUNTIME_SIZE_AT);
+    uint64_t size = position_value(runtime, INTERPRETER_SIZE_AT);
+    uint64_t head = position_value(runtime, THREADS_HEAD_AT);
+    uint64_t interpreter = position_value(runtime, at->current_frame - 8u);
+    if (size >= runtime_size || runtime_size > RUNTIME_SIZE_MOST || head >= size ||
+        head < FINALIZING_BEFORE_HEAD || head % 8 || interpreter > 4096)
+        return;
+    layout->main_interpreter = runtime + runtime_size - size;
+    layout->interpreter_finalizing = (uint32_t)head - FINALIZING_BEFORE_HEAD;
+    layout->thread_interpreter = (uint32_t)interpreter;
+    layout->may_finalize = (void *const volatile *)(const void *)(layout->main_interpreter +
+                                                                  layout->interpreter_finalizing);
+}
+
+/* Is this thread ending an interpreter that the end of the program has left open? */
+static bool ends_interpreter(void)
+{
+    const struct python_layout *layout = &python_layout;
+    const char *state = layout->main_interpreter ? layout->current_thread_state() : NULL;
+    if (!state)
+        return false;
+    const char *interpreter =
+        *(const char *const *)(const void *)(state + layout->thread_interpreter);
+    return interpreter && interpreter != layout->main_interpreter &&
+           *(const volatile int *)(const void *)(interpreter + layout->interpreter_finalizing);
+}
+
+bool python_teardown_begun(void)
+{
+    return *python_layout.finalizing || ends_interpreter();
+}
+
 /* Offsets within one structure that are wildly large mean that the positions are wrong. */
 static bool offsets_plausible(const struct python_layout *layout)
 {
@@ -258,6 +308,9 @@ static bool read_debug_offsets(const char *runtime, const struct debug_positions
     layout->text_kind_shift = at->kind_shift;
     layout->finalizing =
         (void *const volatile *)(const void *)(runtime + position_value(runtime, at->finalizing));
+    layout->may_finalize = layout->finalizing;
+    if (at->ends_interpreters)
+        watch_interpreters(runtime, at, layout);
     return offsets_plausible(layout);
 }
 
@@ -298,6 +351,7 @@ static bool choose_layout(struct python_layout *layout, const char *runtime)
     }
     layout->version = version;
     layout->finalizing = (void *const volatile *)(const void *)(runtime + finalizing);
+    layout->may_finalize = layout->finalizing;
     return true;
 }
 
@@ -318,6 +372,7 @@ enum python_support python_layout_init(symbol_lookup *lookup, void *handle)
         python_layout = layout;
         return PYTHON_READABLE;
     }
-    python_layout = (struct python_layout){.version = layout.version, .finalizing = &no_teardown};
+    python_layout = (struct python_layout){
+        .version = layout.version, .finalizing = &no_teardown, .may_finalize = &no_teardown};
     return PYTHON_UNKNOWN;
 }

@@ -64,8 +64,20 @@ struct python_layout {
     /* Leads to what is not null once the interpreter tears itself down; also where no layout is
      * known. */
     void *const volatile *finalizing;
+    /* The same, or what is not null as soon as that may be: from 3.14 on interpreters that are
+     * still open are ended first, and before them threads are awaited and exit callbacks called. */
+    void *const volatile *may_finalize;
+
+    /* From 3.14 on; else null. */
+    const char *main_interpreter;
+    uint32_t interpreter_finalizing; /* in an interpreter: an int, set where its end begins */
+    uint32_t thread_interpreter;     /* in a thread state */
 };
 extern struct python_layout python_layout;
+
+/* Once *may_finalize is not null: has the teardown begun? Also where only this thread has begun
+ * with it, with an interpreter other than the main one. */
+bool python_teardown_begun(void);
 
 /* Outcome of python_layout_init(). */
 enum python_support {

@@ -19,8 +19,11 @@
 
 static _Atomic bool teardown_marked;
 
+/* Between the end of the main thread's code and the teardown this is asked at each event. */
 static void mark_teardown(bool begun)
 {
+    if (begun && !python_teardown_begun())
+        return;
     if (atomic_exchange(&teardown_marked, begun) != begun && begun)
         ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
 }
@@ -28,7 +31,7 @@ static void mark_teardown(bool begun)
 static inline void look_around(void)
 {
     ring_tick();
-    bool begun = *python_layout.finalizing != NULL;
+    bool begun = *python_layout.may_finalize != NULL;
     if (SHIM_UNLIKELY(begun != atomic_load_explicit(&teardown_marked, memory_order_relaxed)))
         mark_teardown(begun);
 }

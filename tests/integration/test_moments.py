@@ -138,3 +138,74 @@ def test_other_commands_too(python, program, record):
         assert sum(int(row["bytes"]) for row in rows) == bytes_held
         tree = run([BUILD / "heapline", "tree", "--json", "--at", moment, recording.file], check=0).json
         assert tree["bytes"] == bytes_held
+
+
+# --- the end of the program ------------------------------------------------------------------------
+
+
+def test_interpreters_that_are_open_at_the_end(interpreter, program, record):
+    """What they hold is held at the end, whoever then tears them down."""
+    if not (interpreter.has("_interpreters") or interpreter.has("_xxsubinterpreters")):
+        pytest.skip("no sub-interpreters")
+    source = program(
+        """
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        made = [interpreters.create() for _ in range(3)]
+        for name in made:
+            assert not interpreters.run_string(name, "kept = [bytearray(700_000) for _ in range(3)]")
+        mine = bytearray(800_000)  #: mine
+        """
+    )
+    recording = record(interpreter, source)
+    assert recording.line(source, "mine", "end").bytes > 800_000
+    rows = [r for r in recording.rows("end") if r["file"] in ("<string>", "<script>")]
+    assert 9 * 700_000 < harness.sum_of(rows).bytes < 9 * 700_000 + 50_000
+    assert not [r for r in recording.rows("exit") if r["bytes"] > 700_000]
+
+
+def test_a_pool_of_interpreters_that_nobody_closed(interpreter, program, record):
+    """Its interpreters are closed by its own threads, after the main one's code has ended."""
+    if interpreter.version < (3, 14):
+        pytest.skip("no InterpreterPoolExecutor")
+    source = program(
+        """
+        import builtins
+        from concurrent.futures import InterpreterPoolExecutor
+
+        def keep(number):
+            builtins.kept = bytearray(700_000 + number)  #: kept
+
+        if __name__ == "__main__":
+            pool = InterpreterPoolExecutor(2)
+            list(pool.map(keep, range(40)))
+        """
+    )
+    recording = record(interpreter, source)
+    kept = recording.line(source, "kept", "end")
+    assert kept.bytes > 700_000 and recording.totals["end_bytes"] > kept.bytes
+
+
+def test_threads_that_go_on_after_the_main_one(interpreter, program, record):
+    """The program's own code has ended when the last of them has, and exit callbacks have run."""
+    source = program(
+        """
+        import atexit, threading
+        import collector_clock
+        kept = []
+        main = threading.main_thread()
+
+        def work():
+            main.join()
+            collector_clock.wait()
+            kept.append(bytearray(600_000))  #: thread
+
+        atexit.register(lambda: kept.append(bytearray(500_000)))  #: callback
+        threading.Thread(target=work).start()
+        """
+    )
+    recording = record(interpreter, source)
+    assert recording.line(source, "thread", "end").bytes > 600_000
+    assert recording.line(source, "callback", "end").bytes > 500_000
