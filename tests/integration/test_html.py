@@ -230,6 +230,40 @@ def test_a_click_chooses_a_moment(browser, page, recording):
     quiet(browser)
 
 
+PROCESSES_THAT_END = """
+    import os, time
+    for number in range(4):
+        pid = os.fork()
+        if pid == 0:
+            held = [bytearray(10_000 + number) for _ in range(300)]
+            time.sleep(0.1)
+            more = [bytearray(20_000 + number) for _ in range(100)]
+            del held[:100]
+            time.sleep(0.1)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-history",)], ids=["history", "slices"])
+def test_processes_that_have_ended_hold_nothing(browser, folder, options):
+    """At moments and in spans over their ends."""
+    ended = record(folder, PROCESSES_THAT_END, f"ended{len(options)}", options=options)
+    browser.open(page_of(ended, folder, name=f"ended{len(options)}.html"), "#wide=table")
+    for part in (0.1, 0.22, 0.4, 0.6, 0.8, 0.97):
+        browser("clickAt", ".u-over", part, 0.5)
+        expected = ended.report(f"{moment(browser)}s")
+        assert expected["view"]["bytes"] < 8_000_000
+        if not options:
+            assert sums(browser)[:2] == (expected["view"]["bytes"], expected["view"]["blocks"])
+        assert sums(browser)[0] < 8_000_000
+    for part in ((0.1, 0.6), (0.2, 0.95), (0.5, 0.75)) if not options else ():
+        browser("drag", ".u-over", *part)
+        assert_span(browser, ended)
+    quiet(browser)
+
+
 def test_dragging_chooses_a_span(browser, page, recording):
     """Kept, freed and allocated in it are what heapline report --between says."""
     browser.open(page, "#wide=table")

@@ -4,6 +4,8 @@
  *
  * Where a chunk is taken as a whole its summary says what its pairs have gained, and which blocks
  * from before it were freed; what lived and died inside of it makes no difference to any edge.
+ *
+ * A process that ends before the run does frees with its end what it still holds (moment.h).
  */
 #include "viewer/html/changes_play.h"
 
@@ -13,7 +15,9 @@
 
 #include "viewer/cleanup.h"
 #include "viewer/history_walk.h"
+#include "viewer/html/survivors.h"
 #include "viewer/memory.h"
+#include "viewer/moment.h"
 #include "viewer/slices.h"
 
 /* So many events may be played one by one: an eighth of a second. */
@@ -95,13 +99,15 @@ struct play {
     struct changes *changes;
     struct recording *recording;
     const struct process *process;
-    const uint32_t *row_of;    /* by counter, from 0 */
-    uint8_t *allocator_of;     /* by row */
-    uint64_t *first_block;     /* by bucket, up to the one at hand */
-    uint32_t bucket;           /* at hand */
-    uint32_t inherited_bucket; /* in which the process began with what it was forked with */
-    uint64_t next_us;          /* the edge behind which the next one begins */
-    uint64_t blocks;           /* allocated so far */
+    const uint32_t *row_of;     /* by counter, from 0 */
+    uint8_t *allocator_of;      /* by row */
+    uint64_t *first_block;      /* by bucket, up to the one at hand */
+    uint32_t bucket;            /* at hand */
+    uint32_t inherited_bucket;  /* in which the process began with what it was forked with */
+    uint64_t next_us;           /* the edge behind which the next one begins */
+    uint64_t blocks;            /* allocated so far */
+    struct survivors survivors; /* where they are freed with the process's end */
+    bool is_freed;
     struct played *played;
     int64_t held[WIRE_ALLOCATOR_COUNT];
 };
@@ -144,13 +150,23 @@ static uint32_t born(const struct play *play, uint64_t block)
     return from;
 }
 
+/* Blocks of a bucket that the process still holds are more, or fewer. */
+static void survive(struct play *play, uint32_t row, uint32_t bucket, int64_t blocks, int64_t bytes)
+{
+    if (play->is_freed)
+        survivors_add(&play->survivors, row, bucket, blocks, bytes);
+}
+
 static void free_one(struct play *play, uint32_t row, const struct history_pair *pair,
                      uint64_t block, bool restored)
 {
     uint32_t bucket = born(play, block);
     int64_t size = (int64_t)pair->size;
-    if (bucket != play->bucket)
-        changes_die(play->changes, row, bucket, restored ? -1 : 1, restored ? -size : size);
+    if (bucket == play->bucket)
+        return;
+    changes_die(play->changes, row, bucket, restored ? -1 : 1, restored ? -size : size);
+    survive(play, row, bucket, restored ? 1 : -1, restored ? size : -size);
+    survive(play, row, play->bucket, restored ? -1 : 1, restored ? -size : size);
 }
 
 /* Adds to the row, in the bucket at hand. */
@@ -164,6 +180,7 @@ static void add(struct play *play, uint32_t row, uint64_t allocations, int64_t b
     change->blocks += blocks;
     change->bytes += bytes;
     play->held[play->allocator_of[row]] += bytes;
+    survive(play, row, play->bucket, blocks, bytes);
 }
 
 static void take_pair(struct play *play, const struct history_pair *pair)
@@ -255,6 +272,7 @@ static void take_inherited(struct play *play)
         change->blocks += (int64_t)inherited[i].blocks;
         change->bytes += (int64_t)inherited[i].bytes;
         play->held[play->allocator_of[row]] += (int64_t)inherited[i].bytes;
+        survive(play, row, play->bucket, (int64_t)inherited[i].blocks, (int64_t)inherited[i].bytes);
     }
 }
 
@@ -273,12 +291,31 @@ static void take_slice(void *context, double time, const struct change_row *row)
     change->blocks += row->blocks;
     change->bytes += row->bytes;
     play->held[play->allocator_of[to]] += row->bytes;
+    survive(play, to, play->bucket, row->blocks, row->bytes);
 }
 
 static bool play_slices(struct play *play, size_t process)
 {
     play->played->is_whole = true;
     return slices_visit(play->recording, process, 0, play->process->events, take_slice, play);
+}
+
+/* --- the end --- */
+
+/* Frees what the process still holds, behind the time at which it ended. */
+static void free_survivors(struct play *play)
+{
+    enter(play, (uint64_t)(play->process->ended * 1e6) + 1);
+    for (size_t i = 0; i < play->survivors.count; i++) {
+        const struct survivor *survivor = &play->survivors.list[i];
+        struct change *change = changes_at(play->changes, survivor->row);
+        change->blocks -= survivor->blocks;
+        change->bytes -= survivor->bytes;
+        play->held[play->allocator_of[survivor->row]] -= survivor->bytes;
+        if (survivor->born != play->bucket && (survivor->blocks || survivor->bytes))
+            changes_die(play->changes, survivor->row, survivor->born, survivor->blocks,
+                        survivor->bytes);
+    }
 }
 
 bool changes_play(struct changes *changes, size_t process, struct played *played)
@@ -293,6 +330,7 @@ bool changes_play(struct changes *changes, size_t process, struct played *played
         .row_of = changes->rows->row_of[process],
         .allocator_of = memory_new(changes->rows->count, sizeof *play.allocator_of),
         .first_block = memory_new(edges, sizeof *play.first_block),
+        .is_freed = process_is_gone(recording, process, run_length(recording)),
         .played = played,
         .next_us = changes->grid->edges[1],
     };
@@ -301,11 +339,14 @@ bool changes_play(struct changes *changes, size_t process, struct played *played
     changes_enter(changes, 0);
     take_inherited(&play);
     bool good = recording->run.history ? play_history(&play) : play_slices(&play, process);
+    if (good && play.is_freed)
+        free_survivors(&play);
     enter(&play, UINT64_MAX);
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
         played->held[edges - 1][i] = play.held[i];
     free(play.allocator_of);
     free(play.first_block);
+    survivors_deinit(&play.survivors);
     return good;
 }
 
