@@ -14,7 +14,7 @@ SOURCE = """
 
     def pause():
         collector_clock.wait()
-        time.sleep(0.05)
+        time.sleep(0.05)  # PAUSE
         collector_clock.wait()
 
     for way in ("left", "killed", "raised"):
@@ -33,6 +33,7 @@ SOURCE = """
     mine = bytes(1_000_000)  #: parent
     pause()
 """
+PAUSE = 0.05
 BLOCK = 3_000_000 + BYTES_HEADER
 # A module's dictionary may grow where a name is new.
 DICTIONARY = 4_000
@@ -46,11 +47,12 @@ def recorded(request, interpreter, program, record):
 
 
 def lives(recording):
-    """Middles of the children's lives, and of the pauses behind them."""
-    rows = recording.sql("SELECT started, ended FROM process WHERE parent_pid IS NOT NULL ORDER BY started")
+    """Times within the children's pauses, and in the middle of the parent's behind each."""
+    query = "SELECT started, end_time, ended FROM process WHERE parent_pid IS NOT NULL ORDER BY started"
+    rows = recording.sql(query)
     (end,) = recording.sql("SELECT ended FROM process WHERE parent_pid IS NULL")[0]
-    after = [*(started for started, _ in rows[1:]), end]
-    return [((a + b) / 2, (b + c) / 2) for (a, b), c in zip(rows, after, strict=True)]
+    after = [*(started for started, _, _ in rows[1:]), end]
+    return [(last - PAUSE / 2, (gone + then) / 2) for (_, last, gone), then in zip(rows, after, strict=True)]
 
 
 def of_line(source, report, name):
