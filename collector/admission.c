@@ -79,8 +79,39 @@ static void inherit(struct session *session, struct process *child, const struct
 {
     pid_t told = (pid_t)hello->parent;
     if (!inherit_from(session, child, child->parent, hello->fork_token) &&
-        (child->parent == told || !inherit_from(session, child, told, hello->fork_token)))
+        (child->parent == told || !inherit_from(session, child, told, hello->fork_token))) {
         child->damaged++; /* what it frees of its parent's will be unmatched */
+        session->run.absences.counts[ABSENCE_INHERITANCE]++;
+    }
+}
+
+static pid_t pid_of(const struct arrival *arrival)
+{
+    return arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
+}
+
+/* Nobody waits for this process's hello any more. */
+static void hear(struct session *session, const struct arrival *arrival)
+{
+    absences_hear(&session->run.absences, &(struct heard){.place = arrival_place(arrival),
+                                                          .pid = pid_of(arrival),
+                                                          .told = (pid_t)arrival->hello.process,
+                                                          .since_ns = clock_now()});
+}
+
+void session_count_absent(struct session *session, const struct arrival *arrival,
+                          enum absence reason)
+{
+    const struct hello *hello = &arrival->hello;
+    if (session->forgotten)
+        return;
+    session->run.absences.counts[reason]++;
+    hear(session, arrival);
+    if (!hello->fork_token)
+        return;
+    drain_to_now(&session->drain, session->processes, session->process_count);
+    inheritance_free(inheritance_take(&session->run, arrival_place(arrival), (pid_t)hello->parent,
+                                      hello->fork_token));
 }
 
 /* A hello from a process that is already known: it has executed another program. */
@@ -93,10 +124,14 @@ static void finish_predecessor(struct session *session, pid_t pid, uint64_t plac
         }
 }
 
+static bool is_of_the_run(const struct session *session, pid_t pid)
+{
+    return !session->options->no_children || pid == session->about.main_pid;
+}
+
 static bool is_wanted(const struct session *session, pid_t pid)
 {
-    return !session->finishing && !session->stopped[0] &&
-           (!session->options->no_children || pid == session->about.main_pid);
+    return !session->finishing && !session->stopped[0] && is_of_the_run(session, pid);
 }
 
 static void welcome(const struct arrival *arrival, const struct process *process,
@@ -126,8 +161,9 @@ static unsigned ring_size(const struct session *session, const struct arrival *a
 }
 
 /* Memory or descriptors are short. */
-static void refuse_for_want(const struct session *session, const struct arrival *arrival)
+static void refuse_for_want(struct session *session, const struct arrival *arrival)
 {
+    session_count_absent(session, arrival, ABSENCE_NO_MEMORY);
     log_begin(LOG_LEVEL_ERROR, "refused");
     log_text("file", session->options->output);
     log_number("pid", arrival->peer.pid ? arrival->peer.pid : (int64_t)arrival->hello.process);
@@ -195,9 +231,14 @@ static void resume(struct session *session, const struct arrival *arrival)
 
 void session_admit(struct session *session, const struct arrival *arrival)
 {
-    pid_t pid = arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
+    pid_t pid = pid_of(arrival);
     if (arrival->connection < 0) {
         refuse_for_want(session, arrival);
+        return;
+    }
+    if (arrival->hello.carrier == HELLO_UNTRACED) {
+        session_count_absent(session, arrival, ABSENCE_OWN_LIMIT);
+        close(arrival->connection);
         return;
     }
     if (arrival->hello.stream) {
@@ -210,12 +251,15 @@ void session_admit(struct session *session, const struct arrival *arrival)
         return;
     }
     finish_predecessor(session, pid, arrival_place(arrival));
-    bool wanted = is_wanted(session, pid);
-    if (wanted && session->process_count < PROCESSES_MAX) {
+    if (is_wanted(session, pid) && session->process_count < PROCESSES_MAX) {
+        hear(session, arrival);
         begin_process(session, arrival);
         return;
     }
-    session->beyond += wanted;
+    if (is_of_the_run(session, pid))
+        session_count_absent(session, arrival,
+                             session->finishing || session->stopped[0] ? ABSENCE_WENT_ON
+                                                                       : ABSENCE_TOO_MANY);
     arrival_refuse(arrival, session_farewell(session));
     close(arrival->connection);
 }
@@ -233,11 +277,11 @@ static enum arrival_state await_hello(struct arrival_reader *reader)
     return state;
 }
 
-void session_accept(struct session *session)
+void session_accept(struct session *session, int listener)
 {
     struct arrival_reader reader = {.have = 0};
     struct arrival *arrival = &reader.arrival;
-    arrival->connection = accept4(session->options->listener, NULL, NULL, SOCK_CLOEXEC);
+    arrival->connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (arrival->connection < 0)
         return;
     bool trusted = arrival_look_at_peer(arrival) && arrival->peer.local;

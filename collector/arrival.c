@@ -50,7 +50,7 @@ static enum arrival_state judge(const struct arrival_reader *reader)
         return ARRIVAL_VERSION;
     if (reader->have < sizeof *hello)
         return ARRIVAL_PARTIAL;
-    if (hello->details > HELLO_DETAILS_MAX || hello->carrier > HELLO_RUN)
+    if (hello->details > HELLO_DETAILS_MAX || hello->carrier > HELLO_UNTRACED)
         return ARRIVAL_NONSENSE;
     return reader->have == sizeof *hello + hello->details ? ARRIVAL_WHOLE : ARRIVAL_PARTIAL;
 }

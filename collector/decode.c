@@ -555,6 +555,28 @@ static void on_refused(struct process *process, uint64_t bytes)
         process->most_refused = bytes;
 }
 
+/* A child that was spawned may have said hello before its parent could tell. */
+#define SPAWN_SLACK_NS UINT64_C(1000000000)
+
+static void on_executed(struct cursor *cursor, uint64_t value)
+{
+    const struct process *process = cursor->process;
+    uint64_t ago = (value & WIRE_EXECUTED_MS_MASK) * 1000000u;
+    if (!cursor->run->has_no_children)
+        absences_expect(&cursor->run->absences, process->place,
+                        (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
+                        process->now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
+}
+
+static void on_child_ended(struct cursor *cursor, uint64_t value)
+{
+    const struct process *process = cursor->process;
+    pid_t pid = (pid_t)(value >> WIRE_CHILD_PID_SHIFT);
+    int status = (int)(value & WIRE_CHILD_STATUS_MASK);
+    endings_tell(&cursor->run->endings, process, pid, status);
+    absences_child_ended(&cursor->run->absences, process->place, pid, status, process->now_ns);
+}
+
 static void on_mark(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
@@ -576,11 +598,20 @@ static void on_mark(struct cursor *cursor, uint64_t first)
             inheritance_note(cursor->run, process, value);
         break;
     case WIRE_MARK_CHILD_ENDED:
-        endings_tell(&cursor->run->endings, process, (pid_t)(whole >> WIRE_CHILD_PID_SHIFT),
-                     (int)(whole & WIRE_CHILD_STATUS_MASK));
+        on_child_ended(cursor, whole);
         break;
     case WIRE_MARK_REFUSED:
         on_refused(process, whole);
+        break;
+    case WIRE_MARK_EXECUTED:
+        on_executed(cursor, whole);
+        break;
+    case WIRE_MARK_NOT_EXECUTED:
+        absences_take_back(&cursor->run->absences, process->place,
+                           (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
+        break;
+    case WIRE_MARK_NOT_FORKED:
+        inheritance_free(inheritance_take(cursor->run, process->place, process->pid, value));
         break;
     case WIRE_MARK_ABANDONED:
         break;

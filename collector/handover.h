@@ -4,6 +4,7 @@
  *
  *   daemon → session   HANDOVER_ARRIVAL   a process that has said hello, and its connection
  *                      HANDOVER_CONTROL   the connection of `heapline run`
+ *                      HANDOVER_REFUSED   one that the daemon has turned away, to be counted
  *                      HANDOVER_GOODBYE   nobody more will come
  *                      HANDOVER_STOP      end now; the text says why
  *   session → daemon   HANDOVER_LEAVE     nobody is here any more; say goodbye
@@ -24,6 +25,7 @@ enum handover_kind {
     HANDOVER_END,     /* or the other side is gone */
     HANDOVER_ARRIVAL,
     HANDOVER_CONTROL,
+    HANDOVER_REFUSED,
     HANDOVER_GOODBYE,
     HANDOVER_STOP,
     HANDOVER_LEAVE,

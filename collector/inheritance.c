@@ -238,10 +238,23 @@ static struct inheritance *take(struct run *run, struct inheritance **at)
     return taken;
 }
 
+/* Whose child has not said hello. */
+static void give_up_oldest(struct run *run)
+{
+    run->absences.counts[ABSENCE_UNHEARD]++;
+    inheritance_free(take(run, &run->inheritances));
+}
+
+void inheritance_drop_all(struct run *run)
+{
+    while (run->inheritances)
+        give_up_oldest(run);
+}
+
 void inheritance_drop_old(struct run *run, uint64_t now_ns)
 {
     while (run->inheritances && run->inheritances->noted_ns + INHERITANCE_PATIENCE_NS < now_ns)
-        inheritance_free(take(run, &run->inheritances));
+        give_up_oldest(run);
 }
 
 static void append(struct run *run, struct inheritance *mark)
@@ -272,7 +285,7 @@ static struct inheritance *make_mark(struct process *parent)
 void inheritance_note(struct run *run, struct process *parent, uint32_t token)
 {
     if (run->inheritance_count >= INHERITANCES_MAX)
-        inheritance_free(take(run, &run->inheritances));
+        give_up_oldest(run);
     struct inheritance *mark = make_mark(parent);
     if (!mark) {
         run->memory_short = true;

@@ -57,8 +57,11 @@ struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t pare
 /* Makes it that of a child that has had no event yet; takes it over. */
 void inheritance_apply(struct run *run, struct process *child, struct inheritance *inheritance);
 
-/* Drops what has waited for longer than INHERITANCE_PATIENCE_NS at `now_ns` (clock_now()). */
+/* Drops what has waited for longer than INHERITANCE_PATIENCE_NS at `now_ns` (clock_now()), and
+ * counts the child as one that was never heard of. */
 void inheritance_drop_old(struct run *run, uint64_t now_ns);
+/* All that waits still, at the recording's end. */
+void inheritance_drop_all(struct run *run);
 
 /* Accepts null. */
 void inheritance_free(struct inheritance *inheritance);

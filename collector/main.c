@@ -42,6 +42,7 @@ static const char usage[] =
     "  --session-memory SIZE       address space that a run's collector may have\n"
     "  --private LISTENER CONTROL  descriptors of the listening socket and of the one to heapline "
     "run\n"
+    "  --beside LISTENER           with --private: another listening socket, which is a file\n"
     "  --force                     replace FILE when it exists\n"
     "  --overflow block|drop       what a program does that finds no room: wait (default) or drop\n"
     "  --max-frames N              keep the innermost N frames of a stack\n"
@@ -57,6 +58,7 @@ static const char usage[] =
 
 enum {
     OPTION_PRIVATE = 256,
+    OPTION_BESIDE,
     OPTION_LISTEN,
     OPTION_OUTPUT,
     OPTION_TOKEN_FILE,
@@ -76,6 +78,7 @@ enum {
 
 static const struct option long_options[] = {
     {"private", required_argument, NULL, OPTION_PRIVATE},
+    {"beside", required_argument, NULL, OPTION_BESIDE},
     {"listen", required_argument, NULL, OPTION_LISTEN},
     {"output", required_argument, NULL, OPTION_OUTPUT},
     {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
@@ -198,6 +201,11 @@ static int read_session_option(int option, struct session_options *options)
     case OPTION_FORCE:
         options->force = true;
         return -1;
+    case OPTION_BESIDE:
+        if (!read_number(optarg, INT32_MAX, &number))
+            return fail("--beside needs a descriptor, not ", optarg);
+        options->beside = (int)number;
+        return -1;
     case OPTION_OVERFLOW:
         return read_overflow(optarg, &options->overflow)
                    ? -1
@@ -232,6 +240,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
             if (!read_private(count, words, &options->session))
                 return fail("--private needs two descriptors", "");
             break;
+        case OPTION_BESIDE:
         case OPTION_OUTPUT:
         case OPTION_FORCE:
         case OPTION_OVERFLOW:
@@ -311,7 +320,8 @@ int main(int count, char **words)
     struct daemon_options options = {
         .processes_max = PROCESSES_MAX_DEFAULT,
         .runs_max = RUNS_MAX,
-        .session = {.listener = -1, .control = -1, .handover = -1, .keeps_history = true},
+        .session =
+            {.listener = -1, .beside = -1, .control = -1, .handover = -1, .keeps_history = true},
     };
     int status = read_options(count, words, &options);
     if (status >= 0)

@@ -48,6 +48,7 @@ void run_deinit(struct run *run)
     inheritance_free_all(run);
     run_peak_deinit(&run->peak);
     endings_deinit(&run->endings);
+    absences_deinit(&run->absences);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "absence.h"
 #include "allowance.h"
 #include "arrival.h"
 #include "chunk.h"
@@ -51,6 +52,7 @@ struct run {
     uint64_t forked_ns; /* when one of the processes forked last (clock_now()) */
     struct run_peak peak;
     struct endings endings;
+    struct absences absences;
     void (*while_waiting)(void *context); /* called about every millisecond while names are waited
                                            * for; may be null */
     void *waiting_context;

@@ -56,6 +56,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PEAK] = "INSERT OR REPLACE INTO run_peak VALUES (1, ?, ?, ?)",
     [STORE_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
     [STORE_POSITION] = "INSERT INTO run_peak_process VALUES (?, ?, ?, ?)",
+    [STORE_ABSENCE] = "INSERT OR REPLACE INTO absence VALUES (?, ?)",
 };
 
 __attribute__((format(printf, 2, 3))) static bool fail(struct recording_writer *writer,
@@ -831,6 +832,25 @@ void recording_put_late_endings(struct recording_writer *writer, struct endings 
     for (uint32_t process; done && endings_take_late(endings, &process, &ending);)
         done = put_late_ending(writer, process, &ending);
     end_transaction(writer, done);
+}
+
+static bool put_absences(struct recording_writer *writer, const struct absences *absences)
+{
+    for (int kind = 0; kind < ABSENCE_KINDS; kind++) {
+        uint32_t count = absences->counts[kind];
+        if (count != writer->absences[kind] &&
+            !put(writer, STORE_ABSENCE, "si", absence_name((enum absence)kind), INTEGER(count)))
+            return false;
+    }
+    return true;
+}
+
+void recording_put_absences(struct recording_writer *writer, const struct absences *absences)
+{
+    bool is_news = memcmp(writer->absences, absences->counts, sizeof writer->absences) != 0;
+    if (is_news && begin_transaction(writer) &&
+        end_transaction(writer, put_absences(writer, absences)))
+        memcpy(writer->absences, absences->counts, sizeof writer->absences);
 }
 
 bool recording_complete(struct recording_writer *writer, double seconds, bool complete,

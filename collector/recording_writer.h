@@ -45,6 +45,7 @@ enum recording_statement {
     STORE_PEAK,
     STORE_FORGET_POSITIONS,
     STORE_POSITION,
+    STORE_ABSENCE,
     STORE_STATEMENTS,
 };
 
@@ -63,8 +64,9 @@ struct recording_writer {
     uint64_t peak_epoch;
     bool has_peak;
     bool in_batch;
-    bool is_patient, may_tell; /* see recording_be_patient() */
-    unsigned pauses;           /* that it has made for others' locks since */
+    uint32_t absences[ABSENCE_KINDS]; /* as they are in the file */
+    bool is_patient, may_tell;        /* see recording_be_patient() */
+    unsigned pauses;                  /* that it has made for others' locks since */
 };
 
 enum recording_outcome {
@@ -108,6 +110,9 @@ bool recording_peak(struct recording_writer *writer, const struct run *run,
 
 /* Brings the rows of processes up to date whose ending has become known after they were written. */
 void recording_put_late_endings(struct recording_writer *writer, struct endings *endings);
+
+/* Who is missing. */
+void recording_put_absences(struct recording_writer *writer, const struct absences *absences);
 
 /* Gives memory back that is needed for writing only. */
 void recording_rest(struct recording_writer *writer);

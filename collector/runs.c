@@ -175,7 +175,7 @@ static _Noreturn void run_session(const struct runs *runs, const struct daemon_r
     sigemptyset(&none);
     if (memory)
         setrlimit(RLIMIT_AS, &limit);
-    options.listener = options.control = -1;
+    options.listener = options.beside = options.control = -1;
     options.handover = channel;
     options.counts = run->counts;
     options.named = run->named;
@@ -279,10 +279,14 @@ static void take_in(struct runs *runs, struct arrival *arrival, const char *key,
     struct daemon_run *run = find(runs, key, named);
     const char *problem = limit_reached(runs, run);
     bool is_run = arrival->hello.carrier == HELLO_RUN;
-    if (!run && !problem)
+    bool is_traced = arrival->hello.carrier != HELLO_UNTRACED;
+    if (!run && !problem && is_traced)
         run = begin(runs, key, named, arrival, &problem);
     if (!run || problem) {
-        refuse(arrival, WELCOME_LIMIT, problem);
+        if (is_traced)
+            refuse(arrival, WELCOME_LIMIT, problem);
+        if (run && !is_run)
+            handover_send_arrival(run->channel, HANDOVER_REFUSED, arrival);
         return;
     }
     if (!handover_send_arrival(run->channel, is_run ? HANDOVER_CONTROL : HANDOVER_ARRIVAL, arrival))

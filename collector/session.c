@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,8 @@
 /* How long a stream whose connection has closed may take to come back. */
 #define STREAM_PATIENCE_NS  UINT64_C(2000000000)
 #define LAST_WORDS_PAUSE_MS 10
+/* How long others that the command has started may take to end, or to say hello. */
+#define OTHERS_PATIENCE_NS UINT64_C(2000000000)
 /* How long a session of the daemon stays when nobody is there. */
 #define LINGER_NS UINT64_C(300000000)
 
@@ -140,6 +143,7 @@ static void bring_up_to_date(struct session *session, uint64_t now)
     for (unsigned i = 0; i < session->process_count; i++)
         is_news |= update_process(session, session->processes[i], now);
     is_news |= write_ended(session);
+    recording_put_absences(&session->writer, &session->run.absences);
     recording_commit(&session->writer);
     if (is_news)
         recording_peak(&session->writer, &session->run, session->processes, session->process_count);
@@ -228,7 +232,9 @@ static void close_processes(struct session *session)
     }
     while (session->process_count) {
         unsigned last = session->process_count - 1;
-        session_finish_process(session, last, !process_has_ended(session->processes[last]));
+        bool lives_on = !process_has_ended(session->processes[last]);
+        session->run.absences.counts[ABSENCE_WENT_ON] += lives_on;
+        session_finish_process(session, last, lives_on);
     }
 }
 
@@ -259,6 +265,8 @@ static bool is_deserted(const struct session *session)
 /* Waits for something to do; returns the time that poll() may wait, in ms. */
 static int wait_time(struct session *session, uint64_t now)
 {
+    if (session->process_count == 0 && session->has_wait_status)
+        return LAST_WORDS_PAUSE_MS;
     if (session->process_count == 0)
         return is_deserted(session)   ? (int)(LINGER_NS / 1000000)
                : session->ended_count ? (int)(SNAPSHOT_EVERY_NS / 1000000)
@@ -303,7 +311,7 @@ static void heed_control(struct session *session, const struct control_message *
     } else if (message->kind == CONTROL_ENDED) {
         session->wait_status = message->value;
         session->has_wait_status = true;
-        session->finishing = true;
+        session->command_ended_ns = clock_now();
     } else if (message->kind == CONTROL_UNDO) {
         session->finishing = session->undone = true;
     }
@@ -341,6 +349,11 @@ static void handle_handover(struct session *session)
         if (handover.arrival.connection >= 0)
             take_control(session, handover.arrival.connection);
         break;
+    case HANDOVER_REFUSED:
+        session_count_absent(session, &handover.arrival, ABSENCE_DAEMON_LIMIT);
+        if (handover.arrival.connection >= 0)
+            close(handover.arrival.connection);
+        break;
     case HANDOVER_GOODBYE:
         session->left = true;
         break;
@@ -360,7 +373,8 @@ static void handle_handover(struct session *session)
 /* The command's own end is told by `heapline run`, with its status. */
 static bool awaits_status(const struct session *session, const struct process *process)
 {
-    return session->control >= 0 && process->pid == session->about.main_pid;
+    return session->control >= 0 && !session->has_wait_status &&
+           process->pid == session->about.main_pid;
 }
 
 /* Has a stream ended for good whose process cannot be watched? */
@@ -383,7 +397,7 @@ static void finish_ended(struct session *session, const struct pollfd *pidfds, u
 /* Looks at the sockets and at which processes have ended; waits at most `timeout_ms`. */
 static void look_around(struct session *session, int timeout_ms)
 {
-    struct pollfd watched[2 * PROCESSES_MAX + 3];
+    struct pollfd watched[2 * PROCESSES_MAX + 4];
     unsigned count = session->process_count;
     for (unsigned i = 0; i < count; i++) {
         const struct process *process = session->processes[i];
@@ -397,15 +411,18 @@ static void look_around(struct session *session, int timeout_ms)
     sockets[1] = (struct pollfd){.fd = session->control, .events = POLLIN};
     sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
                                  .events = POLLIN};
+    sockets[3] = (struct pollfd){.fd = session->options->beside, .events = POLLIN};
     const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
                                      .tv_nsec = timeout_ms % 1000 * 1000000L};
-    if (ppoll(watched, 2 * count + 3, timeout_ms < 0 ? NULL : &timeout, &session->unblocked) < 0)
+    if (ppoll(watched, 2 * count + 4, timeout_ms < 0 ? NULL : &timeout, &session->unblocked) < 0)
         return;
     if (sockets[1].revents)
         handle_control(session);
     finish_ended(session, watched, count);
     if (sockets[0].revents)
-        session_accept(session);
+        session_accept(session, session->options->listener);
+    if (sockets[3].revents)
+        session_accept(session, session->options->beside);
     if (sockets[2].revents)
         handle_handover(session);
 }
@@ -444,6 +461,7 @@ static void take_snapshots(struct session *session, uint64_t now)
     if (now < session->next_snapshot_ns)
         return;
     inheritance_drop_old(&session->run, now);
+    absences_drop_old(&session->run.absences, now);
     bring_up_to_date(session, now);
     if (session->options->crowded)
         give_memory_back(session);
@@ -474,10 +492,24 @@ static void put_late_endings(struct session *session)
         recording_put_late_endings(&session->writer, &session->run.endings);
 }
 
+/* Who ends with the command, as the helpers of multiprocessing do, or has been started just before,
+ * is given a moment. */
+static bool awaits_others(const struct session *session)
+{
+    bool others = session->run.inheritances || session->run.absences.expected_count;
+    for (unsigned i = 0; i < session->process_count; i++) {
+        const struct process *process = session->processes[i];
+        others |= !process->stream || !process->stream->gone_ns;
+    }
+    return others && clock_now() - session->command_ended_ns < OTHERS_PATIENCE_NS;
+}
+
 static bool is_over(const struct session *session)
 {
     if (session->finishing || terminated || session->stopped[0])
         return true;
+    if (session->has_wait_status)
+        return !awaits_others(session);
     return session->control < 0 && session->process_count == 0 &&
            (session->options->handover < 0 || session->left);
 }
@@ -530,8 +562,8 @@ static void record(struct session *session)
 /* --- beginning and end -------------------------------------------------------------------------
  */
 
-/* What was not recorded, in words; null when nothing. */
-static const char *describe_trouble(const struct session *session, char *text, size_t size)
+/* What was not recorded of the processes that are there, in words; null when nothing. */
+static const char *describe_loss(const struct session *session, char *text, size_t size)
 {
     if (session->stopped[0])
         return session->stopped;
@@ -549,11 +581,6 @@ static const char *describe_trouble(const struct session *session, char *text, s
         snprintf(text, size, "a stream made no sense and was given up (%s)", session->broken);
         return text;
     }
-    if (session->beyond) {
-        snprintf(text, size, "%u processes are missing: no more than %u at a time are recorded",
-                 session->beyond, PROCESSES_MAX);
-        return text;
-    }
     if (session->lost == 0 && session->writer.sources_left_out) {
         snprintf(text, size, "the source of %u files is left out: there was too much of it",
                  session->writer.sources_left_out);
@@ -565,10 +592,36 @@ static const char *describe_trouble(const struct session *session, char *text, s
     return text;
 }
 
-/* Those whom the daemon has handed over meanwhile. */
+/* All that is not in the recording, in words; null when nothing. */
+static const char *describe_trouble(const struct session *session, char *text, size_t size)
+{
+    char own[128];
+    const char *loss = describe_loss(session, own, sizeof own);
+    size_t length = (size_t)snprintf(text, size, "%s", loss ? loss : "");
+    if (length + sizeof "; " < size && !session->forgotten) {
+        size_t separator = length ? strlen("; ") : 0;
+        absences_describe(&session->run.absences, text + length + separator,
+                          size - length - separator);
+        if (separator && text[length + separator])
+            memcpy(text + length, "; ", separator);
+    }
+    return *text ? text : NULL;
+}
+
+/* Those who stand at a door. */
+static void turn_away_at(struct session *session, int listener)
+{
+    struct pollfd door = {.fd = listener, .events = POLLIN};
+    while (listener >= 0 && poll(&door, 1, 0) > 0 && door.revents & POLLIN)
+        session_accept(session, listener);
+}
+
+/* Also those whom the daemon has handed over meanwhile. */
 static void turn_away(struct session *session)
 {
     struct handover handover;
+    turn_away_at(session, session->options->listener);
+    turn_away_at(session, session->options->beside);
     if (session->options->handover < 0)
         return;
     for (enum handover_kind kind = HANDOVER_GOODBYE;
@@ -622,10 +675,13 @@ static void keep_the_door(struct session *session)
     malloc_trim(0);
     while (session->control >= 0 && !session->has_wait_status && !session->undone) {
         struct pollfd watched[] = {{.fd = session->options->listener, .events = POLLIN},
-                                   {.fd = session->control, .events = POLLIN}};
-        poll(watched, 2, -1);
+                                   {.fd = session->control, .events = POLLIN},
+                                   {.fd = session->options->beside, .events = POLLIN}};
+        poll(watched, 3, -1);
         if (watched[0].revents)
-            session_accept(session);
+            session_accept(session, session->options->listener);
+        if (watched[2].revents)
+            session_accept(session, session->options->beside);
         if (watched[1].revents)
             handle_control(session);
     }
@@ -654,7 +710,7 @@ static void say_divided(const struct session *session)
 
 static void complete(struct session *session)
 {
-    char text[128];
+    char text[CONTROL_TEXT_MAX];
     session->finishing = true;
     say_stopped(session);
     recording_be_patient(&session->writer, session->options->handover < 0);
@@ -662,6 +718,8 @@ static void complete(struct session *session)
     await_last_words(session);
     close_processes(session);
     double seconds = run_seconds(&session->run, clock_now());
+    inheritance_drop_all(&session->run);
+    absences_drop_all(&session->run.absences);
     bring_up_to_date(session, clock_now());
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
@@ -701,8 +759,19 @@ static bool begin(struct session *session)
     return true;
 }
 
+/* Nobody can connect any more. */
+static void remove_file(int listener)
+{
+    struct sockaddr_un address = {0};
+    socklen_t size = sizeof address - 1;
+    if (listener >= 0 && getsockname(listener, (struct sockaddr *)&address, &size) == 0 &&
+        address.sun_path[0])
+        unlink(address.sun_path);
+}
+
 static void end(struct session *session)
 {
+    remove_file(session->options->beside);
     forget(session);
     vector_deinit(&session->ended);
     own_share_deinit(&session->share);

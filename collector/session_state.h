@@ -49,7 +49,7 @@ struct session {
     bool forgotten; /* `run` has been given back */
     int wait_status;
     bool has_wait_status;
-    uint32_t beyond; /* processes that were declined because there were too many */
+    uint64_t command_ended_ns; /* when it was told */
     uint64_t lost;
     bool locked_out;    /* history was dropped because another program had locked the file */
     bool abandoned;     /* a process went on untraced because nobody read its ring */
@@ -82,7 +82,11 @@ void session_log_process(const struct session *session, const struct process *pr
  * that has become a stream. A connection of -1 could not be taken over. */
 void session_admit(struct session *session, const struct arrival *arrival);
 
-/* Somebody connects to the session's own listening socket. */
-void session_accept(struct session *session);
+/* A process that has said hello, or would have, is not in the recording. */
+void session_count_absent(struct session *session, const struct arrival *arrival,
+                          enum absence reason);
+
+/* Somebody connects to a listening socket of the session's own. */
+void session_accept(struct session *session, int listener);
 
 #endif

@@ -297,6 +297,26 @@ static bool leaves_descriptors(int connection)
            (rlim_t)connection + DESCRIPTORS_LEFT < limit.rlim_cur;
 }
 
+/* The collector counts those that it cannot trace. */
+static void say_untraced(const struct attach_request *request, int connection)
+{
+    compose(request, HELLO_UNTRACED);
+    connection_send(connection, &message, sizeof message.hello + message.hello.details,
+                    handshake_ns);
+}
+
+static void tell_untraced(const struct attach_request *request)
+{
+    struct address address;
+    int connection = -1;
+    if (address_parse(environment_value(ENVIRONMENT_DAEMON), &address))
+        connection = connection_open(&address, handshake_ns, 0);
+    if (connection < 0)
+        return;
+    say_untraced(request, connection);
+    close(connection);
+}
+
 static const char *try_carrier(const struct attach_request *request, const struct address *address,
                                enum hello_carrier carrier)
 {
@@ -306,6 +326,7 @@ static const char *try_carrier(const struct attach_request *request, const struc
     if (connection < 0)
         return no_connection(errno, is_patience_good);
     if (carrier == HELLO_STREAM && !leaves_descriptors(connection)) {
+        say_untraced(request, connection);
         close(connection);
         return NO_DESCRIPTOR;
     }
@@ -337,6 +358,7 @@ static bool attach_somehow(const struct attach_request *request)
     const char *trouble;
     if (!has_room(RLIMIT_AS) || !has_room(RLIMIT_DATA)) {
         complain(NO_ROOM);
+        tell_untraced(request);
         return false;
     }
     if (!address_parse(environment_value(ENVIRONMENT_DAEMON), &address)) {

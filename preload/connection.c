@@ -67,6 +67,9 @@ int connection_open(const struct address *address, uint64_t limit_ns, uint64_t p
         nanosleep(&pause, NULL);
         patience_ns -= TRY_AGAIN_NS;
     }
+    struct address file;
+    if (connection < 0 && errno == ECONNREFUSED && address_beside(address, &file))
+        connection = connect_once(&file, limit_ns);
     return connection;
 }
 

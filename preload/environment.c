@@ -150,6 +150,11 @@ bool environment_shim_in_reach(void)
     return !out_of_reach;
 }
 
+bool environment_has_address(char *const *environment)
+{
+    return find(environment, ADDRESS_VARIABLE) != NULL;
+}
+
 struct environment_room environment_measure(char *const *environment)
 {
     struct environment_room room = {0};

@@ -32,6 +32,9 @@ struct environment_room {
     size_t bytes;   /* for the value of LD_PRELOAD */
 };
 
+/* Does it name a collector of its own? */
+bool environment_has_address(char *const *environment);
+
 /* What environment_fill() will need for `environment` (may be null). */
 struct environment_room environment_measure(char *const *environment);
 

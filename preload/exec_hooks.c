@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "environment.h"
+#include "exec_announcement.h"
 #include "loadable.h"
 #include "shim.h"
 #include "stream_writer.h"
@@ -128,17 +129,60 @@ static bool is_loadable(const struct call *call)
     }
 }
 
+/* Takes the child's process id, which the caller may not want. */
+static int spawn_python(const struct call *call, char *const *environment)
+{
+    pid_t pid = 0;
+    struct call own = *call;
+    uint64_t began_ns = exec_announcement_time();
+    own.pid = &pid;
+    int problem = call_real(&own, environment);
+    if (problem)
+        return problem;
+    if (call->pid)
+        *call->pid = pid;
+    exec_announce_child(pid, began_ns);
+    return 0;
+}
+
+static int execute_python(const struct call *call, char *const *environment)
+{
+    exec_announce();
+    int result = call_real(call, environment);
+    exec_announce_failure();
+    return result;
+}
+
+/* Calls the real function, and lets the collector know of a Python. Someone who has put the
+ * variables together himself has it go elsewhere. */
+static int call_announced(const struct call *call, char *const *environment, bool is_others)
+{
+    if (is_others || !exec_announcement_is_due(call->path))
+        return call_real(call, environment);
+    switch (call->kind) {
+    case CALL_SPAWN:
+    case CALL_SPAWNP:
+        return spawn_python(call, environment);
+    case CALL_PIDFD_SPAWN:
+    case CALL_PIDFD_SPAWNP:
+        return call_real(call, environment);
+    default:
+        return execute_python(call, environment);
+    }
+}
+
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
     stream_flush();
     struct environment_room room = environment_measure(environment);
+    bool is_others = environment_has_address(environment);
     if (!room.entries || !environment_shim_in_reach() || !is_loadable(call))
-        return call_real(call, environment);
+        return call_announced(call, environment, is_others);
     char **entries = alloca(room.entries * sizeof *entries);
     char *text = alloca(room.bytes);
     environment_fill(environment, entries, text);
-    return call_real(call, entries);
+    return call_announced(call, entries, false);
 }
 
 /* --- with an array of arguments --- */

@@ -26,29 +26,44 @@ static struct {
     uint32_t token; /* of its mark; 0: the mark could not be sent */
     pid_t parent;
 } fork_at_hand;
-static uint32_t tokens;
+static _Atomic uint32_t tokens;
 
 /* This thread's fork. */
 static SHIM_THREAD_LOCAL struct {
     struct hook_call work;
     struct signals signals;
     bool is_traced;
+    uint32_t token;  /* of its mark */
     bool interrupts; /* a handler forks that has interrupted the shim's work */
 } forking;
 
-static void send_mark(void)
+/* A token, for a mark that could be sent; else 0. */
+static uint32_t send_mark(void)
 {
-    fork_at_hand.parent = getpid();
-    fork_at_hand.token = ++tokens ? tokens : ++tokens;
-    if (!ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT |
-                        fork_at_hand.token))
-        fork_at_hand.token = 0;
-    stream_flush(); /* the child's hello must not come before the mark */
+    uint32_t token = ++tokens;
+    token = token ? token : ++tokens;
+    bool is_sent =
+        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | token);
+    return is_sent ? token : 0;
+}
+
+/* Sealed: the child will not be traced, and is missed by its mark. */
+static void announce_untraced(void)
+{
+    struct hook_call call;
+    if (!hook_begin_work(&call))
+        return;
+    forking.token = send_mark();
+    hook_leave(&call);
 }
 
 static void before(void)
 {
-    forking.is_traced = shim_gate_open() && !shim_is_sealed();
+    bool is_open = shim_gate_open();
+    forking.token = 0;
+    forking.is_traced = is_open && !shim_is_sealed();
+    if (is_open && !forking.is_traced)
+        announce_untraced();
     if (!forking.is_traced)
         return;
     int saved = errno;
@@ -65,7 +80,9 @@ static void before(void)
     code_table_lock();
     thread_state_lock();
     memory_lock();
-    send_mark();
+    fork_at_hand.parent = getpid();
+    fork_at_hand.token = forking.token = send_mark();
+    stream_flush(); /* the child's hello must not come before the mark */
     errno = saved;
 }
 
@@ -118,6 +135,32 @@ static void in_child(void)
     else
         environment_forget();
     errno = saved;
+}
+
+/* There is no child: its mark is taken back. */
+static void take_back_mark(void)
+{
+    int saved = errno;
+    struct hook_call call;
+    if (shim_gate_open() && hook_begin_work(&call)) {
+        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_NOT_FORKED << WIRE_MARK_SHIFT |
+                       forking.token);
+        hook_leave(&call);
+    }
+    errno = saved;
+}
+
+/* The handlers around it are not told whether it has failed. */
+SHIM_EXPORT pid_t fork(void)
+{
+    static pid_t (*real)(void);
+    if (SHIM_UNLIKELY(!real))
+        *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    forking.token = 0;
+    pid_t pid = real();
+    if (SHIM_UNLIKELY(pid < 0) && forking.token)
+        take_back_mark();
+    return pid;
 }
 
 /* No handlers run around it, so that a signal handler may call it. Its child goes on untraced, and

@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define PORT_MAX 65535u
+/* Where the files of private collectors' sockets are, and how their names begin. */
+#define BESIDE  "/tmp/"
+#define PRIVATE "heapline-"
 
 static bool parse_unix(const char *path, struct address *address)
 {
@@ -89,6 +92,23 @@ bool address_parse(const char *text, struct address *address)
         return parse_unix(rest, address);
     address->kind = ADDRESS_TCP;
     return (rest = behind(text, "tcp:")) && parse_tcp(rest, address);
+}
+
+bool address_beside(const struct address *address, struct address *file)
+{
+    const char *name = address->socket.local.sun_path + 1;
+    struct sockaddr_un *local = &file->socket.local;
+    size_t bytes = address->length - offsetof(struct sockaddr_un, sun_path);
+    if (address->socket.any.sa_family != AF_UNIX || address->socket.local.sun_path[0] ||
+        bytes + strlen(BESIDE) > sizeof local->sun_path || memchr(name, '/', bytes - 1) ||
+        memcmp(name, PRIVATE, strlen(PRIVATE)) != 0)
+        return false;
+    *file = (struct address){.kind = address->kind};
+    local->sun_family = AF_UNIX;
+    memcpy(stpcpy(local->sun_path, BESIDE), name, bytes - 1);
+    file->length =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(BESIDE) + bytes - 1 + 1);
+    return true;
 }
 
 bool address_is_local(const struct address *address)

@@ -37,6 +37,10 @@ struct address {
 /* False when `text` is no address. */
 bool address_parse(const char *text, struct address *address);
 
+/* An abstract socket is one of its network namespace. That of a private collector has a file beside
+ * it, which is in reach from others. False: it is none. */
+bool address_beside(const struct address *address, struct address *file);
+
 /* Can it be reached from this host alone? */
 bool address_is_local(const struct address *address);
 

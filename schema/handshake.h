@@ -54,6 +54,7 @@ enum hello_carrier {
     HELLO_RING = 0,
     HELLO_STREAM = 1,
     HELLO_RUN = 2,
+    HELLO_UNTRACED = 3, /* nothing: the process cannot be traced, and is only to be counted */
 };
 
 struct hello {

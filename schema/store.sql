@@ -57,6 +57,16 @@ CREATE TABLE ending (
                                          -- same limit, 0 otherwise; older recordings have it not
 ) STRICT;
 
+-- Who is missing from the recording, or is there in part, and why: 'unheard' (never said hello),
+-- 'too_many', 'no_memory' (of the collector), 'other_user', 'own_limit' (no room under its own),
+-- 'daemon_limit', 'inheritance' (it is there without what it was forked with), 'went_on' (it is
+-- there up to the recording's end). Recordings from before there was this table know nothing of
+-- them.
+CREATE TABLE absence (
+    reason    TEXT PRIMARY KEY,
+    processes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What a forked process was forked with: what its parent held after so many of its events. Not in
 -- formats before 4.
 CREATE TABLE inheritance (

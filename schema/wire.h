@@ -247,11 +247,20 @@ enum wire_mark {
                                    * WIRE_MARK_VALUE_MASK when it was more */
     WIRE_MARK_ABANDONED = 7,      /* nothing: a record was begun here, and its writer left by a
                                    * jump */
+    WIRE_MARK_EXECUTED = 8,       /* a process has become a Python, or will now; value: below */
+    WIRE_MARK_NOT_EXECUTED = 9,   /* it has not; value: as there */
+    WIRE_MARK_NOT_FORKED = 10,    /* value: the token of a fork that has failed */
 };
 
 /* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */
 #define WIRE_CHILD_PID_SHIFT   16
 #define WIRE_CHILD_STATUS_MASK UINT64_C(0xffff)
+
+/* EXECUTED: process id, as the process that executes knows it, in 47..16; 0: one that cannot be
+ * traced. In 15..0 how many milliseconds ago it began, for a child that has been spawned; 0: it is
+ * just about to, after the TIME record before the mark. */
+#define WIRE_EXECUTED_PID_SHIFT 16
+#define WIRE_EXECUTED_MS_MASK   UINT64_C(0xffff)
 
 static inline unsigned wire_kind(uint64_t word)
 {

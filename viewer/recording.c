@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "chunk.h"
+#include "viewer/absences.h"
 #include "viewer/cleanup.h"
 #include "viewer/inheritance.h"
 #include "viewer/memory.h"
@@ -294,8 +295,9 @@ bool recording_init(struct recording *recording, const char *path, struct progre
 {
     *recording = (struct recording){0};
     return database_init(&recording->database, path, progress) && load_run(recording) &&
-           load_processes(recording) && endings_load(recording) && check_totals(recording) &&
-           load_peak(recording) && count_counters(recording) && inheritances_load(recording) &&
+           load_processes(recording) && endings_load(recording) && absences_load(recording) &&
+           check_totals(recording) && load_peak(recording) && count_counters(recording) &&
+           inheritances_load(recording) &&
            symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }
@@ -311,6 +313,7 @@ void recording_deinit(struct recording *recording)
     json_decref(recording->run.command);
     free(recording->run.directory);
     free(recording->run.trouble);
+    json_decref(recording->run.absences);
     stacks_deinit(&recording->stacks);
     symbols_deinit(&recording->symbols);
     database_deinit(&recording->database);

@@ -79,8 +79,9 @@ struct run {
     double started;
     double seconds; /* NaN: still being recorded, or cut short */
     bool complete;
-    bool history;  /* every event was to be kept */
-    char *trouble; /* NULL: none */
+    bool history;     /* every event was to be kept */
+    char *trouble;    /* NULL: none */
+    json_t *absences; /* processes that are missing, by reason */
 };
 
 struct recording {

@@ -24,6 +24,7 @@ OF_REPORTS = (
 )  # fmt: skip
 # And these at what is around the stacks: the check edition looks at each way to read one.
 AROUND_STACKS = (
+    "test_absences",
     "test_allocator_calls", "test_bystanders", "test_endings", "test_loaders", "test_mappings", "test_models",
     "test_native_extension", "test_noninterference", "test_processes", "test_shells", "test_tracemalloc_equality",
 )  # fmt: skip

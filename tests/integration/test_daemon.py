@@ -327,7 +327,8 @@ def test_a_stopped_daemon_finishes_its_files(daemon, python, program):
         _, err = process.communicate("\n")
         assert (process.returncode, err) == (0, "")
     for file in daemon.recordings():
-        assert verified(file).report()["run"]["complete"] is True
+        about = verified(file).report()["run"]
+        assert (about["complete"], about["absences"]) == (False, {"went_on": 1})
     assert not Path(daemon.socket.removeprefix("unix:")).exists()
 
 

@@ -70,5 +70,9 @@ json_t *run_to_json(const struct recording *recording)
     json_put_seconds(object, "seconds", run->seconds);
     json_object_set_new(object, "complete", json_boolean(run->complete));
     json_put_count(object, "lost_events", recording_lost_events(recording));
+    json_object_set(object, "absences", run->absences);
+    CLEANUP(cleanup_free)
+    char *trouble = run->trouble ? utf8_clean(run->trouble, strlen(run->trouble)) : NULL;
+    json_put_text(object, "trouble", trouble);
     return object;
 }

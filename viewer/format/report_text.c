@@ -226,7 +226,7 @@ static void page_print_notes(const struct page *page)
     if (lost)
         page_sentence(page, colour, 2,
                       "! %" PRIu64 " events were lost: sizes and counts are not exact.", lost);
-    if (run->trouble && !lost) {
+    if (run->trouble && (!lost || json_object_size(run->absences))) {
         CLEANUP(cleanup_free) char *trouble = utf8_escape(run->trouble);
         page_sentence(page, colour, 2, "! Not everything was recorded: %s", trouble);
     } else if (!run->complete && !lost && !isnan(run->seconds)) {

@@ -201,7 +201,6 @@ static json_t *page_run_facts(const struct recording *recording)
     json_put_text(object, "directory", run->directory);
     json_put_seconds(object, "length", run_length(recording));
     json_object_set_new(object, "history", json_boolean(run->history));
-    json_put_text(object, "trouble", run->trouble);
     return object;
 }
 

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,6 +50,7 @@
 /* Where heaplined finds its descriptors. */
 #define LISTENER_DESCRIPTOR 3
 #define CONTROL_DESCRIPTOR  4
+#define BESIDE_DESCRIPTOR   5
 
 static double now(void)
 {
@@ -73,18 +75,31 @@ void collector_address(char address[COLLECTOR_ADDRESS_MAX], const char *key)
 }
 
 /* A socket that listens at an address; -1 when that fails. */
-static int listen_at(const char *text)
+static int listen_at(const struct address *address)
 {
-    struct address address;
-    address_parse(text, &address); /* it is our own */
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener >= 0 && bind(listener, &address.socket.any, address.length) == 0 &&
+    if (listener >= 0 && bind(listener, &address->socket.any, address->length) == 0 &&
         listen(listener, BACKLOG) == 0)
         return listener;
     int number = errno;
     cleanup_close(&listener);
     errno = number;
     return -1;
+}
+
+/* The same as a file; -1 where none can be made, and then there is none. Who is let in is decided
+ * by who they are. */
+static int listen_beside(const struct address *address, char path[COLLECTOR_BESIDE_MAX])
+{
+    struct address file;
+    if (!address_beside(address, &file))
+        return -1;
+    mode_t mask = umask(geteuid() == 0 ? 0111 : 0177);
+    int listener = listen_at(&file);
+    umask(mask);
+    if (listener >= 0)
+        snprintf(path, COLLECTOR_BESIDE_MAX, "%s", file.socket.local.sun_path);
+    return listener;
 }
 
 static bool send_message(int control, enum control_kind kind, int value, const char *text)
@@ -126,18 +141,22 @@ static enum reception receive_message(int control, int timeout_ms, struct contro
 }
 
 /* heaplined's arguments; the array is allocated. */
-static const char **collector_words(const struct collector_plan *plan)
+static const char **collector_words(const struct collector_plan *plan, bool has_beside)
 {
     size_t count = 0;
     while (plan->command[count])
         count++;
-    const char **words = calloc(count + 16, sizeof *words);
+    const char **words = calloc(count + 18, sizeof *words);
     if (!words)
         return NULL;
     static const char *const begin[] = {"heaplined", "--private", "3", "4", "--output"};
     memcpy(words, begin, sizeof begin);
     const char **out = words + sizeof begin / sizeof *begin;
     *out++ = plan->output;
+    if (has_beside) {
+        *out++ = "--beside";
+        *out++ = "5";
+    }
     if (plan->force)
         *out++ = "--force";
     if (plan->overflow) {
@@ -160,25 +179,28 @@ static const char **collector_words(const struct collector_plan *plan)
 }
 
 /* In the child: arranges the descriptors as heaplined expects them. */
-static bool place_descriptors(int listener, int control)
+static bool place_descriptors(int listener, int control, int beside)
 {
     int null = null_open();
-    int first = fcntl(listener, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
-    int second = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR + 1);
+    int first = fcntl(listener, F_DUPFD_CLOEXEC, BESIDE_DESCRIPTOR + 1);
+    int second = fcntl(control, F_DUPFD_CLOEXEC, BESIDE_DESCRIPTOR + 1);
+    int third = beside < 0 ? -1 : fcntl(beside, F_DUPFD_CLOEXEC, BESIDE_DESCRIPTOR + 1);
     if (null < 0 || first < 0 || second < 0 || dup2(null, STDIN_FILENO) < 0 ||
         dup2(null, STDOUT_FILENO) < 0 || dup2(first, LISTENER_DESCRIPTOR) < 0 ||
         dup2(second, CONTROL_DESCRIPTOR) < 0)
         return false;
-    closefrom(CONTROL_DESCRIPTOR + 1);
-    return true;
+    bool placed = third >= 0 && dup2(third, BESIDE_DESCRIPTOR) >= 0;
+    closefrom(placed ? BESIDE_DESCRIPTOR + 1 : BESIDE_DESCRIPTOR);
+    return third < 0 || placed;
 }
 
-static _Noreturn void child_run(const struct collector_plan *plan, int listener, int control)
+static _Noreturn void child_run(const struct collector_plan *plan, int listener, int control,
+                                int beside)
 {
     setsid();
     unsetenv(ENVIRONMENT_DAEMON);
-    const char **words = collector_words(plan);
-    if (words && place_descriptors(listener, control)) {
+    const char **words = collector_words(plan, beside >= 0);
+    if (words && place_descriptors(listener, control, beside)) {
         control = CONTROL_DESCRIPTOR;
         signals_refuse();
         execv(plan->program, (char *const *)(uintptr_t)words);
@@ -193,7 +215,10 @@ static _Noreturn void child_run(const struct collector_plan *plan, int listener,
 static bool collector_fork(struct collector *collector, const struct collector_plan *plan)
 {
     int pair[2] = {-1, -1};
-    CLEANUP(cleanup_close) int listener = listen_at(plan->address);
+    struct address address;
+    address_parse(plan->address, &address); /* it is our own */
+    CLEANUP(cleanup_close) int listener = listen_at(&address);
+    CLEANUP(cleanup_close) int beside = listen_beside(&address, collector->beside);
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
         (collector->pid = fork()) < 0) {
         run_fail("cannot start the collector: %s", strerror(errno));
@@ -202,7 +227,7 @@ static bool collector_fork(struct collector *collector, const struct collector_p
         return false;
     }
     if (collector->pid == 0)
-        child_run(plan, listener, pair[1]);
+        child_run(plan, listener, pair[1], beside);
     close(pair[1]);
     collector->control = pair[0];
     collector->oom_file = oom_kills_file(collector->pid);
@@ -210,9 +235,17 @@ static bool collector_fork(struct collector *collector, const struct collector_p
     return true;
 }
 
+/* It does so itself, unless it has been killed. */
+static void remove_beside(const struct collector *collector)
+{
+    if (*collector->beside)
+        unlink(collector->beside);
+}
+
 static void collector_kill(struct collector *collector)
 {
     close(collector->control);
+    remove_beside(collector);
     if (!collector->pid)
         return;
     kill(collector->pid, SIGKILL);
@@ -325,6 +358,7 @@ static enum collector_end conclude(struct collector *collector, const struct sig
     if (end != COLLECTOR_SILENT && collector->pid &&
         is_oom_kill(collector, collector_await_exit(collector)) && end == COLLECTOR_DIED)
         end = COLLECTOR_KILLED;
+    remove_beside(collector);
     close(collector->control);
     free(collector->oom_file);
     return end;

@@ -14,14 +14,16 @@
 
 #define COLLECTOR_KEY_MAX     40u
 #define COLLECTOR_ADDRESS_MAX 64u
+#define COLLECTOR_BESIDE_MAX  108u
 
 struct collector {
-    pid_t pid;                   /* 0: it is a daemon's */
-    char *oom_file;              /* where the kernel counts, as oom_kills_file() has it, */
-    uint64_t oom_kills;          /* what it had counted when the collector began */
-    int control;                 /* where messages of control.h go */
-    char file[CONTROL_TEXT_MAX]; /* the recording, as a daemon names it */
-    bool has_told;               /* the user, what could not be recorded */
+    pid_t pid;                         /* 0: it is a daemon's */
+    char *oom_file;                    /* where the kernel counts, as oom_kills_file() has it, */
+    uint64_t oom_kills;                /* what it had counted when the collector began */
+    char beside[COLLECTOR_BESIDE_MAX]; /* the file of its socket; empty: none */
+    int control;                       /* where messages of control.h go */
+    char file[CONTROL_TEXT_MAX];       /* the recording, as a daemon names it */
+    bool has_told;                     /* the user, what could not be recorded */
 };
 
 struct collector_plan {

@@ -1,0 +1,78 @@
+/*
+ * The name's form: "python", digits and dots, then the letters of a build or "-dbg". Tools beside
+ * it (python3-config) have other endings.
+ */
+#include "exec_announcement.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hook_call.h"
+#include "ring_writer.h"
+#include "shim.h"
+#include "stream_writer.h"
+#include "wire.h"
+
+#define PYTHON "python"
+
+static bool is_python(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (strncmp(name, PYTHON, strlen(PYTHON)) != 0)
+        return false;
+    name += strlen(PYTHON);
+    name += strspn(name, "0123456789.");
+    name += strspn(name, "dtmu");
+    return !*name || strcmp(name, "-dbg") == 0;
+}
+
+bool exec_announcement_is_due(const char *path)
+{
+    return shim_gate_open() && path && is_python(path);
+}
+
+/* Sealed, no system call is made, and nobody will be traced. */
+static pid_t own_pid(void)
+{
+    return shim_is_sealed() ? 0 : getpid();
+}
+
+static void send_mark(enum wire_mark mark, pid_t pid, uint64_t milliseconds)
+{
+    int saved = errno;
+    struct hook_call call;
+    if (shim_gate_open() && hook_begin_work(&call)) {
+        ring_send_time();
+        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT |
+                       (uint64_t)(uint32_t)pid << WIRE_EXECUTED_PID_SHIFT | milliseconds);
+        hook_leave(&call);
+        stream_flush();
+    }
+    errno = saved;
+}
+
+void exec_announce(void)
+{
+    send_mark(WIRE_MARK_EXECUTED, own_pid(), 0);
+}
+
+void exec_announce_failure(void)
+{
+    send_mark(WIRE_MARK_NOT_EXECUTED, own_pid(), 0);
+}
+
+uint64_t exec_announcement_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void exec_announce_child(pid_t pid, uint64_t began_ns)
+{
+    uint64_t milliseconds = (exec_announcement_time() - began_ns) / 1000000 + 1;
+    send_mark(WIRE_MARK_EXECUTED, pid,
+              milliseconds < WIRE_EXECUTED_MS_MASK ? milliseconds : WIRE_EXECUTED_MS_MASK);
+}
