@@ -23,10 +23,11 @@ struct expected {
 static const struct {
     const char *name, *one, *many; /* behind the number */
 } words[ABSENCE_KINDS] = {
-    [ABSENCE_UNHEARD] = {"unheard",
-                         "process was never heard of (out of reach, or gone before its hello)",
-                         "processes were never heard of (out of reach, or gone before their "
-                         "hello)"},
+    [ABSENCE_UNHEARD] =
+        {"unheard",
+         "process was never heard of (out of reach, another user's, or gone before its hello)",
+         "processes were never heard of (out of reach, another user's, or "
+         "gone before their hello)"},
     [ABSENCE_TOO_MANY] = {"too_many",
                           "process is missing: no more than 1000 at a time are recorded",
                           "processes are missing: no more than 1000 at a time are recorded"},
@@ -34,8 +35,6 @@ static const struct {
                            "process is missing: the collector had no memory or descriptors for it",
                            "processes are missing: the collector had no memory or descriptors for "
                            "them"},
-    [ABSENCE_OTHER_USER] = {"other_user", "process is missing: it is another user's",
-                            "processes are missing: they are another user's"},
     [ABSENCE_OWN_LIMIT] = {"own_limit",
                            "process is missing: its limits leave no room to trace it with",
                            "processes are missing: their limits leave no room to trace them with"},

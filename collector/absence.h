@@ -22,7 +22,6 @@ enum absence {
     ABSENCE_UNHEARD,      /* never said hello */
     ABSENCE_TOO_MANY,     /* as many as a recording takes were there */
     ABSENCE_NO_MEMORY,    /* the collector had no memory or descriptors for it */
-    ABSENCE_OTHER_USER,   /* another user's, and not to be taken in */
     ABSENCE_OWN_LIMIT,    /* its own limits leave no room to trace it with */
     ABSENCE_DAEMON_LIMIT, /* the daemon has turned it away */
     ABSENCE_INHERITANCE,  /* it is there, but what it had inherited is not known */

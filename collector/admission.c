@@ -285,6 +285,10 @@ void session_accept(struct session *session, int listener)
     if (arrival->connection < 0)
         return;
     bool trusted = arrival_look_at_peer(arrival) && arrival->peer.local;
+    if (trusted && arrival->peer.is_stranger) {
+        strangers_greet(session, arrival);
+        return;
+    }
     enum arrival_state state = trusted ? await_hello(&reader) : ARRIVAL_NONSENSE;
     if (state == ARRIVAL_WHOLE && arrival->hello.carrier != HELLO_RUN) {
         session_admit(session, arrival);

@@ -25,10 +25,12 @@ bool arrival_look_at_peer(struct arrival *arrival)
         return false;
     if (domain != AF_UNIX)
         return true;
-    if (getsockopt(arrival->connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-        (peer.uid != geteuid() && peer.uid != 0))
+    if (getsockopt(arrival->connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
-    arrival->peer = (struct peer){.local = true, .pid = peer.pid};
+    arrival->peer = (struct peer){.local = true,
+                                  .is_stranger = peer.uid != geteuid() && peer.uid != 0,
+                                  .user = peer.uid,
+                                  .pid = peer.pid};
     return true;
 }
 
@@ -80,6 +82,16 @@ enum arrival_state arrival_read(struct arrival_reader *reader)
 const char *arrival_detail(const struct arrival *arrival, const char *name)
 {
     return hello_detail(arrival->details, arrival->hello.details, name);
+}
+
+bool arrival_knows(const struct arrival *arrival, const char *name, const char *wanted)
+{
+    const char *given = arrival_detail(arrival, name);
+    size_t length = strlen(wanted), given_length = given ? strlen(given) : 0;
+    unsigned char difference = length != given_length;
+    for (size_t i = 0; i < length; i++)
+        difference |= (unsigned char)(wanted[i] ^ (given_length ? given[i % given_length] : 0));
+    return difference == 0;
 }
 
 void arrival_answer(const struct arrival *arrival, const struct welcome *welcome,

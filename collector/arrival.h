@@ -12,8 +12,10 @@
 
 /* What the kernel says of the other side of a socket. */
 struct peer {
-    bool local; /* a Unix socket, of the own user or of root */
-    pid_t pid;  /* as this process sees it; 0: on another host, or out of sight */
+    bool local;       /* a Unix socket, */
+    bool is_stranger; /* of another user, who is not root */
+    uid_t user;       /* of a Unix socket */
+    pid_t pid;        /* as this process sees it; 0: on another host, or out of sight */
 };
 
 struct arrival {
@@ -37,13 +39,17 @@ enum arrival_state {
     ARRIVAL_VERSION,  /* a hello of another version */
 };
 
-/* Finds out about a connection that has just been accepted; false when it is another user's. */
+/* Finds out about a connection that has just been accepted; false when that cannot be. */
 bool arrival_look_at_peer(struct arrival *arrival);
 
 enum arrival_state arrival_read(struct arrival_reader *reader);
 
 /* A detail of the hello, null when it was not given. */
 const char *arrival_detail(const struct arrival *arrival, const char *name);
+
+/* Is this detail of the hello the one that is wanted? In a time that does not depend on where they
+ * differ. */
+bool arrival_knows(const struct arrival *arrival, const char *name, const char *wanted);
 
 /* Answers; the ring's descriptors go with it when there are any (not null, nor -1). */
 void arrival_answer(const struct arrival *arrival, const struct welcome *welcome,

@@ -127,16 +127,6 @@ static void pending_drop(struct daemon *daemon, struct pending *pending, const c
     reader_drop(daemon, &pending->reader, reason);
 }
 
-/* In a time that does not depend on where they differ. */
-static bool token_is_right(const char *wanted, const char *given)
-{
-    size_t length = strlen(wanted), given_length = given ? strlen(given) : 0;
-    unsigned char difference = length != given_length;
-    for (size_t i = 0; i < length; i++)
-        difference |= (unsigned char)(wanted[i] ^ (given_length ? given[i % given_length] : 0));
-    return difference == 0;
-}
-
 /* A peer on this host is known by the kernel's word; one that is not needs the token. */
 static bool needs_token(const struct daemon *daemon, const struct arrival *arrival)
 {
@@ -157,8 +147,7 @@ static void refuse_token(const struct arrival *arrival)
 static void settle(struct daemon *daemon, struct arrival_reader **reader)
 {
     struct arrival *arrival = &(*reader)->arrival;
-    if (needs_token(daemon, arrival) &&
-        !token_is_right(daemon->options->token, arrival_detail(arrival, "token"))) {
+    if (needs_token(daemon, arrival) && !arrival_knows(arrival, "token", daemon->options->token)) {
         guesses_note_wrong(&daemon->guesses, guesser_of(arrival->connection), clock_now());
         refuse_token(arrival);
         reader_drop(daemon, reader, "wrong token");
@@ -212,6 +201,10 @@ static void settle_late(struct daemon *daemon, uint64_t now)
 static void pending_settle(struct daemon *daemon, struct pending *pending)
 {
     const struct arrival *arrival = &pending->reader->arrival;
+    if (arrival->peer.is_stranger && !runs_include(&daemon->runs, arrival)) {
+        pending_drop(daemon, pending, "another user's process");
+        return;
+    }
     uint64_t address = needs_token(daemon, arrival) ? guesser_of(arrival->connection) : 0;
     if (needs_token(daemon, arrival) && guesses_are_spent(&daemon->guesses, address, clock_now()))
         make_late(daemon, pending, address);
@@ -281,7 +274,8 @@ static void begin_pending(struct daemon *daemon, struct pending *pending, int co
     }
     pending->reader->have = 0;
     pending->reader->arrival.connection = connection;
-    if (!arrival_look_at_peer(&pending->reader->arrival))
+    bool is_known = arrival_look_at_peer(&pending->reader->arrival);
+    if (!is_known || (pending->reader->arrival.peer.is_stranger && !daemon->options->all_users))
         pending_drop(daemon, pending, "another user's process");
     else if (!pending->reader->arrival.peer.local)
         keep_alive(connection);
@@ -427,7 +421,8 @@ static bool listen_everywhere(struct daemon *daemon)
     for (unsigned i = 0; i < options->listen_count; i++) {
         if (daemon->listener_count == DAEMON_LISTENERS_MAX)
             return fail("too many addresses to listen at", "", "");
-        if (!listener_open(&daemon->listeners[daemon->listener_count], options->listen[i]))
+        if (!listener_open(&daemon->listeners[daemon->listener_count], options->listen[i],
+                           options->all_users))
             return fail("cannot listen at ", options->listen[i],
                         errno ? strerror(errno) : "an address is unix:PATH or tcp:HOST:PORT");
         daemon->listener_count++;

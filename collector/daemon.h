@@ -18,6 +18,7 @@ struct daemon_options {
     unsigned listen_count;
     const char *folder;
     const char *token;       /* null: none */
+    bool all_users;          /* root's: other users' processes may come into runs that go on */
     uint32_t processes_max;  /* connected at a time */
     uint32_t runs_max;       /* that go on at a time */
     uint64_t quota;          /* bytes of all recordings in the folder, 0: no limit */

@@ -36,9 +36,10 @@ static void remove_stale(const struct address *address)
         unlink(path);
 }
 
-static bool bind_private(int descriptor, const struct address *address)
+/* Where all users may connect, who they are decides. */
+static bool bind_with(int descriptor, const struct address *address, bool for_all)
 {
-    mode_t mask = umask(0177);
+    mode_t mask = umask(for_all ? 0111 : 0177);
     bool bound = bind(descriptor, &address->socket.any, address->length) == 0;
     umask(mask);
     return bound;
@@ -56,7 +57,7 @@ static void note_port(struct listener *listener, struct address *address)
              ntohs(six ? address->socket.internet6.sin6_port : address->socket.internet.sin_port));
 }
 
-bool listener_open(struct listener *listener, const char *text)
+bool listener_open(struct listener *listener, const char *text, bool for_all)
 {
     struct address address;
     int one = 1;
@@ -74,7 +75,7 @@ bool listener_open(struct listener *listener, const char *text)
         return false;
     if (family != AF_UNIX)
         setsockopt(listener->descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (!bind_private(listener->descriptor, &address) ||
+    if (!bind_with(listener->descriptor, &address, for_all) ||
         listen(listener->descriptor, BACKLOG) != 0) {
         int number = errno;
         close(listener->descriptor);

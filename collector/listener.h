@@ -17,8 +17,8 @@ struct listener {
 };
 
 /* Listens. False: errno says why, 0 when the text is no address. A file that an earlier daemon has
- * left is replaced; sockets are made with mode 0600. */
-bool listener_open(struct listener *listener, const char *text);
+ * left is replaced; sockets are made with mode 0600, or 0666 `for_all`. */
+bool listener_open(struct listener *listener, const char *text, bool for_all);
 
 /* Takes over what the service manager has opened; at most `most`. Returns how many. */
 unsigned listeners_inherit(struct listener *listeners, unsigned most);

@@ -36,6 +36,7 @@ static const char usage[] =
     "  --output FOLDER|FILE        where the recordings are put; the recording\n"
     "  --token-file FILE           its first line is the secret that TCP peers must know (or the\n"
     "                              variable HEAPLINE_TOKEN)\n"
+    "  --all-users                 root's daemon: processes of a run that other users own, too\n"
     "  --max-processes N           connected at a time (1000)\n"
     "  --max-runs N                that go on at a time (256)\n"
     "  --quota SIZE                what all recordings in FOLDER may take on disk\n"
@@ -62,6 +63,7 @@ enum {
     OPTION_LISTEN,
     OPTION_OUTPUT,
     OPTION_TOKEN_FILE,
+    OPTION_ALL_USERS,
     OPTION_MAX_PROCESSES,
     OPTION_MAX_RUNS,
     OPTION_QUOTA,
@@ -82,6 +84,7 @@ static const struct option long_options[] = {
     {"listen", required_argument, NULL, OPTION_LISTEN},
     {"output", required_argument, NULL, OPTION_OUTPUT},
     {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+    {"all-users", no_argument, NULL, OPTION_ALL_USERS},
     {"max-processes", required_argument, NULL, OPTION_MAX_PROCESSES},
     {"max-runs", required_argument, NULL, OPTION_MAX_RUNS},
     {"quota", required_argument, NULL, OPTION_QUOTA},
@@ -172,6 +175,9 @@ static int read_daemon_option(int option, struct daemon_options *options)
     case OPTION_TOKEN_FILE:
         options->token = read_token(optarg);
         return options->token ? -1 : fail("cannot read a secret from ", optarg);
+    case OPTION_ALL_USERS:
+        options->all_users = geteuid() == 0;
+        return options->all_users ? -1 : fail("--all-users is for root's daemon", "");
     case OPTION_MAX_PROCESSES:
     case OPTION_MAX_RUNS:
         if (!read_number(optarg, option == OPTION_MAX_RUNS ? RUNS_MAX : UINT32_MAX, &number) ||
@@ -287,6 +293,7 @@ static int run_private(struct session_options *options, char **command)
         out = stpcpy(out, *last) + 1;
     char *json = list ? text_list_to_json(list, bytes - 1) : NULL;
     char *folder = getcwd(NULL, 0); /* none when it has been removed */
+    options->key = getenv(ENVIRONMENT_RUN);
     options->command = json;
     options->directory = folder ? folder : "";
     int status = json ? session_run(options) : fail("no memory", "");

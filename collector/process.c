@@ -92,6 +92,8 @@ static bool describe(struct process *process, const struct arrival *arrival)
     if (process->local) {
         snprintf(path, sizeof path, "/proc/%d/root", (int)process->local);
         process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (!root_set_reader(process->root, arrival->peer.user))
+            return false;
         struct status status = status_of(process->local);
         process->parent = status.parent;
         process->arguments = status.arguments;

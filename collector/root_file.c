@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vector.h"
+
 int root_own(void)
 {
     static int own = ROOT_NONE;
@@ -36,15 +38,36 @@ static int find_in_root(int root, const char *path)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+/* By descriptor of a root: the user for whom is read there; 0: root, who may read everything. */
+static struct vector readers; /* uid_t */
+
+bool root_set_reader(int root, uid_t user)
+{
+    if (root == ROOT_NONE)
+        return true;
+    if (!vector_reserve(&readers, (size_t)root + 1, sizeof user))
+        return false;
+    ((uid_t *)readers.data)[root] = user;
+    return true;
+}
+
+/* Is the file its user's, or everybody's to read? */
+static bool may_read(int root, const struct stat *status)
+{
+    bool has = root >= 0 && ((size_t)root + 1) * sizeof(uid_t) <= readers.bytes;
+    uid_t user = has ? ((uid_t *)readers.data)[root] : 0;
+    return !user || geteuid() != 0 || status->st_uid == user || status->st_mode & S_IROTH;
+}
+
 /* Opens what was found, when it is of that type: S_IFREG or S_IFDIR. */
-static int open_found(int found, mode_t type, struct stat *status)
+static int open_found(int root, int found, mode_t type, struct stat *status)
 {
     char name[32];
     int file = -1;
     if (found < 0)
         return -1;
     snprintf(name, sizeof name, "/proc/self/fd/%d", found);
-    if (fstat(found, status) == 0 && (status->st_mode & S_IFMT) == type)
+    if (fstat(found, status) == 0 && (status->st_mode & S_IFMT) == type && may_read(root, status))
         file = open(name, O_RDONLY | O_CLOEXEC);
     close(found);
     return file;
@@ -52,12 +75,12 @@ static int open_found(int found, mode_t type, struct stat *status)
 
 int root_file_open(int root, const char *path, struct stat *status)
 {
-    return open_found(find_in_root(root, path), S_IFREG, status);
+    return open_found(root, find_in_root(root, path), S_IFREG, status);
 }
 
 int root_file_open_link(const char *link, struct stat *status)
 {
-    return open_found(open(link, O_PATH | O_CLOEXEC), S_IFREG, status);
+    return open_found(ROOT_NONE, open(link, O_PATH | O_CLOEXEC), S_IFREG, status);
 }
 
 bool root_file_exists(int root, const char *path)
@@ -97,7 +120,7 @@ char *root_file_read(int root, const char *path, size_t most, size_t *bytes)
 DIR *root_folder_open(int root, const char *path)
 {
     struct stat status;
-    int folder = open_found(find_in_root(root, path), S_IFDIR, &status);
+    int folder = open_found(root, find_in_root(root, path), S_IFDIR, &status);
     DIR *stream = folder < 0 ? NULL : fdopendir(folder);
     if (!stream && folder >= 0)
         close(folder);

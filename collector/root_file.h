@@ -25,6 +25,10 @@ int root_own(void);
 /* Is it the collector's own root? */
 bool root_is_own(int root);
 
+/* From now on files in the root with this descriptor are opened only if `user` owns them or all may
+ * read them, where the collector is root; 0: whatever they are. False: no memory. */
+bool root_set_reader(int root, uid_t user);
+
 /* Opens the regular file `path`, as seen from the folder `root`, for reading; the caller closes it.
  * -1 when there is none. */
 int root_file_open(int root, const char *path, struct stat *status);

@@ -295,6 +295,13 @@ static void take_in(struct runs *runs, struct arrival *arrival, const char *key,
         run->handed += !is_run;
 }
 
+bool runs_include(const struct runs *runs, const struct arrival *arrival)
+{
+    const char *key = arrival_detail(arrival, "run");
+    bool is_process = arrival->hello.carrier != HELLO_RUN;
+    return is_process && key && !arrival_detail(arrival, "session") && find(runs, key, false);
+}
+
 void runs_hand_over(struct runs *runs, struct arrival *arrival)
 {
     const char *session = arrival_detail(arrival, "session");

@@ -45,6 +45,9 @@ struct runs {
     void *context;
 };
 
+/* Does it know the key of a run that goes on? */
+bool runs_include(const struct runs *runs, const struct arrival *arrival);
+
 /* Hands an arrival to its run, which is begun when there is none. Closes the connection here; when
  * it cannot be taken in it has been told why. */
 void runs_hand_over(struct runs *runs, struct arrival *arrival);

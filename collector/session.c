@@ -397,7 +397,7 @@ static void finish_ended(struct session *session, const struct pollfd *pidfds, u
 /* Looks at the sockets and at which processes have ended; waits at most `timeout_ms`. */
 static void look_around(struct session *session, int timeout_ms)
 {
-    struct pollfd watched[2 * PROCESSES_MAX + 4];
+    struct pollfd watched[2 * PROCESSES_MAX + 4 + STRANGERS_MAX];
     unsigned count = session->process_count;
     for (unsigned i = 0; i < count; i++) {
         const struct process *process = session->processes[i];
@@ -412,9 +412,11 @@ static void look_around(struct session *session, int timeout_ms)
     sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
                                  .events = POLLIN};
     sockets[3] = (struct pollfd){.fd = session->options->beside, .events = POLLIN};
+    strangers_watch(session, sockets + 4);
     const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
                                      .tv_nsec = timeout_ms % 1000 * 1000000L};
-    if (ppoll(watched, 2 * count + 4, timeout_ms < 0 ? NULL : &timeout, &session->unblocked) < 0)
+    if (ppoll(watched, 2 * count + 4 + STRANGERS_MAX, timeout_ms < 0 ? NULL : &timeout,
+              &session->unblocked) < 0)
         return;
     if (sockets[1].revents)
         handle_control(session);
@@ -423,6 +425,7 @@ static void look_around(struct session *session, int timeout_ms)
         session_accept(session, session->options->listener);
     if (sockets[3].revents)
         session_accept(session, session->options->beside);
+    strangers_hear(session, sockets + 4);
     if (sockets[2].revents)
         handle_handover(session);
 }
@@ -622,6 +625,7 @@ static void turn_away(struct session *session)
     struct handover handover;
     turn_away_at(session, session->options->listener);
     turn_away_at(session, session->options->beside);
+    strangers_dismiss(session);
     if (session->options->handover < 0)
         return;
     for (enum handover_kind kind = HANDOVER_GOODBYE;
@@ -771,6 +775,7 @@ static void remove_file(int listener)
 
 static void end(struct session *session)
 {
+    strangers_dismiss(session);
     remove_file(session->options->beside);
     forget(session);
     vector_deinit(&session->ended);

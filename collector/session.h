@@ -10,10 +10,11 @@
 struct handover_counts;
 
 struct session_options {
-    int listener; /* Unix stream socket that listens; -1: none */
-    int beside;   /* the same as a file (address_beside()), removed at the end; -1: none */
-    int control;  /* to `heapline run`, see schema/control.h; -1: none yet */
-    int handover; /* to the daemon, see handover.h; -1: none */
+    int listener;    /* Unix stream socket that listens; -1: none */
+    int beside;      /* the same as a file (address_beside()), removed at the end; -1: none */
+    const char *key; /* of a private one's run (HEAPLINE_RUN); null: none */
+    int control;     /* to `heapline run`, see schema/control.h; -1: none yet */
+    int handover;    /* to the daemon, see handover.h; -1: none */
     struct handover_counts *counts; /* shared with the daemon, or null */
     bool named;                     /* goes on when nobody is there */
     bool

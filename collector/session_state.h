@@ -16,6 +16,7 @@
 #include "process.h"
 #include "recording_writer.h"
 #include "session.h"
+#include "strangers.h"
 
 #define PROCESSES_MAX DRAIN_PROCESSES_MAX
 /* So many may wait to be written, if the file can be. */
@@ -39,6 +40,7 @@ struct session {
     int control;      /* -1 once closed */
     struct control_message heard;
     size_t heard_bytes;
+    struct strangers strangers;
     bool finishing;
     bool undone;                     /* nothing has been executed: there is to be no file */
     bool leaving;                    /* the daemon has been asked to send nobody more, */

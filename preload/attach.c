@@ -280,6 +280,7 @@ static const char *no_connection(int number, bool is_patience_good)
 {
     switch (number) {
     case EPERM:
+    case EACCES:
         return "the collector's socket is another user's" UNTRACED;
     case EMFILE:
     case ENFILE:

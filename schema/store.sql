@@ -58,7 +58,7 @@ CREATE TABLE ending (
 ) STRICT;
 
 -- Who is missing from the recording, or is there in part, and why: 'unheard' (never said hello),
--- 'too_many', 'no_memory' (of the collector), 'other_user', 'own_limit' (no room under its own),
+-- 'too_many', 'no_memory' (of the collector), 'own_limit' (no room under its own),
 -- 'daemon_limit', 'inheritance' (it is there without what it was forked with), 'went_on' (it is
 -- there up to the recording's end). Recordings from before there was this table know nothing of
 -- them.

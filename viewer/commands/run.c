@@ -251,13 +251,12 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
 {
     if (!locate(&run->locations))
         return false;
-    if (!signals_init(&run->signals) || !collector_key(run->key)) {
+    if (!signals_init(&run->signals) || !collector_key(run->key) ||
+        !collector_address(run->address)) {
         run_fail("cannot begin: %s", strerror(errno));
         return false;
     }
-    if (!request->daemon)
-        collector_address(run->address, run->key);
-    else if (!daemon_resolve(request->daemon, run->address))
+    if (request->daemon && !daemon_resolve(request->daemon, run->address))
         return false;
     if (!set_carrier(run->command_address, run->address, request->streams))
         return false;

@@ -69,9 +69,13 @@ bool collector_key(char key[COLLECTOR_KEY_MAX])
     return true;
 }
 
-void collector_address(char address[COLLECTOR_ADDRESS_MAX], const char *key)
+bool collector_address(char address[COLLECTOR_ADDRESS_MAX])
 {
-    snprintf(address, COLLECTOR_ADDRESS_MAX, "unix:@heapline-%s", key);
+    char name[COLLECTOR_KEY_MAX];
+    if (!collector_key(name))
+        return false;
+    snprintf(address, COLLECTOR_ADDRESS_MAX, "unix:@heapline-%s", name);
+    return true;
 }
 
 /* A socket that listens at an address; -1 when that fails. */
@@ -199,6 +203,7 @@ static _Noreturn void child_run(const struct collector_plan *plan, int listener,
 {
     setsid();
     unsetenv(ENVIRONMENT_DAEMON);
+    setenv(ENVIRONMENT_RUN, plan->key, 1); /* arguments are everybody's to read */
     const char **words = collector_words(plan, beside >= 0);
     if (words && place_descriptors(listener, control, beside)) {
         control = CONTROL_DESCRIPTOR;

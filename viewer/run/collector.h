@@ -50,8 +50,9 @@ struct collector_plan {
 /* Makes up a key that cannot be guessed. False when the system has no random numbers. */
 bool collector_key(char key[COLLECTOR_KEY_MAX]);
 
-/* The address of a private collector with that key. */
-void collector_address(char address[COLLECTOR_ADDRESS_MAX], const char *key);
+/* Makes up the address of a private collector. It is everybody's to read, and tells nothing of the
+ * key. False: no random numbers. */
+bool collector_address(char address[COLLECTOR_ADDRESS_MAX]);
 
 /* Starts the collector, or asks the daemon, and waits until the file has been made. False, with a
  * message, when it cannot be; nothing is left behind then. */
