@@ -322,6 +322,7 @@ void process_retire(struct process *process)
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description);
     vector_deinit(&process->latest);
+    ended_threads_deinit(&process->ended_threads);
     if (!inheritance_is_shared(process))
         live_heap_deinit(&process->heap);
 }
@@ -370,21 +371,54 @@ bool process_may_look(struct process *process, unsigned looks)
     return may;
 }
 
-static void add_thread_row(struct process *process, uint32_t number, uint32_t tid)
+/* What the thread is called now; tid 0: those that share a slot. */
+static void read_thread_name(struct process *process, uint32_t tid, char name[THREAD_NAME_BYTES])
 {
-    size_t count = process->threads_count;
-    if (!vector_reserve(&process->threads, count + 1, sizeof(struct thread_row)))
-        return;
+    char text[32] = "", file[48];
+    snprintf(file, sizeof file, "task/%u/comm", tid);
+    if (tid && process_may_look(process, 1))
+        proc_read(process->local, file, text, sizeof text);
+    text[strcspn(text, "\n")] = 0;
+    snprintf(name, THREAD_NAME_BYTES, "%.15s", tid ? text : "other threads");
+}
+
+/* The row's index; that of the last one where memory is short. */
+static uint32_t add_thread_row(struct process *process, uint32_t number, uint32_t tid,
+                               const char *name)
+{
+    uint32_t count = process->threads_count;
+    if (!vector_reserve(&process->threads, (size_t)count + 1, sizeof(struct thread_row)))
+        return count ? count - 1 : 0;
     struct thread_row *row = (struct thread_row *)process->threads.data + count;
     *row = (struct thread_row){.number = number, .tid = tid};
-    char name[32], file[48];
-    snprintf(file, sizeof file, "task/%u/comm", tid);
-    name[0] = 0;
-    if (tid && process_may_look(process, 1))
-        proc_read(process->local, file, name, sizeof name);
-    name[strcspn(name, "\n")] = 0;
-    snprintf(row->name, sizeof row->name, "%.15s", tid ? name : "other threads");
-    process->threads_count++;
+    snprintf(row->name, sizeof row->name, "%s", name);
+    return process->threads_count++;
+}
+
+/* The slot's thread has ended. */
+static void end_thread(struct process *process, const struct thread_mirror *thread)
+{
+    struct ended_thread ended = {.number = thread->number, .row = thread->row};
+    if (thread->row >= process->threads_count)
+        return;
+    const struct thread_row *row = (const struct thread_row *)process->threads.data + thread->row;
+    memcpy(ended.name, row->name, sizeof ended.name);
+    ended_threads_add(&process->ended_threads, &process->counters, &ended);
+}
+
+/* The number of one that has ended, or a new one. */
+static void number_thread(struct run *run, struct process *process, struct thread_mirror *thread)
+{
+    char name[THREAD_NAME_BYTES];
+    struct ended_thread ended;
+    read_thread_name(process, thread->tid, name);
+    if (ended_threads_take(&process->ended_threads, name, &ended)) {
+        thread->number = ended.number;
+        thread->row = ended.row;
+        return;
+    }
+    thread->number = ++run->thread_count;
+    thread->row = add_thread_row(process, thread->number, thread->tid, name);
 }
 
 void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid)
@@ -402,9 +436,10 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     /* The same thread announces itself again when it has to start over. */
     if (thread->number && thread->tid == tid)
         return;
+    if (thread->number)
+        end_thread(process, thread);
     thread->tid = tid;
-    thread->number = ++run->thread_count;
-    add_thread_row(process, thread->number, tid);
+    number_thread(run, process, thread);
 }
 
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot)

@@ -18,6 +18,7 @@
 #include "chunk.h"
 #include "codes.h"
 #include "counters.h"
+#include "ended_threads.h"
 #include "ending.h"
 #include "history_queue.h"
 #include "live_heap.h"
@@ -77,6 +78,7 @@ struct mirror_level {
 /* The reader's copy of a thread's levels. */
 struct thread_mirror {
     uint32_t number; /* thread.id in the recording */
+    uint32_t row;    /* in process.threads */
     uint32_t tid;
     uint32_t depth;
     uint32_t valid; /* levels whose node is right */
@@ -115,8 +117,8 @@ struct end_entry {
 
 struct thread_row {
     uint32_t number;
-    uint32_t tid;
-    char name[16];
+    uint32_t tid; /* the first one's, where several have had the number one after the other */
+    char name[THREAD_NAME_BYTES];
 };
 
 struct process {
@@ -158,6 +160,7 @@ struct process {
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
     struct vector threads; /* struct thread_row, in order of appearance */
     uint32_t threads_count, threads_written;
+    struct ended_threads ended_threads;
     struct native_ranges modules;
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;

@@ -85,6 +85,8 @@ CREATE TABLE setting (
     PRIMARY KEY (process, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Of threads that ended and hold nothing those of one name may have a row in common: tid is the
+-- first one's.
 CREATE TABLE thread (
     id      INTEGER PRIMARY KEY,
     process INTEGER NOT NULL REFERENCES process,

@@ -185,3 +185,30 @@ def test_more_processes_than_are_recorded(python, program, tmp_path):
     assert recording.out == "{7}\n"
     assert "4 processes are missing: no more than 1000 at a time are recorded" in recording.err
     assert recording.sql("SELECT count(*) FROM process") == [(1000,)]
+
+
+def test_threads_that_have_ended_fold(interpreter, program, record):
+    """What holds nothing any more gives its row to the next one of its name; who has left something
+    keeps it, and the sums are exact."""
+    source = program(
+        """
+        import threading
+        kept = []
+        def pass_by():
+            bytes(3_333)  #: passing
+        def leave():
+            kept.append(bytes(44_444))  #: left
+        for n in range(3_000):
+            thread = threading.Thread(target=leave if n % 300 == 0 else pass_by)
+            thread.start()
+            thread.join()
+        """
+    )
+    recording = record(interpreter, source)
+    assert_complete(recording)
+    passing, left = (recording.line(source, name, at="end") for name in ("passing", "left"))
+    assert (passing.allocated_bytes, passing.bytes) == (2_990 * (3_333 + BYTES_HEADER), 0)
+    assert 0 <= left.bytes - 10 * (44_444 + BYTES_HEADER) < 1_000  # and the list
+    assert len(recording.sql("SELECT id FROM thread")) < 300
+    kept = counted(recording, 44_444, "thread")
+    assert len(kept) == 10 and all(allocations == 1 for allocations, _ in kept.values())
