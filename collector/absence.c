@@ -43,8 +43,10 @@ static const struct {
     [ABSENCE_INHERITANCE] = {"inheritance",
                              "forked process was recorded without what it had inherited",
                              "forked processes were recorded without what they had inherited"},
-    [ABSENCE_WENT_ON] = {"went_on", "process went on after the recording's end",
-                         "processes went on after the recording's end"},
+    [ABSENCE_WENT_ON] =
+        {"went_on", "process went on after the recording's end (heapline run --wait follows it)",
+         "processes went on after the recording's end (heapline run --wait follows "
+         "them)"},
 };
 
 static struct expected *expected_at(const struct absences *absences, uint32_t number)

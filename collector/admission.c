@@ -114,14 +114,17 @@ void session_count_absent(struct session *session, const struct arrival *arrival
                                       hello->fork_token));
 }
 
-/* A hello from a process that is already known: it has executed another program. */
-static void finish_predecessor(struct session *session, pid_t pid, uint64_t place)
+/* A hello from a process that is already known: it has executed another program. Returns the number
+ * of what it was; 0: it is not known. */
+static uint32_t finish_predecessor(struct session *session, pid_t pid, uint64_t place)
 {
     for (unsigned i = 0; i < session->process_count; i++)
         if (session->processes[i]->pid == pid && session->processes[i]->place == place) {
+            uint32_t number = session->processes[i]->number;
             session_finish_process(session, i, false);
-            return;
+            return number;
         }
+    return 0;
 }
 
 static bool is_of_the_run(const struct session *session, pid_t pid)
@@ -175,7 +178,8 @@ static void refuse_for_want(struct session *session, const struct arrival *arriv
     close(arrival->connection);
 }
 
-static void begin_process(struct session *session, const struct arrival *arrival)
+static void begin_process(struct session *session, const struct arrival *arrival,
+                          uint32_t predecessor)
 {
     const struct process_plan plan = {
         .log2_words = ring_size(session, arrival),
@@ -201,6 +205,7 @@ static void begin_process(struct session *session, const struct arrival *arrival
         samples_postpone_costly(&process->samples, session->last_work_ns);
         inherit(session, process, &arrival->hello);
     }
+    lineages_add(&session->run.lineages, process, arrival, predecessor);
 }
 
 /* Reads what its old connection has brought, as much as the ring holds at a time. */
@@ -250,10 +255,10 @@ void session_admit(struct session *session, const struct arrival *arrival)
         close(arrival->connection);
         return;
     }
-    finish_predecessor(session, pid, arrival_place(arrival));
+    uint32_t predecessor = finish_predecessor(session, pid, arrival_place(arrival));
     if (is_wanted(session, pid) && session->process_count < PROCESSES_MAX) {
         hear(session, arrival);
-        begin_process(session, arrival);
+        begin_process(session, arrival, predecessor);
         return;
     }
     if (is_of_the_run(session, pid))

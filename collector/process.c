@@ -49,6 +49,7 @@ void run_deinit(struct run *run)
     run_peak_deinit(&run->peak);
     endings_deinit(&run->endings);
     absences_deinit(&run->absences);
+    lineages_deinit(&run->lineages);
 }
 
 double run_seconds(const struct run *run, uint64_t monotonic_ns)

@@ -21,6 +21,7 @@
 #include "ended_threads.h"
 #include "ending.h"
 #include "history_queue.h"
+#include "lineage.h"
 #include "live_heap.h"
 #include "mapping_events.h"
 #include "mappings.h"
@@ -54,6 +55,7 @@ struct run {
     struct run_peak peak;
     struct endings endings;
     struct absences absences;
+    struct lineages lineages;
     void (*while_waiting)(void *context); /* called about every millisecond while names are waited
                                            * for; may be null */
     void *waiting_context;
@@ -125,11 +127,12 @@ struct process {
     uint32_t number; /* process.id in the recording */
     pid_t pid;       /* as shown */
     pid_t parent;
-    uint64_t place; /* what they belong to, see arrival_place() */
-    pid_t local;    /* what /proc knows it by; 0: it does not */
-    int pidfd;      /* -1 without */
-    int root;       /* descriptor of its root folder, or ROOT_NONE */
-    char *command;  /* JSON; the title that it has given itself */
+    uint32_t descends_from; /* number of its parent's row (lineage.h); 0: not known */
+    uint64_t place;         /* what they belong to, see arrival_place() */
+    pid_t local;            /* what /proc knows it by; 0: it does not */
+    int pidfd;              /* -1 without */
+    int root;               /* descriptor of its root folder, or ROOT_NONE */
+    char *command;          /* JSON; the title that it has given itself */
     char *directory;
     char *settings; /* settings.h; null once they are written, or when there are none */
     double started;

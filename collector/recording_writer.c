@@ -56,6 +56,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PEAK] = "INSERT OR REPLACE INTO run_peak VALUES (1, ?, ?, ?)",
     [STORE_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
     [STORE_POSITION] = "INSERT INTO run_peak_process VALUES (?, ?, ?, ?)",
+    [STORE_LINEAGE] = "INSERT OR REPLACE INTO lineage VALUES (?, ?)",
     [STORE_ABSENCE] = "INSERT OR REPLACE INTO absence VALUES (?, ?)",
 };
 
@@ -701,6 +702,12 @@ static bool write_ending(struct recording_writer *writer, const struct process *
                INTEGER(ending->collector_bytes));
 }
 
+static bool write_lineage(struct recording_writer *writer, const struct process *process)
+{
+    return !process->descends_from || put(writer, STORE_LINEAGE, "ii", INTEGER(process->number),
+                                          INTEGER(process->descends_from));
+}
+
 static bool write_inheritance(struct recording_writer *writer, const struct process *process)
 {
     struct inherited_from from;
@@ -750,8 +757,9 @@ enum recording_outcome recording_snapshot(struct recording_writer *writer, struc
     if (!begin_transaction(writer))
         return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
     bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
-                write_ending(writer, process) && write_inheritance(writer, process) &&
-                write_settings(writer, process) && write_counters(writer, run, process);
+                write_ending(writer, process) && write_lineage(writer, process) &&
+                write_inheritance(writer, process) && write_settings(writer, process) &&
+                write_counters(writer, run, process);
     if (!end_transaction(writer, done)) {
         history_queue_deinit(&process->history);
         return RECORDING_FAILED;

@@ -46,6 +46,7 @@ enum recording_statement {
     STORE_FORGET_POSITIONS,
     STORE_POSITION,
     STORE_ABSENCE,
+    STORE_LINEAGE,
     STORE_STATEMENTS,
 };
 

@@ -36,6 +36,7 @@
 #include "handover.h"
 #include "inheritance.h"
 #include "log.h"
+#include "members.h"
 #include "session_state.h"
 #include "text.h"
 
@@ -73,8 +74,10 @@
 /* How long a stream whose connection has closed may take to come back. */
 #define STREAM_PATIENCE_NS  UINT64_C(2000000000)
 #define LAST_WORDS_PAUSE_MS 10
-/* How long others that the command has started may take to end, or to say hello. */
+/* How long others that the command has started may take to end, or to say hello, unless the user
+ * waits for them. */
 #define OTHERS_PATIENCE_NS UINT64_C(2000000000)
+#define MEMBERS_EVERY_NS   UINT64_C(100000000)
 /* How long a session of the daemon stays when nobody is there. */
 #define LINGER_NS UINT64_C(300000000)
 
@@ -207,6 +210,7 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     session->lost += process_lost(process);
     session->abandoned |= atomic_load(&process->writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
+    lineages_end(&session->run.lineages, process);
     history_queue_finish_chunk(&session->run, process);
     history_writer_deinit(&process->history.writer);
     /* Files are read in the root of who has named them, which is closed then. */
@@ -314,6 +318,11 @@ static void heed_control(struct session *session, const struct control_message *
         session->command_ended_ns = clock_now();
     } else if (message->kind == CONTROL_UNDO) {
         session->finishing = session->undone = true;
+    } else if (message->kind == CONTROL_WAIT) {
+        session->others_patience_ns =
+            message->value > 0 ? (uint64_t)message->value * 1000000000u : UINT64_MAX;
+    } else if (message->kind == CONTROL_FINISH) {
+        session->finishing = true;
     }
 }
 
@@ -495,19 +504,32 @@ static void put_late_endings(struct session *session)
         recording_put_late_endings(&session->writer, &session->run.endings);
 }
 
+/* Is there anybody yet who may start others? It is a look at all processes, and now and then. */
+static bool awaits_members(struct session *session)
+{
+    uint64_t now = clock_now();
+    if (session->options->key && now >= session->next_members_ns) {
+        session->members = members_are_there(session->options->key);
+        session->next_members_ns = now + MEMBERS_EVERY_NS;
+    }
+    return session->members;
+}
+
 /* Who ends with the command, as the helpers of multiprocessing do, or has been started just before,
  * is given a moment. */
-static bool awaits_others(const struct session *session)
+static bool awaits_others(struct session *session)
 {
     bool others = session->run.inheritances || session->run.absences.expected_count;
     for (unsigned i = 0; i < session->process_count; i++) {
         const struct process *process = session->processes[i];
         others |= !process->stream || !process->stream->gone_ns;
     }
-    return others && clock_now() - session->command_ended_ns < OTHERS_PATIENCE_NS;
+    if (!others && session->others_patience_ns > OTHERS_PATIENCE_NS)
+        others = awaits_members(session);
+    return others && clock_now() - session->command_ended_ns < session->others_patience_ns;
 }
 
-static bool is_over(const struct session *session)
+static bool is_over(struct session *session)
 {
     if (session->finishing || terminated || session->stopped[0])
         return true;
@@ -821,6 +843,7 @@ int session_run(const struct session_options *options)
         return 1;
     session->options = options;
     session->control = options->control;
+    session->others_patience_ns = OTHERS_PATIENCE_NS;
     set_signals(session);
     own_memory_go_first();
     own_share_init(&session->share);

@@ -51,7 +51,10 @@ struct session {
     bool forgotten; /* `run` has been given back */
     int wait_status;
     bool has_wait_status;
-    uint64_t command_ended_ns; /* when it was told */
+    uint64_t command_ended_ns;   /* when it was told */
+    uint64_t others_patience_ns; /* for those that go on then */
+    bool members;                /* there were some when they were last looked for */
+    uint64_t next_members_ns;
     uint64_t lost;
     bool locked_out;    /* history was dropped because another program had locked the file */
     bool abandoned;     /* a process went on untraced because nobody read its ring */

@@ -134,6 +134,7 @@ static void compose(const struct attach_request *request, enum hello_carrier car
     add_token();
     add_detail("session", environment_value(ENVIRONMENT_SESSION));
     add_detail("run", environment_value(ENVIRONMENT_RUN));
+    add_detail("ancestor", environment_ancestor());
     if (carrier == HELLO_STREAM)
         add_whereabouts();
 }
@@ -372,6 +373,8 @@ static bool attach_somehow(const struct attach_request *request)
         trouble = try_carrier(request, &address, HELLO_STREAM);
     if (trouble && *trouble)
         complain(trouble);
+    if (!trouble)
+        environment_set_ancestor(getpid());
     return !trouble;
 }
 

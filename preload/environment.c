@@ -14,12 +14,13 @@
 
 #include "handshake.h"
 
-#define PRELOAD_VARIABLE "LD_PRELOAD="
-#define ADDRESS_VARIABLE ENVIRONMENT_DAEMON "="
-#define RUN_VARIABLE     ENVIRONMENT_RUN "="
-#define SHIM_FILE        "/libheapline"
-#define PATH_BYTES_MAX   4096u
-#define KEY_BYTES        16
+#define PRELOAD_VARIABLE  "LD_PRELOAD="
+#define ADDRESS_VARIABLE  ENVIRONMENT_DAEMON "="
+#define RUN_VARIABLE      ENVIRONMENT_RUN "="
+#define ANCESTOR_VARIABLE ENVIRONMENT_ANCESTOR "="
+#define SHIM_FILE         "/libheapline"
+#define PATH_BYTES_MAX    4096u
+#define KEY_BYTES         16
 /* Larger environments are passed on as they are: they are put together on the stack. */
 #define ENTRIES_MAX 8192u
 #define VALUE_MAX   16384u
@@ -34,6 +35,7 @@ static const char *const variables[] = {
 /* Those that are set, as they stood in the environment. */
 static char kept_text[6144];
 static char *kept[VARIABLES + 1];
+static char ancestor[sizeof ANCESTOR_VARIABLE + 10]; /* an entry, too; empty: none */
 static char shim_path[PATH_BYTES_MAX]; /* empty: programs that are executed are not traced */
 
 static bool sets(const char *entry, const char *variable)
@@ -74,6 +76,16 @@ static void take_preload(void)
         memmove(value, value + first + 1, strlen(value + first + 1) + 1);
     else
         remove_entry(entry);
+}
+
+static void take_ancestor(void)
+{
+    char **entry = find(environ, ANCESTOR_VARIABLE);
+    if (!entry)
+        return;
+    if (strlen(*entry) < sizeof ancestor)
+        strcpy(ancestor, *entry);
+    remove_entry(entry);
 }
 
 /* All that will be kept, and a key. */
@@ -119,8 +131,22 @@ bool environment_take(void)
         kept[count++] = text;
         make_key(text);
     }
+    take_ancestor();
     take_preload();
     return true;
+}
+
+const char *environment_ancestor(void)
+{
+    return *ancestor ? ancestor + strlen(ANCESTOR_VARIABLE) : NULL;
+}
+
+void environment_set_ancestor(pid_t pid)
+{
+    char digits[12], *at = digits + sizeof digits;
+    for (*--at = 0; pid > 0; pid /= 10)
+        *--at = (char)('0' + pid % 10);
+    strcpy(stpcpy(ancestor, ANCESTOR_VARIABLE), at);
 }
 
 const char *environment_value(const char *name)
@@ -167,7 +193,7 @@ struct environment_room environment_measure(char *const *environment)
     size_t others = preload ? strlen(*preload) : 0;
     if (count > ENTRIES_MAX || others > VALUE_MAX)
         return room;
-    room.entries = count + 1 + VARIABLES + 1; /* all may be new */
+    room.entries = count + 1 + VARIABLES + 1 + 1; /* all may be new */
     room.bytes = strlen(PRELOAD_VARIABLE) + strlen(shim_path) + 1 + others + 1;
     return room;
 }
@@ -187,5 +213,7 @@ void environment_fill(char *const *environment, char **entries, char *text)
     *entries++ = text;
     for (char *const *entry = kept; *entry; entry++)
         *entries++ = *entry;
+    if (*ancestor)
+        *entries++ = ancestor;
     *entries = NULL;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Takes them out of the environment and keeps them; where nothing says what belongs together a key
  * is made up. False when there is no collector's address, or all is too long: then the environment
@@ -31,6 +32,11 @@ struct environment_room {
     size_t entries; /* pointers, the final null included; 0: nothing is to be added */
     size_t bytes;   /* for the value of LD_PRELOAD */
 };
+
+/* Which traced process has executed what led here, as it was told; null: none. And from now on it
+ * is this one. */
+const char *environment_ancestor(void);
+void environment_set_ancestor(pid_t pid);
 
 /* Does it name a collector of its own? */
 bool environment_has_address(char *const *environment);

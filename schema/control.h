@@ -8,6 +8,9 @@
  *                     CONTROL_FAILED + text   it cannot be; the collector ends
  *   run → collector   CONTROL_STARTED         the command runs under process id `value`
  *                     CONTROL_ENDED           that process ended with wait status `value`; finish
+ *                     CONTROL_WAIT            before ENDED: who goes on then is waited for, `value`
+ *                                             seconds at most; 0: as long as it takes
+ *                     CONTROL_FINISH          they are not waited for any longer
  *                     CONTROL_UNDO            the command could not be executed: remove the file
  *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
  *                                             could not be recorded; `value` is 1 where the
@@ -28,6 +31,8 @@ enum control_kind {
     CONTROL_ENDED = 4,
     CONTROL_DONE = 5,
     CONTROL_UNDO = 6,
+    CONTROL_WAIT = 7,
+    CONTROL_FINISH = 8,
 };
 
 #define CONTROL_TEXT_MAX 480u

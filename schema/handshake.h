@@ -46,6 +46,8 @@ enum ring_part { RING_READER, RING_WRITERS, RING_PARTS };
 #define ENVIRONMENT_TOKEN_FILE "HEAPLINE_TOKEN_FILE"
 /* Seconds that a process waits for a daemon that is not there yet. */
 #define ENVIRONMENT_WAIT "HEAPLINE_WAIT"
+/* The process id of the latest traced process that has executed something on the way here. */
+#define ENVIRONMENT_ANCESTOR "HEAPLINE_ANCESTOR"
 
 /* Set to anything: native stacks too. */
 #define ENVIRONMENT_NATIVE "HEAPLINE_NATIVE"
@@ -76,6 +78,7 @@ _Static_assert(sizeof(struct hello) == 56, "struct hello has no padding");
  *   token, session, run      as in the environment
  *   machine                  what the process ids belong to: boot id and pid namespace (streams)
  *   folder, argument         working folder; the command's words, in order (streams and runs)
+ *   ancestor                 as in the environment
  *   name                     for the recording's file name (runs)
  *   overflow, frames, history, children   options of heapline run (runs)
  */

@@ -22,7 +22,8 @@ CREATE TABLE run (
 CREATE TABLE process (
     id              INTEGER PRIMARY KEY,
     pid             INTEGER NOT NULL,
-    parent_pid      INTEGER,          -- null for the process that heapline run started
+    parent_pid      INTEGER,          -- that of the parent in the recording (lineage), else the
+                                      -- kernel's; null for the process that heapline run started
     command         TEXT NOT NULL,    -- JSON array; the title that it gave itself, if it did
     directory       TEXT NOT NULL,
     python          TEXT,             -- '3.12.1', null while unknown
@@ -66,6 +67,14 @@ CREATE TABLE absence (
     reason    TEXT PRIMARY KEY,
     processes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Whose child a process is, where that is in the recording too: also where a program that is not
+-- recorded, such as a shell, stands between, or its parent had ended when it began. Recordings from
+-- before there was this table know nothing of it.
+CREATE TABLE lineage (
+    process INTEGER PRIMARY KEY REFERENCES process,
+    parent  INTEGER NOT NULL REFERENCES process -- its id, which is smaller
+) STRICT;
 
 -- What a forked process was forked with: what its parent held after so many of its events. Not in
 -- formats before 4.

@@ -1,10 +1,10 @@
 /*
  * Building the tree of processes.
  *
- * A process id may stand for several rows: programs executed one after the other, or processes one
- * after the other. The parent is the latest row before the child's own that had not ended when the
- * child began; parents so have smaller numbers than their children, whatever the recording says,
- * and there is no circle.
+ * Newer recordings say whose child a process is. In others a process id may stand for several rows:
+ * programs executed one after the other, or processes one after the other. The parent is the latest
+ * row before the child's own that had not ended when the child began; parents so have smaller
+ * numbers than their children, whatever the recording says, and there is no circle.
  */
 #include "viewer/process_tree.h"
 
@@ -90,6 +90,8 @@ static size_t find_behind(const struct entry *by_pid, size_t count, int64_t pid,
 
 static size_t find_parent(const struct entry *by_pid, size_t count, const struct entry *child)
 {
+    if (child->process->descends_from)
+        return child->number - (size_t)(child->process - child->process->descends_from);
     if (!child->process->parent)
         return PROCESS_TREE_NONE;
     size_t behind = find_behind(by_pid, count, child->process->parent, child->number);

@@ -145,6 +145,36 @@ struct process *recording_process(struct recording *recording, uint32_t id)
                                     : NULL;
 }
 
+static bool read_lineage(struct recording *recording, struct rows *rows)
+{
+    uint32_t id, parent;
+    if (!rows_index(rows, 0, &id) || !rows_index(rows, 1, &parent))
+        return false;
+    struct process *process = recording_process(recording, id);
+    if (!process || parent >= id || !recording_process(recording, parent))
+        return database_damaged(&recording->database, "in whose children processes are");
+    process->descends_from = recording_process(recording, parent);
+    return true;
+}
+
+static bool load_lineage(struct recording *recording)
+{
+    bool has;
+    CLEANUP(rows_deinit) struct rows rows = {0};
+    if (!database_has_table(&recording->database, "lineage", &has))
+        return false;
+    if (!has)
+        return true;
+    if (!rows_init(&rows, &recording->database,
+                   "SELECT process, parent FROM lineage ORDER BY process"))
+        return false;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!read_lineage(recording, &rows))
+            return false;
+    return step == ROWS_END;
+}
+
 /* Counts each process's counters. One without a process would be missing from all sums. */
 static bool count_counters(struct recording *recording)
 {
@@ -295,9 +325,9 @@ bool recording_init(struct recording *recording, const char *path, struct progre
 {
     *recording = (struct recording){0};
     return database_init(&recording->database, path, progress) && load_run(recording) &&
-           load_processes(recording) && endings_load(recording) && absences_load(recording) &&
-           check_totals(recording) && load_peak(recording) && count_counters(recording) &&
-           inheritances_load(recording) &&
+           load_processes(recording) && load_lineage(recording) && endings_load(recording) &&
+           absences_load(recording) && check_totals(recording) && load_peak(recording) &&
+           count_counters(recording) && inheritances_load(recording) &&
            symbols_init(&recording->symbols, &recording->database) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }

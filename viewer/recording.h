@@ -63,7 +63,8 @@ struct process {
     uint64_t events, peak_events, end_events; /* in all, up to the peak, up to the end */
     uint32_t counter_count;
     struct inherited inherited;
-    struct peak_position at_run_peak; /* when that is known */
+    const struct process *descends_from; /* its parent in the recording; NULL: not told */
+    struct peak_position at_run_peak;    /* when that is known */
 };
 
 /* The maximum over time of the sum over all processes. */

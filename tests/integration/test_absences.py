@@ -1,7 +1,12 @@
 """Who is missing from a recording is counted in it."""
 
 import os
+import signal
+import socket
+import sqlite3
 import subprocess
+import time
+from pathlib import Path
 
 import harness
 import pytest
@@ -127,18 +132,23 @@ def test_a_child_with_no_room(python, program, record):
     check_missing(recording, own_limit=1)
 
 
+def is_alive(path):
+    """Other tests' collectors have theirs there."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0 or not path.exists()
+
+
 def test_another_network_namespace(interpreter, program, tmp_path):
     """An abstract socket cannot be reached from there; its file can."""
     words = ["unshare", "-rn"]
     if run([*words, "true"]).status:
         pytest.skip("no network namespaces here")
     source = program("kept = bytes(3_000_000)  #: kept")
-    before = set(os.listdir("/tmp"))
     recording = harness.record([*words, interpreter.path, source], tmp_path / "run.heapline")
     assert recording.err.count("cannot reach") == 0
     assert_complete(recording)
     assert recording.line(source, "kept").bytes == 3_000_000 + BYTES_HEADER
-    assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("heapline-")]
+    assert not [path for path in Path("/tmp").glob("heapline-*") if path.is_socket() and not is_alive(path)]
 
 
 def test_who_goes_on(python, program, record):
@@ -161,3 +171,88 @@ def test_who_goes_on(python, program, record):
     recording = record(python, source)
     check_missing(recording, went_on=1)
     assert "1 process went on after the recording's end" in recording.err
+
+
+DAEMON = """
+    import os, sys, time
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            null = os.open("/dev/null", os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            while os.getppid() == int(sys.argv[1]) or os.path.exists(sys.argv[2]):
+                time.sleep(0.01)
+            leak = [bytes(50_000 + n) for n in range(100)]  #: leak
+        os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("options", [["--wait"], ["--for", "10m"]], ids=["wait", "for"])
+def test_a_program_that_daemonizes(options, interpreter, program, tmp_path):
+    """It is followed to its end, and is its starter's grandchild."""
+    source = program(DAEMON)
+    flag = tmp_path / "flag"
+    flag.touch()
+    words = harness.heapline_run([interpreter.path, source, "0", flag], tmp_path / "run.heapline", options)
+    process = harness.start(words)
+    while not (tmp_path / "run.heapline").exists() or len(pids_of(tmp_path / "run.heapline")) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    flag.unlink()
+    _, err = process.communicate()
+    assert process.returncode == 0 and "went on" not in err
+    recording = harness.Recording(tmp_path / "run.heapline")
+    assert_complete(recording)
+    assert recording.line(source, "leak", at="end").bytes > 5_000_000
+    first, second, third = recording.report()["processes"]
+    assert (second["parent"], third["parent"]) == (first["pid"], second["pid"])
+
+
+def pids_of(file):
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        try:
+            return database.execute("SELECT pid FROM process").fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+
+@pytest.mark.parametrize("how", ["limit", "interrupt"])
+def test_a_wait_that_ends(how, python, program, tmp_path):
+    source = program(DAEMON)
+    flag = tmp_path / "flag"
+    flag.touch()
+    options = ["--for", "1"] if how == "limit" else ["--wait"]
+    words = harness.heapline_run([python.path, source, "0", flag], tmp_path / "run.heapline", options)
+    process = harness.start(words)
+    while how == "interrupt" and process.poll() is None:
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    flag.unlink()
+    facts = harness.Recording(tmp_path / "run.heapline").report()["run"]
+    assert facts["absences"] == {"went_on": 1} and facts["complete"] is False
+    assert "1 process went on" in err and "--wait" in err
+
+
+@pytest.mark.parametrize("way", ["shell", "detached"])
+def test_parents_through_shells(way, interpreter, program, record):
+    source = program(
+        """
+        import os, subprocess, sys
+        if len(sys.argv) == 2:
+            line = '"$0" "$1" 1 2; true'
+            if sys.argv[1] == "detached":
+                line = '(while kill -0 $PPID; do sleep 0.01; done; exec "$0" "$1" 1 2) 2>/dev/null & true'
+            subprocess.Popen(["/bin/sh", "-c", line, sys.executable, sys.argv[0]], stdout=1).wait()
+        """
+    )
+    options = {"options": ["--wait"]} if way == "detached" else {}
+    recording = record(interpreter, source, way, **options)
+    rows = recording.report()["processes"]
+    rows = {row["pid"]: row for row in rows}  # before 3.10 the shell is a forked child first
+    ancestors = [list(rows)[-1]]
+    while rows[ancestors[-1]]["parent"]:
+        ancestors.append(rows[ancestors[-1]]["parent"])
+    assert ancestors[-1] == list(rows)[0] and len(ancestors) == len(rows) >= 2
+    assert_complete(recording)

@@ -32,6 +32,8 @@
 
 /* More levels than a recorded stack can have. */
 #define FRAMES_MAX 1000000
+/* A year. */
+#define WAIT_SECONDS_MAX 31536000
 
 enum {
     OPTION_OUTPUT = 1,
@@ -46,6 +48,8 @@ enum {
     OPTION_CARRIER,
     OPTION_DAEMON,
     OPTION_SESSION,
+    OPTION_WAIT,
+    OPTION_FOR,
     OPTION_HELP,
 };
 
@@ -58,6 +62,11 @@ static const struct option_spec specs[] = {
      "wait for it (the default), or drop and count events",
      OPTION_OVERFLOW},
     {0, "max-frames", "N", "keep the innermost N frames of a stack (all)", OPTION_FRAMES},
+    {0, "wait", NULL,
+     "follow what goes on when the command has ended (a daemon)\n"
+     "until the last of it has ended, or an interrupt comes",
+     OPTION_WAIT},
+    {0, "for", "TIME", "the same, for so long at most (30s, 5m, 2h)", OPTION_FOR},
     {0, "no-children", NULL, "record the command's own process alone", OPTION_NO_CHILDREN},
     {0, "no-history", NULL,
      "keep sums alone and not every event: a smaller file, in\n"
@@ -94,7 +103,8 @@ struct run_request {
     const char *session;
     bool streams; /* --carrier=stream */
     bool native, debuginfod;
-    bool force, quiet, no_history, no_children, help;
+    bool force, quiet, no_history, no_children, waits, help;
+    int64_t wait_seconds; /* 0: however long it takes */
     char **command;
 };
 
@@ -107,6 +117,28 @@ static int print_help(void)
           stdout);
     options_help(stdout, specs, SPEC_COUNT);
     return fflush(stdout) == 0 ? 0 : RUN_FAILED;
+}
+
+/* A whole number of seconds (s, or no unit), minutes or hours; at least one second. */
+static bool read_seconds(const char *text, int64_t *seconds)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+    char digits[16] = "";
+    size_t length = strspn(text, "0123456789");
+    int64_t unit = text[length] ? 0 : 1;
+    for (size_t i = 0; text[length] && i < sizeof units / sizeof *units; i++)
+        if (text[length] == units[i].letter && !text[length + 1])
+            unit = units[i].seconds;
+    if (!unit || length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    if (!options_number(digits, 1, WAIT_SECONDS_MAX / unit, seconds))
+        return false;
+    *seconds *= unit;
+    return true;
 }
 
 static bool take_option(struct run_request *request, int option, const struct options *options)
@@ -139,6 +171,15 @@ static bool take_option(struct run_request *request, int option, const struct op
         return request->no_history = true;
     case OPTION_NO_CHILDREN:
         return request->no_children = true;
+    case OPTION_WAIT:
+        return request->waits = true;
+    case OPTION_FOR:
+        request->waits = true;
+        if (read_seconds(options->value, &request->wait_seconds))
+            return true;
+        return options_wrong(options, "--for needs a time such as 30s, 5m or 2h, not '%s'",
+                             options->value),
+               false;
     case OPTION_NATIVE:
         return request->native = true;
     case OPTION_DEBUGINFOD:
@@ -292,6 +333,8 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
         .no_history = request->no_history,
         .no_children = request->no_children,
         .debuginfod = request->debuginfod,
+        .waits = request->waits,
+        .wait_seconds = (int)request->wait_seconds,
         .command = request->command,
     };
     if ((request->output || *name) && collector_start(&run->collector, &collector_plan)) {

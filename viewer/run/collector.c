@@ -259,7 +259,8 @@ static void collector_kill(struct collector *collector)
 
 bool collector_start(struct collector *collector, const struct collector_plan *plan)
 {
-    *collector = (struct collector){.control = -1};
+    *collector =
+        (struct collector){.control = -1, .waits = plan->waits, .wait_seconds = plan->wait_seconds};
     if (plan->is_daemon ? (collector->control = daemon_connect(plan)) < 0
                         : !collector_fork(collector, plan))
         return false;
@@ -300,14 +301,27 @@ static bool is_impatient(const struct signals *signals, double since)
     return impatient && now() - since > INTERRUPT_GRACE;
 }
 
+/* The user does not wait any longer for what goes on; there is still the file to be finished. */
+static void stop_waiting(struct collector *collector)
+{
+    send_message(collector->control, CONTROL_FINISH, 0, "");
+    collector->waits = false;
+}
+
 static enum collector_end collector_await(struct collector *collector,
                                           const struct signals *signals,
                                           struct control_message *message,
                                           struct progress *progress)
 {
     double since = now(), moved = since; /* when it was last seen not to be stopped */
-    while (now() - since < FINISH_PATIENCE && now() - moved < STOPPED_PATIENCE &&
-           !is_impatient(signals, since)) {
+    while ((collector->waits || now() - since < FINISH_PATIENCE) &&
+           now() - moved < STOPPED_PATIENCE) {
+        if (is_impatient(signals, since)) {
+            if (!collector->waits)
+                break;
+            stop_waiting(collector);
+            since = now();
+        }
         if (!is_stopped(collector))
             moved = now();
         progress_step(progress, 0);
@@ -353,7 +367,9 @@ static bool is_oom_kill(const struct collector *collector, int wait_status)
 static enum collector_end conclude(struct collector *collector, const struct signals *signals,
                                    struct control_message *message, struct progress *progress)
 {
-    progress_begin(progress, "finishing the recording", 0);
+    progress_begin(
+        progress,
+        collector->waits ? "waiting for the processes that go on" : "finishing the recording", 0);
     enum collector_end end = collector_await(collector, signals, message, progress);
     progress_end(progress);
     if (end == COLLECTOR_SILENT && is_stopped(collector)) {
@@ -374,6 +390,8 @@ enum collector_end collector_finish(struct collector *collector, const struct si
                                     struct progress *progress)
 {
     struct control_message message = {0};
+    if (collector->waits)
+        send_message(collector->control, CONTROL_WAIT, collector->wait_seconds, "");
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
     enum collector_end end = conclude(collector, signals, &message, progress);
     collector->has_told = end == COLLECTOR_DONE && message.value;

@@ -23,7 +23,9 @@ struct collector {
     char beside[COLLECTOR_BESIDE_MAX]; /* the file of its socket; empty: none */
     int control;                       /* where messages of control.h go */
     char file[CONTROL_TEXT_MAX];       /* the recording, as a daemon names it */
-    bool has_told;                     /* the user, what could not be recorded */
+    bool waits;                        /* as the plan has it, */
+    int wait_seconds;
+    bool has_told; /* the user, what could not be recorded */
 };
 
 struct collector_plan {
@@ -43,7 +45,9 @@ struct collector_plan {
     const char *frames_max; /* NULL: the collector's default */
     bool no_history;
     bool no_children;
-    bool debuginfod; /* without a daemon */
+    bool debuginfod;  /* without a daemon */
+    bool waits;       /* for all that the command has started, */
+    int wait_seconds; /* and for so long; 0: however long it takes */
     char *const *command;
 };
 

@@ -1,0 +1,104 @@
+/*
+ * What a peer says of its ancestor is believed where it sees the process ids that the collector
+ * sees. It decides about no more than a line in the tree of processes.
+ */
+#include "lineage.h"
+
+#include <stdlib.h>
+
+#include "arrival.h"
+#include "inheritance.h"
+#include "process.h"
+
+struct lineage {
+    uint32_t number; /* 0: free */
+    uint32_t descends_from;
+    uint64_t place;
+    pid_t pid, parent;
+    bool has_ended;
+};
+
+void lineages_deinit(struct lineages *lineages)
+{
+    vector_deinit(&lineages->list);
+}
+
+static struct lineage *place_of(const struct lineages *lineages, uint32_t number)
+{
+    return (struct lineage *)lineages->list.data + number % LINEAGES_MAX;
+}
+
+static const struct lineage *find_number(const struct lineages *lineages, uint32_t number)
+{
+    const struct lineage *found = lineages->count && number ? place_of(lineages, number) : NULL;
+    return found && found->number == number ? found : NULL;
+}
+
+/* The latest with this id. */
+static const struct lineage *find_pid(const struct lineages *lineages, uint64_t place, pid_t pid)
+{
+    uint32_t most = lineages->count < LINEAGES_MAX ? lineages->count : LINEAGES_MAX;
+    for (uint32_t number = lineages->count; pid > 0 && number > lineages->count - most; number--) {
+        const struct lineage *found = find_number(lineages, number);
+        if (found && found->pid == pid && found->place == place)
+            return found;
+    }
+    return NULL;
+}
+
+static const struct lineage *find_ancestor(const struct lineages *lineages,
+                                           const struct process *process,
+                                           const struct arrival *arrival)
+{
+    const char *told = arrival_detail(arrival, "ancestor");
+    bool sees_the_same =
+        !arrival->peer.pid || (uint32_t)arrival->peer.pid == arrival->hello.process;
+    if (!told || !sees_the_same)
+        return NULL;
+    const struct lineage *found = find_pid(lineages, process->place, (pid_t)strtol(told, NULL, 10));
+    return found && found->pid != process->pid ? found : NULL;
+}
+
+static const struct lineage *find_parent(const struct lineages *lineages,
+                                         const struct process *process,
+                                         const struct arrival *arrival)
+{
+    struct inherited_from from;
+    if (inheritance_of(process, &from))
+        return find_number(lineages, from.process);
+    const struct lineage *parent = find_pid(lineages, process->place, process->parent);
+    return parent && !parent->has_ended ? parent : find_ancestor(lineages, process, arrival);
+}
+
+static void remember(struct lineages *lineages, const struct process *process)
+{
+    if (!vector_reserve(&lineages->list, LINEAGES_MAX, sizeof(struct lineage)))
+        return;
+    lineages->count = process->number;
+    *place_of(lineages, process->number) = (struct lineage){.number = process->number,
+                                                            .descends_from = process->descends_from,
+                                                            .place = process->place,
+                                                            .pid = process->pid,
+                                                            .parent = process->parent};
+}
+
+void lineages_add(struct lineages *lineages, struct process *process, const struct arrival *arrival,
+                  uint32_t predecessor)
+{
+    const struct lineage *before = find_number(lineages, predecessor);
+    const struct lineage *parent = before ? NULL : find_parent(lineages, process, arrival);
+    if (before) {
+        process->parent = before->parent;
+        process->descends_from = before->descends_from;
+    } else if (parent) {
+        process->parent = parent->pid;
+        process->descends_from = parent->number;
+    }
+    remember(lineages, process);
+}
+
+void lineages_end(struct lineages *lineages, const struct process *process)
+{
+    if (find_number(lineages, process->number))
+        place_of(lineages, process->number)->has_ended = true;
+}

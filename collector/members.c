@@ -1,0 +1,54 @@
+/*
+ * A process's environment is looked at as it was when its program began.
+ */
+#include "members.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "proc.h"
+
+#define ENVIRONMENT_BYTES 131072u
+
+static bool is_own(pid_t pid)
+{
+    char stat[512];
+    proc_read(pid, "stat", stat, sizeof stat);
+    const char *behind = strrchr(stat, ')');
+    int parent;
+    return pid == getpid() ||
+           (behind && sscanf(behind, ") %*c %d", &parent) == 1 && parent == getpid());
+}
+
+static bool has_entry(pid_t pid, const char *entry, char *text)
+{
+    size_t bytes = proc_read(pid, "environ", text, ENVIRONMENT_BYTES);
+    return memmem(text, bytes, entry, strlen(entry) + 1) != NULL;
+}
+
+static bool find_entry(DIR *processes, const char *entry, char *text)
+{
+    for (const struct dirent *at; (at = readdir(processes));) {
+        pid_t pid = (pid_t)strtol(at->d_name, NULL, 10);
+        if (pid > 0 && has_entry(pid, entry, text) && !is_own(pid))
+            return true;
+    }
+    return false;
+}
+
+bool members_are_there(const char *key)
+{
+    char entry[sizeof ENVIRONMENT_RUN + 1 + HELLO_NAME_MAX];
+    char *text = malloc(ENVIRONMENT_BYTES);
+    DIR *processes = opendir("/proc");
+    snprintf(entry, sizeof entry, ENVIRONMENT_RUN "=%s", key);
+    bool found = text && processes && find_entry(processes, entry, text);
+    if (processes)
+        closedir(processes);
+    free(text);
+    return found;
+}
