@@ -103,12 +103,14 @@ static bool pass_take(void *context, uint32_t number, const struct counter_row *
         return false;
     bool inherited =
         symbols->threads[row->thread].process != pass->recording->processes[pass->process].id;
-    if (!inherited && !sums_add(&pass->sums, row))
-        return false;
     const struct process *process = &pass->recording->processes[pass->process];
     struct counter_row rest = *row;
     if (inherited && process->inherited.parent)
         say_what_is_left(process, number, &rest);
+    if (process->ending.kind == ENDING_EXECUTED) /* it has leaked nothing */
+        rest.leaked_bytes = rest.leaked_blocks = 0;
+    if (!inherited && !sums_add(&pass->sums, &rest))
+        return false;
     pass->visitor(pass->context, pass->process, number, &rest, inherited);
     return true;
 }

@@ -72,6 +72,13 @@ static int compare_by_pid(const void *a, const void *b)
     return one->id < other->id ? -1 : 1;
 }
 
+/* What it held went with its address space: nothing of that has leaked. */
+static void take_as_executed(struct process *process)
+{
+    process->ending.kind = ENDING_EXECUTED;
+    process->sums.leaked_bytes = process->sums.leaked_blocks = 0;
+}
+
 /* Of two rows of one process id the first one's program has made place for the second one's, unless
  * its end is known. */
 static void find_executed(struct process *const *by_pid, size_t count)
@@ -81,7 +88,7 @@ static void find_executed(struct process *const *by_pid, size_t count)
         const struct process *next = by_pid[i + 1];
         if (process->ending.kind == ENDING_UNKNOWN && next->pid == process->pid &&
             next->started >= process->ended)
-            process->ending.kind = ENDING_EXECUTED;
+            take_as_executed(process);
     }
 }
 

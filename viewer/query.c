@@ -295,6 +295,20 @@ static void answer_choose_processes(struct answer *answer, struct recording *rec
     }
 }
 
+/* Within a tick of the clock it is not known who did what first: then all might seem to hold more
+ * than they ever held. */
+static bool answer_find_run_end(struct answer *answer, struct recording *recording)
+{
+    struct run_end *end = &answer->totals.run_end;
+    if (!run_end_find(end, recording, answer->processes, answer->process_count))
+        return false;
+    if (end->bytes > answer->peak.bytes) {
+        end->bytes = answer->peak.bytes;
+        end->blocks = answer->peak.blocks;
+    }
+    return true;
+}
+
 static bool answer_find_peak(struct answer *answer, struct recording *recording)
 {
     struct peak *peak = &answer->peak;
@@ -302,6 +316,8 @@ static bool answer_find_peak(struct answer *answer, struct recording *recording)
     peak->time = NAN;
     if (!answer->query.no_peak &&
         !peak_init(peak, recording, answer->processes, answer->process_count))
+        return false;
+    if (!answer->query.no_peak && !answer_find_run_end(answer, recording))
         return false;
     totals->sums.peak_bytes = peak->bytes;
     totals->sums.peak_blocks = peak->blocks;

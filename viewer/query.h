@@ -21,6 +21,7 @@
 #include "viewer/moment.h"
 #include "viewer/peak.h"
 #include "viewer/recording.h"
+#include "viewer/run_end.h"
 
 enum sort {
     SORT_BYTES,
@@ -88,7 +89,8 @@ bool query_wants_process(const struct query *query, const struct process *proces
 struct totals {
     struct sums sums;
     uint64_t frees, unmatched_frees, lost_events;
-    double peak_time; /* NaN: unknown */
+    double peak_time;       /* NaN: unknown */
+    struct run_end run_end; /* never more than the peak; as it, only where that is needed */
 };
 
 struct answer {

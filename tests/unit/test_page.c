@@ -31,6 +31,7 @@ struct fixture {
     struct recording recording;
     size_t list[2];
     struct peak peak;
+    struct run_end run_end;
     struct page_processes processes;
     struct query query;
 };
@@ -46,11 +47,13 @@ static int set_up(void **state)
     unlink(fixture->path);
     *state = fixture;
     fixture->list[1] = 1;
-    fixture->processes = (struct page_processes){fixture->list, 2, &fixture->peak};
+    fixture->processes =
+        (struct page_processes){fixture->list, 2, &fixture->peak, &fixture->run_end};
     query_init(&fixture->query);
     return recording_make(fixture->path, &made) &&
                    recording_init(&fixture->recording, fixture->path, NULL) &&
-                   peak_init(&fixture->peak, &fixture->recording, fixture->list, 2)
+                   peak_init(&fixture->peak, &fixture->recording, fixture->list, 2) &&
+                   run_end_find(&fixture->run_end, &fixture->recording, fixture->list, 2)
                ? 0
                : -1;
 }

@@ -25,8 +25,8 @@
 /* Frees of unknown blocks are normal (a few at start and shutdown) up to a part of all frees. */
 #define UNMATCHED_NORMAL  1000u
 #define UNMATCHED_DIVISOR 20u
-/* So many processes that did not end as usual are named. */
-#define ENDINGS_MAX 5u
+/* So many processes are named that have something to be said of. */
+#define PROCESSES_MAX 5u
 /* So many libraries whose names are missing. */
 #define LIBRARIES_MAX 3u
 
@@ -110,37 +110,99 @@ static void page_print_held(const struct page *page, const char *name, uint64_t 
     page_print_figure(page, name, bytes, rest);
 }
 
+/* Of several processes: what was held together, and what each held when it ended itself. */
+static void page_print_run_end(const struct page *page)
+{
+    const struct totals *totals = &page->answer->totals;
+    char who[96];
+    snprintf(who, sizeof who, ", of %zu process%s, when the run ended", totals->run_end.processes,
+             totals->run_end.processes == 1 ? "" : "es");
+    page_print_held(page, "held at end", totals->run_end.bytes, totals->run_end.blocks, who);
+    page_print_held(page, "at own ends", totals->sums.end_bytes, totals->sums.end_blocks,
+                    ", each process's own, added up");
+}
+
 static void page_print_figures(const struct page *page)
 {
     const struct totals *totals = &page->answer->totals;
     const struct sums *sums = &totals->sums;
+    bool is_one = page->answer->process_count == 1;
     char when[64] = "", counts[128];
     if (!isnan(totals->peak_time))
         snprintf(when, sizeof when, ", after %s", seconds_format(totals->peak_time).text);
     snprintf(counts, sizeof counts, " in %" PRIu64 " allocations, %" PRIu64 " freed",
              sums->allocations, totals->frees);
     page_print_held(page, "peak", sums->peak_bytes, sums->peak_blocks, when);
-    page_print_held(page, "held at end", sums->end_bytes, sums->end_blocks, "");
-    page_print_held(page, "leaked", sums->leaked_bytes, sums->leaked_blocks, "");
+    if (is_one)
+        page_print_held(page, "held at end", sums->end_bytes, sums->end_blocks, "");
+    else
+        page_print_run_end(page);
+    page_print_held(page, "leaked", sums->leaked_bytes, sums->leaked_blocks,
+                    is_one ? "" : ", each process's own, added up");
     page_print_figure(page, "allocated", sums->allocated_bytes, counts);
 }
 
 /* --- what has to be known --- */
 
-static void page_note_process(const struct page *page, const struct process *process)
+/* A sentence about each process of which something is so, as far as they can all be read. */
+struct process_note {
+    bool (*is_so)(const struct process *process);
+    const char *of_one, *of_more; /* behind its number, or theirs */
+};
+
+static bool stacks_are_unreadable(const struct process *process)
 {
-    const char *colour = page->colours.warning;
-    if (!process->python_stacks)
-        page_sentence(page, colour, 2,
-                      "! The Python stacks of process %" PRId64
-                      " cannot be read: what it allocated is counted without a place.",
-                      process->pid);
+    return !process->python_stacks;
+}
+
+static bool end_is_unseen(const struct process *process)
+{
+    return !process->end_seen;
+}
+
+static void page_note_processes(const struct page *page, const struct process_note *note)
+{
+    const struct answer *answer = page->answer;
+    size_t count = 0;
+    for (size_t i = 0; i < answer->process_count; i++) {
+        const struct process *process = &page->recording->processes[answer->processes[i]];
+        if (note->is_so(process) && count++ < PROCESSES_MAX)
+            page_sentence(page, page->colours.warning, 2, "! Process %" PRId64 "%s", process->pid,
+                          note->of_one);
+    }
+    if (count > PROCESSES_MAX)
+        page_sentence(page, page->colours.warning, 2, "! … and %zu more process%s%s",
+                      count - PROCESSES_MAX, count - PROCESSES_MAX == 1 ? "" : "es", note->of_more);
+}
+
+static void page_note_what_is_missing(const struct page *page)
+{
+    static const struct process_note unreadable = {
+        stacks_are_unreadable,
+        ": its Python stacks cannot be read, what it allocated is counted without a place.",
+        ": likewise.",
+    };
+    static const struct process_note unfinished = {
+        end_is_unseen,
+        " never reached the end of its program: 'end' is its last moment.",
+        " never did.",
+    };
     const struct query *query = &page->answer->query;
-    if (!process->end_seen && query->at.kind == MOMENT_END && !query->between)
-        page_sentence(page, colour, 2,
-                      "! Process %" PRId64 " never reached the end of its program: 'end' is its "
-                      "last moment.",
-                      process->pid);
+    page_note_processes(page, &unreadable);
+    if (query->at.kind == MOMENT_END && !query->between)
+        page_note_processes(page, &unfinished);
+}
+
+/* What each process held at an end of its own makes no moment of them all. */
+static void page_note_own_ends(const struct page *page)
+{
+    const struct query *query = &page->answer->query;
+    bool is_end = query->at.kind == MOMENT_END || query->at.kind == MOMENT_EXIT;
+    if (is_end && !query->between && !query->temporary && page->answer->process_count > 1)
+        page_sentence(page, "", 2,
+                      "What each process held at its own %s is added up: it was not all there at "
+                      "one time.",
+                      query->at.kind == MOMENT_END ? "end" : "exit");
 }
 
 static bool ended_as_usual(const struct page *page, const struct process *process)
@@ -168,14 +230,14 @@ static void page_note_endings(const struct page *page)
     size_t count = 0;
     for (size_t i = 0; i < answer->process_count; i++) {
         const struct process *process = &page->recording->processes[answer->processes[i]];
-        if (!ended_as_usual(page, process) && count++ < ENDINGS_MAX)
+        if (!ended_as_usual(page, process) && count++ < PROCESSES_MAX)
             page_note_ending(page, process);
     }
-    if (count > ENDINGS_MAX)
+    if (count > PROCESSES_MAX)
         page_sentence(
             page, page->colours.warning, 2,
             "! %zu more processes did not end with status 0; heapline processes shows all.",
-            count - ENDINGS_MAX);
+            count - PROCESSES_MAX);
 }
 
 /* No history was kept. */
@@ -234,8 +296,8 @@ static void page_print_notes(const struct page *page)
     }
     if (page->answer->by_slices)
         page_note_slices(page);
-    for (size_t i = 0; i < page->answer->process_count; i++)
-        page_note_process(page, &page->recording->processes[page->answer->processes[i]]);
+    page_note_own_ends(page);
+    page_note_what_is_missing(page);
     page_note_endings(page);
     if (totals->unmatched_frees > UNMATCHED_NORMAL + totals->frees / UNMATCHED_DIVISOR)
         page_sentence(page, colour, 2,

@@ -147,6 +147,7 @@ static json_t *totals_to_json(const struct page_rows *rows)
 {
     json_t *object = json_object();
     const struct peak *peak = rows->processes.peak;
+    const struct run_end *end = rows->processes.run_end;
     struct sums sums = {0};
     uint64_t frees = 0;
     for (size_t i = 0; i < rows->processes.count; i++) {
@@ -170,6 +171,9 @@ static json_t *totals_to_json(const struct page_rows *rows)
     json_put_count(object, "allocated_bytes", sums.allocated_bytes);
     json_put_count(object, "allocations", sums.allocations);
     json_put_count(object, "frees", frees);
+    json_put_count(object, "run_end_bytes", end->bytes);
+    json_put_count(object, "run_end_blocks", end->blocks);
+    json_put_count(object, "run_end_processes", end->processes);
     return object;
 }
 

@@ -29,11 +29,13 @@ struct page_row {
     uint64_t allocations, allocated_bytes;
 };
 
-/* The processes of the page, by their indices in the recording, and their peak. Borrowed. */
+/* The processes of the page, by their indices in the recording, their peak, and what they held when
+ * the run ended. Borrowed. */
 struct page_processes {
     const size_t *list;
     size_t count;
     const struct peak *peak;
+    const struct run_end *run_end;
 };
 
 /* How much may be. */

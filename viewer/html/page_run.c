@@ -45,6 +45,7 @@ struct page_run {
     struct sizes sizes;
     size_t *list; /* of the processes */
     struct peak peak;
+    struct run_end run_end;
     struct page_processes processes;
     struct page_rows rows;
     struct time_grid grid;
@@ -138,8 +139,10 @@ static bool choose_processes(struct page_run *run)
             run->list[run->processes.count++] = i;
     run->processes.list = run->list;
     run->processes.peak = &run->peak;
+    run->processes.run_end = &run->run_end;
     run->is_whole = memory_new(recording->process_count, sizeof *run->is_whole);
-    return peak_init(&run->peak, recording, run->list, run->processes.count);
+    return peak_init(&run->peak, recording, run->list, run->processes.count) &&
+           run_end_find(&run->run_end, recording, run->list, run->processes.count);
 }
 
 static bool read_all(struct page_run *run)

@@ -33,11 +33,14 @@ static void print_sizes(const struct answer *answer)
     char when[64] = "", whose[64] = "";
     if (!isnan(answer->totals.peak_time))
         snprintf(when, sizeof when, " after %s", seconds_format(answer->totals.peak_time).text);
-    if (answer->process_count > 1)
-        snprintf(whose, sizeof whose, " (%zu processes%s)", answer->process_count,
+    uint64_t end = sums->end_bytes;
+    if (answer->process_count > 1) {
+        end = answer->totals.run_end.bytes;
+        snprintf(whose, sizeof whose, " in all (%zu processes%s)", answer->process_count,
                  answer->peak.is_known ? "" : ", each one's own peak");
+    }
     run_say("peak %s%s, held at end %s, leaked %s%s", size_format(sums->peak_bytes).text, when,
-            size_format(sums->end_bytes).text, size_format(sums->leaked_bytes).text, whose);
+            size_format(end).text, size_format(sums->leaked_bytes).text, whose);
 }
 
 static void print_top_line(struct recording *recording, const struct answer *answer)

@@ -78,6 +78,9 @@ export interface Totals {
   allocated_bytes: number;
   allocations: number;
   frees: number;
+  run_end_bytes: number;
+  run_end_blocks: number;
+  run_end_processes: number;
 }
 
 export interface Limits {

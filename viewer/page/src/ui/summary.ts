@@ -22,14 +22,25 @@ function isMoment(at: State["at"]): (state: State) => boolean {
   return (state) => !hasSpan(state) && state.at === at && (state.what === "bytes" || state.what === "blocks");
 }
 
+function heldAtEnd({ totals, limits }: Run): number {
+  return limits.processes === 1 ? totals.end_bytes : totals.run_end_bytes;
+}
+
+/** What several processes held together when the run ended is not what each held at its own end. */
+function heldDetail({ totals, limits }: Run): string {
+  if (limits.processes === 1) return `${count(totals.end_blocks)} blocks`;
+  return `of ${count(totals.run_end_processes)} of ${count(limits.processes)} processes; at own ends ${size(totals.end_bytes)}, added up`;
+}
+
 function figures(run: Run): Figure[] {
   const { totals } = run;
+  const isOne = run.limits.processes === 1;
   const isOver = run.run.seconds !== null;
   const when = totals.peak_known ? `after ${seconds(totals.peak_time)}` : "each process's own, added up";
   return [
     { name: `Peak, ${when}`, value: size(totals.peak_bytes), detail: `${count(totals.peak_blocks)} blocks`, choose: { ...HELD, at: "peak" }, isChosen: isMoment("peak") },
-    { name: isOver ? "Held at end" : "Held when last written", value: size(totals.end_bytes), detail: `${count(totals.end_blocks)} blocks`, choose: { ...HELD, at: "end" }, isChosen: isMoment("end") },
-    { name: isOver ? "Leaked, never freed" : "Not freed so far", value: size(totals.leaked_bytes), detail: `${count(totals.leaked_blocks)} blocks`, choose: { ...HELD, at: "exit" }, isChosen: isMoment("exit") },
+    { name: isOver ? "Held at end" : "Held when last written", value: size(heldAtEnd(run)), detail: heldDetail(run), choose: { ...HELD, at: "end" }, isChosen: isMoment("end") },
+    { name: isOver ? "Leaked, never freed" : "Not freed so far", value: size(totals.leaked_bytes), detail: `${count(totals.leaked_blocks)} blocks${isOne ? "" : ", each process's own"}`, choose: { ...HELD, at: "exit" }, isChosen: isMoment("exit") },
     {
       name: "Allocated",
       value: size(totals.allocated_bytes),
@@ -47,7 +58,7 @@ function comparedFigures(before: Run, after: Run): Figure[] {
   const detail = (from: number, to: number) => `${change(to - from, false)} from ${size(from)}`;
   const details = [
     detail(old.peak_bytes, now.peak_bytes),
-    detail(old.end_bytes, now.end_bytes),
+    detail(heldAtEnd(before), heldAtEnd(after)),
     detail(old.leaked_bytes, now.leaked_bytes),
     detail(old.allocated_bytes, now.allocated_bytes),
   ];

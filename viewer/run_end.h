@@ -1,0 +1,27 @@
+/*
+ * What some processes of a recording held together when the run ended.
+ *
+ * Each process has an end of its own, at a time of its own, and what they held there was never held
+ * together. A run ends when the code of the process ends that the command began with; where that is
+ * none of them, with the last of them. Who had ended by then holds nothing.
+ */
+#ifndef HEAPLINE_VIEWER_RUN_END_H
+#define HEAPLINE_VIEWER_RUN_END_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/recording.h"
+
+struct run_end {
+    double time; /* from the run's start; NaN: they were all still running, or there are none */
+    uint64_t bytes, blocks;
+    size_t processes; /* that were there */
+};
+
+/* `processes` are indices. False, with a problem in the recording, when it is damaged. */
+bool run_end_find(struct run_end *end, struct recording *recording, const size_t *processes,
+                  size_t count);
+
+#endif
