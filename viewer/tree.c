@@ -206,13 +206,13 @@ void tree_init(struct tree *tree, const struct answer *answer, enum tree_directi
     struct growth growth = {
         .answer = answer,
         .locations = locations,
-        .least = (uint64_t)((double)answer->view.bytes * least),
     };
     lay_paths(&growth, direction, function);
     if (growth.count)
         qsort(growth.paths, growth.count, sizeof *growth.paths, compare_paths);
     *tree = (struct tree){.whole = answer->view};
     tree->root.total = sum_paths(growth.paths, growth.count);
+    growth.least = (uint64_t)((double)tree->root.total.bytes * least);
     grow(&growth, &tree->root, growth.paths, growth.count, 0);
     free(growth.paths);
     free(growth.lines);

@@ -35,7 +35,7 @@ struct tree {
 };
 
 /* `answer` is by stack and without a limit. `function` is for callees and callers: the name or, of
- * a qualified name, its end. Branches of less than `least` (a part of the whole, 0 to 1) are
+ * a qualified name, its end. Branches of less than `least` (a part of the root, 0 to 1) are
  * folded. */
 void tree_init(struct tree *tree, const struct answer *answer, enum tree_direction direction,
                const char *function, double least);

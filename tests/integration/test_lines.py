@@ -126,6 +126,36 @@ def test_long_files_are_folded(python, program, record):
     assert len(lines(recording.file, source.path, "--full").out.splitlines()) == 1001 + 2
 
 
+LEAK = """
+    def main():
+        big = bytes(2_000_000_000)  # nothing but address space
+        del big
+        kept.append(bytes(7_000_000))  #: leak
+    kept = []
+    main()
+"""
+
+
+@pytest.mark.parametrize("filler", [0, 200])
+def test_a_small_leak_is_not_folded(python, program, record, filler):
+    """Beside what the file once held it is nothing; at the end it is all there is."""
+    between = "\n" * filler
+    source = program(LEAK.replace("        del big", f"        del big{between}"))
+    recording = record(python, source)
+    folded = lines(recording.file, source.path, env=WIDE).out.splitlines()
+    assert ("   ..." in folded) == bool(filler)
+    (leak,) = [line for line in folded if "kept.append(" in line]
+    assert "6836 KiB" in leak or "6.7 MiB" in leak
+
+
+def test_a_short_file_is_shown_whole(python, program, record):
+    """The leak is less than a hundredth of everything, in a file that one looks at anyway."""
+    source = program(LEAK.replace("        del big", "        kept.append(big)") + "    x = 1\n" * 24)
+    recording = record(python, source)
+    shown = lines(recording.file, source.path, env=WIDE).out
+    assert len(shown.splitlines()) == 2 + 30 and "   ..." not in shown
+
+
 def test_a_file_that_has_changed(python, program, record):
     source = program(SOURCE)
     recording = record(python, source)

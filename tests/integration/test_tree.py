@@ -113,6 +113,24 @@ def test_function_counts_recursion_once(interpreter, program, record):
     assert 0 <= own_line[0]["bytes"] - 5 * 10_000 - BYTES_HEADER < 1000
 
 
+def test_function_that_holds_little(interpreter, program, record):
+    """Of two gigabytes it has a thousandth; its own tree has its callers, and what it called."""
+    source = program(
+        """
+        def make(size): return bytes(size)
+        def small():
+            return [make(1_000_000) for _ in range(2)]
+        big = make(2_000_000_000)  # nothing but address space
+        kept = small()
+        """
+    )
+    recording = record(interpreter, source)
+    text = run([BUILD / "heapline", "tree", "--function", "small", recording.file], check=0).out
+    callers, callees = text.split("callees")
+    assert "program.py:5 <module>" in callers and callers.count("program.py:3 small") == 1
+    assert "program.py:1 make" in callees
+
+
 def test_function_that_is_not_there(python, program, record):
     recording = record(python, program(SOURCE))
     ran = tree(recording.file, "--function", "nowhere", "--json")

@@ -30,8 +30,12 @@
 
 /* Files that are shown when none is named. */
 #define HOTTEST_FILES 3u
-/* A line matters from this part of what its file holds or allocates on. */
+/* A line matters from this part on of the most that a line of its file holds, allocates or holds at
+ * the end, or of what all of them hold themselves: beside a line that runs the whole program none
+ * of the others might. */
 #define MATTERS 0.01
+/* A file of so many lines fits on a screen or two, and is shown as it is. */
+#define SHORT_FILE 60
 /* Lines around one that matters. */
 #define CONTEXT 2
 /* For the source; numbers that leave less are left out. */
@@ -275,9 +279,15 @@ static const struct line_figures *figures_of(const struct page *page, const stru
 }
 
 struct extent {
-    uint64_t held, allocated; /* the most of a line of the section */
-    int32_t first, last;      /* lines */
+    uint64_t held, allocated, at_end; /* the most of a line of the section */
+    uint64_t own;                     /* held by all of its lines themselves */
+    int32_t first, last;              /* lines */
 };
+
+static void take_most(uint64_t *most, uint64_t bytes)
+{
+    *most = bytes > *most ? bytes : *most;
+}
 
 static struct extent extent_of(struct page *page, const struct section *section)
 {
@@ -287,10 +297,10 @@ static struct extent extent_of(struct page *page, const struct section *section)
         int32_t number = annotation_frame(page->annotation, key)->line;
         if (section->first_line && (number < section->first_line || number > section->last_line))
             continue;
-        extent.held =
-            line->with_callees.bytes > extent.held ? line->with_callees.bytes : extent.held;
-        if (line->with_callees.allocated_bytes > extent.allocated)
-            extent.allocated = line->with_callees.allocated_bytes;
+        extent.own += line->own.bytes;
+        take_most(&extent.held, line->with_callees.bytes);
+        take_most(&extent.at_end, line->at_end.bytes);
+        take_most(&extent.allocated, line->with_callees.allocated_bytes);
         if (!section->first_line && number > extent.last)
             extent.last = number;
     }
@@ -302,18 +312,24 @@ static struct extent extent_of(struct page *page, const struct section *section)
     return extent;
 }
 
+/* Is it a part of all that is worth a look? */
+static bool is_much(uint64_t bytes, uint64_t all)
+{
+    return bytes && (double)bytes >= (double)all * MATTERS;
+}
+
 static bool matters(const struct line_figures *line, const struct extent *extent)
 {
     return line &&
-           ((double)line->with_callees.bytes >= (double)extent->held * MATTERS ||
-            (double)line->with_callees.allocated_bytes >= (double)extent->allocated * MATTERS) &&
-           line->with_callees.allocations;
+           (is_much(line->with_callees.bytes, extent->held) ||
+            is_much(line->own.bytes, extent->own) || is_much(line->at_end.bytes, extent->at_end) ||
+            is_much(line->with_callees.allocated_bytes, extent->allocated));
 }
 
 static bool is_shown(const struct page *page, const struct section *section,
                      const struct extent *extent, int32_t line)
 {
-    if (page->request->full || section->first_line)
+    if (page->request->full || section->first_line || extent->last <= SHORT_FILE)
         return true;
     for (int32_t near = line - CONTEXT; near <= line + CONTEXT; near++)
         if (matters(figures_of(page, section, near), extent))
