@@ -42,6 +42,8 @@ static const char declaration[] =
     "CREATE TABLE events (sequence INTEGER, time REAL, process INTEGER, thread INTEGER, "
     "kind TEXT, block INTEGER, size INTEGER, allocator TEXT, stack INTEGER, lifetime REAL)";
 
+static const char row_count[] = "SELECT sum(events) FROM process";
+
 /* What a counter's number stands for. */
 struct meaning {
     struct block_kind kind;
@@ -332,13 +334,35 @@ static bool is_useful(int column, char comparison)
     return comparison == EQUAL && (column == COLUMN_PROCESS || column == COLUMN_STACK);
 }
 
+/* To begin one costs about as much as so many events: the counters of each process are read. */
+#define SCAN_COST 1000
+
+/* What a scan has to do: events that are gone through, and of those the ones that it gives. */
+struct effort {
+    double read, rows;
+};
+
+/* Whole chunks are left out by process, sequence and time alone; for a stack they are looked into.
+ */
+static void lessen(struct effort *effort, int column, char comparison)
+{
+    double less = comparison == EQUAL ? 100 : comparison == NOT ? 1 : 3;
+    if (column == COLUMN_PROCESS)
+        less = 4;
+    else if (column == COLUMN_KIND)
+        less = comparison == NOT ? 1 : 2;
+    effort->rows /= less;
+    if (column == COLUMN_PROCESS || column == COLUMN_SEQUENCE || column == COLUMN_TIME)
+        effort->read /= less;
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
-    (void)base;
+    double all = ((const struct virtual_table *)base)->rows;
     char *plan = sqlite3_malloc(2 * info->nConstraint + 1), *out = plan;
     if (!plan)
         return SQLITE_NOMEM;
-    double rows = 1e9;
+    struct effort effort = {all, all};
     int arguments = 0;
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
@@ -348,14 +372,14 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         *out++ = (char)('a' + constraint->iColumn);
         *out++ = comparison;
         info->aConstraintUsage[i].argvIndex = ++arguments;
-        rows /= comparison == EQUAL ? 100 : 3;
+        lessen(&effort, constraint->iColumn, comparison);
     }
     *out = 0;
     info->idxStr = plan;
     info->needToFreeIdxStr = 1;
     info->idxNum = (info->colUsed >> COLUMN_LIFETIME & 1) != 0;
-    info->estimatedCost = rows;
-    info->estimatedRows = (sqlite3_int64)rows;
+    info->estimatedCost = effort.read + SCAN_COST;
+    info->estimatedRows = effort.rows > 1 ? (sqlite3_int64)effort.rows : 1;
     return SQLITE_OK;
 }
 
@@ -580,5 +604,5 @@ int events_table_register(sqlite3 *connection, struct progress *progress)
         .xRowid = row_number,
     };
     return virtual_table_register(connection, "events", &module,
-                                  (struct virtual_table_kind){declaration, progress});
+                                  (struct virtual_table_kind){declaration, row_count, progress});
 }

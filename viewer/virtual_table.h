@@ -10,6 +10,7 @@
 /* What a table is, for as long as its connection knows it. */
 struct virtual_table_kind {
     const char *declaration;
+    const char *row_count;     /* a query: how many rows it has, about */
     struct progress *progress; /* is told how far long scans are; may be NULL */
 };
 
@@ -17,6 +18,7 @@ struct virtual_table {
     sqlite3_vtab base;
     sqlite3 *connection;
     struct progress *progress;
+    double rows; /* about so many, when the connection first asked; at least 1 */
 };
 
 /* Makes a table known to a connection. Returns SQLite's result. */

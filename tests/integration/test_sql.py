@@ -1,6 +1,7 @@
 """heapline sql reads and does nothing else, and no recording makes any command do more than read."""
 
 import os
+import re
 import shutil
 import sqlite3
 
@@ -233,3 +234,69 @@ def test_a_view_that_somebody_has_replaced(copy, view):
     assert VIEWS[view] in ran.err and not ran.out, ran
     assert run([HEAPLINE, "report", copy], cwd=copy.parent, check=0).out
     assert unharmed(copy) == before
+
+
+# --- the work that a query makes ---------------------------------------------------------------
+
+# Prints how many statements a query has run in all, those of the tables behind it too, and how many
+# thousand steps of SQLite's machine.
+COUNTED = """
+    import sqlite3, sys
+    _, file, extension, query = sys.argv
+    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    database.enable_load_extension(True)
+    database.load_extension(extension)
+    statements, steps = [], []
+    database.set_trace_callback(statements.append)
+    database.set_progress_handler(lambda: steps.append(1), 1000)
+    rows = database.execute(query).fetchall()
+    print(len(statements), len(steps), len(rows))
+"""
+
+MANY_STACKS = """
+    def make(depth):
+        return [bytes(depth)] + (make(depth - 1) if depth else [])
+    for depth in range(600):
+        exec(f"def f{depth}(): return [bytes({depth}) for _ in range(20)]")
+        kept = eval(f"f{depth}()")
+    kept = make(400)
+"""
+
+SPELLINGS = [
+    "SELECT count(*) FROM events AS e JOIN stacks AS s ON s.stack = e.stack WHERE e.kind = 'free'",
+    "SELECT count(*) FROM stacks AS s JOIN events AS e ON s.stack = e.stack",
+    "SELECT count(*) FROM stacks AS s, events AS e WHERE s.stack = e.stack AND e.process = 1 AND e.time > 0.001",
+    "SELECT count(*) FROM stacks JOIN events USING (stack) WHERE kind != 'inherited' AND size > 10",
+    "SELECT count(*) FROM events AS e JOIN stacks AS s USING (stack) JOIN stacks AS p ON p.stack = s.parent",
+]
+
+
+def examples():
+    """What the man pages and the README say in quotes to heapline sql or sqlite3."""
+    pages = [*sorted((harness.REPOSITORY / "docs").glob("*.[17]")), harness.REPOSITORY / "README.md"]
+    quoted = [text for page in pages for text in re.findall(r'"(SELECT [^"]*)"', page.read_text())]
+    return [" ".join(text.replace("\\-", "-").split()) for text in quoted]
+
+
+@pytest.fixture(scope="module")
+def many_stacks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stacks")
+    program = harness.Program.write(folder, MANY_STACKS)
+    return harness.record([interpreters.find("debian").path, program], folder / "stacks.heapline")
+
+
+@pytest.mark.parametrize("query", [*examples(), *SPELLINGS])
+def test_a_query_goes_through_the_events_once(python, program, many_stacks, query):
+    """Not once for every stack, in whatever order they are named; a scan takes five statements."""
+    counted = program(COUNTED, "counted.py")
+    ran = run([python.path, counted, many_stacks.file, BUILD / "heapline_events.so", query], check=0)
+    statements, steps, rows = map(int, ran.out.split())
+    ((stacks, events),) = many_stacks.sql(
+        "SELECT (SELECT max(first + count) FROM node_chunk), (SELECT sum(events) FROM process)"
+    )
+    assert stacks > 1000 and rows > 0
+    assert statements < 40 and steps * 1000 < 100 * (stacks + events)
+
+
+def test_examples_are_found():
+    assert len(examples()) >= 2 and any("JOIN stacks" in query for query in examples())
