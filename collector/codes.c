@@ -10,13 +10,14 @@
 #include "line_table.h"
 #include "process.h"
 #include "root_file.h"
+#include "source_check.h"
 #include "text.h"
 
 bool codes_init(struct codes *codes)
 {
     *codes = (struct codes){.file_count = 1, .code_count = 1, .location_count = 1};
     return index_init(&codes->by_path) && index_init(&codes->by_description) &&
-           index_init(&codes->by_line);
+           index_init(&codes->by_line) && index_init(&codes->refuted);
 }
 
 void codes_deinit(struct codes *codes)
@@ -33,6 +34,7 @@ void codes_deinit(struct codes *codes)
     index_deinit(&codes->by_path);
     index_deinit(&codes->by_description);
     index_deinit(&codes->by_line);
+    index_deinit(&codes->refuted);
 }
 
 /* Takes over `path`. */
@@ -42,7 +44,7 @@ static uint32_t add_file(struct codes *codes, char *path, const struct code_plac
     if (!vector_reserve(&codes->files, (size_t)number + 1, sizeof(struct code_file)))
         return 0;
     ((struct code_file *)codes->files.data)[number] =
-        (struct code_file){path, place->root, place->module};
+        (struct code_file){.path = path, .root = place->root, .module = place->module};
     codes->file_count++;
     return number;
 }
@@ -66,15 +68,45 @@ static uint32_t find_file(struct codes *codes, char *path, const struct code_pla
     return number ? *number : 0;
 }
 
+/* The number of a file that has been named before; 0: none. */
+static uint32_t known_file(const struct codes *codes, const char *path)
+{
+    uint64_t key = index_key(&codes->by_path, 0, path, strlen(path));
+    uint32_t number;
+    while ((number = index_find(&codes->by_path, key)) &&
+           !is_file(codes_file(codes, number), path, 0))
+        key++;
+    return number;
+}
+
+/* Is the file at `path` the one that `code` was made of? Where one was not, the name without its
+ * folder is that of another file, for all code of that name. */
+static bool is_file_of(struct codes *codes, const struct code *code, const char *path,
+                       const struct code_place *place)
+{
+    uint64_t key = index_key(&codes->refuted, 0, path, strlen(path));
+    if (index_find(&codes->refuted, key) || !root_file_exists(place->root, path))
+        return false;
+    if (source_file_fits(place->root, path, codes, code))
+        return true;
+    uint32_t *refuted = index_at(&codes->refuted, key), number = known_file(codes, path);
+    if (refuted)
+        *refuted = 1;
+    if (number)
+        ((struct code_file *)codes->files.data)[number].is_refuted = true;
+    return false;
+}
+
 /* `name`, or the absolute path of the file that it names at `place`. Takes over `name`. */
-static char *absolute_path(char *name, const struct code_place *place)
+static char *absolute_path(struct codes *codes, const struct code *code, char *name,
+                           const struct code_place *place)
 {
     char *path;
     if (*name == '/' || *name == '<' || *name == 0 || place->module ||
         (place->process && !process_may_look(place->process, 1)) ||
         asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
-    if (!root_file_exists(place->root, path)) {
+    if (!is_file_of(codes, code, path, place)) {
         free(path);
         return name;
     }
@@ -119,10 +151,15 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
     struct code code = {.first_line = head->first_line > 0 ? head->first_line : 0};
     char *path = text_to_utf8(data, head->file_bytes, head->file_width);
     code.name = text_to_utf8(data + head->file_bytes, head->name_bytes, head->name_width);
-    code.file = path ? find_file(codes, absolute_path(path, place), place) : 0;
-    if (!code.name || !code.file ||
-        !fill_units(&code, head, data + head->file_bytes + head->name_bytes)) {
+    bool sound =
+        path && code.name && fill_units(&code, head, data + head->file_bytes + head->name_bytes);
+    if (sound)
+        code.file = find_file(codes, absolute_path(codes, &code, path, place), place);
+    else
+        free(path);
+    if (!code.file) {
         free(code.name);
+        free(code.units);
         return 0;
     }
     *codes_code(codes, number) = code;

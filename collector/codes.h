@@ -20,6 +20,7 @@ struct code_file {
     char *path;
     int root;        /* where it is looked for: that of the process that named it first */
     uint32_t module; /* native_modules.h; 0: Python's source */
+    bool is_refuted; /* what stands there is not what some code of that name was made of */
 };
 
 struct code {
@@ -42,6 +43,7 @@ struct codes {
     struct vector files, codes, locations; /* element 0 unused */
     uint32_t file_count, code_count, location_count;
     struct index by_path, by_description, by_line;
+    struct index refuted; /* paths at which another file stands than relative names meant */
 };
 
 bool codes_init(struct codes *codes);
@@ -59,8 +61,9 @@ struct code_place {
 };
 
 /* Adds a complete description of `bytes` bytes (struct wire_code and what follows). Relative file
- * names are taken against the place where that makes the name of a file there is. Returns the
- * code's number, 0 when the description is unsound or memory is short. */
+ * names are taken against the place where that makes the name of a file there is, and one that the
+ * code can be of (source_check.h). Returns the code's number, 0 when the description is unsound or
+ * memory is short. */
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
                    const struct code_place *place);
 
@@ -88,6 +91,14 @@ static inline struct code *codes_code(const struct codes *codes, uint32_t number
 static inline const struct location *codes_location(const struct codes *codes, uint32_t number)
 {
     return (const struct location *)codes->locations.data + number;
+}
+
+/* The line of a code unit, 0: none. */
+static inline int32_t codes_unit_line(const struct codes *codes, const struct code *code,
+                                      uint32_t unit)
+{
+    int32_t value = code->units[unit];
+    return value < 0 ? -value - 1 : codes_location(codes, (uint32_t)value)->line;
 }
 
 #endif

@@ -25,6 +25,7 @@
 #include "index.h"
 #include "inheritance.h"
 #include "source.h"
+#include "source_check.h"
 #include "store.h"
 
 static const char *const statement_text[STORE_STATEMENTS] = {
@@ -32,6 +33,8 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_MODULE_NOTE] = "UPDATE module SET note = ?2 WHERE id = ?1",
     [STORE_FILE] = "INSERT INTO file VALUES (?, ?, ?, ?)",
     [STORE_SOURCE] = "INSERT INTO source VALUES (?, ?, ?)",
+    [STORE_READ_SOURCE] = "SELECT bytes, text FROM source WHERE file = ?",
+    [STORE_FORGET_SOURCE] = "DELETE FROM source WHERE file = ?",
     [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
     [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
     [STORE_THREAD] = "INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?)",
@@ -362,6 +365,13 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
     }
     void *packed = source_read(file->root, file->path, latest, &packed_bytes, &bytes);
     writer->source_bytes += packed ? bytes : 0;
+    if (packed && !module) {
+        if (!vector_reserve(&writer->has_source, (size_t)number + 1, sizeof(bool))) {
+            free(packed);
+            return true;
+        }
+        ((bool *)writer->has_source.data)[number] = true;
+    }
     bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
                                (sqlite3_uint64)packed_bytes);
     free(packed);
@@ -382,6 +392,86 @@ static bool append_file(struct recording_writer *writer, const struct run *run, 
     return done;
 }
 
+/* --- is it their text? -------------------------------------------------------------------------
+ */
+
+static bool has_source(const struct recording_writer *writer, uint32_t file)
+{
+    return file < writer->has_source.bytes && ((bool *)writer->has_source.data)[file];
+}
+
+static bool forget_source(struct recording_writer *writer, uint32_t file)
+{
+    ((bool *)writer->has_source.data)[file] = false;
+    return put(writer, STORE_FORGET_SOURCE, "i", INTEGER(file));
+}
+
+/* Can the codes with these numbers all be of the text that stands in the file? */
+static bool text_fits(struct recording_writer *writer, const struct codes *codes,
+                      const uint32_t *numbers, uint32_t count)
+{
+    const struct code *first = codes_code(codes, numbers[0]);
+    sqlite3_stmt *statement = writer->statements[STORE_READ_SOURCE];
+    struct source_text source = {0};
+    sqlite3_bind_int64(statement, 1, first->file);
+    size_t bytes = 0;
+    char *text = NULL;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        bytes = (size_t)sqlite3_column_int64(statement, 0);
+        text = source_unpack(sqlite3_column_blob(statement, 1),
+                             (size_t)sqlite3_column_bytes(statement, 1), bytes);
+    }
+    sqlite3_reset(statement);
+    bool fits = text && source_text_init(&source, text, bytes);
+    for (uint32_t i = 0; fits && i < count; i++)
+        fits = source_fits(&source, codes_file(codes, first->file)->path, codes,
+                           codes_code(codes, numbers[i]));
+    source_text_deinit(&source);
+    free(text);
+    return fits;
+}
+
+static int compare_by_file(const void *a, const void *b, void *codes)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    uint32_t file = codes_code(codes, one)->file, other_file = codes_code(codes, other)->file;
+    return (file > other_file) - (file < other_file);
+}
+
+/* Takes away the text that is not what these codes were made of. */
+static bool check_texts(struct recording_writer *writer, const struct codes *codes,
+                        uint32_t *numbers, uint32_t count)
+{
+    bool done = true;
+    qsort_r(numbers, count, sizeof *numbers, compare_by_file, (void *)(uintptr_t)codes);
+    for (uint32_t from = 0, to; done && from < count; from = to) {
+        uint32_t file = codes_code(codes, numbers[from])->file;
+        for (to = from; to < count && codes_code(codes, numbers[to])->file == file;)
+            to++;
+        if (!text_fits(writer, codes, numbers + from, to - from))
+            done = forget_source(writer, file);
+    }
+    return done;
+}
+
+/* The same of all that have come since the last time; and of files that have been refuted since. */
+static bool check_new_codes(struct recording_writer *writer, const struct codes *codes)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 1; i < codes->file_count; i++)
+        if (codes_file(codes, i)->is_refuted && has_source(writer, i) && !forget_source(writer, i))
+            return false;
+    uint32_t *numbers = malloc((codes->code_count - writer->codes + 1) * sizeof *numbers);
+    if (!numbers)
+        return fail(writer, "the recording could not be written on: memory is short");
+    for (uint32_t i = writer->codes; i < codes->code_count; i++)
+        if (has_source(writer, codes_code(codes, i)->file))
+            numbers[count++] = i;
+    bool done = check_texts(writer, codes, numbers, count);
+    free(numbers);
+    return done;
+}
+
 static bool append_codes(struct recording_writer *writer, const struct run *run)
 {
     const struct codes *codes = &run->codes;
@@ -394,6 +484,8 @@ static bool append_codes(struct recording_writer *writer, const struct run *run)
                  INTEGER(code->first_line)))
             return false;
     }
+    if (!check_new_codes(writer, codes))
+        return false;
     for (uint32_t i = writer->locations; i < codes->location_count; i++) {
         const struct location *location = codes_location(codes, i);
         if (!put(writer, STORE_LOCATION, "iii", INTEGER(i), INTEGER(location->code),
@@ -897,6 +989,7 @@ bool recording_close(struct recording_writer *writer)
     sqlite3_close(writer->database);
     chunk_writer_deinit(&writer->chunk);
     vector_deinit(&writer->modules);
+    vector_deinit(&writer->has_source);
     packages_deinit(&writer->packages);
     writer->database = NULL;
     return is_one;

@@ -23,6 +23,8 @@ enum recording_statement {
     STORE_MODULE_NOTE,
     STORE_FILE,
     STORE_SOURCE,
+    STORE_READ_SOURCE,
+    STORE_FORGET_SOURCE,
     STORE_CODE,
     STORE_LOCATION,
     STORE_THREAD,
@@ -62,6 +64,7 @@ struct recording_writer {
     uint32_t module_count;
     uint64_t source_bytes;
     uint32_t sources_left_out; /* files whose text there was no room for */
+    struct vector has_source;  /* bool, by the file's number: of Python's */
     uint64_t peak_epoch;
     bool has_peak;
     bool in_batch;

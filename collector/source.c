@@ -21,6 +21,15 @@ static void *pack(const char *text, size_t bytes, size_t *packed_bytes)
     return NULL;
 }
 
+char *source_unpack(const void *packed, size_t packed_bytes, size_t bytes)
+{
+    char *text = packed ? malloc(bytes + 1) : NULL;
+    if (text && ZSTD_decompress(text, bytes, packed, packed_bytes) == bytes)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static bool is_newer(int root, const char *path, const struct timespec *latest)
 {
     struct stat status;

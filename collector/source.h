@@ -18,4 +18,8 @@
 void *source_read(int root, const char *path, const struct timespec *latest, size_t *packed_bytes,
                   size_t *bytes);
 
+/* The plain text of `bytes` bytes of what source_read() has packed; to be freed, null when that is
+ * not what it is. */
+char *source_unpack(const void *packed, size_t packed_bytes, size_t bytes);
+
 #endif
