@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_text.h"
 #include "line_table.h"
 #include "process.h"
 #include "root_file.h"
@@ -22,8 +23,10 @@ bool codes_init(struct codes *codes)
 
 void codes_deinit(struct codes *codes)
 {
-    for (uint32_t i = 1; i < codes->file_count; i++)
+    for (uint32_t i = 1; i < codes->file_count; i++) {
         free(codes_file(codes, i)->path);
+        free(codes_file(codes, i)->text);
+    }
     for (uint32_t i = 1; i < codes->code_count; i++) {
         free(codes_code(codes, i)->name);
         free(codes_code(codes, i)->units);
@@ -167,6 +170,27 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
     return number;
 }
 
+/* What stands in a command line is called as is all that comes from no file. So it is the text of
+ * what is called so only as long as all processes have the same, and nothing else was compiled as a
+ * whole. */
+static void note_command(struct codes *codes, uint32_t number, const struct code_place *place)
+{
+    struct code *code = codes_code(codes, number);
+    struct code_file *file = (struct code_file *)codes->files.data + code->file;
+    if (!place->process || !place->process->command || strcmp(file->path, "<string>") != 0)
+        return;
+    char *text = command_text(place->process->command);
+    bool is_whole = strcmp(code->name, "<module>") == 0, is_first = !file->text && !file->whole;
+    if (is_first && text && is_whole) {
+        file->text = text;
+        file->whole = number;
+        return;
+    }
+    bool is_same = file->text && text && strcmp(file->text, text) == 0;
+    file->is_refuted |= !is_same || (is_whole && file->whole != number);
+    free(text);
+}
+
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
                    const struct code_place *place)
 {
@@ -182,11 +206,12 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
     while ((number = index_at(&codes->by_description, key)) && *number &&
            codes_code(codes, *number)->check != check)
         key++;
-    if (!number || *number)
-        return number ? *number : 0;
-    *number = add_code(codes, &head, description + sizeof head, place);
-    if (*number)
+    if (!number)
+        return 0;
+    if (!*number && (*number = add_code(codes, &head, description + sizeof head, place)))
         codes_code(codes, *number)->check = check;
+    if (*number)
+        note_command(codes, *number, place);
     return *number;
 }
 

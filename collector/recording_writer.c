@@ -363,7 +363,9 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
         writer->sources_left_out++;
         return true;
     }
-    void *packed = source_read(file->root, file->path, latest, &packed_bytes, &bytes);
+    bytes = file->text ? strlen(file->text) : 0;
+    void *packed = file->text ? source_pack(file->text, bytes, &packed_bytes)
+                              : source_read(file->root, file->path, latest, &packed_bytes, &bytes);
     writer->source_bytes += packed ? bytes : 0;
     if (packed && !module) {
         if (!vector_reserve(&writer->has_source, (size_t)number + 1, sizeof(bool))) {

@@ -5,12 +5,17 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <zstd.h>
 
 #include "root_file.h"
+#include "zip_member.h"
 
-static void *pack(const char *text, size_t bytes, size_t *packed_bytes)
+/* In so many folders of an archive a member is looked for. */
+#define ARCHIVE_FOLDERS_MAX 32u
+
+void *source_pack(const char *text, size_t bytes, size_t *packed_bytes)
 {
     size_t room = ZSTD_compressBound(bytes);
     void *packed = malloc(room);
@@ -30,6 +35,32 @@ char *source_unpack(const void *packed, size_t packed_bytes, size_t bytes)
     return NULL;
 }
 
+/* A path that goes on behind that of a regular file is a member of the archive that it is. */
+static char *read_from_archive(int root, const char *path, size_t *bytes)
+{
+    char *archive = strdup(path), *text = NULL, *slash;
+    for (unsigned i = 0; archive && i < ARCHIVE_FOLDERS_MAX && !text; i++) {
+        if (!(slash = strrchr(archive, '/')) || slash == archive)
+            break;
+        *slash = 0;
+        struct stat status;
+        int file = root_file_open(root, archive, &status);
+        if (file < 0)
+            continue;
+        text = zip_member_read(file, path + (slash - archive) + 1, SOURCE_BYTES_MAX, bytes);
+        close(file);
+        break;
+    }
+    free(archive);
+    return text;
+}
+
+char *source_read_plain(int root, const char *path, size_t *bytes)
+{
+    char *text = root_file_read(root, path, SOURCE_BYTES_MAX, bytes);
+    return text || root_file_exists(root, path) ? text : read_from_archive(root, path, bytes);
+}
+
 static bool is_newer(int root, const char *path, const struct timespec *latest)
 {
     struct stat status;
@@ -46,8 +77,8 @@ void *source_read(int root, const char *path, const struct timespec *latest, siz
 {
     if (latest && is_newer(root, path, latest))
         return NULL;
-    char *text = root_file_read(root, path, SOURCE_BYTES_MAX, bytes);
-    void *packed = text ? pack(text, *bytes, packed_bytes) : NULL;
+    char *text = source_read_plain(root, path, bytes);
+    void *packed = text ? source_pack(text, *bytes, packed_bytes) : NULL;
     free(text);
     return packed;
 }

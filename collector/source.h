@@ -12,7 +12,12 @@
 /* Nor any when the run has so much: what programs are made of is a tenth of it. */
 #define SOURCE_BYTES_ALL_MAX (UINT64_C(1) << 30)
 
-/* The text of the regular file `path` as seen from the folder `root` (root_file.h), compressed with
+/* The text of the regular file `path` as seen from the folder `root` (root_file.h), or of the
+ * member of a ZIP archive that such a path leads into; *bytes is its size. To be freed, null as
+ * below. */
+char *source_read_plain(int root, const char *path, size_t *bytes);
+
+/* The same, compressed with
  * zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no regular file, too
  * long, or changed after `latest` (null: whenever). Never blocks on a device or a FIFO. */
 void *source_read(int root, const char *path, const struct timespec *latest, size_t *packed_bytes,
@@ -21,5 +26,8 @@ void *source_read(int root, const char *path, const struct timespec *latest, siz
 /* The plain text of `bytes` bytes of what source_read() has packed; to be freed, null when that is
  * not what it is. */
 char *source_unpack(const void *packed, size_t packed_bytes, size_t bytes);
+
+/* As source_read() packs it; null when memory is short. */
+void *source_pack(const char *text, size_t bytes, size_t *packed_bytes);
 
 #endif

@@ -1,6 +1,7 @@
 """The text that is shown beside a line is the one that the line's code was made of, or none."""
 
 import textwrap
+import zipfile
 
 import harness
 import pytest
@@ -146,3 +147,80 @@ def test_no_right_text_is_lost(interpreter, program, record):
     texts = {path: has for path, has in texts_of(recording) if path.startswith("/")}
     assert len(texts) > 60
     assert not [path for path, has in texts.items() if not has]
+
+
+# --- texts that are no files -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_of_an_archive(interpreter, program, record, tmp_path, packed):
+    """A program in an archive, as zipapp and pex make them, also behind a line for the kernel."""
+    archive = tmp_path / "app.pyz"
+    with archive.open("wb") as file:
+        file.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(file, "w", packed) as made:
+            made.writestr("__main__.py", "import package.part\n")
+            made.writestr("package/__init__.py", "")
+            made.writestr("package/part.py", textwrap.dedent(APPLICATION).lstrip("\n"))
+    recording = record(interpreter, archive)
+    assert_complete(recording)
+    (row,) = [row for row in rows_of_load(recording) if row["bytes"] > 1_000_000]
+    assert row["file"] == f"{archive}/package/part.py" and row["line"] == 6
+    assert "the right line" in shown(recording)
+
+
+def test_damaged_archives(python, program, record, tmp_path):
+    """Whatever stands there by the time it is read, the recording is made; texts are right or none."""
+    archive = tmp_path / "app.pyz"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("part.py", textwrap.dedent(APPLICATION).lstrip("\n"))
+    whole = archive.read_bytes()
+    source = program(
+        """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        text = open(sys.argv[2], "rb").read()
+        import part
+        open(sys.argv[1], "wb").write(text)
+        """
+    )
+    for i, change in enumerate((whole[:-1], whole[:40], whole[: len(whole) // 2] + whole[len(whole) // 2 + 1 :], b"")):
+        archive.write_bytes(whole)
+        (tmp_path / "change").write_bytes(change)
+        recording = record(python, source, archive, tmp_path / "change")
+        assert_complete(recording)
+        run([BUILD / "heapline", "lines", recording.file, "part.py"])
+
+
+COMMAND = "def load(size):\n    return bytes(size)  # the right line\nkept = [load(200_000) for _ in range(10)]\n"
+
+
+def record_command(tmp_path, *words, name="c.heapline"):
+    recording = harness.record([str(word) for word in words], tmp_path / name)
+    assert_complete(recording)
+    return recording
+
+
+@pytest.mark.parametrize("options", [["-c"], ["-X", "utf8", "-Bc"], ["-W", "ignore", "-B", "-c"]])
+def test_a_command_line(interpreter, tmp_path, options):
+    recording = record_command(tmp_path, interpreter.path, *options, COMMAND)
+    (row,) = [row for row in rows_of_load(recording) if row["bytes"] > 1_000_000]
+    assert (row["file"], row["line"]) == ("<string>", 2)
+    assert "the right line" in shown(recording)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["exec('big = bytes(3_000_000)')", "exec('\\n\\n\\ndef f(): return bytes(4_000_000)\\nx = f()')"],
+)
+def test_what_else_is_called_so(python, tmp_path, more):
+    """Of the two texts that are called <string> the file cannot have both."""
+    recording = record_command(tmp_path, python.path, "-c", COMMAND + more)
+    assert ("<string>", 0) in texts_of(recording)
+
+
+def test_two_command_lines(python, tmp_path):
+    """Each process has its own; a line of that name is neither's."""
+    script = f"'{python.path}' -c 'kept = bytes(1_000_000) # one'; '{python.path}' -c 'kept = bytes(1_000_000) # two'"
+    recording = record_command(tmp_path, "sh", "-c", script)
+    assert ("<string>", 0) in texts_of(recording)
