@@ -548,11 +548,23 @@ static void on_thread(struct cursor *cursor, uint64_t first)
                          (uint32_t)(first >> WIRE_THREAD_SLOT_SHIFT & WIRE_THREAD_MASK), tid);
 }
 
-static void on_refused(struct process *process, uint64_t bytes)
+/* Applies what REFUSED says of the stack; returns the innermost location, 0 when there is none. */
+static uint32_t refused_at(struct cursor *cursor, uint64_t second)
 {
-    process->refused++;
-    if (bytes > process->most_refused)
-        process->most_refused = bytes;
+    struct process *process = cursor->process;
+    uint64_t change = second >> WIRE_SIZE_SHIFT & WIRE_DEPTH_CHANGE_MASK;
+    if (second & WIRE_NO_STACK_BIT)
+        return 0;
+    struct thread_mirror *thread =
+        process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
+    if (!thread || !apply_change(cursor, thread, change << WIRE_DEPTH_CHANGE_SHIFT, second)) {
+        process->damaged++;
+        return 0;
+    }
+    for (uint32_t level = thread->depth; level-- > 0;)
+        if (thread->levels[level].location)
+            return thread->levels[level].location;
+    return 0;
 }
 
 /* A child that was spawned may have said hello before its parent could tell. */
@@ -577,7 +589,22 @@ static void on_child_ended(struct cursor *cursor, uint64_t value)
     absences_child_ended(&cursor->run->absences, process->place, pid, status, process->now_ns);
 }
 
-static void on_mark(struct cursor *cursor, uint64_t first)
+static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
+{
+    struct process *process = cursor->process;
+    uint64_t second;
+    bool has_place = continuation(process, cursor->position + 1, &second);
+    uint32_t location = has_place ? refused_at(cursor, second) : 0;
+    process->refused++;
+    if (bytes > process->most_refused) {
+        process->most_refused = bytes;
+        process->refused_location = location;
+    }
+    return 1 + has_place;
+}
+
+/* Returns its words. */
+static unsigned on_mark(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
     uint64_t whole = first & WIRE_MARK_VALUE_MASK;
@@ -601,8 +628,7 @@ static void on_mark(struct cursor *cursor, uint64_t first)
         on_child_ended(cursor, whole);
         break;
     case WIRE_MARK_REFUSED:
-        on_refused(process, whole);
-        break;
+        return on_refused(cursor, whole);
     case WIRE_MARK_EXECUTED:
         on_executed(cursor, whole);
         break;
@@ -618,6 +644,7 @@ static void on_mark(struct cursor *cursor, uint64_t first)
     default:
         process->damaged++;
     }
+    return 1;
 }
 
 /* In this collector's CLOCK_MONOTONIC. */
@@ -682,8 +709,7 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     case WIRE_TIME:
         return on_time(cursor, first);
     case WIRE_MARK:
-        on_mark(cursor, first);
-        return 1;
+        return on_mark(cursor, first);
     default:
         cursor->process->damaged++;
         return 1;

@@ -208,6 +208,7 @@ struct process {
     bool has_left; /* it is no part of the run's sum any more */
 
     uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
+    uint32_t refused_location;      /* where that was asked for; 0: not known */
 
     bool ended; /* also: another program has taken its place */
     double ended_time;

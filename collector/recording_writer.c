@@ -50,6 +50,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?, ?)",
+    [STORE_REFUSAL] = "INSERT OR REPLACE INTO refusal VALUES (?, ?)",
     [STORE_INHERITANCE] = "INSERT OR REPLACE INTO inheritance VALUES (?, ?, ?, ?)",
     [STORE_SETTING] = "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)",
     [STORE_LATE_STATUS] = "UPDATE process SET exit_status = ?2, signal = ?3 WHERE id = ?1",
@@ -802,6 +803,12 @@ static bool write_lineage(struct recording_writer *writer, const struct process 
                                           INTEGER(process->descends_from));
 }
 
+static bool write_refusal(struct recording_writer *writer, const struct process *process)
+{
+    return !process->refused_location || put(writer, STORE_REFUSAL, "ii", INTEGER(process->number),
+                                             INTEGER(process->refused_location));
+}
+
 static bool write_inheritance(struct recording_writer *writer, const struct process *process)
 {
     struct inherited_from from;
@@ -851,9 +858,9 @@ enum recording_outcome recording_snapshot(struct recording_writer *writer, struc
     if (!begin_transaction(writer))
         return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
     bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
-                write_ending(writer, process) && write_lineage(writer, process) &&
-                write_inheritance(writer, process) && write_settings(writer, process) &&
-                write_counters(writer, run, process);
+                write_ending(writer, process) && write_refusal(writer, process) &&
+                write_lineage(writer, process) && write_inheritance(writer, process) &&
+                write_settings(writer, process) && write_counters(writer, run, process);
     if (!end_transaction(writer, done)) {
         history_queue_deinit(&process->history);
         return RECORDING_FAILED;

@@ -39,6 +39,7 @@ enum recording_statement {
     STORE_LINE,
     STORE_PROCESS,
     STORE_ENDING,
+    STORE_REFUSAL,
     STORE_INHERITANCE,
     STORE_SETTING,
     STORE_LATE_STATUS,

@@ -151,11 +151,29 @@ void record_unmap_failed(const void *start, size_t bytes, unsigned busy)
     send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT, busy);
 }
 
-__attribute__((cold)) void record_refusal(size_t size)
+__attribute__((cold)) void record_refusal(size_t size, unsigned busy)
 {
     if (size == 0 || errno != ENOMEM)
         return;
-    uint64_t value = size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK;
-    ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | value);
+    look_around();
+    uint64_t value = size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK, position;
+    struct thread_state *thread = state_for(busy);
+    struct stack_update update = {0};
+    if (thread)
+        python_stack_update(thread, &update);
+    uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
+                      << WIRE_THREAD_SHIFT;
+    second |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_SIZE_SHIFT;
+    if (!update.known)
+        second |= WIRE_NO_STACK_BIT;
+    else if (update.instruction_changed)
+        second |= WIRE_INSTRUCTION_BIT | update.instruction;
+    if (ring_reserve(2, &position)) {
+        ring_put(position + 1, second);
+        ring_publish(position, wire_first(WIRE_MARK) |
+                                   (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | value);
+    } else if (update.known) {
+        thread->resend = true;
+    }
     errno = ENOMEM;
 }

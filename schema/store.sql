@@ -76,6 +76,13 @@ CREATE TABLE lineage (
     parent  INTEGER NOT NULL REFERENCES process -- its id, which is smaller
 ) STRICT;
 
+-- Where the largest of the allocations that failed was asked for. Processes of which that is not known
+-- have no row, and recordings from before there was this table know nothing of it.
+CREATE TABLE refusal (
+    process  INTEGER PRIMARY KEY REFERENCES process,
+    location INTEGER NOT NULL REFERENCES location
+) STRICT;
+
 -- What a forked process was forked with: what its parent held after so many of its events. Not in
 -- formats before 4.
 CREATE TABLE inheritance (

@@ -228,7 +228,7 @@ _Static_assert(sizeof(struct wire_code) == 20, "struct wire_code has no padding"
  * THREAD, one word: kind | slot 57..45 | kernel thread id 31..0. The slot now belongs to this
  * thread; its array of levels is empty.
  * TIME, one word: kind | CLOCK_MONOTONIC in ns, 57..0. Holds for the events after it.
- * MARK, one word: kind | mark 57..50 | value 47..0.
+ * MARK, one word, two for some: kind | mark 57..50 | value 47..0.
  */
 #define WIRE_THREAD_SLOT_SHIFT 45
 #define WIRE_THREAD_ID_MASK    UINT64_C(0xffffffff)
@@ -244,7 +244,10 @@ enum wire_mark {
     WIRE_MARK_FORK = 4,           /* value: the token that the child's hello will name */
     WIRE_MARK_CHILD_ENDED = 5,    /* the process has waited for a child that ended; value: below */
     WIRE_MARK_REFUSED = 6,        /* the allocator gave nothing; value: the size asked for, or
-                                   * WIRE_MARK_VALUE_MASK when it was more */
+                                   * WIRE_MARK_VALUE_MASK when it was more; a second word says
+                                   * where: as an ALLOCATION's, with the depth change + 32 in its
+                                   * size field, and without native levels. Without that word the
+                                   * place is not known */
     WIRE_MARK_ABANDONED = 7,      /* nothing: a record was begun here, and its writer left by a
                                    * jump */
     WIRE_MARK_EXECUTED = 8,       /* a process has become a Python, or will now; value: below */

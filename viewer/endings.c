@@ -52,6 +52,26 @@ static bool load_table(struct recording *recording)
     return step == ROWS_END;
 }
 
+static bool read_refusal(struct rows *rows, struct recording *recording)
+{
+    uint32_t id;
+    struct process *process = rows_index(rows, 0, &id) ? recording_process(recording, id) : NULL;
+    return process ? rows_index(rows, 1, &process->ending.refused_location)
+                   : database_damaged(&recording->database, "a refusal of no process");
+}
+
+static bool load_refusals(struct recording *recording)
+{
+    CLEANUP(rows_deinit) struct rows rows = {0};
+    if (!rows_init(&rows, &recording->database, "SELECT process, location FROM refusal"))
+        return false;
+    enum rows_step step;
+    while ((step = rows_next(&rows)) == ROWS_ROW)
+        if (!read_refusal(&rows, recording))
+            return false;
+    return step == ROWS_END;
+}
+
 /* --- kinds --- */
 
 /* What is known without other rows. */
@@ -106,10 +126,26 @@ static void find_kinds(struct recording *recording)
 
 bool endings_load(struct recording *recording)
 {
+    struct database *database = &recording->database;
     bool has;
     find_kinds(recording);
-    return database_has_table(&recording->database, "ending", &has) &&
-           (!has || load_table(recording));
+    return database_has_table(database, "ending", &has) && (!has || load_table(recording)) &&
+           database_has_table(database, "refusal", &has) && (!has || load_refusals(recording));
+}
+
+bool endings_check(struct recording *recording)
+{
+    for (size_t i = 0; i < recording->process_count; i++)
+        if (recording->processes[i].ending.refused_location >= recording->symbols.frame_count)
+            return database_damaged(&recording->database, "a refusal at no location");
+    return true;
+}
+
+const struct frame *ending_refused_at(const struct recording *recording,
+                                      const struct process *process)
+{
+    uint32_t location = process->ending.refused_location;
+    return location ? &recording->symbols.frames[location] : NULL;
 }
 
 bool ending_is_remarkable(const struct process *process)

@@ -28,13 +28,23 @@ struct ending {
     bool core_dumped, out_of_memory;
     uint64_t collector_bytes; /* held by the collector under the limit that killed it, 0: none */
     uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
+    uint32_t refused_location;      /* where that was asked for; 0: not known */
 };
 
+struct frame;
 struct recording;
 struct process;
 
 /* Fills in every process's ending. False, with a problem, when they cannot be read. */
 bool endings_load(struct recording *recording);
+
+/* Checks, once frames are known, that what endings refer to is among them. False, with a problem,
+ * when not. */
+bool endings_check(struct recording *recording);
+
+/* Where the largest allocation that failed was asked for; null: not known. */
+const struct frame *ending_refused_at(const struct recording *recording,
+                                      const struct process *process);
 
 /* Is there something to say about it: not a plain exit, nor one that nothing is known of? */
 bool ending_is_remarkable(const struct process *process);

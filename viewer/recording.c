@@ -328,7 +328,7 @@ bool recording_init(struct recording *recording, const char *path, struct progre
            load_processes(recording) && load_lineage(recording) && endings_load(recording) &&
            absences_load(recording) && check_totals(recording) && load_peak(recording) &&
            count_counters(recording) && inheritances_load(recording) &&
-           symbols_init(&recording->symbols, &recording->database) &&
+           symbols_init(&recording->symbols, &recording->database) && endings_check(recording) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }
 

@@ -571,10 +571,12 @@ def test_refused_memory(interpreter, program, record):
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         for size in (5 << 30, 1 << 40, 6 << 30):
             try:
-                bytes(size)
+                bytes(size)  #: largest
             except MemoryError:
                 print("refused")
-        bytes(7 << 30)
+        def last():
+            bytes(7 << 30)
+        last()
         """
     )
     recording = record(interpreter, source, status=1)
@@ -583,9 +585,13 @@ def test_refused_memory(interpreter, program, record):
     (row,) = processes(recording.file)
     assert (row["exit_status"], row["failed_allocations"]) == (1, 4)
     assert row["largest_failed_bytes"] == (1 << 40) + BYTES_HEADER
-    assert "4 allocations failed, the largest of 1024 GiB" in recording.err
+    line = source.lines["largest"]
+    place = (row["largest_failed_file"], row["largest_failed_line"], row["largest_failed_function"])
+    assert place == (str(source), line, "<module>")
+    said = f"4 allocations failed, the largest of 1024 GiB at program.py:{line} <module>"
+    assert said in recording.err
     text = run([BUILD / "heapline", "report", recording.file], check=0).out
-    assert "4 allocations failed, the largest of 1024 GiB" in text
+    assert said in " ".join(text.split())
     assert "4 allocations failed" in " ".join(tree_of(recording.file).split())
 
 

@@ -675,6 +675,37 @@ static void test_refused_allocations(void **state)
     stream_decode(stream);
     assert_int_equal(stream->process->refused, 3);
     assert_int_equal(stream->process->most_refused, WIRE_MARK_VALUE_MASK);
+    assert_int_equal(stream->process->refused_location, 0);
+}
+
+static void put_refusal(struct stream *stream, uint64_t size, uint64_t depth_change, uint64_t rest)
+{
+    uint64_t position = stream->position;
+    stream_put(stream,
+               wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | size);
+    stream_put(stream, rest | (depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_SIZE_SHIFT);
+    stream_decode(stream);
+    assert_int_equal(stream->process->position, position + 2);
+}
+
+/* What the second word says of the stack holds for the thread from then on. */
+static void test_where_an_allocation_was_refused(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    stream_code(stream, 2, "/a.py", "f", 7);
+    stream_frame(stream, 0, 2, 0);
+    put_refusal(stream, 10, 0, WIRE_INSTRUCTION_BIT);
+    assert_int_equal(codes_location(&stream->run.codes, process->refused_location)->line, 7);
+    put_refusal(stream, 9, 0, WIRE_NO_STACK_BIT);
+    assert_int_not_equal(process->refused_location, 0);
+    put_refusal(stream, 11, 0, WIRE_NO_STACK_BIT);
+    assert_int_equal(process->refused_location, 0);
+    assert_int_equal(process->damaged, 0);
+    put_refusal(stream, 12, 1, 0); /* a level that was never sent */
+    put_refusal(stream, 13, 0, WIRE_THREAD_MASK << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
+    assert_int_equal(process->damaged, 2);
+    assert_int_equal(process->refused, 5);
 }
 
 int main(void)
@@ -709,6 +740,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_lives_on_has_no_ending, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_where_an_allocation_was_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

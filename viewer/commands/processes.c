@@ -119,7 +119,7 @@ static void print_json(const struct recording *recording, const struct process_t
 {
     json_t *list = json_array();
     for (size_t i = 0; i < shown; i++) {
-        json_t *object = process_to_json(tree->nodes[i].process);
+        json_t *object = process_to_json(recording, tree->nodes[i].process);
         json_put_count(object, "depth", tree->nodes[i].depth);
         json_array_append_new(list, object);
     }
@@ -274,7 +274,7 @@ static void print_notes(const struct page *page, const struct process_node *node
         CLEANUP(cleanup_free) char *ending = ending_text(page->recording, process);
         print_more(page, node, ending);
     }
-    CLEANUP(cleanup_free) char *refusals = refusals_text(process);
+    CLEANUP(cleanup_free) char *refusals = refusals_text(page->recording, process);
     if (refusals)
         print_more(page, node, refusals);
 }

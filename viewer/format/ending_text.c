@@ -14,6 +14,9 @@
 #include "viewer/format/utf8.h"
 #include "viewer/memory.h"
 
+/* For a place within a sentence. */
+#define PLACE_COLUMNS 100u
+
 /* "SIGTERM", "signal 64" */
 static struct size_text signal_name(int64_t number)
 {
@@ -82,22 +85,26 @@ char *ending_held_text(const struct process *process)
                         size_format(ours).text);
 }
 
-char *refusals_text(const struct process *process)
+char *refusals_text(const struct recording *recording, const struct process *process)
 {
     const struct ending *ending = &process->ending;
     if (!ending->refused)
         return NULL;
     struct size_text most = size_format(ending->most_refused);
+    const struct frame *frame = ending_refused_at(recording, process);
+    CLEANUP(cleanup_free)
+    char *place = frame ? name_of_frame(recording, frame, GROUP_BY_LINE, PLACE_COLUMNS) : NULL;
+    const char *at = place ? " at " : "";
     if (ending->refused == 1)
-        return memory_print("an allocation of %s failed", most.text);
-    return memory_print("%" PRIu64 " allocations failed, the largest of %s", ending->refused,
-                        most.text);
+        return memory_print("an allocation of %s failed%s%s", most.text, at, place ? place : "");
+    return memory_print("%" PRIu64 " allocations failed, the largest of %s%s%s", ending->refused,
+                        most.text, at, place ? place : "");
 }
 
 char *ending_note(const struct recording *recording, const struct process *process,
                   const char *subject)
 {
-    CLEANUP(cleanup_free) char *refusals = refusals_text(process);
+    CLEANUP(cleanup_free) char *refusals = refusals_text(recording, process);
     if (!ending_is_remarkable(process))
         return refusals ? memory_print("%s %" PRId64 ": %s", subject, process->pid, refusals)
                         : NULL;

@@ -27,6 +27,6 @@ char *ending_command(const struct recording *recording, const struct process *pr
 char *ending_held_text(const struct process *process);
 
 /* "an allocation of 1.0 GiB failed", "3 allocations failed, the largest of 1.0 GiB"; NULL: none. */
-char *refusals_text(const struct process *process);
+char *refusals_text(const struct recording *recording, const struct process *process);
 
 #endif

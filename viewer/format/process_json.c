@@ -31,7 +31,17 @@ static void put_ending(json_t *object, const struct ending *ending)
     put_optional(object, "largest_failed_bytes", known ? (int64_t)ending->most_refused : -1, -1);
 }
 
-json_t *process_to_json(const struct process *process)
+/* Where the largest allocation that failed was asked for. */
+static void put_refused_at(json_t *object, const struct frame *frame)
+{
+    bool has_line = frame && frame->line > 0;
+    json_put_text(object, "largest_failed_file", frame ? frame->file : NULL);
+    json_object_set_new(object, "largest_failed_line",
+                        has_line ? json_integer(frame->line) : json_null());
+    json_put_text(object, "largest_failed_function", frame ? frame->function : NULL);
+}
+
+json_t *process_to_json(const struct recording *recording, const struct process *process)
 {
     json_t *object = json_object();
     json_object_set_new(object, "pid", json_integer(process->pid));
@@ -50,6 +60,7 @@ json_t *process_to_json(const struct process *process)
     json_put_seconds(object, "ended", process->ended);
     json_put_seconds(object, "peak_time", process->peak_time);
     put_ending(object, &process->ending);
+    put_refused_at(object, ending_refused_at(recording, process));
     return object;
 }
 

@@ -9,7 +9,7 @@
 #include "viewer/recording.h"
 
 /* Keys in the order of the manual page; what is not known is null. The caller's. */
-json_t *process_to_json(const struct process *process);
+json_t *process_to_json(const struct recording *recording, const struct process *process);
 
 /* What is known of the run. */
 json_t *run_to_json(const struct recording *recording);

@@ -11,7 +11,8 @@ static json_t *processes_to_json(const struct recording *recording, const struct
 {
     json_t *list = json_array();
     for (size_t i = 0; i < answer->process_count; i++)
-        json_array_append_new(list, process_to_json(&recording->processes[answer->processes[i]]));
+        json_array_append_new(
+            list, process_to_json(recording, &recording->processes[answer->processes[i]]));
     return list;
 }
 

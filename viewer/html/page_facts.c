@@ -72,7 +72,7 @@ static uint32_t *number_processes(const struct page_rows *rows)
 static json_t *page_process_to_json(const struct page_facts *facts, size_t number)
 {
     const struct process *process = &facts->rows->recording->processes[number];
-    json_t *object = process_to_json(process);
+    json_t *object = process_to_json(facts->rows->recording, process);
     json_object_set_new(object, "command", command_to_json(process->command));
     json_put_seconds(object, "end_time", process->end_time);
     json_object_set_new(object, "end_seen", json_boolean(process->end_seen));
