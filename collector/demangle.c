@@ -5,6 +5,8 @@
  */
 #include "demangle.h"
 
+#include "cython_name.h"
+
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdbool.h>
@@ -42,6 +44,9 @@ static bool write_name(const char *symbol, struct output *output)
 char *demangle(const char *symbol)
 {
     struct output output;
+    char *cython = cython_name(symbol);
+    if (cython)
+        return cython;
     if (symbol[0] != '_' || (symbol[1] != 'Z' && symbol[1] != 'R') ||
         strlen(symbol) > SYMBOL_LENGTH_MAX)
         return NULL;

@@ -1,5 +1,6 @@
 /*
- * Names as the programmer wrote them, from symbols of C++ (Itanium ABI) and Rust (both schemes).
+ * Names as the programmer wrote them, from symbols of C++ (Itanium ABI), Rust (both schemes) and
+ * Cython.
  */
 #ifndef HEAPLINE_COLLECTOR_DEMANGLE_H
 #define HEAPLINE_COLLECTOR_DEMANGLE_H

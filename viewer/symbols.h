@@ -44,10 +44,11 @@ static inline const char *frame_module(const struct frame *frame)
     return frame->module ? frame->module->path : frame->file;
 }
 
-/* Is its line known, or one that Python gives it? Of native code it is often not known. */
+/* Is its line known? Of native code it often is not, and an instruction of Python's may have none.
+ */
 static inline bool frame_has_line(const struct frame *frame)
 {
-    return frame->line || !frame->module;
+    return frame->line > 0;
 }
 
 /* Is it of a package of this name? */

@@ -81,8 +81,9 @@ static char *tail_of_frame(const struct frame *frame, enum group_by by, const ch
 {
     if (by == GROUP_BY_LINE && frame_has_line(frame))
         return memory_print(":%" PRId32 " %s", frame->line, function);
-    return by == GROUP_BY_LINE || by == GROUP_BY_FUNCTION ? memory_print(" %s", function)
-                                                          : memory_copy("");
+    /* What stands for frames that are left out has no function. */
+    bool is_named = (by == GROUP_BY_LINE || by == GROUP_BY_FUNCTION) && *function;
+    return is_named ? memory_print(" %s", function) : memory_copy("");
 }
 
 char *name_of_frame(const struct recording *recording, const struct frame *frame, enum group_by by,
