@@ -16,6 +16,8 @@
 
 #define NO_MODULE  "<native code>"
 #define LOOK_UP_MS 1 /* while it waits for a name */
+/* To go through so much of a file of names costs as much as a look at another file. */
+#define PERF_MAP_LOOK_BYTES (64u << 10)
 
 bool native_table_init(struct native_table *table)
 {
@@ -106,8 +108,8 @@ static struct native_place place_of(const struct process *process, uint64_t addr
     const struct native_range *ranges = process->modules.list.data;
     for (uint32_t i = 0; i < process->modules.count; i++)
         if (address > ranges[i].start && address <= ranges[i].end)
-            return (struct native_place){ranges[i].module, address - 1 - ranges[i].bias};
-    return (struct native_place){0, address - 1};
+            return (struct native_place){ranges[i].module, address - 1 - ranges[i].bias, 0};
+    return (struct native_place){0, address - 1, process->number};
 }
 
 /* --- names -------------------------------------------------------------------------------------
@@ -152,6 +154,15 @@ static void name_place(char *name, size_t size, const char *path, struct native_
         snprintf(name, size, "0x%llx", (unsigned long long)place.offset + 1);
 }
 
+/* What code is called that is of no file, by whoever has made it; null: not known. */
+static char *name_made_code(struct process *process, struct native_place place)
+{
+    struct perf_map *map = &process->perf_map;
+    perf_map_read(map, process->root, process->pid);
+    unsigned looks = (unsigned)(map->bytes / PERF_MAP_LOOK_BYTES);
+    return map->text && process_may_look(process, looks) ? perf_map_find(map, place.offset) : NULL;
+}
+
 static uint32_t locate_call(struct run *run, const struct process *process,
                             const struct native_call *call, const char *path,
                             struct native_place place)
@@ -166,7 +177,7 @@ static uint32_t locate_call(struct run *run, const struct process *process,
     return codes_locate_named(&run->codes, &from, file, function, line);
 }
 
-static void name_frames(struct run *run, const struct process *process, struct native_place place,
+static void name_frames(struct run *run, struct process *process, struct native_place place,
                         struct native_frames *frames)
 {
     struct native_table *table = &run->native;
@@ -174,14 +185,19 @@ static void name_frames(struct run *run, const struct process *process, struct n
     const char *path = module ? module->path : NO_MODULE;
     bool may_have_names = module && module->kind == NATIVE_MODULE_FILE && start_symbols(table);
     const struct native_symbol *symbol = may_have_names ? ask(run, place) : NULL;
+    char *made = module ? NULL : name_made_code(process, place);
+    const struct native_call made_call = {.function = made};
     uint32_t count = symbol && symbol->count ? symbol->count : 1;
     frames->starts_threads = starts_threads(path);
     frames->count = count < NATIVE_INLINED_MAX ? count : NATIVE_INLINED_MAX;
     for (uint32_t i = 0; i < frames->count; i++) {
-        const struct native_call *call = symbol ? &symbol->calls[frames->count - 1 - i] : NULL;
+        const struct native_call *call = symbol ? &symbol->calls[frames->count - 1 - i]
+                                         : made ? &made_call
+                                                : NULL;
         frames->locations[i] = locate_call(run, process, call, path, place);
         run->memory_short |= frames->locations[i] == 0;
     }
+    free(made);
 }
 
 static void name_truncated(struct run *run, struct native_frames *frames)
@@ -196,10 +212,12 @@ static void name_truncated(struct run *run, struct native_frames *frames)
  * next key. */
 static uint32_t *number_at(struct native_table *table, struct native_place place)
 {
-    uint64_t key = index_key(&table->by_place, place.module, &place.offset, sizeof place.offset);
+    uint64_t whose = (uint64_t)place.process << 32 | place.module;
+    uint64_t key = index_key(&table->by_place, whose, &place.offset, sizeof place.offset);
     for (uint32_t *number; (number = index_at(&table->by_place, key)); key++) {
         const struct native_place *known = &native_frames_at(table, *number)->place;
-        if (!*number || (known->module == place.module && known->offset == place.offset))
+        if (!*number || (known->module == place.module && known->offset == place.offset &&
+                         known->process == place.process))
             return number;
     }
     return NULL;

@@ -19,8 +19,9 @@
 
 /* An instruction's place. Equal places are one for native_symbols.h. */
 struct native_place {
-    uint32_t module; /* 0: unknown */
-    uint64_t offset; /* in it; the address itself when the module is unknown */
+    uint32_t module;  /* 0: unknown */
+    uint64_t offset;  /* in it; the address itself when the module is unknown */
+    uint32_t process; /* when it is: whose address, 0 otherwise */
 };
 
 enum native_module_kind {

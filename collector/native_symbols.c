@@ -89,7 +89,7 @@ struct cache_context {
 static void take_cached(void *context, uint64_t offset, struct native_symbol *symbol)
 {
     const struct cache_context *cache = context;
-    const struct native_place place = {cache->module, offset};
+    const struct native_place place = {.module = cache->module, .offset = offset};
     uint32_t number = make_result(cache->symbols, place);
     struct place_result *result = number ? result_at(cache->symbols, number) : NULL;
     if (result && !result->symbol)

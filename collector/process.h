@@ -27,6 +27,7 @@
 #include "mappings.h"
 #include "native_frames.h"
 #include "native_stack.h"
+#include "perf_map.h"
 #include "ring.h"
 #include "run_peak.h"
 #include "samples.h"
@@ -165,6 +166,7 @@ struct process {
     uint32_t threads_count, threads_written;
     struct ended_threads ended_threads;
     struct native_ranges modules;
+    struct perf_map perf_map;   /* what it has told of code that it made */
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
     uint32_t describing; /* code whose description is arriving, WIRE_CODE_NONE: none */
