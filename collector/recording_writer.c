@@ -369,11 +369,11 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
                               : source_read(file->root, file->path, latest, &packed_bytes, &bytes);
     writer->source_bytes += packed ? bytes : 0;
     if (packed && !module) {
-        if (!vector_reserve(&writer->has_source, (size_t)number + 1, sizeof(bool))) {
+        if (!vector_reserve(&writer->sources, (size_t)number + 1, sizeof(uint8_t))) {
             free(packed);
             return true;
         }
-        ((bool *)writer->has_source.data)[number] = true;
+        ((uint8_t *)writer->sources.data)[number] = SOURCE_KEPT;
     }
     bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
                                (sqlite3_uint64)packed_bytes);
@@ -398,15 +398,24 @@ static bool append_file(struct recording_writer *writer, const struct run *run, 
 /* --- is it their text? -------------------------------------------------------------------------
  */
 
-static bool has_source(const struct recording_writer *writer, uint32_t file)
+static enum source_state source_state(const struct recording_writer *writer, uint32_t file)
 {
-    return file < writer->has_source.bytes && ((bool *)writer->has_source.data)[file];
+    const uint8_t *states = writer->sources.data;
+    return file < writer->sources.bytes ? (enum source_state)states[file] : SOURCE_NONE;
 }
 
-static bool forget_source(struct recording_writer *writer, uint32_t file)
+static void refute_source(struct recording_writer *writer, uint32_t file)
 {
-    ((bool *)writer->has_source.data)[file] = false;
-    return put(writer, STORE_FORGET_SOURCE, "i", INTEGER(file));
+    ((uint8_t *)writer->sources.data)[file] = SOURCE_REFUTED;
+}
+
+static bool forget_refuted(struct recording_writer *writer, uint32_t file_count)
+{
+    for (uint32_t i = 1; i < file_count; i++)
+        if (source_state(writer, i) == SOURCE_REFUTED &&
+            !put(writer, STORE_FORGET_SOURCE, "i", INTEGER(i)))
+            return false;
+    return true;
 }
 
 /* Can the codes with these numbers all be of the text that stands in the file? */
@@ -441,38 +450,37 @@ static int compare_by_file(const void *a, const void *b, void *codes)
     return (file > other_file) - (file < other_file);
 }
 
-/* Takes away the text that is not what these codes were made of. */
-static bool check_texts(struct recording_writer *writer, const struct codes *codes,
+/* Refutes the texts that are not what these codes were made of. */
+static void check_texts(struct recording_writer *writer, const struct codes *codes,
                         uint32_t *numbers, uint32_t count)
 {
-    bool done = true;
     qsort_r(numbers, count, sizeof *numbers, compare_by_file, (void *)(uintptr_t)codes);
-    for (uint32_t from = 0, to; done && from < count; from = to) {
+    for (uint32_t from = 0, to; from < count; from = to) {
         uint32_t file = codes_code(codes, numbers[from])->file;
         for (to = from; to < count && codes_code(codes, numbers[to])->file == file;)
             to++;
         if (!text_fits(writer, codes, numbers + from, to - from))
-            done = forget_source(writer, file);
+            refute_source(writer, file);
     }
-    return done;
 }
 
-/* The same of all that have come since the last time; and of files that have been refuted since. */
+/* Takes away the texts that are not what codes were made of which have come since the last time, or
+ * of files that have been refuted since. */
 static bool check_new_codes(struct recording_writer *writer, const struct codes *codes)
 {
     uint32_t count = 0;
     for (uint32_t i = 1; i < codes->file_count; i++)
-        if (codes_file(codes, i)->is_refuted && has_source(writer, i) && !forget_source(writer, i))
-            return false;
+        if (codes_file(codes, i)->is_refuted && source_state(writer, i) == SOURCE_KEPT)
+            refute_source(writer, i);
     uint32_t *numbers = malloc((codes->code_count - writer->codes + 1) * sizeof *numbers);
     if (!numbers)
         return fail(writer, "the recording could not be written on: memory is short");
     for (uint32_t i = writer->codes; i < codes->code_count; i++)
-        if (has_source(writer, codes_code(codes, i)->file))
+        if (source_state(writer, codes_code(codes, i)->file) == SOURCE_KEPT)
             numbers[count++] = i;
-    bool done = check_texts(writer, codes, numbers, count);
+    check_texts(writer, codes, numbers, count);
     free(numbers);
-    return done;
+    return forget_refuted(writer, codes->file_count);
 }
 
 static bool append_codes(struct recording_writer *writer, const struct run *run)
@@ -998,7 +1006,7 @@ bool recording_close(struct recording_writer *writer)
     sqlite3_close(writer->database);
     chunk_writer_deinit(&writer->chunk);
     vector_deinit(&writer->modules);
-    vector_deinit(&writer->has_source);
+    vector_deinit(&writer->sources);
     packages_deinit(&writer->packages);
     writer->database = NULL;
     return is_one;

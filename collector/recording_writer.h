@@ -53,6 +53,14 @@ enum recording_statement {
     STORE_STATEMENTS,
 };
 
+/* Of the text of a file of Python's. */
+enum source_state {
+    SOURCE_NONE,
+    SOURCE_KEPT,
+    SOURCE_REFUTED, /* it is not that of the file's codes, and taken out with every transaction: one
+                     * may be undone */
+};
+
 struct recording_writer {
     sqlite3 *database;
     sqlite3_stmt *statements[STORE_STATEMENTS];
@@ -65,7 +73,7 @@ struct recording_writer {
     uint32_t module_count;
     uint64_t source_bytes;
     uint32_t sources_left_out; /* files whose text there was no room for */
-    struct vector has_source;  /* bool, by the file's number: of Python's */
+    struct vector sources;     /* uint8_t (enum source_state), by the file's number */
     uint64_t peak_epoch;
     bool has_peak;
     bool in_batch;
