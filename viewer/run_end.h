@@ -15,7 +15,6 @@
 #include "viewer/recording.h"
 
 struct run_end {
-    double time; /* from the run's start; NaN: they were all still running, or there are none */
     uint64_t bytes, blocks;
     size_t processes; /* that were there */
 };

@@ -31,7 +31,6 @@ static json_t *totals_to_json(const struct totals *totals)
     json_put_count(object, "run_end_bytes", totals->run_end.bytes);
     json_put_count(object, "run_end_blocks", totals->run_end.blocks);
     json_put_count(object, "run_end_processes", totals->run_end.processes);
-    json_put_seconds(object, "run_end_time", totals->run_end.time);
     return object;
 }
 
