@@ -360,3 +360,16 @@ def test_a_thread_that_forks_first_of_all(program, leaving, tmp_path, name):
     recording = harness.record([require(name).path, source], tmp_path / "run.heapline", env=env)
     assert_complete(recording)
     assert len(recording.report()["processes"]) == 21
+
+
+# --- a stack that is gone -----------------------------------------------------------------------------------
+
+
+def test_a_stack_that_is_gone(interpreter, program, compiled, tmp_path):
+    """A coroutine's, out of which a handler has jumped: what stood on it cannot be looked at."""
+    library = compiled("gone_stack.c", "libgonestack.so", "-shared", "-fPIC", "-fno-builtin")
+    source = program("import ctypes, sys; ctypes.CDLL(sys.argv[1]).abandon_stacks(20)\n")
+    recording = harness.record([interpreter.path, source, library], tmp_path / "run.heapline")
+    assert_complete(recording)
+    query = "SELECT count(*) AS times FROM events WHERE size = 1003 AND kind = 'allocation'"
+    assert run([BUILD / "heapline", "sql", "--json", recording.file, query], check=0).json == [{"times": 200}]
