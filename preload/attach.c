@@ -25,6 +25,7 @@
 #include "handshake.h"
 #include "real_mapping.h"
 #include "ring_writer.h"
+#include "sealing.h"
 #include "stream_writer.h"
 #include "wire.h"
 
@@ -373,8 +374,10 @@ static bool attach_somehow(const struct attach_request *request)
         trouble = try_carrier(request, &address, HELLO_STREAM);
     if (trouble && *trouble)
         complain(trouble);
-    if (!trouble)
+    if (!trouble) {
         environment_set_ancestor(getpid());
+        sealing_begin();
+    }
     return !trouble;
 }
 

@@ -2,8 +2,9 @@
  * Interposed: exec*, posix_spawn* and pidfd_spawn*. What calls them inside the C library, behind
  * our back, has files of its own: system_hook.c, popen_hooks.c.
  *
- * The new environment lies on the stack of the caller, for a vfork child shares its parent's heap
- * and must leave nothing there. All forms come down to one that takes an environment.
+ * The new environment of an exec lies on the stack of the caller, for a vfork child shares its
+ * parent's memory and must leave nothing there; that of a spawn, which returns, in memory of its
+ * own, for stacks may be small. All forms come down to one that takes an environment.
  */
 #include "exec_hooks.h"
 
@@ -13,11 +14,13 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "environment.h"
 #include "exec_announcement.h"
 #include "loadable.h"
+#include "real_mapping.h"
 #include "shim.h"
 #include "stream_writer.h"
 
@@ -171,6 +174,32 @@ static int call_announced(const struct call *call, char *const *environment, boo
     }
 }
 
+static bool is_spawn(enum call_kind kind)
+{
+    return kind == CALL_SPAWN || kind == CALL_SPAWNP || kind == CALL_PIDFD_SPAWN ||
+           kind == CALL_PIDFD_SPAWNP;
+}
+
+/* Without memory the child is not traced. */
+static int spawn_with_room(const struct call *call, char *const *environment,
+                           const struct environment_room *room)
+{
+    int saved = errno;
+    size_t bytes = room->entries * sizeof(char *) + room->bytes;
+    char **entries =
+        real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (entries == MAP_FAILED) {
+        errno = saved;
+        return call_announced(call, environment, false);
+    }
+    environment_fill(environment, entries, (char *)(entries + room->entries));
+    int problem = call_announced(call, entries, false);
+    saved = errno;
+    real_munmap(entries, bytes);
+    errno = saved;
+    return problem;
+}
+
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
@@ -179,6 +208,8 @@ static int call_with(const struct call *call, char *const *environment)
     bool is_others = environment_has_address(environment);
     if (!room.entries || !environment_shim_in_reach() || !is_loadable(call))
         return call_announced(call, environment, is_others);
+    if (is_spawn(call->kind))
+        return spawn_with_room(call, environment, &room);
     char **entries = alloca(room.entries * sizeof *entries);
     char *text = alloca(room.bytes);
     environment_fill(environment, entries, text);

@@ -37,6 +37,10 @@
  * close: glibc's chunks have 32 bytes, so without headers the one before may begin there. */
 static uintptr_t header_bytes = HEADER_BYTES;
 
+/* So much below its end every thread that allocates has of its own. */
+#define THREAD_STACK_LEAST ((uintptr_t)32 << 10)
+#define PAGE_SHIFT         12
+
 /* Where the main thread's stack ends (glibc's loader). */
 extern void *__libc_stack_end;
 
@@ -63,12 +67,30 @@ static bool is_below(uintptr_t guard, uintptr_t frame)
     return address_of(guard) - frame <= NESTED_STACK_BYTES;
 }
 
+/* Is a call's frame there for certain, seen from `frame` not far below it? A stack that a program
+ * has made for itself may have ended between the two. */
+static bool is_surely_there(uintptr_t call, uintptr_t frame)
+{
+    return !((call ^ frame) >> PAGE_SHIFT) ||
+           ((uintptr_t)__libc_stack_end - frame < MAIN_STACK_BYTES &&
+            (uintptr_t)__libc_stack_end - call < MAIN_STACK_BYTES) ||
+           ((uintptr_t)__builtin_thread_pointer() - frame < THREAD_STACK_LEAST &&
+            (uintptr_t)__builtin_thread_pointer() - call < THREAD_STACK_LEAST);
+}
+
+/* Has it been written over, or is it gone? */
+static bool is_overwritten(uintptr_t call, uintptr_t frame)
+{
+    bool is_there = is_surely_there(call, frame) || signals_can_read((const void *)call);
+    return !is_there || ((const struct hook_call *)call)->self != call;
+}
+
 /* Has the call that set the guard been left? `frame` is of a call now. */
 static bool is_stale(uintptr_t guard, uintptr_t frame)
 {
     uintptr_t call = address_of(guard);
     if (is_below(guard, frame))
-        return ((const struct hook_call *)call)->self != call;
+        return is_overwritten(call, frame);
     return frame > call && is_on_own_stack(frame) && is_on_own_stack(call) && !shim_is_sealed() &&
            !is_on_signal_stack();
 }
@@ -163,6 +185,7 @@ bool hook_enter_guarded(struct hook_call *call)
     /* Most are steps of the call at hand, which has not been left. */
     uintptr_t guard = shim_thread.guard;
     if (SHIM_LIKELY(!(guard & SHIM_BITS) && is_below(guard, call->frame) &&
+                    is_surely_there(guard, call->frame) &&
                     ((const struct hook_call *)guard)->self == guard))
         return false;
     return enter_interrupting(call);

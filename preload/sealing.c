@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "environment.h"
 #include "memory.h"
@@ -22,6 +23,15 @@
 #include "stream_writer.h"
 
 _Atomic bool shim_sealed;
+
+/* Who has attached. A vfork child is another process in the same memory: what it gives up is its
+ * own, and all that it can do then is to execute something, or to end. */
+static pid_t owner;
+
+void sealing_begin(void)
+{
+    owner = getpid();
+}
 
 /* Before the program's call. */
 static void seal(void)
@@ -60,15 +70,26 @@ long sealing_failed(long result)
 static long call_sealed(long number, const unsigned long arguments[5])
 {
     bool was_sealed = shim_is_sealed();
-    if (!was_sealed)
+    bool is_ours = was_sealed || !shim_gate_open() || getpid() == owner;
+    if (!was_sealed && is_ours)
         seal();
     long result = call_kernel(number, arguments);
+    if (!is_ours)
+        return result < 0 ? sealing_failed(result) : result;
     if (result < 0) {
         atomic_store(&shim_sealed, was_sealed);
         return sealing_failed(result);
     }
     environment_forget(); /* what is executed would begin with system calls of ours */
     return result;
+}
+
+/* System calls, or the processor's counter, which the clock reads. */
+static bool gives_up(int option, unsigned long argument)
+{
+    return option == PR_SET_SECCOMP ||
+           (option == PR_SET_SYSCALL_USER_DISPATCH && argument == PR_SYS_DISPATCH_ON) ||
+           (option == PR_SET_TSC && argument == PR_TSC_SIGSEGV);
 }
 
 SHIM_EXPORT int prctl(int option, ...)
@@ -79,7 +100,7 @@ SHIM_EXPORT int prctl(int option, ...)
     for (unsigned i = 1; i < 5; i++)
         arguments[i] = va_arg(more, unsigned long);
     va_end(more);
-    if (option == PR_SET_SECCOMP)
+    if (gives_up(option, arguments[1]))
         return (int)call_sealed(SYS_prctl, arguments);
     long result = call_kernel(SYS_prctl, arguments);
     return (int)(result < 0 && result > -4096 ? sealing_failed(result) : result);

@@ -1,5 +1,7 @@
 /*
- * A program that gives up system calls: seccomp's strict mode, or a filter. From then on the shim
+ * A program that gives up system calls: seccomp's strict mode, a filter, system calls that are
+ * dispatched to the program itself, and the processor's counter without which there is a clock only
+ * by a system call. From then on the shim
  * makes none: nothing is woken or waited for, nothing mapped, no child attaches, no line goes to
  * stderr, and what has no room is dropped and counted. What programs do is seen where they come by
  * libc's prctl() and syscall(), as libseccomp does; not with an instruction of their own.
@@ -8,6 +10,9 @@
  */
 #ifndef HEAPLINE_PRELOAD_SEALING_H
 #define HEAPLINE_PRELOAD_SEALING_H
+
+/* The process has attached. */
+void sealing_begin(void);
 
 /* For system_call.S. What libc makes of a negative result: sets errno, returns -1. */
 long sealing_failed(long result);

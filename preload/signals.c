@@ -4,6 +4,7 @@
  */
 #include "signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,4 +28,16 @@ void signals_restore(struct signals signals)
 {
     if (signals.blocked)
         set_mask(signals.mask, NULL);
+}
+
+bool signals_can_read(const void *address)
+{
+    enum { NO_WAY_TO_CHANGE = -1 };
+    int saved = errno;
+    bool can =
+        shim_is_sealed() ||
+        syscall(SYS_rt_sigprocmask, NO_WAY_TO_CHANGE, address, NULL, sizeof(uint64_t)) == 0 ||
+        errno != EFAULT;
+    errno = saved;
+    return can;
 }

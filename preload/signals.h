@@ -17,4 +17,8 @@ struct signals {
 struct signals signals_block(void);
 void signals_restore(struct signals signals);
 
+/* Can eight bytes be read there? The kernel looks at a mask before at what is to be done with it,
+ * which here is nothing. Where there are no system calls: true. */
+bool signals_can_read(const void *address);
+
 #endif

@@ -445,3 +445,10 @@ def test_a_program_that_stops_itself(terminal, program):
     one.tell("fg")
     one.expect("on again\n")
     assert one.reported() == "exited 0"
+
+
+def test_descriptors_of_a_service_manager(python, tmp_path):
+    """They are the command's, which is told so by its process id."""
+    words = 'import os; print(os.environ["LISTEN_PID"] == str(os.getpid()))'
+    start = f"LISTEN_PID=$$ exec {BUILD}/heapline run -q -o run.heapline -- {python.path} -c '{words}'"
+    assert run(["sh", "-c", start], check=0, cwd=tmp_path).out == "True\n"

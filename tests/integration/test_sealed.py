@@ -2,6 +2,7 @@
 strict mode. From then on the shim makes none, whatever it has to do: wake a sleeping reader, wait for
 room, announce code that is new, follow the clock."""
 
+import harness
 import pytest
 
 # A filter with which the program can write, allocate what pymalloc has, and leave; more by `also`.
@@ -130,3 +131,21 @@ leave(b"done\\n")
     expected = bare(python, source)
     assert expected.out == "child\ndone\n"
     assert record(python, source).out == expected.out
+
+
+def test_without_the_processors_counter(interpreter, program, tmp_path):
+    """PR_SET_TSC: the time cannot be read without a system call any more."""
+    source = program(
+        """
+        import ctypes
+        library = ctypes.CDLL(None)
+        kept = [None] * 1000
+        assert library.prctl(26, 2) == 0
+        for n in range(1000):
+            kept[n] = bytes(1000 + n)  #: kept
+        assert library.prctl(26, 1) == 0
+        """
+    )
+    recording = harness.record([interpreter.path, source], tmp_path / "run.heapline")
+    harness.assert_complete(recording)
+    assert recording.line(source, "kept", "end").blocks in (1000, 1001)  # 3.15 keeps an int that it has freed

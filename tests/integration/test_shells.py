@@ -87,3 +87,25 @@ def test_children_are_recorded(interpreter, program, compiled, tmp_path):
     assert held.allocations >= len(names)
     found = [row["exit_status"] for row in recording.report()["processes"]]
     assert sorted(found) == sorted(map(len, names))
+
+
+def test_a_spawn_on_a_small_stack(interpreter, program, tmp_path):
+    """Many variables have no room there."""
+    if interpreter.debug:
+        pytest.skip("a debug build's own frames do not have it either")
+    source = program(
+        """
+        import os, sys, threading
+        environment = dict(os.environ, **{f"V{n}": "x" for n in range(8000)})
+        def spawn():
+            child = os.posix_spawn(sys.executable, [sys.executable, "-c", "kept = bytes(1)"], environment)
+            assert os.waitpid(child, 0)[1] == 0
+        threading.stack_size(65536)
+        thread = threading.Thread(target=spawn)
+        thread.start()
+        thread.join()
+        """
+    )
+    recording = harness.record([interpreter.path, source], tmp_path / "run.heapline")
+    harness.assert_complete(recording)
+    assert len(recording.report()["processes"]) == 2

@@ -24,6 +24,8 @@
 #include "viewer/run/message.h"
 
 #define PRELOAD_ENVIRONMENT "LD_PRELOAD"
+/* Whom a service manager's descriptors are for (sd_listen_fds(3)). */
+#define LISTEN_ENVIRONMENT "LISTEN_PID"
 
 static bool set_environment(const struct command_plan *plan)
 {
@@ -41,6 +43,16 @@ static bool set_environment(const struct command_plan *plan)
                        : unsetenv(ENVIRONMENT_SESSION)) == 0;
     free(preload);
     return good;
+}
+
+/* What was passed to `heapline run` is the command's. */
+static bool pass_descriptors_on(void)
+{
+    const char *named = getenv(LISTEN_ENVIRONMENT);
+    char own[16];
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    return !named || strtol(named, NULL, 10) != (long)getppid() ||
+           setenv(LISTEN_ENVIRONMENT, own, 1) == 0;
 }
 
 /* A file of Python that is there, but not as a command: it is not executable, or in no folder of
@@ -95,7 +107,7 @@ static _Noreturn void child_run(const struct command_plan *plan, int go, int fai
             "'%s' is not recorded: it is for another C library (musl, an older glibc) or another "
             "machine (32 bits), or changes the user",
             plan->words[0]);
-    if (!loadable || set_environment(plan)) {
+    if (pass_descriptors_on() && (!loadable || set_environment(plan))) {
         signals_restore(plan->signals);
         execute(plan->words);
     }
