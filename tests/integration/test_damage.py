@@ -160,6 +160,14 @@ def test_truncated(good, tmp_path):
             assert str(file) in ran.err and ran.out == "", (length, ran)
 
 
+def are_right(report, expected, by):
+    """A place is a plain row, which nothing checks: another line in it tells stacks apart, or makes two one."""
+    totals, view, rows = numbers(report)
+    if by != "stack" or (totals, view) != expected[:2]:
+        return (totals, view, rows) == expected
+    return [sum(column) for column in zip(*rows)] == [sum(column) for column in zip(*expected[2])]
+
+
 @pytest.mark.parametrize("kind", ["bit", "byte", "zeros", "garbage", "swap"])
 @pytest.mark.parametrize("by", ["line", "stack"])
 def test_damaged_at_random(good, tmp_path, kind, by):
@@ -188,7 +196,7 @@ def test_damaged_at_random(good, tmp_path, kind, by):
             )
         file.write_bytes(data)
         ran = read(file, "--by", by)
-        if ran.status == 0 and numbers(ran.json) != expected:
+        if ran.status == 0 and not are_right(ran.json, expected, by):
             wrong.append((at, "other numbers"))
         elif ran.status == 1 and (ran.out or str(file) not in ran.err):
             wrong.append((at, ran))
