@@ -150,14 +150,26 @@ static void take_back_mark(void)
     errno = saved;
 }
 
+static struct {
+    pid_t (*fork)(void);
+    pid_t (*quick_fork)(void); /* _Fork; null before glibc 2.34 */
+} real;
+
+/* Early, for a signal handler that forks may have interrupted the loader. */
+static void look_up(void)
+{
+    if (SHIM_LIKELY(real.fork != NULL))
+        return;
+    *(void **)&real.quick_fork = dlsym(RTLD_NEXT, "_Fork");
+    *(void **)&real.fork = dlsym(RTLD_NEXT, "fork");
+}
+
 /* The handlers around it are not told whether it has failed. */
 SHIM_EXPORT pid_t fork(void)
 {
-    static pid_t (*real)(void);
-    if (SHIM_UNLIKELY(!real))
-        *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    look_up();
     forking.token = 0;
-    pid_t pid = real();
+    pid_t pid = real.fork();
     if (SHIM_UNLIKELY(pid < 0) && forking.token)
         take_back_mark();
     return pid;
@@ -167,13 +179,11 @@ SHIM_EXPORT pid_t fork(void)
  * so does a hook that it interrupts. */
 SHIM_EXPORT pid_t _Fork(void)
 {
-    static pid_t (*real)(void);
-    if (SHIM_UNLIKELY(!real))
-        *(void **)&real = dlsym(RTLD_NEXT, "_Fork");
+    look_up();
     if (!shim_gate_open() || shim_is_sealed())
-        return real();
+        return real.quick_fork();
     struct signals signals = signals_block();
-    pid_t pid = real();
+    pid_t pid = real.quick_fork();
     if (pid == 0) {
         stream_forget();
         ring_writer_leave(true);
@@ -185,6 +195,7 @@ SHIM_EXPORT pid_t _Fork(void)
 bool fork_init(void)
 {
     uintptr_t guard = shim_guard_set_library(); /* glibc keeps the handlers in malloc's memory */
+    look_up();
     bool done = pthread_atfork(before, in_parent, in_child) == 0;
     shim_guard_set(guard);
     return done;
