@@ -128,9 +128,11 @@ def check_inside(recording, work, places_matter):
 
 def assert_nearly_complete(recording, most=2):
     """The child of a clone may have been made between a look at the gate and what follows it, and a context
-    that comes back may find that the ring has gone on without it: that is counted."""
+    that comes back may find that the ring has gone on without it: that is counted. So are children that were made
+    in the midst of the shim's work, which go on untraced."""
     about = recording.report()["run"]
-    assert about["lost_events"] <= most and about["complete"] == (about["lost_events"] == 0), about
+    assert about["lost_events"] <= most and set(about["absences"]) <= {"unheard"}, about
+    assert about["complete"] == (not about["lost_events"] and not about["absences"]), about
 
 
 def check(recording, work, way, places_matter=True):
@@ -145,7 +147,7 @@ def check(recording, work, way, places_matter=True):
 
 
 # How many events may be lost, when that is told.
-NEARLY = {"_Fork": 2, "clone": 8, "late-clone": 8, "late-resume": 40}
+NEARLY = {"fork": 0, "late-fork": 0, "_Fork": 2, "clone": 8, "late-clone": 8, "late-resume": 40}
 
 
 # Primes, for otherwise they would meet the same instructions of a loop again and again.
@@ -288,7 +290,7 @@ def test_jumps_by_a_timer(program, leaving, tmp_path, name, threads):
 @pytest.mark.parametrize("work, way", [("malloc", "fork"), ("malloc", "vfork"), ("fork", "fork"), ("mmap", "fork")])
 @pytest.mark.parametrize("name", ["3.8", "3.13"])
 def test_forks_by_a_timer(program, leaving, tmp_path, name, work, way):
-    assert_complete(weather(require(name), program, leaving, tmp_path, work, way, 40))
+    assert_nearly_complete(weather(require(name), program, leaving, tmp_path, work, way, 40), 0)
 
 
 @pytest.mark.parametrize("work, way", [("malloc", "_Fork"), ("malloc", "clone"), ("fork", "_Fork"), ("_Fork", "clone")])
@@ -301,7 +303,7 @@ def test_bare_forks_by_a_timer(program, leaving, tmp_path, name, work, way):
 def test_forks_by_a_timer_beside_threads(program, leaving, tmp_path, way):
     """The thread that is interrupted holds nothing of the C library's, as others may."""
     for name in ("3.8", "3.13"):
-        assert_complete(weather(require(name), program, leaving, tmp_path, "mmap", way, 40, 2))
+        assert_nearly_complete(weather(require(name), program, leaving, tmp_path, "mmap", way, 40, 2), 0)
 
 
 # --- an exception through the allocators of the program ---------------------------------------------------
