@@ -422,10 +422,13 @@ static void look_around(struct session *session, int timeout_ms)
                                  .events = POLLIN};
     sockets[3] = (struct pollfd){.fd = session->options->beside, .events = POLLIN};
     strangers_watch(session, sockets + 4);
+    unsigned used = 2 * count + 4 + STRANGERS_MAX;
+    /* The kernel takes no more than descriptors may be open. */
+    while (used > 1 && watched[used - 1].fd < 0)
+        used--;
     const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
                                      .tv_nsec = timeout_ms % 1000 * 1000000L};
-    if (ppoll(watched, 2 * count + 4 + STRANGERS_MAX, timeout_ms < 0 ? NULL : &timeout,
-              &session->unblocked) < 0)
+    if (ppoll(watched, used, timeout_ms < 0 ? NULL : &timeout, &session->unblocked) < 0)
         return;
     if (sockets[1].revents)
         handle_control(session);
