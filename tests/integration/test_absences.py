@@ -1,8 +1,8 @@
 """Who is missing from a recording is counted in it."""
 
 import os
+import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -132,12 +132,6 @@ def test_a_child_with_no_room(python, program, record):
     check_missing(recording, own_limit=1)
 
 
-def is_alive(path):
-    """Other tests' collectors have theirs there."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0 or not path.exists()
-
-
 def test_another_network_namespace(interpreter, program, tmp_path):
     """An abstract socket cannot be reached from there; its file can."""
     words = ["unshare", "-rn"]
@@ -148,7 +142,17 @@ def test_another_network_namespace(interpreter, program, tmp_path):
     assert recording.err.count("cannot reach") == 0
     assert_complete(recording)
     assert recording.line(source, "kept").bytes == 3_000_000 + BYTES_HEADER
-    assert not [path for path in Path("/tmp").glob("heapline-*") if path.is_socket() and not is_alive(path)]
+
+
+def test_the_sockets_file_goes_with_the_run(python, program, tmp_path):
+    source = program("import sys; print('here', flush=True); sys.stdin.read()")
+    process = harness.start(harness.heapline_run([python.path, source], tmp_path / "run.heapline"))
+    assert process.stdout.readline() == "here\n"
+    variables = b"".join(Path(f"/proc/{pid}/environ").read_bytes() for pid in harness.descendants(process.pid))
+    name = re.search(rb"HEAPLINE_DAEMON=unix:@(heapline-[0-9a-f]{32})", variables)[1].decode()
+    assert Path("/tmp", name).is_socket()
+    process.communicate("", timeout=harness.TIME_LIMIT)
+    assert not Path("/tmp", name).exists()
 
 
 def test_who_goes_on(python, program, record):
