@@ -146,6 +146,14 @@ void absences_drop_all(struct absences *absences)
     absences->expected_count = 0;
 }
 
+bool absences_are_told(const struct absences *absences)
+{
+    for (unsigned kind = 0; kind < ABSENCE_KINDS; kind++)
+        if (absences->counts[kind] && kind != ABSENCE_OWN_LIMIT)
+            return false;
+    return true;
+}
+
 void absences_describe(const struct absences *absences, char *text, size_t size)
 {
     size_t length = 0;

@@ -71,6 +71,9 @@ void absences_drop_old(struct absences *absences, uint64_t now_ns);
 /* All that are expected still. */
 void absences_drop_all(struct absences *absences);
 
+/* Is nobody missing but those who have said so themselves, on their standard error? */
+bool absences_are_told(const struct absences *absences);
+
 /* In words, empty when nobody is missing. */
 void absences_describe(const struct absences *absences, char *text, size_t size);
 

@@ -97,7 +97,7 @@ static bool has_said_why(const struct session *session)
 
 static void tell_run(struct session *session, uint32_t kind, const char *text)
 {
-    struct control_message message = {.kind = kind, .value = has_said_why(session)};
+    struct control_message message = {.kind = kind, .value = session->is_told};
     snprintf(message.text, sizeof message.text, "%s", text ? text : "");
     if (session->control >= 0)
         TEMP_FAILURE_RETRY(send(session->control, &message, sizeof message, MSG_NOSIGNAL));
@@ -636,6 +636,13 @@ static const char *describe_trouble(const struct session *session, char *text, s
     return *text ? text : NULL;
 }
 
+/* Has the program's own standard error said all that is missing? */
+static bool is_told_by_programs(const struct session *session)
+{
+    char text[128];
+    return !describe_loss(session, text, sizeof text) && absences_are_told(&session->run.absences);
+}
+
 /* Those who stand at a door. */
 static void turn_away_at(struct session *session, int listener)
 {
@@ -760,6 +767,7 @@ static void complete(struct session *session)
     if (session->undone)
         unlink(session->options->output);
     log_completion(session, trouble);
+    session->is_told = has_said_why(session) || is_told_by_programs(session);
     if (has_said_why(session))
         keep_the_door(session);
     tell_run(session, CONTROL_DONE, trouble);

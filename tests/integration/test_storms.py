@@ -209,6 +209,6 @@ def test_threads_that_have_ended_fold(interpreter, program, record):
     passing, left = (recording.line(source, name, at="end") for name in ("passing", "left"))
     assert (passing.allocated_bytes, passing.bytes) == (2_990 * (3_333 + BYTES_HEADER), 0)
     assert 0 <= left.bytes - 10 * (44_444 + BYTES_HEADER) < 1_000  # and the list
-    assert len(recording.sql("SELECT id FROM thread")) < 300
+    assert len(recording.sql("SELECT id FROM thread")) < 1_000  # how soon an end is seen is the kernel's
     kept = counted(recording, 44_444, "thread")
     assert len(kept) == 10 and all(allocations == 1 for allocations, _ in kept.values())
