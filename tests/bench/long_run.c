@@ -98,7 +98,7 @@ static void collect(struct long_run *run)
     slices_take(of, process, now);
     if (run->now_ns < run->next_snapshot_ns)
         return;
-    if (!recording_snapshot(&run->writer, of, process, &run->about)) {
+    if (recording_snapshot(&run->writer, of, process, &run->about) != RECORDING_WRITTEN) {
         fprintf(stderr, "long_run: %s\n", run->writer.trouble);
         exit(1);
     }
@@ -168,7 +168,8 @@ static void finish(struct long_run *run)
     process->ended_time = (double)run->now_ns / 1e9;
     samples_take(&process->samples, &process->sums, process->pid, 0, process->ended_time, true);
     slices_end(&run->stream.run, process);
-    if (!recording_snapshot(&run->writer, &run->stream.run, process, &run->about) ||
+    if (recording_snapshot(&run->writer, &run->stream.run, process, &run->about) !=
+            RECORDING_WRITTEN ||
         !recording_peak(&run->writer, &run->stream.run, &process, 1) ||
         !recording_complete(&run->writer, process->ended_time, true, NULL))
         exit(1);
