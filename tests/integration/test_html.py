@@ -49,6 +49,7 @@ PROGRAM = """
     del early
     time.sleep(0.02)
     kept.append(texts(200, 30))
+    time.sleep(0.1)  # so that moments near the end are none of the teardown, where frees lie close
 """
 
 TWO_PROCESSES = """
