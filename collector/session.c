@@ -97,7 +97,7 @@ static bool has_said_why(const struct session *session)
 
 static void tell_run(struct session *session, uint32_t kind, const char *text)
 {
-    struct control_message message = {.kind = kind, .value = session->is_told};
+    struct control_message message = {.kind = kind, .value = (int32_t)session->told};
     snprintf(message.text, sizeof message.text, "%s", text ? text : "");
     if (session->control >= 0)
         TEMP_FAILURE_RETRY(send(session->control, &message, sizeof message, MSG_NOSIGNAL));
@@ -767,7 +767,9 @@ static void complete(struct session *session)
     if (session->undone)
         unlink(session->options->output);
     log_completion(session, trouble);
-    session->is_told = has_said_why(session) || is_told_by_programs(session);
+    session->told = has_said_why(session)          ? CONTROL_TOLD_BY_COLLECTOR
+                    : is_told_by_programs(session) ? CONTROL_TOLD_BY_PROGRAMS
+                                                   : CONTROL_TOLD_BY_NOBODY;
     if (has_said_why(session))
         keep_the_door(session);
     tell_run(session, CONTROL_DONE, trouble);

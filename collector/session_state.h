@@ -48,8 +48,8 @@ struct session {
     bool handover_closed;            /* or is gone */
     char stopped[HANDOVER_TEXT_MAX]; /* why the session ends early, else empty */
     struct own_share share;
-    bool forgotten; /* `run` has been given back */
-    bool is_told;   /* the user knows already what is missing */
+    bool forgotten;         /* `run` has been given back */
+    enum control_told told; /* who has told the user what is missing */
     int wait_status;
     bool has_wait_status;
     uint64_t command_ended_ns;   /* when it was told */

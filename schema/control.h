@@ -13,8 +13,8 @@
  *                     CONTROL_FINISH          they are not waited for any longer
  *                     CONTROL_UNDO            the command could not be executed: remove the file
  *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
- *                                             could not be recorded; `value` is 1 where the
- *                                             collector has told the user that itself
+ *                                             could not be recorded; `value` is an enum
+ *                                             control_told
  *
  * When run's end closes without CONTROL_ENDED the collector goes on until the last traced process
  * has ended, and then finishes.
@@ -35,11 +35,18 @@ enum control_kind {
     CONTROL_FINISH = 8,
 };
 
+/* Who has told the user already what could not be recorded. */
+enum control_told {
+    CONTROL_TOLD_BY_NOBODY,
+    CONTROL_TOLD_BY_COLLECTOR,
+    CONTROL_TOLD_BY_PROGRAMS, /* each on its own standard error, all that there is */
+};
+
 #define CONTROL_TEXT_MAX 480u
 
 struct control_message {
     uint32_t kind;               /* enum control_kind */
-    int32_t value;               /* process id, wait status, or 1 */
+    int32_t value;               /* process id, wait status, seconds, or an enum control_told */
     char text[CONTROL_TEXT_MAX]; /* NUL-terminated */
 };
 

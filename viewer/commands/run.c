@@ -357,6 +357,14 @@ static int run_undo(struct run *run, const struct run_request *request, int numb
     return status;
 }
 
+/* What the programs have said of themselves need not be said once more to who wants to hear little.
+ */
+static bool is_told(const struct collector *collector, bool quiet)
+{
+    return collector->told == CONTROL_TOLD_BY_COLLECTOR ||
+           (collector->told == CONTROL_TOLD_BY_PROGRAMS && quiet);
+}
+
 /* Waits for the recording and says what there is to say. */
 static void run_conclude(struct run *run, const struct run_request *request, int wait_status)
 {
@@ -371,7 +379,7 @@ static void run_conclude(struct run *run, const struct run_request *request, int
     switch (collector_finish(&run->collector, &run->signals, wait_status, trouble,
                              request->quiet ? NULL : &progress)) {
     case COLLECTOR_DONE:
-        if (*trouble && !run->collector.has_told)
+        if (*trouble && !is_told(&run->collector, request->quiet))
             run_say("not everything was recorded: %s", trouble);
         break;
     case COLLECTOR_DIED:

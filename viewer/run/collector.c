@@ -394,7 +394,8 @@ enum collector_end collector_finish(struct collector *collector, const struct si
         send_message(collector->control, CONTROL_WAIT, collector->wait_seconds, "");
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
     enum collector_end end = conclude(collector, signals, &message, progress);
-    collector->has_told = end == COLLECTOR_DONE && message.value;
+    collector->told =
+        end == COLLECTOR_DONE ? (enum control_told)message.value : CONTROL_TOLD_BY_NOBODY;
     snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
     return end;
 }

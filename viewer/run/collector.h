@@ -25,7 +25,7 @@ struct collector {
     char file[CONTROL_TEXT_MAX];       /* the recording, as a daemon names it */
     bool waits;                        /* as the plan has it, */
     int wait_seconds;
-    bool has_told; /* the user, what could not be recorded */
+    enum control_told told; /* who has told the user what could not be recorded */
 };
 
 struct collector_plan {
