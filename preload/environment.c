@@ -176,16 +176,11 @@ bool environment_shim_in_reach(void)
     return !out_of_reach;
 }
 
-bool environment_has_address(char *const *environment)
-{
-    return find(environment, ADDRESS_VARIABLE) != NULL;
-}
-
 struct environment_room environment_measure(char *const *environment)
 {
-    struct environment_room room = {0};
+    struct environment_room room = {.is_others = find(environment, ADDRESS_VARIABLE)};
     size_t count = 0;
-    if (!shim_path[0] || find(environment, ADDRESS_VARIABLE))
+    if (!shim_path[0] || room.is_others)
         return room;
     while (environment && environment[count])
         count++;

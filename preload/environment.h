@@ -31,15 +31,13 @@ bool environment_shim_in_reach(void);
 struct environment_room {
     size_t entries; /* pointers, the final null included; 0: nothing is to be added */
     size_t bytes;   /* for the value of LD_PRELOAD */
+    bool is_others; /* it names a collector of its own: someone has put it together knowingly */
 };
 
 /* Which traced process has executed what led here, as it was told; null: none. And from now on it
  * is this one. */
 const char *environment_ancestor(void);
 void environment_set_ancestor(pid_t pid);
-
-/* Does it name a collector of its own? */
-bool environment_has_address(char *const *environment);
 
 /* What environment_fill() will need for `environment` (may be null). */
 struct environment_room environment_measure(char *const *environment);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hook_call.h"
@@ -45,8 +44,7 @@ static void send_mark(enum wire_mark mark, pid_t pid, uint64_t milliseconds)
     struct hook_call call;
     if (shim_gate_open() && hook_begin_work(&call)) {
         ring_send_time();
-        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT |
-                       (uint64_t)(uint32_t)pid << WIRE_EXECUTED_PID_SHIFT | milliseconds);
+        ring_send_mark(mark, (uint64_t)(uint32_t)pid << WIRE_EXECUTED_PID_SHIFT | milliseconds);
         hook_leave(&call);
         stream_flush();
     }
@@ -63,16 +61,9 @@ void exec_announce_failure(void)
     send_mark(WIRE_MARK_NOT_EXECUTED, own_pid(), 0);
 }
 
-uint64_t exec_announcement_time(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 void exec_announce_child(pid_t pid, uint64_t began_ns)
 {
-    uint64_t milliseconds = (exec_announcement_time() - began_ns) / 1000000 + 1;
+    uint64_t milliseconds = (ring_monotonic_ns() - began_ns) / 1000000 + 1;
     send_mark(WIRE_MARK_EXECUTED, pid,
               milliseconds < WIRE_EXECUTED_MS_MASK ? milliseconds : WIRE_EXECUTED_MS_MASK);
 }

@@ -23,8 +23,7 @@ bool exec_announcement_is_due(const char *path);
 void exec_announce(void);
 void exec_announce_failure(void);
 
-/* For a spawn that has succeeded: when it began. */
-uint64_t exec_announcement_time(void);
+/* For a spawn that has succeeded and began then (ring_monotonic_ns()). */
 void exec_announce_child(pid_t pid, uint64_t began_ns);
 
 #endif

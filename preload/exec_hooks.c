@@ -21,6 +21,7 @@
 #include "exec_announcement.h"
 #include "loadable.h"
 #include "real_mapping.h"
+#include "ring_writer.h"
 #include "shim.h"
 #include "stream_writer.h"
 
@@ -137,7 +138,7 @@ static int spawn_python(const struct call *call, char *const *environment)
 {
     pid_t pid = 0;
     struct call own = *call;
-    uint64_t began_ns = exec_announcement_time();
+    uint64_t began_ns = ring_monotonic_ns();
     own.pid = &pid;
     int problem = call_real(&own, environment);
     if (problem)
@@ -205,9 +206,8 @@ static int call_with(const struct call *call, char *const *environment)
     resolve_now();
     stream_flush();
     struct environment_room room = environment_measure(environment);
-    bool is_others = environment_has_address(environment);
     if (!room.entries || !environment_shim_in_reach() || !is_loadable(call))
-        return call_announced(call, environment, is_others);
+        return call_announced(call, environment, room.is_others);
     if (is_spawn(call->kind))
         return spawn_with_room(call, environment, &room);
     char **entries = alloca(room.entries * sizeof *entries);

@@ -42,9 +42,7 @@ static uint32_t send_mark(void)
 {
     uint32_t token = ++tokens;
     token = token ? token : ++tokens;
-    bool is_sent =
-        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | token);
-    return is_sent ? token : 0;
+    return ring_send_mark(WIRE_MARK_FORK, token) ? token : 0;
 }
 
 /* Sealed: the child will not be traced, and is missed by its mark. */
@@ -143,8 +141,7 @@ static void take_back_mark(void)
     int saved = errno;
     struct hook_call call;
     if (shim_gate_open() && hook_begin_work(&call)) {
-        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_NOT_FORKED << WIRE_MARK_SHIFT |
-                       forking.token);
+        ring_send_mark(WIRE_MARK_NOT_FORKED, forking.token);
         hook_leave(&call);
     }
     errno = saved;

@@ -32,11 +32,6 @@ _Atomic uint32_t arrival_watch;
 
 static enum python_support support;
 
-static void send_mark(enum wire_mark mark, uint64_t value)
-{
-    ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT | value);
-}
-
 /* Attaches; `parent` and `token` are those of a forked child's hello. */
 static bool begin(pid_t parent, uint32_t token)
 {
@@ -50,9 +45,9 @@ static bool begin(pid_t parent, uint32_t token)
 static void open_gate(void)
 {
     atomic_store(&shim_gate.open, 1);
-    send_mark(WIRE_MARK_PYTHON, python_layout.version);
+    ring_send_mark(WIRE_MARK_PYTHON, python_layout.version);
     if (support == PYTHON_UNKNOWN)
-        send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
+        ring_send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
 }
 
 /* CPython's symbols can be had from `handle`: attach, wrap, record. */

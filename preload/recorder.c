@@ -25,7 +25,7 @@ static void mark_teardown(bool begun)
     if (begun && !python_teardown_begun())
         return;
     if (atomic_exchange(&teardown_marked, begun) != begun && begun)
-        ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
+        ring_send_mark(WIRE_MARK_PROGRAM_END, 0);
 }
 
 static inline void look_around(void)
@@ -75,6 +75,25 @@ static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
     return true;
 }
 
+/* What an ALLOCATION's second word says of a thread and its stack, but for native levels. */
+static inline uint64_t second_word(const struct thread_state *thread,
+                                   const struct stack_update *update)
+{
+    uint64_t word = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
+                    << WIRE_THREAD_SHIFT;
+    if (SHIM_UNLIKELY(!update->known))
+        word |= WIRE_NO_STACK_BIT;
+    else if (update->instruction_changed)
+        word |= WIRE_INSTRUCTION_BIT | update->instruction;
+    return word;
+}
+
+/* Without a stack there is no change. */
+static inline uint64_t biased_change(const struct stack_update *update)
+{
+    return (uint64_t)(update->depth_change + WIRE_DEPTH_CHANGE_BIAS);
+}
+
 void record_allocation(const void *block, size_t size, enum wire_allocator allocator, unsigned busy,
                        uintptr_t frame)
 {
@@ -82,20 +101,14 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
     uint64_t first = wire_first(WIRE_ALLOCATION) | (uint64_t)allocator << WIRE_ALLOCATOR_SHIFT |
                      address_of(block);
     struct thread_state *thread = state_for(busy);
-    uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
-                      << WIRE_THREAD_SHIFT;
     struct stack_update update = {0};
     if (SHIM_LIKELY(thread != NULL))
         python_stack_update(thread, &update);
+    uint64_t second = second_word(thread, &update);
     if (SHIM_UNLIKELY(native_walk_enabled) && thread && !thread->resend &&
         native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
-    if (SHIM_UNLIKELY(!update.known))
-        second |= WIRE_NO_STACK_BIT;
-    else if (update.instruction_changed)
-        second |= WIRE_INSTRUCTION_BIT | update.instruction;
-    /* Without a stack there is no change. */
-    first |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_DEPTH_CHANGE_SHIFT;
+    first |= biased_change(&update) << WIRE_DEPTH_CHANGE_SHIFT;
     if (SHIM_UNLIKELY(!send_allocation(first, second, size)) && update.known)
         thread->resend = true;
 #ifdef HEAPLINE_CHECK_WALK
@@ -161,15 +174,9 @@ __attribute__((cold)) void record_refusal(size_t size, unsigned busy)
     struct stack_update update = {0};
     if (thread)
         python_stack_update(thread, &update);
-    uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
-                      << WIRE_THREAD_SHIFT;
-    second |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_SIZE_SHIFT;
-    if (!update.known)
-        second |= WIRE_NO_STACK_BIT;
-    else if (update.instruction_changed)
-        second |= WIRE_INSTRUCTION_BIT | update.instruction;
     if (ring_reserve(2, &position)) {
-        ring_put(position + 1, second);
+        ring_put(position + 1, second_word(thread, &update) | biased_change(&update)
+                                                                  << WIRE_SIZE_SHIFT);
         ring_publish(position, wire_first(WIRE_MARK) |
                                    (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | value);
     } else if (update.known) {

@@ -43,7 +43,7 @@ struct ring_writer ring_writer;
 
 /* Without a system call, if need be: the vDSO's coarse clock does without the processor's counter
  * too, which strict mode takes away. */
-static uint64_t monotonic_ns(void)
+uint64_t ring_monotonic_ns(void)
 {
     int saved = errno;
     struct timespec now;
@@ -144,7 +144,7 @@ static void wait_for_progress(unsigned count)
 
 bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t limit_ns)
 {
-    uint64_t now = monotonic_ns(), passed = now - patience->looked_ns;
+    uint64_t now = ring_monotonic_ns(), passed = now - patience->looked_ns;
     bool first = patience->looked_ns == 0;
     patience->looked_ns = now;
     if (first || tail != patience->tail)
@@ -377,5 +377,5 @@ void ring_follow_clock(uint32_t clock)
 
 void ring_send_time(void)
 {
-    ring_send_word(wire_first(WIRE_TIME) | (monotonic_ns() & WIRE_TIME_MASK));
+    ring_send_word(wire_first(WIRE_TIME) | (ring_monotonic_ns() & WIRE_TIME_MASK));
 }

@@ -88,6 +88,9 @@ void ring_writer_leave(bool covers);
 /* A record is lost, and the reader is told. */
 void ring_count_dropped(void);
 
+/* CLOCK_MONOTONIC in ns, also where the program has given up system calls. Keeps errno. */
+uint64_t ring_monotonic_ns(void);
+
 /* Sends a TIME record. */
 void ring_send_time(void);
 
@@ -221,6 +224,11 @@ static inline bool ring_send_word(uint64_t first)
         return false;
     ring_publish(position, first);
     return true;
+}
+
+static inline bool ring_send_mark(enum wire_mark mark, uint64_t value)
+{
+    return ring_send_word(wire_first(WIRE_MARK) | (uint64_t)mark << WIRE_MARK_SHIFT | value);
 }
 
 #endif

@@ -61,9 +61,9 @@ static void tell(pid_t pid, int status)
         return;
     /* What this process does from now on comes after all that the child has done. */
     ring_send_time();
-    ring_send_word(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_CHILD_ENDED << WIRE_MARK_SHIFT |
+    ring_send_mark(WIRE_MARK_CHILD_ENDED,
                    (uint64_t)(uint32_t)pid << WIRE_CHILD_PID_SHIFT |
-                   ((uint64_t)(unsigned)status & WIRE_CHILD_STATUS_MASK));
+                       ((uint64_t)(unsigned)status & WIRE_CHILD_STATUS_MASK));
     hook_leave(&call);
     errno = saved;
 }
