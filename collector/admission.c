@@ -85,16 +85,11 @@ static void inherit(struct session *session, struct process *child, const struct
     }
 }
 
-static pid_t pid_of(const struct arrival *arrival)
-{
-    return arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
-}
-
 /* Nobody waits for this process's hello any more. */
 static void hear(struct session *session, const struct arrival *arrival)
 {
     absences_hear(&session->run.absences, &(struct heard){.place = arrival_place(arrival),
-                                                          .pid = pid_of(arrival),
+                                                          .pid = arrival_pid(arrival),
                                                           .told = (pid_t)arrival->hello.process,
                                                           .since_ns = clock_now()});
 }
@@ -169,7 +164,7 @@ static void refuse_for_want(struct session *session, const struct arrival *arriv
     session_count_absent(session, arrival, ABSENCE_NO_MEMORY);
     log_begin(LOG_LEVEL_ERROR, "refused");
     log_text("file", session->options->output);
-    log_number("pid", arrival->peer.pid ? arrival->peer.pid : (int64_t)arrival->hello.process);
+    log_number("pid", arrival_pid(arrival));
     log_text("reason", "no memory or descriptors for another process");
     log_end();
     if (arrival->connection < 0)
@@ -236,7 +231,7 @@ static void resume(struct session *session, const struct arrival *arrival)
 
 void session_admit(struct session *session, const struct arrival *arrival)
 {
-    pid_t pid = pid_of(arrival);
+    pid_t pid = arrival_pid(arrival);
     if (arrival->connection < 0) {
         refuse_for_want(session, arrival);
         return;

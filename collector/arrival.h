@@ -58,6 +58,12 @@ void arrival_answer(const struct arrival *arrival, const struct welcome *welcome
 /* Answers with nothing but a verdict. */
 void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict);
 
+/* Its process id as this process sees it; of one that is out of sight as it says itself. */
+static inline pid_t arrival_pid(const struct arrival *arrival)
+{
+    return arrival->peer.pid ? arrival->peer.pid : (pid_t)arrival->hello.process;
+}
+
 /* What its process ids belong to: 0 for what this process sees itself. */
 uint64_t arrival_place(const struct arrival *arrival);
 

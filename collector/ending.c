@@ -37,10 +37,6 @@ _Static_assert(sizeof(struct pidfd_information) == 64, "PIDFD_INFO_SIZE_VER0");
 #define PIDFD_TELL_INFORMATION _IOWR(0xff, 11, struct pidfd_information)
 #define PIDFD_MASK_EXIT        (UINT64_C(1) << 3)
 
-/* Behind the name in /proc/PID/stat: the state is field 3, the exit code field 52. */
-#define STAT_FIELD_STATE     3
-#define STAT_FIELD_EXIT_CODE 52
-
 struct watched_ending {
     uint32_t process; /* number of its row */
     uint64_t place;   /* of both, see process.place */
@@ -82,17 +78,10 @@ static bool status_of_reaped(int pidfd, int *status)
 
 static bool status_of_zombie(pid_t pid, int *status)
 {
-    char text[1024];
-    proc_read(pid, "stat", text, sizeof text);
-    const char *at = strrchr(text, ')'); /* the name may hold anything */
-    if (!at || strncmp(at, ") Z", 3) != 0)
+    struct proc_stat stat;
+    if (!proc_read_stat(pid, &stat) || stat.state != 'Z')
         return false;
-    at += 2;
-    for (int field = STAT_FIELD_STATE; at && field < STAT_FIELD_EXIT_CODE; field++)
-        at = (at = strchr(at, ' ')) ? at + 1 : NULL;
-    if (!at)
-        return false;
-    *status = (int)strtol(at, NULL, 10);
+    *status = stat.exit_code;
     return true;
 }
 

@@ -16,12 +16,8 @@
 
 static bool is_own(pid_t pid)
 {
-    char stat[512];
-    proc_read(pid, "stat", stat, sizeof stat);
-    const char *behind = strrchr(stat, ')');
-    int parent;
-    return pid == getpid() ||
-           (behind && sscanf(behind, ") %*c %d", &parent) == 1 && parent == getpid());
+    struct proc_stat stat;
+    return pid == getpid() || (proc_read_stat(pid, &stat) && stat.parent == getpid());
 }
 
 static bool has_entry(pid_t pid, const char *entry, char *text)

@@ -57,29 +57,6 @@ double run_seconds(const struct run *run, uint64_t monotonic_ns)
     return monotonic_ns > run->started_ns ? (double)(monotonic_ns - run->started_ns) / 1e9 : 0;
 }
 
-/* What the kernel says of a process (proc_pid_stat(5)). */
-struct status {
-    pid_t parent;
-    unsigned long arguments; /* where they stand: after an exec elsewhere */
-};
-
-static struct status status_of(pid_t pid)
-{
-    char text[1024];
-    struct status status = {0};
-    proc_read(pid, "stat", text, sizeof text);
-    /* "pid (name) state parent": the name may hold anything. */
-    char *rest = NULL, *field = strrchr(text, ')');
-    field = field ? strtok_r(field, " ", &rest) : NULL;
-    for (unsigned number = 2; field; number++, field = strtok_r(NULL, " ", &rest)) {
-        if (number == 4)
-            status.parent = (pid_t)strtol(field, NULL, 10);
-        else if (number == 48)
-            status.arguments = strtoul(field, NULL, 10);
-    }
-    return status;
-}
-
 static bool describe(struct process *process, const struct arrival *arrival)
 {
     struct whereabouts whereabouts;
@@ -95,9 +72,10 @@ static bool describe(struct process *process, const struct arrival *arrival)
         process->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (!root_set_reader(process->root, arrival->peer.user))
             return false;
-        struct status status = status_of(process->local);
-        process->parent = status.parent;
-        process->arguments = status.arguments;
+        struct proc_stat stat;
+        proc_read_stat(process->local, &stat);
+        process->parent = stat.parent;
+        process->arguments = stat.arguments;
         process->settings = settings_of(process->local);
     }
     return known;
@@ -265,9 +243,11 @@ void process_look_at_title(struct process *process, uint64_t now_ns)
                               : pause > TITLE_LAST_NS ? TITLE_LAST_NS
                                                       : pause;
     process->next_title_ns = now_ns + process->title_pause_ns;
+    struct proc_stat stat;
     char *title = whereabouts_read_title(process->local);
     /* Looked at afterwards: the title may be that of a program that has taken its place. */
-    if (!title || status_of(process->local).arguments != process->arguments) {
+    proc_read_stat(process->local, &stat);
+    if (!title || stat.arguments != process->arguments) {
         free(title);
         return;
     }

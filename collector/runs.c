@@ -49,7 +49,7 @@ static void refuse(struct arrival *arrival, enum welcome_verdict verdict, const 
     if (verdict == WELCOME_DECLINED)
         return;
     log_begin(LOG_LEVEL_WARNING, "refused");
-    log_number("pid", arrival->peer.pid ? arrival->peer.pid : (int64_t)arrival->hello.process);
+    log_number("pid", arrival_pid(arrival));
     log_text("reason", reason);
     log_end();
 }
