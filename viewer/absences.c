@@ -8,7 +8,7 @@
 #include "viewer/cleanup.h"
 #include "viewer/recording.h"
 
-static bool read_row(struct rows *rows, json_t *absences)
+static bool read_row(struct rows *rows, void *absences)
 {
     CLEANUP(cleanup_free) char *reason = NULL;
     uint64_t processes;
@@ -16,23 +16,10 @@ static bool read_row(struct rows *rows, json_t *absences)
            json_object_set_new(absences, reason, json_integer((json_int_t)processes)) == 0;
 }
 
-static bool load_table(struct recording *recording)
-{
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT reason, processes FROM absence ORDER BY reason"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_row(&rows, recording->run.absences))
-            return false;
-    return step == ROWS_END;
-}
-
 bool absences_load(struct recording *recording)
 {
-    bool has;
     recording->run.absences = json_object();
-    return database_has_table(&recording->database, "absence", &has) &&
-           (!has || load_table(recording));
+    return rows_read_table(&recording->database, "absence",
+                           "SELECT reason, processes FROM absence ORDER BY reason", read_row,
+                           recording->run.absences);
 }

@@ -17,8 +17,9 @@ const char *const ending_names[] = {
 
 /* --- the table --- */
 
-static bool read_row(struct rows *rows, struct recording *recording)
+static bool read_row(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     uint32_t id;
     if (!rows_index(rows, 0, &id))
         return false;
@@ -41,35 +42,17 @@ static bool load_table(struct recording *recording)
         "FROM ending ORDER BY process",
     };
     bool has;
-    CLEANUP(rows_deinit) struct rows rows = {0};
-    if (!database_has_column(&recording->database, "ending", "collector_bytes", &has) ||
-        !rows_init(&rows, &recording->database, queries[has]))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_row(&rows, recording))
-            return false;
-    return step == ROWS_END;
+    return database_has_column(&recording->database, "ending", "collector_bytes", &has) &&
+           rows_read_all(&recording->database, queries[has], read_row, recording);
 }
 
-static bool read_refusal(struct rows *rows, struct recording *recording)
+static bool read_refusal(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     uint32_t id;
     struct process *process = rows_index(rows, 0, &id) ? recording_process(recording, id) : NULL;
     return process ? rows_index(rows, 1, &process->ending.refused_location)
                    : database_damaged(&recording->database, "a refusal of no process");
-}
-
-static bool load_refusals(struct recording *recording)
-{
-    CLEANUP(rows_deinit) struct rows rows = {0};
-    if (!rows_init(&rows, &recording->database, "SELECT process, location FROM refusal"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_refusal(&rows, recording))
-            return false;
-    return step == ROWS_END;
 }
 
 /* --- kinds --- */
@@ -130,7 +113,8 @@ bool endings_load(struct recording *recording)
     bool has;
     find_kinds(recording);
     return database_has_table(database, "ending", &has) && (!has || load_table(recording)) &&
-           database_has_table(database, "refusal", &has) && (!has || load_refusals(recording));
+           rows_read_table(database, "refusal", "SELECT process, location FROM refusal",
+                           read_refusal, recording);
 }
 
 bool endings_check(struct recording *recording)

@@ -185,7 +185,7 @@ static bool find_rows(struct survey *survey)
 
 /* --- when --- */
 
-/* The time of an end of the span for one process; `missing` where there is none. */
+/* The time of an end of the span for one process. */
 static bool span_seconds(struct survey *survey, const struct process *process,
                          const struct moment *moment, double *seconds)
 {

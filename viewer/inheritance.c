@@ -16,8 +16,9 @@
 
 /* --- where each was forked --- */
 
-static bool read_inheritance(struct recording *recording, struct rows *rows)
+static bool read_inheritance(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     uint32_t id, parent;
     struct inherited inherited = {0};
     if (!rows_index(rows, 0, &id) || !rows_index(rows, 1, &parent) ||
@@ -34,17 +35,11 @@ static bool read_inheritance(struct recording *recording, struct rows *rows)
 
 bool inheritances_load(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows = {0};
-    if (recording->database.format < STORE_FORMAT_INHERITANCE)
-        return true;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT process, parent, events, first_block FROM inheritance ORDER BY process"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_inheritance(recording, &rows))
-            return false;
-    return step == ROWS_END;
+    return recording->database.format < STORE_FORMAT_INHERITANCE ||
+           rows_read_all(
+               &recording->database,
+               "SELECT process, parent, events, first_block FROM inheritance ORDER BY process",
+               read_inheritance, recording);
 }
 
 void inheritances_deinit(struct recording *recording)

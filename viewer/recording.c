@@ -108,8 +108,9 @@ static bool read_process(struct rows *rows, struct process *process)
            read_counts(rows, 13, process);
 }
 
-static bool add_process(struct recording *recording, struct rows *rows)
+static bool add_process(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     size_t count = recording->process_count++;
     recording->processes = memory_resize(recording->processes, count + 1, sizeof(struct process));
     struct process *process = &recording->processes[count];
@@ -122,14 +123,7 @@ static bool add_process(struct recording *recording, struct rows *rows)
 
 static bool load_processes(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database, PROCESS_QUERY))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!add_process(recording, &rows))
-            return false;
-    return step == ROWS_END;
+    return rows_read_all(&recording->database, PROCESS_QUERY, add_process, recording);
 }
 
 static int compare_ids(const void *id, const void *process)
@@ -145,8 +139,9 @@ struct process *recording_process(struct recording *recording, uint32_t id)
                                     : NULL;
 }
 
-static bool read_lineage(struct recording *recording, struct rows *rows)
+static bool read_lineage(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     uint32_t id, parent;
     if (!rows_index(rows, 0, &id) || !rows_index(rows, 1, &parent))
         return false;
@@ -159,20 +154,9 @@ static bool read_lineage(struct recording *recording, struct rows *rows)
 
 static bool load_lineage(struct recording *recording)
 {
-    bool has;
-    CLEANUP(rows_deinit) struct rows rows = {0};
-    if (!database_has_table(&recording->database, "lineage", &has))
-        return false;
-    if (!has)
-        return true;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT process, parent FROM lineage ORDER BY process"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_lineage(recording, &rows))
-            return false;
-    return step == ROWS_END;
+    return rows_read_table(&recording->database, "lineage",
+                           "SELECT process, parent FROM lineage ORDER BY process", read_lineage,
+                           recording);
 }
 
 /* Counts each process's counters. One without a process would be missing from all sums. */
@@ -269,8 +253,9 @@ static bool is_possible(const struct process *process, const struct peak_positio
             (position->bytes == sums->peak_bytes && position->blocks == sums->peak_blocks));
 }
 
-static bool read_position(struct recording *recording, struct rows *rows)
+static bool read_position(struct rows *rows, void *context)
 {
+    struct recording *recording = context;
     uint32_t id;
     struct peak_position position = {.lived = true};
     if (!rows_index(rows, 0, &id) || !rows_count(rows, 1, &position.events) ||
@@ -303,15 +288,11 @@ static bool check_peak(struct recording *recording)
 
 static bool load_positions(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT process, events, bytes, blocks FROM run_peak_process ORDER BY process"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_position(recording, &rows))
-            return false;
-    return step == ROWS_END && check_peak(recording);
+    return rows_read_all(
+               &recording->database,
+               "SELECT process, events, bytes, blocks FROM run_peak_process ORDER BY process",
+               read_position, recording) &&
+           check_peak(recording);
 }
 
 static bool load_peak(struct recording *recording)
