@@ -32,7 +32,7 @@ static inline void *finish(struct hook_call *call, void *block, size_t size)
     if (SHIM_LIKELY(block != NULL))
         record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->busy, call->frame);
     else
-        record_refusal(size, call->busy);
+        record_refusal(size, call->busy, call->frame);
     hook_leave(call);
     return block;
 }
@@ -83,7 +83,7 @@ static void *finish_realloc(struct hook_call *call, void *old, void *block, size
     } else if (size != 0) {
         if (old)
             record_realloc_failed(old, call->busy);
-        record_refusal(size, call->busy);
+        record_refusal(size, call->busy, call->frame);
     }
     hook_leave(call);
     return block;

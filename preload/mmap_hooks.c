@@ -56,7 +56,7 @@ static void *finish(struct hook_call *call, void *memory, size_t bytes)
     if (SHIM_LIKELY(memory != MAP_FAILED))
         record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
     else
-        record_refusal(bytes, call->busy);
+        record_refusal(bytes, call->busy, call->frame);
     hook_leave(call);
     return memory;
 }
@@ -126,7 +126,7 @@ static void finish_move(struct hook_call *call, char *old, char *new)
     if (!moved && new < old)
         record_unmap_failed(new, (size_t)(old - new), call->busy);
     else if (!moved)
-        record_refusal((size_t)(new - old), call->busy);
+        record_refusal((size_t)(new - old), call->busy, call->frame);
     else if (new > old)
         record_allocation(old, (size_t)(new - old), WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
     hook_leave(call);

@@ -76,7 +76,7 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
     if (SHIM_LIKELY(block != NULL))
         record_allocation(block, size, domain->allocator, call->busy, call->frame);
     else
-        record_refusal(size, call->busy);
+        record_refusal(size, call->busy, call->frame);
     hook_leave(call);
     return block;
 }
@@ -113,7 +113,7 @@ static SLOT_CALL void *hook_realloc(const struct wrapped *domain, void *old, siz
     if (SHIM_UNLIKELY(!block && old)) {
         hook_record(&call);
         record_realloc_failed(old, call.busy);
-        record_refusal(size, call.busy);
+        record_refusal(size, call.busy, call.frame);
         hook_leave(&call);
         return NULL;
     }

@@ -50,48 +50,46 @@ static inline struct thread_state *state_for(unsigned busy)
     return SHIM_LIKELY(thread != NULL) ? thread : thread_state_acquire(busy);
 }
 
-/* An ALLOCATION whose size has a word of its own. */
-static __attribute__((noinline)) bool send_wide(uint64_t first, uint64_t second, size_t size)
+/* In a size: nothing was allocated. No block is as large. */
+#define REFUSED_BIT ((size_t)1 << 63)
+
+static size_t refused_size(size_t size)
 {
-    uint64_t position;
-    if (!ring_reserve(3, &position))
+    return size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK;
+}
+
+/* What does not fit into an ALLOCATION of two words: a size with a word of its own, or a refusal,
+ * whose mark has the change of depth elsewhere. */
+static __attribute__((noinline)) bool send_rare(uint64_t first, uint64_t second, size_t size)
+{
+    bool refused = size & REFUSED_BIT;
+    uint64_t position, change = first >> WIRE_DEPTH_CHANGE_SHIFT & WIRE_DEPTH_CHANGE_MASK;
+    if (!ring_reserve(refused ? 2 : 3, &position))
         return false;
+    if (refused) {
+        ring_put(position + 1, (second & ~WIRE_NATIVE_STACK_BIT) | change << WIRE_SIZE_SHIFT);
+        ring_publish(position, wire_first(WIRE_MARK) |
+                                   (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT |
+                                   (size & WIRE_MARK_VALUE_MASK));
+        return true;
+    }
     ring_put(position + 2, size & WIRE_PAYLOAD_MASK);
     ring_put(position + 1, second);
     ring_publish(position, first | WIRE_WIDE_BIT);
     return true;
 }
 
-/* Sends an ALLOCATION. */
+/* Sends an ALLOCATION, or a refusal. */
 static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
 {
     uint64_t position;
     if (SHIM_UNLIKELY(size > WIRE_SIZE_MASK))
-        return send_wide(first, second, size);
+        return send_rare(first, second, size);
     if (SHIM_UNLIKELY(!ring_reserve(2, &position)))
         return false;
     ring_put(position + 1, second | (uint64_t)size << WIRE_SIZE_SHIFT);
     ring_publish(position, first);
     return true;
-}
-
-/* What an ALLOCATION's second word says of a thread and its stack, but for native levels. */
-static inline uint64_t second_word(const struct thread_state *thread,
-                                   const struct stack_update *update)
-{
-    uint64_t word = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
-                    << WIRE_THREAD_SHIFT;
-    if (SHIM_UNLIKELY(!update->known))
-        word |= WIRE_NO_STACK_BIT;
-    else if (update->instruction_changed)
-        word |= WIRE_INSTRUCTION_BIT | update->instruction;
-    return word;
-}
-
-/* Without a stack there is no change. */
-static inline uint64_t biased_change(const struct stack_update *update)
-{
-    return (uint64_t)(update->depth_change + WIRE_DEPTH_CHANGE_BIAS);
 }
 
 void record_allocation(const void *block, size_t size, enum wire_allocator allocator, unsigned busy,
@@ -104,11 +102,17 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
     struct stack_update update = {0};
     if (SHIM_LIKELY(thread != NULL))
         python_stack_update(thread, &update);
-    uint64_t second = second_word(thread, &update);
+    uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
+                      << WIRE_THREAD_SHIFT;
     if (SHIM_UNLIKELY(native_walk_enabled) && thread && !thread->resend &&
         native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
-    first |= biased_change(&update) << WIRE_DEPTH_CHANGE_SHIFT;
+    if (SHIM_UNLIKELY(!update.known))
+        second |= WIRE_NO_STACK_BIT;
+    else if (update.instruction_changed)
+        second |= WIRE_INSTRUCTION_BIT | update.instruction;
+    /* Without a stack there is no change. */
+    first |= (uint64_t)(update.depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_DEPTH_CHANGE_SHIFT;
     if (SHIM_UNLIKELY(!send_allocation(first, second, size)) && update.known)
         thread->resend = true;
 #ifdef HEAPLINE_CHECK_WALK
@@ -164,23 +168,11 @@ void record_unmap_failed(const void *start, size_t bytes, unsigned busy)
     send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT, busy);
 }
 
-__attribute__((cold)) void record_refusal(size_t size, unsigned busy)
+/* By the same way as an allocation: the walk of the stack stands in the hot path once. */
+__attribute__((cold)) void record_refusal(size_t size, unsigned busy, uintptr_t frame)
 {
     if (size == 0 || errno != ENOMEM)
         return;
-    look_around();
-    uint64_t value = size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK, position;
-    struct thread_state *thread = state_for(busy);
-    struct stack_update update = {0};
-    if (thread)
-        python_stack_update(thread, &update);
-    if (ring_reserve(2, &position)) {
-        ring_put(position + 1, second_word(thread, &update) | biased_change(&update)
-                                                                  << WIRE_SIZE_SHIFT);
-        ring_publish(position, wire_first(WIRE_MARK) |
-                                   (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | value);
-    } else if (update.known) {
-        thread->resend = true;
-    }
+    record_allocation(NULL, refused_size(size) | REFUSED_BIT, 0, busy, frame);
     errno = ENOMEM;
 }

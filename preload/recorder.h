@@ -32,6 +32,6 @@ void record_unmap(const void *start, size_t bytes, unsigned busy);
 void record_unmap_failed(const void *start, size_t bytes, unsigned busy);
 
 /* After the real allocator has given nothing: counted when that was for want of memory (ENOMEM). */
-void record_refusal(size_t size, unsigned busy);
+void record_refusal(size_t size, unsigned busy, uintptr_t frame);
 
 #endif
