@@ -138,9 +138,9 @@ def test_passes_follow_each_other(long_run, on_terminal):
 
 
 def test_parts_of_parts(long_run, on_terminal):
-    """Twenty-five moments are as many steps; lifetimes are half of what they take."""
+    """Growing reads the end and plays the events; lifetimes are half of what twenty-five moments take."""
     said = on_terminal(FAST, [HEAPLINE, "report", "--growing", "--json", long_run.file])
-    assert stages(said) == {MOMENTS: [4 * step for step in range(26)]}
+    assert stages(said) == {MOMENTS: rising(0, 50, *chunks(long_run, 2, 1), 100)}
     said = on_terminal(FAST, [HEAPLINE, "report", "--lifetimes", "--json", long_run.file])
     halves = [int(f"{50 + 50 * moment / 24:.0f}") for moment in range(25)]
     assert stages(said) == {MOMENTS: rising(0, *chunks(long_run, 2), *halves, 100)}
