@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static bool describe(struct process *process, const struct arrival *arrival)
             return false;
         struct proc_stat stat;
         proc_read_stat(process->local, &stat);
-        process->parent = stat.parent;
+        process->parent = stat.parent ? stat.parent : process->parent; /* 0: it is gone */
         process->arguments = stat.arguments;
         process->settings = settings_of(process->local);
     }
@@ -209,6 +210,14 @@ static void identify(struct process *process, const struct arrival *arrival)
     process->python_version = arrival->hello.python_version;
 }
 
+/* Of a process whose parent has waited for it already: one that says, as others do, that it has
+ * ended. */
+static int pidfd_of(pid_t pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pidfd < 0 && errno == ESRCH ? eventfd(1, EFD_CLOEXEC) : pidfd;
+}
+
 struct process *process_new(struct run *run, const struct arrival *arrival,
                             const struct process_plan *plan, int parts[RING_PARTS])
 {
@@ -220,7 +229,7 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
     process->root = ROOT_NONE;
     process->ending = ENDING_UNKNOWN;
     if (process->local)
-        process->pidfd = (int)syscall(SYS_pidfd_open, process->local, 0);
+        process->pidfd = pidfd_of(process->local);
     if ((process->local && process->pidfd < 0) || !live_heap_init(&process->heap) ||
         !history_queue_init(&process->history, run->keeps_history) || !describe(process, arrival) ||
         !open_carrier(process, arrival, plan, parts))

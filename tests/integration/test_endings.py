@@ -453,6 +453,46 @@ def test_only_the_parent_knows(python, program, text, ends, tmp_path):
     assert [status_of(row) for row in processes(file)] == [0, ends]
 
 
+def test_a_child_that_was_gone_before_its_hello_was_read(python, program, tmp_path):
+    """Its parent has killed it and waited for it. It had done nothing of its own, and is there."""
+    source = program(
+        """
+        import os, sys
+        kept = bytes(1_000_001)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)  # never comes so far
+        waits = {"7", "45", "47", "271"}  # poll, recvfrom, recvmsg, ppoll
+        while open(f"/proc/{child}/syscall").read().split()[0] not in waits:
+            os.sched_yield()
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        print("waited", flush=True)
+        sys.stdin.readline()
+        """
+    )
+    file = tmp_path / "run.heapline"
+    process = start(heapline_run([python.path, source], file, ("-q",)))
+    assert process.stdout.readline() == "ready\n"
+    collector = harness.collector_of(process.pid)
+    os.kill(collector, signal.SIGSTOP)
+    try:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "waited\n"
+    finally:
+        os.kill(collector, signal.SIGCONT)
+    ended = end(process, "\n")
+    assert (ended.status, ended.err) == (0, "")
+    recording = harness.Recording(file, 0, "", "")
+    harness.assert_complete(recording)
+    parent, child = processes(file)
+    assert (status_of(parent), status_of(child)) == (0, -9)
+    assert child["parent"] == parent["pid"]
+
+
 CHILD_ENDED, REFUSED = 5, 6
 
 
