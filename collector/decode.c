@@ -144,6 +144,26 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
     return true;
 }
 
+/* Is what is known of the thread's stack right? It is when the thread goes on before the end of the
+ * doubt, for its own words were not passed over then. */
+__attribute__((noinline)) static bool is_certain(const struct cursor *cursor,
+                                                 struct thread_mirror *thread)
+{
+    if (thread->depth != MIRROR_DOUBTED)
+        return true;
+    if (cursor->position >= cursor->process->doubted_until)
+        return false;
+    thread->depth = thread->doubted_depth;
+    return true;
+}
+
+__attribute__((cold, noinline)) static bool
+apply_doubted(struct cursor *cursor, struct thread_mirror *thread, uint64_t first, uint64_t second)
+{
+    return thread->depth == MIRROR_DOUBTED && is_certain(cursor, thread) &&
+           apply_change(cursor, thread, first, second);
+}
+
 /* A block that is in no heap any more leaves its counter. */
 static inline void count_death(struct cursor *cursor, const struct block *block,
                                struct death *death)
@@ -272,10 +292,14 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     }
     uint32_t node = 0;
     bool has_python = !(second & WIRE_NO_STACK_BIT);
-    if (has_python && !apply_change(cursor, thread, first, second)) {
+    if (has_python && !apply_change(cursor, thread, first, second) &&
+        !apply_doubted(cursor, thread, first, second)) {
         process->damaged++;
     } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
-        node = native_stack_node(cursor->run, process, thread, has_python);
+        if (is_certain(cursor, thread))
+            node = native_stack_node(cursor->run, process, thread, has_python);
+        else
+            process->damaged++;
     } else if (has_python) {
         node = current_node(cursor->run, thread);
     }
@@ -389,6 +413,8 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
     bool makes_sense = head.most <= WIRE_LEVELS_MAX;
     if (!thread || !makes_sense || !thread_mirror_reserve(thread, head.most))
         return leave_out(cursor, makes_sense);
+    if (!is_certain(cursor, thread))
+        return 1 + count;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
@@ -460,6 +486,8 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
     bool makes_sense = head.most <= WIRE_NATIVE_LEVELS_MAX;
     if (!head.thread || !makes_sense || !native_mirror_reserve(&head.thread->native, head.most))
         return leave_out(cursor, makes_sense);
+    if (!is_certain(cursor, head.thread))
+        return 1 + head.count;
     for (uint32_t i = 0; i < head.count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
@@ -481,6 +509,8 @@ static void on_chain(struct cursor *cursor, uint64_t first)
     uint32_t level = (uint32_t)(first >> WIRE_CHAIN_LEVEL_SHIFT & WIRE_CHAIN_LEVEL_MASK);
     uint32_t depth = (uint32_t)(first & WIRE_CHAIN_DEPTH_MASK);
     struct thread_mirror *thread = process_thread(cursor->run, process, slot);
+    if (thread && !is_certain(cursor, thread))
+        return;
     bool done =
         thread && (first & WIRE_CHAIN_KEEP_BIT
                        ? native_chains_keep(cursor->run, &thread->native, number, level, depth)
@@ -557,7 +587,9 @@ static uint32_t refused_at(struct cursor *cursor, uint64_t second)
         return 0;
     struct thread_mirror *thread =
         process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
-    if (!thread || !apply_change(cursor, thread, change << WIRE_DEPTH_CHANGE_SHIFT, second)) {
+    change <<= WIRE_DEPTH_CHANGE_SHIFT;
+    if (!thread || (!apply_change(cursor, thread, change, second) &&
+                    !apply_doubted(cursor, thread, change, second))) {
         process->damaged++;
         return 0;
     }

@@ -69,6 +69,16 @@ static void set_processes(struct drain *drain, struct process *const *processes,
     drain->count = count;
 }
 
+/* Whose words have been passed over is not known; `head` is at least as far as any of them. */
+static void doubt(struct process *process, uint64_t head)
+{
+    process->damaged++;
+    if (process->stream)
+        return;
+    process_doubt_stacks(process, head);
+    atomic_fetch_add(&process->reader->skips, 1);
+}
+
 /* Words that were reserved and are never published must not stop everything behind them. As long as
  * nobody reserves more there is no hurry, and the process may be stopped. */
 static void look_for_hole(struct process *process, uint64_t now)
@@ -80,7 +90,8 @@ static void look_for_hole(struct process *process, uint64_t now)
         process->stuck_since_ns = now;
         process->stuck_head = head;
     } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
-        process->damaged += decode_skip_hole(process) != 0;
+        if (decode_skip_hole(process))
+            doubt(process, head);
         process->stuck_since_ns = 0;
     }
 }

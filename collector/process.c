@@ -433,6 +433,27 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     number_thread(run, process, thread);
 }
 
+/* What is being described has lost a part, or all. */
+static void doubt_description(struct process *process)
+{
+    if (process->describing < process->code_numbers_count)
+        ((uint32_t *)process->code_numbers.data)[process->describing] = 0;
+    process->describing = WIRE_CODE_NONE;
+}
+
+void process_doubt_stacks(struct process *process, uint64_t until)
+{
+    doubt_description(process);
+    process->doubted_until = until;
+    for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
+        struct thread_mirror *thread = process->mirrors[i];
+        if (!thread || thread->depth == MIRROR_DOUBTED)
+            continue;
+        thread->doubted_depth = thread->depth;
+        thread->depth = MIRROR_DOUBTED;
+    }
+}
+
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot)
 {
     if (!process->mirrors[slot])

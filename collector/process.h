@@ -79,11 +79,14 @@ struct mirror_level {
 };
 
 /* The reader's copy of a thread's levels. */
+#define MIRROR_DOUBTED (UINT32_C(1) << 30) /* no depth that is known */
+
 struct thread_mirror {
     uint32_t number; /* thread.id in the recording */
     uint32_t row;    /* in process.threads */
     uint32_t tid;
-    uint32_t depth;
+    uint32_t depth; /* or MIRROR_DOUBTED: what the thread has told of its stack may be lost */
+    uint32_t doubted_depth;
     uint32_t valid; /* levels whose node is right */
     uint32_t known; /* levels that have been sent */
     uint32_t capacity;
@@ -169,7 +172,8 @@ struct process {
     struct perf_map perf_map;   /* what it has told of code that it made */
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
-    uint32_t describing; /* code whose description is arriving, WIRE_CODE_NONE: none */
+    uint64_t doubted_until; /* the words of who has not written before here were passed over */
+    uint32_t describing;    /* code whose description is arriving, WIRE_CODE_NONE: none */
     struct vector description;
     size_t description_bytes;
 
@@ -308,6 +312,9 @@ bool process_may_look(struct process *process, unsigned looks);
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);
 /* A slot has a new owner. */
 void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid);
+/* The words before `until` were reserved when some were passed over that nobody had published: who
+ * they were of is not known, but whoever has written since. The others tell all anew. */
+void process_doubt_stacks(struct process *process, uint64_t until);
 /* Makes room for `levels` levels. */
 bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels);
 

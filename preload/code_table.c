@@ -173,6 +173,17 @@ void code_table_forget(uintptr_t code)
     lock_release(&table_lock);
 }
 
+/* Old numbers are not used again, for they may be on their way. */
+void code_table_forget_all(void)
+{
+    lock_take(&table_lock);
+    struct table *empty = table_new(SLOTS_AT_FIRST);
+    if (empty)
+        atomic_store_explicit(&current, empty, memory_order_release);
+    atomic_fetch_add_explicit(&code_epoch, 1, memory_order_relaxed);
+    lock_release(&table_lock);
+}
+
 void code_table_lock(void)
 {
     lock_take(&table_lock);

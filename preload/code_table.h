@@ -25,6 +25,9 @@ uint32_t code_table_number(uintptr_t code);
 /* A block of the object domain that looks like a code object is about to be freed. */
 void code_table_forget(uintptr_t code);
 
+/* What was announced may be lost: all code gets another number when it is met again. */
+void code_table_forget_all(void);
+
 /* Held over a fork, so that the child finds the table whole. */
 void code_table_lock(void);
 void code_table_unlock(void);

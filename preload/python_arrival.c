@@ -44,7 +44,7 @@ static bool begin(pid_t parent, uint32_t token)
 
 static void open_gate(void)
 {
-    atomic_store(&shim_gate.open, 1);
+    atomic_store(&shim_gate.open, SHIM_GATE_OPEN);
     ring_send_mark(WIRE_MARK_PYTHON, python_layout.version);
     if (support == PYTHON_UNKNOWN)
         ring_send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
@@ -66,6 +66,7 @@ static bool python_arrived(void *handle)
         return false;
     }
     ring_note_taken = thread_state_expect_end;
+    ring_has_lost = code_table_forget_all;
     open_gate();
     if (environment_value(ENVIRONMENT_NATIVE) && !native_walk_enabled)
         complain("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");

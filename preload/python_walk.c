@@ -440,6 +440,12 @@ static bool fits_allocation(const struct walk *walk, int32_t depth_change)
            leaf->word >> WIRE_CODE_SHIFT == leaf->told >> WIRE_CODE_SHIFT;
 }
 
+/* May the reader lack what it was told? */
+static bool has_lost(const struct thread_state *thread)
+{
+    return thread->lost != atomic_load_explicit(&ring_writer.lost, memory_order_relaxed);
+}
+
 /* Tells the reader, in the update or by records of its own. */
 static bool tell_changes(const struct walk *walk, struct stack_update *update)
 {
@@ -453,7 +459,7 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
             update->instruction = (uint32_t)(leaf->word & WIRE_INSTRUCTION_MASK);
             leaf->told = leaf->word;
         }
-    } else if (!send_changes(walk)) {
+    } else if (!send_changes(walk) || has_lost(thread)) {
         return false;
     }
     thread->depth = walk->depth;
@@ -476,6 +482,7 @@ static void touch_thread_local_data(void)
 static bool start_over(struct thread_state *thread)
 {
     touch_thread_local_data();
+    thread->lost = atomic_load_explicit(&ring_writer.lost, memory_order_relaxed);
     thread->used = 0;
     thread->sent = 0;
     thread->depth = 0;
@@ -484,6 +491,15 @@ static bool start_over(struct thread_state *thread)
         native_state_forget(thread->native);
     thread->resend = !send_thread(thread);
     return !thread->resend;
+}
+
+/* Numbers of dead code are used again: the same word may now mean another code. */
+static bool follow_epoch(struct thread_state *thread, uint32_t epoch)
+{
+    thread->epoch = epoch;
+    thread->used = 0;
+    thread->sent = 0;
+    return !has_lost(thread) || start_over(thread);
 }
 
 void python_stack_update(struct thread_state *thread, struct stack_update *update)
@@ -497,12 +513,8 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
     if (!state)
         return;
     uint32_t epoch = atomic_load_explicit(&code_epoch, memory_order_relaxed);
-    if (SHIM_UNLIKELY(epoch != thread->epoch)) {
-        /* Numbers of dead code are used again: the same word may now mean another code. */
-        thread->epoch = epoch;
-        thread->used = 0;
-        thread->sent = 0;
-    }
+    if (SHIM_UNLIKELY(epoch != thread->epoch) && !follow_epoch(thread, epoch))
+        return;
     struct walk walk = {.thread = thread};
     uintptr_t leaf = current_frame(state);
     if (leaf && !walk_to_remembered(&walk, leaf))

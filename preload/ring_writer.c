@@ -67,6 +67,7 @@ bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers
     ring_writer.streams = false;
     atomic_store(&ring_writer.limit, 0);
     atomic_store(&ring_writer.clock_sent, ~atomic_load(&reader->clock));
+    atomic_store(&ring_writer.skips, atomic_load(&reader->skips));
     return true;
 }
 
@@ -245,12 +246,63 @@ void ring_count_dropped(void)
     atomic_fetch_add_explicit(&ring_writer.writers->dropped, 1, memory_order_relaxed);
 }
 
+void (*ring_has_lost)(void);
+
+static void watch(void)
+{
+    uint32_t seen = SHIM_GATE_OPEN;
+    atomic_compare_exchange_strong(&shim_gate.open, &seen, SHIM_GATE_WATCHED);
+}
+
+bool ring_is_mine(uint64_t position)
+{
+    uint64_t tail = atomic_load_explicit(&ring_writer.reader->tail, memory_order_acquire);
+    return position >= tail && !ring_is_published(position);
+}
+
+void ring_note_loss(void)
+{
+    if (!shim_gate_open())
+        return;
+    ring_count_dropped();
+    atomic_fetch_add(&ring_writer.lost, 1);
+    /* So that the next event looks. */
+    atomic_store(&ring_writer.clock_sent, ~atomic_load(&ring_writer.reader->clock));
+}
+
+/* Has the reader gone on without a writer? */
+static void look_for_skips(void)
+{
+    uint32_t skips = atomic_load_explicit(&ring_writer.reader->skips, memory_order_acquire);
+    if (SHIM_LIKELY(skips == atomic_load(&ring_writer.skips)))
+        return;
+    watch();
+    atomic_store(&ring_writer.skips, skips);
+    atomic_fetch_add(&ring_writer.lost, 1);
+}
+
+static void look_for_losses(void)
+{
+    static _Atomic uint32_t followed;
+    look_for_skips();
+    uint32_t lost = atomic_load_explicit(&ring_writer.lost, memory_order_relaxed);
+    if (SHIM_LIKELY(lost == atomic_load_explicit(&followed, memory_order_relaxed)))
+        return;
+    if (atomic_exchange(&followed, lost) != lost && ring_has_lost)
+        ring_has_lost();
+}
+
 /* Words that no record will stand in any more; the reader goes on behind them once the first one is
  * there, so that comes last. */
 static void fill(uint64_t from, uint64_t to)
 {
+    const uint64_t filler = wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED
+                                                        << WIRE_MARK_SHIFT;
+    watch();
     while (to-- > from)
-        ring_publish(to, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED << WIRE_MARK_SHIFT);
+        atomic_store_explicit(&ring_writer.words[to & ring_writer.mask],
+                              filler | wire_lap_bit(to, ring_writer.log2_words),
+                              memory_order_release);
 }
 
 /* --- notes --- */
@@ -367,6 +419,7 @@ void ring_writer_leave(bool covers)
 
 void ring_follow_clock(uint32_t clock)
 {
+    look_for_losses();
     if (ring_writer.streams) {
         stream_tick();
         return;

@@ -11,6 +11,11 @@
  * ring_reserve() fails when the record is dropped (--overflow=drop, counted) or when the collector
  * is gone or silent for too long: then the gate is shut and the program runs on untraced.
  *
+ * A writer that had been taken for gone may come back: a context that had been left, a thread that
+ * was not scheduled for so long that the reader went on without it. Its words may be others' by
+ * then. Once there may be such writers the gate is watched, and whoever finds that his words are
+ * filled or read already counts the record as dropped; all stacks and codes are then told anew.
+ *
  * The child of a plain clone() has the ring still mapped, but the gate's page is wiped: a hook that
  * the clone interrupted asks once more before it reserves, and before it publishes.
  */
@@ -35,6 +40,8 @@ struct ring_writer {
     _Atomic uint64_t limit;
     /* The value of reader->clock for which a TIME record has been sent. */
     _Atomic uint32_t clock_sent;
+    /* How often records were lost without their writer's knowledge, and the reader's part of it. */
+    _Atomic uint32_t lost, skips;
 };
 extern struct ring_writer ring_writer;
 
@@ -50,6 +57,10 @@ struct ring_note {
     struct ring_note *next;
 };
 #define RING_NOTE_SHIFT 16
+
+/* Called, once it is set, between two events when `lost` has moved: what was told of code may be
+ * lost. */
+extern void (*ring_has_lost)(void);
 
 /* Called, once it is set, in each thread that gets a note, so that it gives it back at its end. */
 extern void (*ring_note_taken)(void);
@@ -182,20 +193,34 @@ static inline __attribute__((always_inline)) bool ring_reserve(unsigned count, u
     return true;
 }
 
+/* Is the word still the writer's who has reserved it? */
+bool ring_is_mine(uint64_t position);
+
+static inline bool ring_may_write(uint64_t position)
+{
+    uint32_t gate = atomic_load_explicit(&shim_gate.open, memory_order_relaxed);
+    return SHIM_LIKELY(gate == SHIM_GATE_OPEN) || (gate && ring_is_mine(position));
+}
+
 static inline void ring_put(uint64_t position, uint64_t payload)
 {
     struct ring_writer *ring = &ring_writer;
-    if (SHIM_UNLIKELY(!shim_gate_open()))
+    if (SHIM_UNLIKELY(!ring_may_write(position)))
         return;
     atomic_store_explicit(&ring->words[position & ring->mask],
                           payload | wire_lap_bit(position, ring->log2_words), memory_order_relaxed);
 }
 
+/* The record could not be published. */
+__attribute__((cold)) void ring_note_loss(void);
+
 static inline void ring_publish(uint64_t position, uint64_t first)
 {
     struct ring_writer *ring = &ring_writer;
-    if (SHIM_UNLIKELY(!shim_gate_open()))
+    if (SHIM_UNLIKELY(!ring_may_write(position))) {
+        ring_note_loss();
         return;
+    }
     atomic_store_explicit(&ring->words[position & ring->mask],
                           first | wire_lap_bit(position, ring->log2_words), memory_order_release);
 }

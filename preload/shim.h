@@ -27,7 +27,12 @@
  */
 #define SHIM_PAGE_BYTES 4096
 struct shim_gate {
-    _Alignas(SHIM_PAGE_BYTES) _Atomic uint32_t open; /* 1: record */
+    _Alignas(SHIM_PAGE_BYTES) _Atomic uint32_t open; /* enum shim_gate_state */
+};
+enum shim_gate_state {
+    SHIM_GATE_SHUT = 0,
+    SHIM_GATE_OPEN = 1,
+    SHIM_GATE_WATCHED = 2, /* open; what is written is looked at first (ring_writer.h) */
 };
 _Static_assert(sizeof(struct shim_gate) == SHIM_PAGE_BYTES, "the gate fills its page");
 extern struct shim_gate shim_gate;
@@ -74,7 +79,7 @@ extern _Atomic bool shim_sealed;
 
 static inline bool shim_gate_open(void)
 {
-    return atomic_load_explicit(&shim_gate.open, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&shim_gate.open, memory_order_relaxed) != SHIM_GATE_SHUT;
 }
 
 static inline bool shim_is_sealed(void)

@@ -37,6 +37,7 @@ struct thread_state {
     uint32_t used;     /* levels below: frame, instruction and code are those of the last walk */
     uint32_t sent;     /* levels below: the reader has a word for them */
     uint32_t epoch;    /* of the code table when `used` was last right */
+    uint32_t lost;     /* ring_writer.lost when all was told anew */
     uint32_t bottom;   /* 1: level 0 stands for outer frames that are left out; else 0 */
     bool resend;       /* the reader's array is not to be relied on, nor that it knows the thread */
     struct walked_frame *walked;

@@ -66,6 +66,7 @@ struct ring_reader_page {
     /* One line, seldom written. */
     _Alignas(64) _Atomic uint32_t clock; /* moves at least every few ms while words arrive */
     _Atomic uint32_t state;              /* enum ring_state */
+    _Atomic uint32_t skips; /* how often words were passed over that nobody had published */
 
     /* A futex that the reader moves when it wakes writers. */
     _Alignas(64) _Atomic uint32_t progress;

@@ -172,7 +172,6 @@ WORKS = {
     "exit": ("thread",),
     "late-fork": ("malloc",),
     "late-clone": ("malloc",),
-    "late-resume": ("malloc",),
 }
 OTHERS = ("3.8", "3.10", "3.13", "sid-3.14")
 
@@ -182,6 +181,12 @@ def test_each_step(stepper, leaving, tmp_path, way, work):
     stride = LATE_STRIDE if way.startswith("late-") else None
     command = command_of(require("3.12"), stepper, work, way, stride)
     check(step_through(command, leaving, tmp_path), work, way)
+
+
+def test_a_context_that_comes_back_late(stepper, leaving, tmp_path):
+    """What it had begun to write is others' by then. It is interrupted where it writes."""
+    command = command_of(require("3.12"), stepper, "malloc", "late-resume", 13, first=601)
+    check(step_through(command, leaving, tmp_path), "malloc", "late-resume")
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -11,10 +11,13 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -529,11 +532,46 @@ static void leave_it(void)
         run();
 }
 
+/* Three words each; a ring holds 2^18. */
+static void make_events(int count)
+{
+    for (int i = 0; i < count; i++)
+        free(used(malloc(60)));
+}
+
 /* More events than a ring holds. */
 static void fill_ring(void)
 {
-    for (int i = 0; i < 200000; i++)
-        free(used(malloc(60)));
+    make_events(200000);
+}
+
+/* The letter in /proc/PID/stat. */
+static char state_of(pid_t pid)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int file = open(path, O_RDONLY);
+    if (file < 0 || read(file, text, sizeof text - 1) < 0 || !strrchr(text, ')'))
+        abort();
+    close(file);
+    return strrchr(text, ')')[2];
+}
+
+pid_t collector; /* of this program, set by it */
+
+/* Four rings behind a record that was left: its place is that of one that is not read yet, and what
+ * tells the rings from each other is the same. */
+static void come_back_late(void)
+{
+    make_events(100000);
+    while (state_of(collector) != 'S')
+        sched_yield();
+    kill(collector, SIGSTOP);
+    while (state_of(collector) != 'T')
+        sched_yield();
+    make_events(80000);
+    swapcontext(&outside, &inside);
+    kill(collector, SIGCONT);
 }
 
 static void await_late_child(void)
@@ -557,7 +595,10 @@ static long pass(void)
     if (late_child)
         await_late_child();
     if (strstr(way->name, "resume") && sent) {
-        swapcontext(&outside, &inside);
+        if (collector)
+            come_back_late();
+        else
+            swapcontext(&outside, &inside);
         far_below(allocate, (void *)(uintptr_t)(MAPPED + 3), 2);
     }
     pthread_sigmask(SIG_BLOCK, NULL, &after);

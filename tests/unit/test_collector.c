@@ -432,6 +432,60 @@ static void test_hole_is_skipped(void **state)
     assert_int_equal(decode_skip_hole(stream->process), 0);
 }
 
+static void assert_at_line(struct stream *stream, int line, uint64_t bytes)
+{
+    stream_decode(stream);
+    assert_int_equal(peak_at_line(stream, line), bytes);
+}
+
+/* Who has written before the end of the doubt is believed; who has not, when it has told all anew.
+ */
+static void test_stacks_are_doubted_behind_a_hole(void **state)
+{
+    struct stream *stream = fresh(state);
+    struct process *process = stream->process;
+    stream_code(stream, 2, "/a.py", "f", 1);
+    for (unsigned slot = 1; slot <= 2; slot++) {
+        stream_frame(stream, slot, 2, 4 * slot);
+        stream_allocation(stream, slot, 0x100 * slot, slot);
+    }
+    assert_at_line(stream, 5, 1);
+    assert_at_line(stream, 9, 2);
+    process_doubt_stacks(process, stream->position + 2);
+    stream_allocation(stream, 1, 0x110, 10);
+    stream_allocation(stream, 1, 0x120, 10);
+    stream_allocation(stream, 2, 0x210, 100);
+    assert_at_line(stream, 5, 21);
+    assert_at_line(stream, 9, 2);
+    assert_int_equal(process->damaged, 1);
+    stream_frame(stream, 2, 2, 12); /* may be a part of what is not known */
+    stream_allocation(stream, 2, 0x220, 100);
+    assert_at_line(stream, 13, 0);
+    assert_int_equal(process->damaged, 2);
+    stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(2) << WIRE_THREAD_SLOT_SHIFT | 7);
+    stream_frame(stream, 2, 2, 12);
+    stream_allocation(stream, 2, 0x230, 1000);
+    assert_at_line(stream, 13, 1000);
+    assert_int_equal(process->damaged, 2);
+    assert_int_equal(process->sums.blocks, 7);
+}
+
+/* The number of a description that a part of was lost means nothing. */
+static void test_descriptions_are_doubted_behind_a_hole(void **state)
+{
+    struct stream *stream = fresh(state);
+    stream_code(stream, 2, "/a.py", "f", 1);
+    stream_put(stream,
+               wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT | UINT64_C(2) << WIRE_CODE_SHIFT | 6);
+    stream_put(stream, 0);
+    stream_decode(stream);
+    process_doubt_stacks(stream->process, stream->position);
+    stream_frame(stream, 1, 2, 4);
+    stream_allocation(stream, 1, 0x10, 1);
+    assert_at_line(stream, 5, 0);
+    assert_int_not_equal(stream->process->damaged, 0);
+}
+
 static void put_frees(struct stream *stream, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -731,6 +785,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_unmappings_that_fail_all_the_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hole_is_skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stacks_are_doubted_behind_a_hole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_descriptions_are_doubted_behind_a_hole, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_one_waiting_writer_is_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_waiting_writers_are_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),

@@ -158,6 +158,7 @@ static void test_handshake_bytes(void **state)
     assert_int_equal(offsetof(struct ring_reader_page, tail), 64);
     assert_int_equal(offsetof(struct ring_reader_page, clock), 128);
     assert_int_equal(offsetof(struct ring_reader_page, state), 132);
+    assert_int_equal(offsetof(struct ring_reader_page, skips), 136);
     assert_int_equal(offsetof(struct ring_reader_page, progress), 192);
     assert_int_equal(offsetof(struct ring_writers_page, head), 0);
     assert_int_equal(offsetof(struct ring_writers_page, dropped), 8);
