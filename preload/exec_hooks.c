@@ -20,6 +20,7 @@
 #include "environment.h"
 #include "exec_announcement.h"
 #include "loadable.h"
+#include "readable.h"
 #include "real_mapping.h"
 #include "ring_writer.h"
 #include "shim.h"
@@ -195,16 +196,26 @@ static int spawn_with_room(const struct call *call, char *const *environment,
     }
     environment_fill(environment, entries, (char *)(entries + room->entries));
     int problem = call_announced(call, entries, false);
+    if (problem == E2BIG)
+        problem = call_announced(call, environment, false);
     saved = errno;
     real_munmap(entries, bytes);
     errno = saved;
     return problem;
 }
 
+static bool is_readable(const struct call *call, char *const *environment)
+{
+    return (call->kind == CALL_FEXECVE || readable_text(call->path)) && readable_texts(environment);
+}
+
+/* Who has no room for the variables beside what he gives to the program goes without them. */
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
     stream_flush();
+    if (!is_readable(call, environment))
+        return call_real(call, environment);
     struct environment_room room = environment_measure(environment);
     if (!room.entries || !environment_shim_in_reach() || !is_loadable(call))
         return call_announced(call, environment, room.is_others);
@@ -213,7 +224,8 @@ static int call_with(const struct call *call, char *const *environment)
     char **entries = alloca(room.entries * sizeof *entries);
     char *text = alloca(room.bytes);
     environment_fill(environment, entries, text);
-    return call_announced(call, entries, false);
+    int result = call_announced(call, entries, false);
+    return errno == E2BIG ? call_announced(call, environment, false) : result;
 }
 
 /* --- with an array of arguments --- */

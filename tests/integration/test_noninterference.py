@@ -294,6 +294,79 @@ def test_children_go_on_unharmed(interpreter, kind, program, record, bare):
     assert kept["bytes"] == 1_000_001 + BYTES_HEADER
 
 
+def test_exec_of_what_cannot_be_read(interpreter, program, record, bare):
+    """The kernel says EFAULT, and so do we; also where a text or an array runs into a page that is not there."""
+    source = program(
+        """
+        import ctypes, errno, mmap, os
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        page = libc.mmap(None, 8192, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        libc.mprotect(page + 4096, 4096, 0)
+        ends = page + 4096
+        ctypes.memset(page, ord("x"), 4096)
+        text = ctypes.c_char_p(b"A=b")
+        words = (ctypes.c_void_p * 2)(ctypes.cast(text, ctypes.c_void_p).value, None)
+        bad_word = (ctypes.c_void_p * 2)(8, None)
+        cut_word = (ctypes.c_void_p * 2)(ends - 5, None)
+        ctypes.memmove(ends - 8 - 16, words, 8)  # at the end of the page: no null
+        endless = ends - 8
+        ctypes.memmove(endless, words, 8)
+        good, empty = b"/nowhere", (ctypes.c_void_p * 1)(None)
+        calls = [(8, empty, empty), (ends - 3, empty, empty), (good, empty, 8), (good, empty, bad_word),
+                 (good, empty, cut_word), (good, empty, endless), (good, empty, words), (None, empty, empty)]
+        for path, arguments, environment in calls:
+            path = ctypes.c_char_p(path) if isinstance(path, bytes) else ctypes.c_void_p(path)
+            pid = ctypes.c_int()
+            pointer = environment if not isinstance(environment, int) else ctypes.c_void_p(environment)
+            results = [libc.execve(path, arguments, pointer), errno.errorcode.get(ctypes.get_errno())]
+            results.append(libc.execveat(-100, path, arguments, pointer, 0))
+            results.append(errno.errorcode.get(ctypes.get_errno()))
+            results.append(libc.posix_spawn(ctypes.byref(pid), path, None, None, arguments, pointer))
+            print(results)
+        """
+    )
+    expected = bare(interpreter, source)
+    assert "EFAULT" in expected.out and "ENOENT" in expected.out
+    recording = record(interpreter, source, options=["-q"])
+    assert (recording.out, recording.err, recording.status) == (expected.out, expected.err, 0)
+
+
+def test_exec_with_as_much_as_is_allowed(interpreter, program, record, bare):
+    """Whoever has no room for our variables beside his own goes without them."""
+    source = program(
+        """
+        import os, resource
+        resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+        def fits(size, spawn):
+            words = ["true", *["x" * 20_000] * 10, "y" * size]
+            if spawn:
+                try:
+                    return os.waitpid(os.posix_spawn("/bin/true", words, {"A": "b"}), 0)[1] == 0
+                except OSError:
+                    return False
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    os.execve("/bin/true", words, {"A": "b"})
+                finally:
+                    os._exit(1)
+            return os.waitpid(pid, 0)[1] == 0
+        for spawn in (False, True):
+            least, most = 1, 100_000
+            while most - least > 1:
+                middle = (least + most) // 2
+                least, most = (middle, most) if fits(middle, spawn) else (least, middle)
+            print(least)
+        """
+    )
+    expected = bare(interpreter, source)
+    recording = record(interpreter, source, options=["-q"])
+    assert (recording.out, recording.err, recording.status) == (expected.out, expected.err, 0)
+
+
 def test_fork_warns_as_much_as_before(interpreter, program, record, bare):
     """CPython warns on fork when it counts more than one thread: we are none."""
     source = program("import os\nif os.fork() == 0: os._exit(0)\nos.wait()\n")
