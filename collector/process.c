@@ -212,10 +212,22 @@ static void identify(struct process *process, const struct arrival *arrival)
 
 /* Of a process whose parent has waited for it already: one that says, as others do, that it has
  * ended. */
-static int pidfd_of(pid_t pid)
+static void open_pidfd(struct process *process)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    return pidfd < 0 && errno == ESRCH ? eventfd(1, EFD_CLOEXEC) : pidfd;
+    process->pidfd = (int)syscall(SYS_pidfd_open, process->local, 0);
+    process->was_gone = process->pidfd < 0 && errno == ESRCH;
+    if (process->was_gone)
+        process->pidfd = eventfd(1, EFD_CLOEXEC);
+}
+
+/* Nobody waits for an answer for so short a time. */
+#define ANSWER_AWAITED_NS UINT64_C(250000000)
+
+bool process_went_on_alone(const struct process *process)
+{
+    if (!process->was_gone || process->ending.signal)
+        return false;
+    return process->ending.exit_status >= 0 || process->hello_age_ns > ANSWER_AWAITED_NS;
 }
 
 struct process *process_new(struct run *run, const struct arrival *arrival,
@@ -229,7 +241,7 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
     process->root = ROOT_NONE;
     process->ending = ENDING_UNKNOWN;
     if (process->local)
-        process->pidfd = pidfd_of(process->local);
+        open_pidfd(process);
     if ((process->local && process->pidfd < 0) || !live_heap_init(&process->heap) ||
         !history_queue_init(&process->history, run->keeps_history) || !describe(process, arrival) ||
         !open_carrier(process, arrival, plan, parts))
@@ -237,6 +249,7 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
     /* Who reads strange files for us, in a process of its own, has no part in it. */
     madvise(process->ring_memory, process->ring_size, MADV_DONTFORK);
     process->now_ns = clock_now();
+    process->hello_age_ns = process->now_ns - arrival->hello.clock_ns;
     process->started = process->now = run_seconds(run, process->now_ns);
     run_peak_join(run, process);
     history_writer_set_time(&process->history.writer, (uint64_t)(process->started * 1e6));

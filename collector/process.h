@@ -210,8 +210,10 @@ struct process {
     uint32_t end_count;
 
     struct peak_position position_at_peak;
-    bool is_dead;  /* its pidfd has said so: no word will come any more */
-    bool has_left; /* it is no part of the run's sum any more */
+    bool was_gone;         /* before its hello was read, */
+    uint64_t hello_age_ns; /* which it had sent so long before */
+    bool is_dead;          /* its pidfd has said so: no word will come any more */
+    bool has_left;         /* it is no part of the run's sum any more */
 
     uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
     uint32_t refused_location;      /* where that was asked for; 0: not known */
@@ -247,6 +249,10 @@ struct process *process_free(struct process *process);
 
 /* Has it ended, or, where that cannot be seen, closed its stream? */
 bool process_has_ended(const struct process *process);
+
+/* Of one that was gone when it was taken in and is finished: had it had no answer and gone on
+ * untraced? Who was killed while it waited has done nothing of its own. */
+bool process_went_on_alone(const struct process *process);
 
 /* Events that are not in the recording, as far as is known. What the writers say of it is believed
  * only so far that it can be added up. */

@@ -201,6 +201,7 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     samples_take(&process->samples, &process->sums, process->local, now, process->ended_time, true);
     slices_end(&session->run, process);
     endings_settle(&session->run.endings, process, known_status(session, process));
+    session->run.absences.counts[ABSENCE_UNHEARD] += process_went_on_alone(process);
     if (process->stream && process->stream->problem) {
         session->broken = process->stream->problem;
         process->damaged++;

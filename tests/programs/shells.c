@@ -209,7 +209,7 @@ static void say_stream(const char *command, const char *mode, int (*close_it)(FI
     }
     printf("%s: closes on exec %d, wide %d\n", mode, fcntl(fileno(file), F_GETFD), fwide(file, 0));
     fflush(stdout);
-    if (*mode == 'r')
+    if (strchr(mode, 'r')) /* to the end: who writes to a pipe that is closed gets a signal */
         while (fgets(text, sizeof text, file))
             fputs(text, stdout);
     else
