@@ -13,6 +13,7 @@
 #include "viewer/cleanup.h"
 #include "viewer/inheritance.h"
 #include "viewer/memory.h"
+#include "viewer/run_end.h"
 
 /* For how long a row must rise: of a process that is one of several, longer than starting takes. */
 #define LEAST_SECONDS        0.2
@@ -86,13 +87,13 @@ static void note_end(struct survey *survey, const struct counted *counted)
 {
     struct at_end *end = &survey->at_end[counted->key];
     const struct process *process = &survey->recording->processes[counted->process];
+    double lived = process_lived_until(survey->recording, process) - process->started;
     if (end->process != counted->process + 1)
         *end = (struct at_end){counted->process + 1, 0, end->sum};
     end->own += counted->row->bytes;
     if (isnan(process->ended) || process->ended >= survey->end)
         end->sum += counted->row->bytes;
-    if (end->sum >= RISING_LEAST ||
-        (end->own >= RISING_LEAST && process->end_time - process->started >= LEAST_SECONDS_OF_ONE))
+    if (end->sum >= RISING_LEAST || (end->own >= RISING_LEAST && lived >= LEAST_SECONDS_OF_ONE))
         watch(survey, counted->key);
 }
 
@@ -162,7 +163,8 @@ static void begin_with_ends(struct survey *survey)
     survey->at_end = memory_new(keys, sizeof *survey->at_end);
     for (size_t i = 0; i < recording->process_count; i++)
         if (query_wants_process(survey->query, &recording->processes[i]))
-            survey->end = fmax(survey->end, recording->processes[i].end_time);
+            survey->end =
+                fmax(survey->end, process_lived_until(recording, &recording->processes[i]));
 }
 
 static bool find_rows(struct survey *survey)
@@ -194,7 +196,7 @@ static bool span_seconds(struct survey *survey, const struct process *process,
         *seconds = survey->growth->last.peak.time;
         return true;
     case MOMENT_END:
-        *seconds = process->end_time;
+        *seconds = process_lived_until(survey->recording, process);
         return true;
     case MOMENT_EXIT:
         *seconds = process->ended;
@@ -212,7 +214,9 @@ static bool process_span(struct survey *survey, const struct process *process, d
     const struct query *query = survey->query;
     double first = NAN, last = NAN;
     *from = process->started;
-    *to = query->between && query->to.kind == MOMENT_EXIT ? process->ended : process->end_time;
+    *to = query->between && query->to.kind == MOMENT_EXIT
+              ? process->ended
+              : process_lived_until(survey->recording, process);
     *to = fmin(*to, run_length(survey->recording));
     if (query->between && (!span_seconds(survey, process, &query->from, &first) ||
                            !span_seconds(survey, process, &query->to, &last)))

@@ -1,6 +1,8 @@
 /*
- * Judging. A first large step, as of what is loaded before anything leaks, is left out and the rest
- * judged again.
+ * Judging. A large step, as of what is loaded before anything leaks, is left out and the rest
+ * judged again; then what lies behind some edges of the first half, for a load that took longer.
+ * What grows by that is judged once more by what it gained above the levels that it had held for
+ * long.
  */
 #include "viewer/rising.h"
 
@@ -28,6 +30,13 @@
 /* A step that is so much of all is left out, so many times. */
 #define STEP_SHARE 0.3
 #define STEPS_MAX  3u
+/* A load ends at a multiple of so many ticks of the first half; behind it, of eight parts so many
+ * must rise, and of the gain so much must come in either half. */
+#define LOAD_TICKS   4u
+#define LOADED_PARTS 6u
+#define LOADED_LEAST 0.4
+/* What is held throughout so many ticks is a level that has been reached. */
+#define LEVEL_TICKS (RISING_TICKS / 4)
 
 struct floor {
     const struct rising_series *series;
@@ -35,6 +44,7 @@ struct floor {
     unsigned start, last;           /* edges */
     double awake[RISING_TICKS + 1]; /* time since the start, by edge */
     uint64_t base, total;
+    bool is_behind_load;
 };
 
 static void find_floor(struct floor *floor)
@@ -170,22 +180,35 @@ static double earlier_share(const struct floor *floor)
     return (double)(floor->bytes[half] - floor->base) / (double)floor->total;
 }
 
+/* Of one that has stopped: also when the least gain counts? */
+static enum rising_verdict stopped(const struct floor *floor)
+{
+    struct floor exact = *floor;
+    while (exact.bytes[exact.last] < exact.bytes[RISING_TICKS])
+        exact.last++;
+    return has_stopped(&exact) ? RISING_STOPPED : RISING_HARDLY;
+}
+
 static enum rising_verdict verdict_of(const struct floor *floor)
 {
+    bool loaded = floor->is_behind_load;
+    unsigned parts = loaded ? LOADED_PARTS : PARTS / 2;
+    double earlier_least = loaded ? LOADED_LEAST : EARLIER_LEAST;
+    double later_least = loaded ? LOADED_LEAST : LATER_LEAST;
     if (floor->total < RISING_LEAST)
         return RISING_LITTLE;
     if (has_held_before(floor))
         return RISING_GIVEN_BACK;
-    if (rising_parts(floor, floor->bytes, floor->total / PART_PART) < PARTS / 2)
-        return has_stopped(floor) ? RISING_STOPPED : RISING_FEW;
+    if (rising_parts(floor, floor->bytes, floor->total / PART_PART) < parts)
+        return has_stopped(floor) ? stopped(floor) : RISING_FEW;
     if (has_stopped(floor))
-        return RISING_STOPPED;
+        return stopped(floor);
     if (is_short(floor))
         return RISING_SHORT;
     double earlier = earlier_share(floor);
-    if (earlier < EARLIER_LEAST || earlier > 1 - LATER_LEAST)
-        return earlier < EARLIER_LEAST ? RISING_SUDDEN : RISING_SLOWED;
-    return rising_parts(floor, floor->blocks, 0) < PARTS / 2 ? RISING_BLOCKS : RISING_GROWS;
+    if (earlier < earlier_least || earlier > 1 - later_least)
+        return earlier < earlier_least ? RISING_SUDDEN : RISING_SLOWED;
+    return rising_parts(floor, floor->blocks, 0) < parts ? RISING_BLOCKS : RISING_GROWS;
 }
 
 static double slope_of(const struct floor *floor)
@@ -228,18 +251,85 @@ static unsigned behind_step(const struct floor *floor)
     return step >= (double)floor->total * STEP_SHARE ? largest + 1 : RISING_TICKS;
 }
 
+/* Leaves out what was loaded in a step. */
+static struct rising judge_steps(struct floor *floor)
+{
+    struct rising first = judge_from(floor, 0), now = first;
+    for (unsigned i = 0; i < STEPS_MAX && now.verdict != RISING_GROWS; i++) {
+        if (now.verdict == RISING_LITTLE || now.verdict == RISING_GIVEN_BACK)
+            return first;
+        unsigned from = behind_step(floor);
+        if (from >= RISING_TICKS)
+            return first;
+        now = judge_from(floor, from);
+    }
+    return now.verdict == RISING_GROWS ? now : first;
+}
+
+/* Leaves out what was loaded over a while: up to the first edge behind which it grows. */
+static bool grows_behind_load(struct floor *floor, struct rising *rising)
+{
+    bool grows = false;
+    floor->is_behind_load = true;
+    for (unsigned from = LOAD_TICKS; !grows && from <= RISING_TICKS / 2; from += LOAD_TICKS) {
+        struct rising now = judge_from(floor, from);
+        grows = now.verdict == RISING_GROWS;
+        if (grows)
+            *rising = now;
+        if (now.verdict == RISING_LITTLE)
+            break;
+    }
+    floor->is_behind_load = false;
+    return grows;
+}
+
+static struct rising judge_floor(struct floor *floor)
+{
+    struct rising rising = judge_steps(floor);
+    if (rising.verdict != RISING_GROWS && rising.verdict != RISING_GIVEN_BACK)
+        grows_behind_load(floor, &rising);
+    return rising;
+}
+
+/* The least that is held throughout the ticks behind an edge. */
+static struct held level_at(const struct held *held, unsigned edge)
+{
+    struct held level = held[edge];
+    for (unsigned i = edge + 1; i <= edge + LEVEL_TICKS; i++) {
+        level.bytes = held[i].bytes < level.bytes ? held[i].bytes : level.bytes;
+        level.blocks = held[i].blocks < level.blocks ? held[i].blocks : level.blocks;
+    }
+    return level;
+}
+
+static uint64_t raised(uint64_t value, uint64_t level, uint64_t most)
+{
+    value = value > level ? value : level;
+    return value < most ? value : most;
+}
+
+/* From where a level was reached on the floor counts as no lower. */
+static void raise_floor(struct floor *floor)
+{
+    struct held level = {0};
+    for (unsigned i = 0; i <= RISING_TICKS; i++) {
+        struct held now = {0};
+        if (i + LEVEL_TICKS <= RISING_TICKS)
+            now = level_at(floor->series->held, i);
+        level.bytes = now.bytes > level.bytes ? now.bytes : level.bytes;
+        level.blocks = now.blocks > level.blocks ? now.blocks : level.blocks;
+        floor->bytes[i] = raised(floor->bytes[i], level.bytes, floor->bytes[RISING_TICKS]);
+        floor->blocks[i] = raised(floor->blocks[i], level.blocks, floor->blocks[RISING_TICKS]);
+    }
+}
+
 struct rising rising_judge(const struct rising_series *series)
 {
     struct floor floor = {.series = series};
     find_floor(&floor);
-    struct rising first = judge_from(&floor, 0), now = first;
-    for (unsigned i = 0; i < STEPS_MAX && now.verdict != RISING_GROWS; i++) {
-        if (now.verdict == RISING_LITTLE || now.verdict == RISING_GIVEN_BACK)
-            return first;
-        unsigned from = behind_step(&floor);
-        if (from >= RISING_TICKS)
-            return first;
-        now = judge_from(&floor, from);
-    }
-    return now.verdict == RISING_GROWS ? now : first;
+    struct rising rising = judge_floor(&floor);
+    if (rising.verdict != RISING_GROWS)
+        return rising;
+    raise_floor(&floor);
+    return judge_floor(&floor);
 }

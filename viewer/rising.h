@@ -12,6 +12,11 @@
  *   - and it has not come to rest: since the last gain no more time has passed than there was
  *     between gains before, or an eighth of all.
  *
+ * What was loaded in front of a leak, in one step or over a while of at most half the time, hides
+ * nothing: what comes behind it is judged by itself, more strictly, since the slow end of what
+ * fills up would pass for a leak by the rules above. And what had been held for a quarter of the
+ * time was no gain when it is held again, as by a pool whose worker was replaced.
+ *
  * Time is the time in which the process was awake, so that one that has nothing to do any more, or
  * had not for a while, is judged by what it did before; a process that sleeps for most of it is not
  * said to grow for ever. How much work there is in a tick does not matter, beyond what is usual.
@@ -34,6 +39,7 @@ enum rising_verdict {
     RISING_SHORT,      /* rises for too short a time to say */
     RISING_FEW,        /* in fewer than four of eight parts of the time since it began */
     RISING_STOPPED,    /* came to rest */
+    RISING_HARDLY,     /* the same, but for next to nothing */
     RISING_SLOWED,     /* the later half brought little */
     RISING_SUDDEN,     /* the earlier half did */
     RISING_BLOCKS,     /* bytes rise, blocks do not */

@@ -36,6 +36,12 @@ static double leaving_time(const struct process *process)
     }
 }
 
+double process_lived_until(const struct recording *recording, const struct process *process)
+{
+    double gone = isnan(process->ended) ? run_length(recording) : process->ended;
+    return process->end_seen ? process->end_time : fmax(process->end_time, gone - NOTICED_SECONDS);
+}
+
 /* The last one that decides when the run ended. */
 static const struct process *find_last(const struct recording *recording, const size_t *processes,
                                        size_t count)

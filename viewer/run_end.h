@@ -23,4 +23,8 @@ struct run_end {
 bool run_end_find(struct run_end *end, struct recording *recording, const size_t *processes,
                   size_t count);
 
+/* Until when a process's program lived, as nearly as is known: to the end of its own code, or until
+ * it was gone or the recording ended, however long it had been idle by then. */
+double process_lived_until(const struct recording *recording, const struct process *process);
+
 #endif

@@ -165,6 +165,11 @@ LEAKS = {
         for number in range(50): leak()
         for number in rounds(100): leak(size=2_000)
     """,
+    "behind a load that takes a while": """
+        for number in rounds(25):
+            for n in range(200): leak(size=5_000)
+        for number in rounds(90): leak()
+    """,
     "among what is given back": """
         def step(number):
             return [bytes(2_000) for n in range(40)] if number % 2 else [bytes(2_000) for n in range(4)]
@@ -195,6 +200,12 @@ LEAKS = {
             for number in rounds(80): leak()
         for pid in [in_a_child(run) for worker in range(3)]: os.waitpid(pid, 0)
         for number in rounds(20): work(number)
+    """,
+    "in workers that are recycled": """
+        def run():
+            for number in rounds(40): leak()
+        for turn in range(2):
+            for pid in [in_a_child(run, ending=killed) for worker in range(2)]: os.waitpid(pid, 0)
     """,
     "in the master, whose workers come and go": """
         def run(): work(1)
@@ -283,6 +294,43 @@ OTHERS = {
                 work(number)
         for pid in [in_a_child(run) for worker in range(3)]: os.waitpid(pid, 0)
     """,
+    "a worker that fills a table, waits and is killed": """
+        def run():
+            for number in rounds(30, 0.03): pool.append(bytes(2_000))
+            while True: time.sleep(10)
+        pid = in_a_child(run)
+        time.sleep(3.5)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    """,
+    "a worker that fills a table, waits and leaves at once": """
+        def run():
+            for number in rounds(30, 0.03): pool.append(bytes(2_000))
+            time.sleep(2.5)
+        os.waitpid(in_a_child(run), 0)
+    """,
+    "a pool of two, one of which is replaced": """
+        def run():
+            for number in rounds(30): pool.append([bytes(500) for n in range(3)])
+            while True: time.sleep(10)
+        workers = [in_a_child(run) for number in range(2)]
+        time.sleep(2.5)
+        os.kill(workers[0], signal.SIGKILL)
+        os.waitpid(workers[0], 0)
+        workers[0] = in_a_child(run)
+        time.sleep(2.5)
+        for pid in workers: os.kill(pid, signal.SIGKILL)
+        for pid in workers: os.waitpid(pid, 0)
+    """,
+    "a table that is dropped and filled again": """
+        def fill(table):
+            for number in rounds(30): table.append(bytes(10_000))
+        fill(kept)
+        fill(pool)
+        time.sleep(1.5)
+        pool.clear()
+        fill(pool)
+    """,
     "interpreters that only start": """
         import subprocess
         for number in range(6): subprocess.run([sys.executable, "-c", "import json, unittest, decimal"])
@@ -367,3 +415,28 @@ def test_what_was_not_met(python, program, record):
     text = " ".join(growing(recording.file, "--include", source.path.name).out.split())
     assert text.startswith("Nothing grows steadily. Rows that hold 16.0 KiB at the end: 1, of which 1 gained nothing")
     assert "levelled off" not in text and source.path.name in text
+
+
+def test_what_went_on_a_little_has_not_stopped(python, program, record):
+    source = program(
+        textwrap.dedent(BEGIN)
+        + textwrap.dedent(
+            """
+            def filled(size): return bytearray(size)  #: filled
+            for number in rounds(40): kept.append(filled(200_000))
+            for number in rounds(80):
+                if number % 10 == 0: kept.append(filled(1_000))
+                work(number)
+            """
+        )
+    )
+    recording = record(python, source)
+    text = " ".join(growing(recording.file, "--include", source.path.name).out.split())
+    assert "1 gained hardly anything any more" in text and "gained nothing" not in text
+
+
+def test_no_most_of_nothing(python, program, record):
+    source = program("import time\nkept = [bytes(100_000)]\ntime.sleep(0.3)\nkept.append([])")
+    recording = record(python, source)
+    text = " ".join(growing(recording.file, "--between", "80%", "100%", "--include", source.path.name).out.split())
+    assert text.endswith("of which 1 gained less than that")

@@ -159,6 +159,8 @@ static const char *const reasons[] = {
     [RISING_SHORT] = "gained for too short a time to say",
     [RISING_FEW] = "gained in fewer than four of eight parts of the time since then",
     [RISING_STOPPED] = "gained nothing any more while the program went on, or for most of the time",
+    [RISING_HARDLY] =
+        "gained hardly anything any more while the program went on, or for most of the time",
     [RISING_SLOWED] = "gained little in the later half of the time since then",
     [RISING_SUDDEN] = "gained nearly all of it in the later half of the time since then",
     [RISING_BLOCKS] = "gained bytes and not blocks",
@@ -170,10 +172,14 @@ static void print_unmet(FILE *stream, const struct growth *growth, const struct 
     const struct suspect *largest = &unmet->largest;
     CLEANUP(cleanup_free) char *name = row_name(&growth->last.grouping, largest->key, width);
     CLEANUP(cleanup_free)
-    char *text = memory_print("%zu %s; the most, %s from %s to %s: %s", unmet->count,
-                              reasons[verdict], size_format(largest->rising.gained).text,
-                              seconds_format(largest->rising.since).text,
-                              seconds_format(largest->rising.last).text, name);
+    char *most = largest->rising.gained
+                     ? memory_print("; the most, %s from %s to %s: %s",
+                                    size_format(largest->rising.gained).text,
+                                    seconds_format(largest->rising.since).text,
+                                    seconds_format(largest->rising.last).text, name)
+                     : NULL;
+    CLEANUP(cleanup_free)
+    char *text = memory_print("%zu %s%s", unmet->count, reasons[verdict], most ? most : "");
     print_wrapped(stream, width, 2, text);
 }
 
