@@ -46,8 +46,9 @@ static uint32_t add_file(struct codes *codes, char *path, const struct code_plac
     uint32_t number = codes->file_count;
     if (!vector_reserve(&codes->files, (size_t)number + 1, sizeof(struct code_file)))
         return 0;
-    ((struct code_file *)codes->files.data)[number] =
-        (struct code_file){.path = path, .root = place->root, .module = place->module};
+    struct code_file *file = (struct code_file *)codes->files.data + number;
+    *file = (struct code_file){.path = path, .root = place->root, .module = place->module};
+    clock_gettime(CLOCK_REALTIME, &file->seen);
     codes->file_count++;
     return number;
 }

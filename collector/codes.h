@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "index.h"
 #include "vector.h"
@@ -18,11 +19,12 @@
 
 struct code_file {
     char *path;
-    int root;        /* where it is looked for: that of the process that named it first */
-    uint32_t module; /* native_modules.h; 0: Python's source */
-    char *text;      /* null: what stands at the path; else it is the command line's (-c) */
-    uint32_t whole;  /* of that: a code that is all of it */
-    bool is_refuted; /* what stands there is not what some code of that name was made of */
+    int root;             /* where it is looked for: that of the process that named it first */
+    uint32_t module;      /* native_modules.h; 0: Python's source */
+    struct timespec seen; /* when the first code of it was: what changes later is not its text */
+    char *text;           /* null: what stands at the path; else it is the command line's (-c) */
+    uint32_t whole;       /* of that: a code that is all of it */
+    bool is_refuted;      /* what stands there is not what some code of that name was made of */
 };
 
 struct code {

@@ -357,7 +357,7 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
                           const struct native_module *module, uint32_t number)
 {
     size_t packed_bytes, bytes;
-    const struct timespec *latest = module ? &module->changed : NULL;
+    const struct source_date date = {module ? module->changed : file->seen, !module};
     if (module && strcmp(module->path, file->path) == 0)
         return true;
     if (writer->source_bytes >= SOURCE_BYTES_ALL_MAX) {
@@ -366,7 +366,7 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
     }
     bytes = file->text ? strlen(file->text) : 0;
     void *packed = file->text ? source_pack(file->text, bytes, &packed_bytes)
-                              : source_read(file->root, file->path, latest, &packed_bytes, &bytes);
+                              : source_read(file->root, file->path, &date, &packed_bytes, &bytes);
     writer->source_bytes += packed ? bytes : 0;
     if (packed && !module) {
         if (!vector_reserve(&writer->sources, (size_t)number + 1, sizeof(uint8_t))) {

@@ -61,24 +61,38 @@ char *source_read_plain(int root, const char *path, size_t *bytes)
     return text || root_file_exists(root, path) ? text : read_from_archive(root, path, bytes);
 }
 
-static bool is_newer(int root, const char *path, const struct timespec *latest)
+static bool is_before(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec < other->tv_sec ||
+           (one->tv_sec == other->tv_sec && one->tv_nsec < other->tv_nsec);
+}
+
+/* Is it later, and not still to come, as where the clock was set? */
+static bool is_past(const struct timespec *time, const struct timespec *latest)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return is_before(latest, time) && !is_before(&now, time);
+}
+
+static bool is_newer(int root, const char *path, const struct source_date *date)
 {
     struct stat status;
     int file = root_file_open(root, path, &status);
     if (file < 0)
         return false;
     close(file);
-    return status.st_mtim.tv_sec > latest->tv_sec ||
-           (status.st_mtim.tv_sec == latest->tv_sec && status.st_mtim.tv_nsec > latest->tv_nsec);
+    if (!date->is_seen)
+        return is_before(&date->latest, &status.st_mtim);
+    return is_past(&status.st_mtim, &date->latest) || is_past(&status.st_ctim, &date->latest);
 }
 
-void *source_read(int root, const char *path, const struct timespec *latest, size_t *packed_bytes,
+void *source_read(int root, const char *path, const struct source_date *date, size_t *packed_bytes,
                   size_t *bytes)
 {
-    if (latest && is_newer(root, path, latest))
-        return NULL;
     char *text = source_read_plain(root, path, bytes);
-    void *packed = text ? source_pack(text, *bytes, packed_bytes) : NULL;
+    bool is_its = text && !is_newer(root, path, date);
+    void *packed = is_its ? source_pack(text, *bytes, packed_bytes) : NULL;
     free(text);
     return packed;
 }

@@ -4,6 +4,7 @@
 #ifndef HEAPLINE_COLLECTOR_SOURCE_H
 #define HEAPLINE_COLLECTOR_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -17,10 +18,17 @@
  * below. */
 char *source_read_plain(int root, const char *path, size_t *bytes);
 
-/* The same, compressed with
- * zstd; *bytes is its plain size. To be freed. Null when it cannot be read, is no regular file, too
- * long, or changed after `latest` (null: whenever). Never blocks on a device or a FIFO. */
-void *source_read(int root, const char *path, const struct timespec *latest, size_t *packed_bytes,
+/* What a file must not be newer than. */
+struct source_date {
+    struct timespec latest;
+    bool is_seen; /* it is when its code was there: what has another file's place since then, with
+                   * a date of its own, is newer too; and a date that is still to come says nothing,
+                   * for the clock was set */
+};
+
+/* The same, compressed with zstd; *bytes is its plain size. To be freed. Null when it cannot be
+ * read, is no regular file, too long, or newer than `date`. Never blocks on a device or a FIFO. */
+void *source_read(int root, const char *path, const struct source_date *date, size_t *packed_bytes,
                   size_t *bytes);
 
 /* The plain text of `bytes` bytes of what source_read() has packed; to be freed, null when that is

@@ -107,6 +107,29 @@ def test_a_text_that_fits_at_first(python, program, record, tmp_path):
     assert "the wrong line" not in shown(recording)
 
 
+@pytest.mark.parametrize("replace", ["os.replace('handlers.new', 'handlers.py')", "open('handlers.py', 'w').write(new)"])
+def test_a_file_that_changes_before_it_is_read(interpreter, program, record, tmp_path, replace):
+    """Its lines and names are those of the code, which is of the text that stood there before."""
+    program("def work():\n    return [bytes(1000) for i in range(3000)]  # the right line\n", "handlers.py")
+    program("def work():\n    return [bytes(1) for i in range(3)]  # the wrong line\n", "handlers.new")
+    source = program(
+        f"""
+        import os, sys, time
+        os.chdir({str(tmp_path)!r})
+        new = open("handlers.new").read()
+        import handlers
+        time.sleep(0.3)  # the time that a person takes at the least
+        {replace}
+        kept = handlers.work()
+        """
+    )
+    recording = record(interpreter, source)
+    assert_complete(recording)
+    assert "the wrong line" not in shown(recording)
+    assert (str(tmp_path / "handlers.py"), 0) in texts_of(recording)
+    assert (str(source.path), 1) in texts_of(recording)
+
+
 STANDARD = """
     import argparse, ast, asyncio, collections, contextlib, csv, ctypes, dataclasses, decimal, difflib, doctest
     import email.message, enum, fractions, functools, http.client, inspect, json, logging.config, pathlib, pickle
