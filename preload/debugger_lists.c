@@ -12,7 +12,8 @@
  * the first entry is another one in the memory of one that has been taken out, which is looked at
  * whenever the reader's clock has moved, for it takes a system call. The variable is looked at
  * before every stack with made code, and read as it stands: who unloads libraries waits until
- * nobody does. Who asks reads without a lock what was noted: at worst it is taken for changed.
+ * nobody does. Who asks reads without a lock what was noted: at worst it is taken for changed. A
+ * list that cannot be copied, because the kernel copies nothing here, is none.
  */
 #include "debugger_lists.h"
 
@@ -215,13 +216,16 @@ static void search_module(uintptr_t start)
 
 /* --- lists --- */
 
-static void read_beginning(const struct list *list, struct beginning *beginning)
+/* Notes how a list begins now. False: it cannot be read. */
+static bool note_beginning(struct list *list)
 {
-    *beginning = (struct beginning){0};
-    if (memory_copy(&beginning->variable, list->at, sizeof beginning->variable) &&
-        beginning->variable.version == VERSION && beginning->variable.first &&
-        memory_copy(&beginning->first, beginning->variable.first, sizeof beginning->first))
-        beginning->is_sound = true;
+    struct beginning now = {0};
+    if (!memory_copy(&now.variable, list->at, sizeof now.variable))
+        return false;
+    now.is_sound = now.variable.version == VERSION && now.variable.first &&
+                   memory_copy(&now.first, now.variable.first, sizeof now.first);
+    list->noted = now;
+    return true;
 }
 
 static bool has_moved(const struct list *list)
@@ -254,11 +258,12 @@ static bool has_any(bool (*is_it)(const struct list *list))
 
 bool debugger_lists_have_changed(void)
 {
-    bool has_lists = atomic_load_explicit(&lists_count, memory_order_relaxed);
+    if (shim_is_sealed())
+        return false;
     if (atomic_load_explicit(&announcements, memory_order_relaxed) !=
         native_modules_announcements())
         return true;
-    if (!has_lists)
+    if (!atomic_load_explicit(&lists_count, memory_order_relaxed))
         return false;
     atomic_fetch_add(&looking, 1);
     bool changed = !atomic_load(&unloading) && has_any(has_moved);
@@ -291,26 +296,40 @@ static bool is_loaded(const void *start, const void *end)
            object.dlfo_map_end == end;
 }
 
-void debugger_lists_forget_unloaded(void)
+static bool is_list_loaded(struct list *list)
+{
+    return is_loaded(list->start, list->end);
+}
+
+/* Leaves out the lists for which `stays` is not true. */
+static void keep_lists(bool (*stays)(struct list *list))
 {
     unsigned count = atomic_load(&lists_count), kept = 0;
     for (unsigned i = 0; i < count; i++)
-        if (is_loaded(lists[i].start, lists[i].end))
+        if (stays(&lists[i]))
             lists[kept++] = lists[i];
     atomic_store(&lists_count, kept);
-    for (count = searched_count, searched_count = 0, kept = 0; kept < count; kept++)
-        if (is_loaded(searched[kept].start, searched[kept].end))
-            searched[searched_count++] = searched[kept];
+}
+
+void debugger_lists_forget_unloaded(void)
+{
+    unsigned count = searched_count;
+    keep_lists(is_list_loaded);
+    searched_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (is_loaded(searched[i].start, searched[i].end))
+            searched[searched_count++] = searched[i];
 }
 
 void debugger_lists_renew(void)
 {
     uint32_t now = native_modules_announcements();
-    if (now != atomic_load_explicit(&announcements, memory_order_relaxed) && !shim_is_sealed())
+    if (shim_is_sealed())
+        return;
+    if (now != atomic_load_explicit(&announcements, memory_order_relaxed))
         native_modules_go(search_module);
     atomic_store_explicit(&announcements, now, memory_order_relaxed);
-    for (unsigned i = 0; i < atomic_load_explicit(&lists_count, memory_order_relaxed); i++)
-        read_beginning(&lists[i], &lists[i].noted);
+    keep_lists(note_beginning);
 }
 
 void debugger_lists_go(bool (*is_it)(const struct debugger_entry *entry, void *context),
