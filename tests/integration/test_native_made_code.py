@@ -167,3 +167,21 @@ def test_where_the_kernel_copies_nothing(python, record, program, compiled, obje
     harness.assert_complete(recording)
     (name,) = frames_of(recording, 70_001)[-1:]
     assert name.startswith("0x")
+
+
+def test_a_library_that_is_loaded_again(recorded):
+    """With a list of its own, which another library's code does not lead to."""
+    _, recording = recorded("""
+    import _ctypes
+    def call(path, size):
+        library = ctypes.CDLL(os.environ["MADE_CODE"])
+        library.made_load(path, 0)
+        library.made_call.argtypes = [ctypes.c_size_t]
+        library.made_call(size)
+        _ctypes.dlclose(library._handle)
+    _ctypes.dlclose(library._handle)
+    call(objects[0], 70_001)
+    call(objects[1], 70_002)
+    """)
+    assert frames_of(recording, 70_001) == [name for _, name in OBJECTS[:2]]
+    assert frames_of(recording, 70_002) == [name for _, name in OBJECTS[2:]]
