@@ -16,6 +16,8 @@
 #define ALLOWANCE_A_SECOND 1000u
 /* A file of native code is opened and its head read, and all that the kernel says of mappings. */
 #define ALLOWANCE_MODULE 64u
+/* What is behind it in the order of addresses is moved. */
+#define ALLOWANCE_MADE_CODE 8u
 
 struct allowance {
     uint64_t used;

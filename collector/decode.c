@@ -635,6 +635,22 @@ static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
     return 1 + has_place;
 }
 
+static unsigned on_made_code(struct cursor *cursor, uint64_t length)
+{
+    struct process *process = cursor->process;
+    char name[WIRE_MADE_NAME_MAX + 1];
+    uint64_t start, end;
+    if (length > WIRE_MADE_NAME_MAX || !continuation(process, cursor->position + 1, &start) ||
+        !continuation(process, cursor->position + 2, &end) || start >= end ||
+        !read_bytes(cursor, cursor->position + 3, (uint8_t *)name, length)) {
+        process->damaged++;
+        return 1;
+    }
+    name[length] = 0;
+    native_made_add(cursor->run, process, start, end, name);
+    return 3 + (unsigned)(length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
+}
+
 /* Returns its words. */
 static unsigned on_mark(struct cursor *cursor, uint64_t first)
 {
@@ -673,6 +689,8 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_ABANDONED:
         break;
+    case WIRE_MARK_MADE_CODE:
+        return on_made_code(cursor, whole);
     default:
         process->damaged++;
     }

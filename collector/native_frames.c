@@ -102,14 +102,27 @@ void native_ranges_add(struct run *run, struct process *process, const struct na
     ranges->count++;
 }
 
+void native_made_add(struct run *run, struct process *process, uint64_t start, uint64_t end,
+                     const char *symbol)
+{
+    enum made_code_answer answer = MADE_CODE_KNOWN;
+    if (process_may_look(process, ALLOWANCE_MADE_CODE))
+        answer = made_code_tell(&process->made_code, start, end, symbol);
+    process->modules.told += answer == MADE_CODE_NEW;
+    run->memory_short |= answer == MADE_CODE_NO_MEMORY;
+}
+
 /* The place of the call that returns to an address. */
 static struct native_place place_of(const struct process *process, uint64_t address)
 {
     const struct native_range *ranges = process->modules.list.data;
     for (uint32_t i = 0; i < process->modules.count; i++)
         if (address > ranges[i].start && address <= ranges[i].end)
-            return (struct native_place){ranges[i].module, address - 1 - ranges[i].bias, 0};
-    return (struct native_place){0, address - 1, process->number};
+            return (struct native_place){.module = ranges[i].module,
+                                         .offset = address - 1 - ranges[i].bias};
+    const struct made_function *function = made_code_find(&process->made_code, address - 1);
+    return (struct native_place){
+        .offset = address - 1, .process = process->number, .made = function ? function->number : 0};
 }
 
 /* --- names -------------------------------------------------------------------------------------
@@ -158,6 +171,9 @@ static void name_place(char *name, size_t size, const char *path, struct native_
 static char *name_made_code(struct process *process, struct native_place place)
 {
     struct perf_map *map = &process->perf_map;
+    const struct made_function *function = made_code_find(&process->made_code, place.offset);
+    if (function && function->name)
+        return strdup(function->name);
     perf_map_read(map, process->root, process->pid);
     unsigned looks = (unsigned)(map->bytes / PERF_MAP_LOOK_BYTES);
     return map->text && process_may_look(process, looks) ? perf_map_find(map, place.offset) : NULL;
@@ -213,11 +229,12 @@ static void name_truncated(struct run *run, struct native_frames *frames)
 static uint32_t *number_at(struct native_table *table, struct native_place place)
 {
     uint64_t whose = (uint64_t)place.process << 32 | place.module;
-    uint64_t key = index_key(&table->by_place, whose, &place.offset, sizeof place.offset);
+    const uint64_t what[] = {place.offset, place.made};
+    uint64_t key = index_key(&table->by_place, whose, what, sizeof what);
     for (uint32_t *number; (number = index_at(&table->by_place, key)); key++) {
         const struct native_place *known = &native_frames_at(table, *number)->place;
         if (!*number || (known->module == place.module && known->offset == place.offset &&
-                         known->process == place.process))
+                         known->process == place.process && known->made == place.made))
             return number;
     }
     return NULL;

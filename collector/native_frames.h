@@ -63,6 +63,10 @@ void native_table_deinit(struct native_table *table);
 void native_ranges_add(struct run *run, struct process *process, const struct native_range *range,
                        const char *path, const struct build_id *id);
 
+/* A process has told of code that it has made (made_code.h). */
+void native_made_add(struct run *run, struct process *process, uint64_t start, uint64_t end,
+                     const char *symbol);
+
 /* The number of what a return address is called; 0 when memory is short, or when there are more
  * than any program has (NATIVE_PLACES_MAX). */
 uint32_t native_frames_find(struct run *run, struct process *process, uint64_t address);

@@ -21,7 +21,9 @@
 struct native_place {
     uint32_t module;  /* 0: unknown */
     uint64_t offset;  /* in it; the address itself when the module is unknown */
-    uint32_t process; /* when it is: whose address, 0 otherwise */
+    uint32_t process; /* when it is: whose address, 0 otherwise, */
+    uint32_t
+        made; /* and the number of what stands there (made_code.h); 0: nothing is known of it */
 };
 
 enum native_module_kind {

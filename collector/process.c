@@ -322,6 +322,7 @@ void process_retire(struct process *process)
     process->stream = NULL;
     free_mirrors(process);
     vector_deinit(&process->modules.list);
+    made_code_deinit(&process->made_code);
     perf_map_deinit(&process->perf_map);
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description);

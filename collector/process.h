@@ -24,6 +24,7 @@
 #include "lineage.h"
 #include "live_heap.h"
 #include "mapping_events.h"
+#include "made_code.h"
 #include "mappings.h"
 #include "native_frames.h"
 #include "native_stack.h"
@@ -169,7 +170,8 @@ struct process {
     uint32_t threads_count, threads_written;
     struct ended_threads ended_threads;
     struct native_ranges modules;
-    struct perf_map perf_map;   /* what it has told of code that it made */
+    struct made_code made_code; /* what it has told debuggers of code that it made, */
+    struct perf_map perf_map;   /* and what profilers */
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
     uint64_t doubted_until; /* the words of who has not written before here were passed over */

@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 
+#include "debugger_lists.h"
 #include "native_rules.h"
 #include "native_walk.h"
 #include "shim.h"
@@ -14,8 +15,11 @@ SHIM_EXPORT int dlclose(void *handle)
     static int (*real)(void *);
     if (SHIM_UNLIKELY(!real))
         *(void **)&real = dlsym(RTLD_NEXT, "dlclose");
+    if (!native_walk_enabled)
+        return real(handle);
+    debugger_lists_begin_unloading();
     int result = real(handle);
-    if (native_walk_enabled)
-        native_rules_forget();
+    native_rules_forget();
+    debugger_lists_end_unloading();
     return result;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "code_table.h"
+#include "debugger_lists.h"
 #include "environment.h"
 #include "hook_call.h"
 #include "memory.h"
@@ -113,6 +114,7 @@ static bool start_over(void)
 {
     thread_state_reset();
     ring_notes_forget();
+    debugger_lists_reset();
     native_rules_forget();
     return fork_at_hand.token && code_table_reset();
 }

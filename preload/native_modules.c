@@ -9,6 +9,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 static uintptr_t announced[ANNOUNCED_MAX]; /* where they begin */
 static unsigned announced_count;
+static _Atomic uint32_t announcements;
 static char program[WIRE_MODULE_PATH_MAX + 1];
 
 void native_modules_init(void)
@@ -159,6 +161,18 @@ void native_module_announce(const struct dl_find_object *object)
         return;
     announced_count %= ANNOUNCED_MAX;
     announced[announced_count++] = start;
+    atomic_fetch_add_explicit(&announcements, 1, memory_order_relaxed);
+}
+
+uint32_t native_modules_announcements(void)
+{
+    return atomic_load_explicit(&announcements, memory_order_relaxed);
+}
+
+void native_modules_go(void (*look)(uintptr_t start))
+{
+    for (unsigned i = 0; i < announced_count; i++)
+        look(announced[i]);
 }
 
 void native_modules_forget(void)

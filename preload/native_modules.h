@@ -9,12 +9,19 @@
 #define HEAPLINE_PRELOAD_NATIVE_MODULES_H
 
 #include <dlfcn.h>
+#include <stdint.h>
 
 /* Finds out what the program's own file is called. Once, at start. */
 void native_modules_init(void);
 
 /* Announces the module of an object unless that has been done. */
 void native_module_announce(const struct dl_find_object *object);
+
+/* How many there have been. Without the lock. */
+uint32_t native_modules_announcements(void);
+
+/* Calls `look` for where each announced module begins. */
+void native_modules_go(void (*look)(uintptr_t start));
 
 /* The reader is to be told anew: libraries have been unloaded, or it is a forked child's. */
 void native_modules_forget(void);

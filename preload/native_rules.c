@@ -22,8 +22,11 @@
 #define UNW_REMOTE
 #include <libunwind-x86_64.h>
 
+#include "debugger_lists.h"
 #include "lock.h"
+#include "made_code.h"
 #include "memory.h"
+#include "memory_copy.h"
 #include "native_function.h"
 #include "native_modules.h"
 #include "shim.h"
@@ -58,6 +61,7 @@ struct question {
     uintptr_t limit;                     /* of the real stack */
     struct native_function function;
     bool is_without_information;
+    bool is_made; /* code that the program has made, or such was met on the way */
 };
 
 static struct {
@@ -87,20 +91,39 @@ static bool is_searchable(const unsigned char *header)
     return header[0] == 1 && header[1] == 0x1b && header[2] == 0x03 && header[3] == 0x3b;
 }
 
-static int find_proc_info(unw_addr_space_t asked, unw_word_t ip, unw_proc_info_t *information,
-                          int need, void *argument)
+/* A table for code that has none, with one function in it. */
+static struct {
+    int32_t function, entry; /* from where the function begins */
+} made_table;
+
+static bool set_made_table(unw_dyn_info_t *table, uintptr_t ip)
 {
-    struct question *question = argument;
+    const struct frame_section frames = made_code_frames(ip);
+    struct frame_entry entry;
+    if (!frames.bytes || !frame_search(&frames, ip, &entry))
+        return false;
+    made_table.entry = (int32_t)(entry.at - entry.start);
+    *table = (unw_dyn_info_t){
+        .start_ip = entry.start,
+        .end_ip = entry.end,
+        .format = UNW_INFO_FORMAT_REMOTE_TABLE,
+        .u.rti = {.segbase = entry.start,
+                  .table_data = (unw_word_t)(uintptr_t)&made_table,
+                  .table_len = sizeof made_table / sizeof(unw_word_t)},
+    };
+    return entry.start + (uintptr_t)(intptr_t)made_table.entry == entry.at;
+}
+
+static bool set_table(unw_dyn_info_t *table, uintptr_t ip)
+{
     struct dl_find_object object;
-    if (_dl_find_object((void *)(uintptr_t)ip, &object) != 0 || !object.dlfo_eh_frame ||
-        !is_searchable(object.dlfo_eh_frame)) {
-        question->is_without_information = true;
-        return -UNW_ENOINFO;
-    }
+    if (_dl_find_object((void *)ip, &object) != 0 || !object.dlfo_eh_frame ||
+        !is_searchable(object.dlfo_eh_frame))
+        return false;
     const unsigned char *header = object.dlfo_eh_frame;
     uint32_t count;
     memcpy(&count, header + 8, sizeof count);
-    unw_dyn_info_t table = {
+    *table = (unw_dyn_info_t){
         .start_ip = (unw_word_t)(uintptr_t)object.dlfo_map_start,
         .end_ip = (unw_word_t)(uintptr_t)object.dlfo_map_end,
         .format = UNW_INFO_FORMAT_REMOTE_TABLE,
@@ -108,6 +131,26 @@ static int find_proc_info(unw_addr_space_t asked, unw_word_t ip, unw_proc_info_t
                   .table_data = (unw_word_t)(uintptr_t)header + 12,
                   .table_len = count * 8 / sizeof(unw_word_t)},
     };
+    return true;
+}
+
+static bool is_of_module(uintptr_t ip)
+{
+    struct dl_find_object object;
+    return _dl_find_object((void *)ip, &object) == 0;
+}
+
+static int find_proc_info(unw_addr_space_t asked, unw_word_t ip, unw_proc_info_t *information,
+                          int need, void *argument)
+{
+    struct question *question = argument;
+    unw_dyn_info_t table;
+    bool is_made = !is_of_module(ip);
+    question->is_made |= is_made;
+    if (is_made ? !set_made_table(&table, ip) : !set_table(&table, ip)) {
+        question->is_without_information = true;
+        return -UNW_ENOINFO;
+    }
     int result = library.search_unwind_table(asked, ip, &table, information, need, argument);
     question->is_without_information = result != 0;
     if (result == 0)
@@ -136,14 +179,19 @@ static bool fits_offset(int64_t offset)
     return offset >= -(int64_t)OFFSET_HALF && offset < (int64_t)OFFSET_HALF;
 }
 
-/* Unwind tables are there; what a real stack says of itself need not be. */
-static bool is_readable(const struct question *question, unw_word_t address)
+/* Unwind tables of modules are there; those of made code, and what a real stack says of itself,
+ * need not be. */
+static bool read_memory(const struct question *question, unw_word_t address, unw_word_t *value)
 {
-    struct dl_find_object object;
-    return !question->real ||
-           (address >= question->real->sp - NATIVE_RED_ZONE_BYTES &&
-            address <= question->limit - sizeof address) ||
-           _dl_find_object((void *)(uintptr_t)address, &object) == 0;
+    const struct native_registers *real = question->real;
+    bool is_there = real ? (address >= real->sp - NATIVE_RED_ZONE_BYTES &&
+                            address <= question->limit - sizeof address) ||
+                               is_of_module(address)
+                         : !question->is_made;
+    if (!is_there)
+        return memory_copy(value, address, sizeof *value);
+    memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
+    return true;
 }
 
 /* Where there is no unwind information libunwind looks at the code instead, and at what it takes
@@ -157,10 +205,8 @@ static int access_mem(unw_addr_space_t asked, unw_word_t address, unw_word_t *va
     (void)asked;
     if (write || question->is_without_information)
         return -UNW_EINVAL;
-    if (what == 0 && is_readable(question, address)) {
-        memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
-        return 0;
-    }
+    if (what == 0)
+        return read_memory(question, address, value) ? 0 : -UNW_EINVAL;
     int64_t offset = (int64_t)(address - (what << WHAT_SHIFT));
     if (what < NEAR_STACK || what > NEAR_OTHERS || !fits_offset(offset))
         return -UNW_EINVAL;
@@ -338,7 +384,10 @@ static struct native_rule ask_for_return(uintptr_t ip)
     struct question question = {.ip = ip - 1};
     struct dl_find_object object;
     struct native_rule rule = ask(&question);
-    if (_dl_find_object((void *)question.ip, &object) == 0)
+    rule.is_made = _dl_find_object((void *)question.ip, &object) != 0;
+    if (rule.is_made)
+        made_code_announce(question.ip);
+    else
         native_module_announce(&object);
     rule.is_interpreter = ip >= interpreter.start && ip < interpreter.end;
     if (rule.kind != NATIVE_RULE_NONE) {
@@ -362,14 +411,25 @@ static void put(struct slot *slot, uintptr_t ip, struct native_rule rule)
     atomic_store(&slot->ip, ip);
 }
 
+static bool get(const struct slot *slot, uintptr_t ip, struct native_rule *rule)
+{
+    if (SHIM_UNLIKELY(atomic_load_explicit(&slot->ip, memory_order_acquire) != ip))
+        return false;
+    *rule = slot->rule;
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&slot->ip, memory_order_relaxed) == ip;
+}
+
 struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
 {
     struct slot *slot = slot_of(ip);
+    struct native_rule rule;
     *is_new = false;
-    if (SHIM_LIKELY(atomic_load_explicit(&slot->ip, memory_order_acquire) == ip)) {
-        struct native_rule rule = slot->rule;
-        atomic_thread_fence(memory_order_acquire);
-        if (SHIM_LIKELY(atomic_load_explicit(&slot->ip, memory_order_relaxed) == ip))
+    if (SHIM_LIKELY(get(slot, ip, &rule))) {
+        if (SHIM_LIKELY(!rule.is_made))
+            return rule;
+        native_rules_check_made();
+        if (get(slot, ip, &rule))
             return rule;
     }
     if (shim_is_sealed()) /* libunwind makes system calls */
@@ -377,7 +437,7 @@ struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
     int saved = errno;
     uintptr_t guard = shim_guard_set_library();
     lock_take(&asking);
-    struct native_rule rule = ask_for_return(ip);
+    rule = ask_for_return(ip);
     put(slot, ip, rule);
     lock_release(&asking);
     shim_guard_set(guard);
@@ -409,6 +469,20 @@ void native_rules_forget(void)
             atomic_store(&slots[i].ip, 0);
     atomic_fetch_add(&native_rules_changes, 1);
     native_modules_forget();
+    debugger_lists_forget_unloaded();
+    lock_release(&asking);
+}
+
+void native_rules_check_made(void)
+{
+    if (!debugger_lists_have_changed())
+        return;
+    lock_take(&asking);
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (slots[i].rule.is_made)
+            atomic_store(&slots[i].ip, 0);
+    debugger_lists_renew();
+    atomic_fetch_add(&native_rules_changes, 1);
     lock_release(&asking);
 }
 

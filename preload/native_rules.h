@@ -38,6 +38,7 @@ struct native_rule {
     bool is_evaluation : 1; /* a frame of the interpreter's evaluation loop */
     bool is_interpreter : 1;
     bool is_recursion_check : 1; /* one of the function that raises RecursionError */
+    bool is_made : 1;            /* code of no module, that the program has made */
     bool saved_at_frame : 1;     /* `saved` is relative to bp, not to sp */
     int32_t caller;
     int32_t saved;
@@ -68,6 +69,10 @@ void native_rule_mark_evaluation(uintptr_t ip);
 /* A library has been unloaded, or the reader is a forked child's, who knows of none: all rules are
  * to be made again. */
 void native_rules_forget(void);
+
+/* Code that the program has made may be other code by now: then the rules for it are to be made
+ * again. */
+void native_rules_check_made(void);
 
 /* Changes with every rule that becomes another one. */
 extern _Atomic uint32_t native_rules_changes;

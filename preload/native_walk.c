@@ -52,6 +52,7 @@
 #define LEVELS_PER_RECORD 256u
 
 #define NOT_INTERRUPTED UINT32_MAX
+#define NOTHING_MADE    UINT32_MAX
 
 struct native_state {
     bool is_stack_known;
@@ -64,12 +65,14 @@ struct native_state {
     uint32_t sent;               /* levels below: the reader has a word for them */
     uint32_t bottom;             /* 1: level 0 stands for outer frames that are left out; else 0 */
     uint32_t interrupted;        /* the outermost level that a signal handler has interrupted */
+    uint32_t made;               /* the outermost level of code that the program has made */
     struct native_level *levels; /* outermost first */
     uint64_t *words, *told;
     uint8_t *flags;               /* by level: enum native_level_flags */
     struct native_level *scratch; /* new frames, innermost first, */
     struct native_rule *rules;    /* and their rules */
     struct native_chains *chains;
+    bool chains_have_made;          /* some have such levels */
     const struct native_chain *top; /* the innermost levels are this chain's; null: no chain's */
     uint16_t index[INDEX_SLOTS];
 };
@@ -128,7 +131,9 @@ void native_state_forget(struct native_state *native)
     native->used = native->placed = native->depth = native->sent = 0;
     native->bottom = 0;
     native->interrupted = NOT_INTERRUPTED;
+    native->made = NOTHING_MADE;
     native->top = NULL;
+    native->chains_have_made = false;
     native_chains_forget(native->chains);
 }
 
@@ -304,6 +309,15 @@ static uint64_t word_of(uintptr_t ip, const struct native_rule *rule, uint64_t l
            (rule->is_interpreter ? WIRE_NATIVE_INTERPRETER_BIT : 0);
 }
 
+/* What is known of levels from `level` up is known no more. */
+static void forget_above(struct native_state *native, uint32_t level)
+{
+    if (native->interrupted >= level)
+        native->interrupted = NOT_INTERRUPTED;
+    if (native->made >= level)
+        native->made = NOTHING_MADE;
+}
+
 /* Puts the collected frames from level `base` up. Returns the lowest level that the reader has to
  * be told. */
 static uint32_t place_levels(struct walk *walk, uint32_t base)
@@ -311,8 +325,7 @@ static uint32_t place_levels(struct walk *walk, uint32_t base)
     struct native_state *native = walk->thread->native;
     uint32_t changed = base + walk->count, unbegun = find_unbegun(walk, base);
     uint64_t loops = loops_below(native, base);
-    if (native->interrupted >= base)
-        native->interrupted = NOT_INTERRUPTED;
+    forget_above(native, base);
     for (uint32_t level = base, from = walk->count; from-- > 0; level++) {
         const struct native_rule *rule = &native->rules[from];
         bool is_loop = rule->is_evaluation && from != unbegun;
@@ -323,6 +336,8 @@ static uint32_t place_levels(struct walk *walk, uint32_t base)
         note_way(native, level, rule, is_loop);
         if (rule->kind == NATIVE_RULE_SIGNAL && level < native->interrupted)
             native->interrupted = level - 1;
+        if (rule->is_made && level < native->made)
+            native->made = level;
         native->words[level] = word;
         if (level < changed && (level >= native->sent || native->told[level] != word))
             changed = level;
@@ -338,7 +353,7 @@ static uint32_t place_levels(struct walk *walk, uint32_t base)
 static bool place_truncated(struct native_state *native)
 {
     native->bottom = native->used = native->placed = 1;
-    native->interrupted = NOT_INTERRUPTED;
+    forget_above(native, 0);
     native->top = NULL;
     native->levels[0] = (struct native_level){0};
     native->words[0] = WIRE_NATIVE_TRUNCATED;
@@ -501,8 +516,7 @@ static void place_top(struct native_state *native)
 static void set_top(struct native_state *native, const struct native_chain *chain, uint32_t level)
 {
     native->levels[level - 1].saved = chain->base.saved;
-    if (native->interrupted >= level)
-        native->interrupted = NOT_INTERRUPTED;
+    forget_above(native, level);
     native->top = chain;
     native->placed = level;
     /* What the reader has above is not what told[] says. */
@@ -583,10 +597,11 @@ static bool learn_chain(const struct walk *walk, uint32_t level, uint32_t end)
  * walked below. False: that could not be told. */
 static bool learn_chains(const struct walk *walk)
 {
-    const struct native_state *native = walk->thread->native;
+    struct native_state *native = walk->thread->native;
     uint32_t end = native->used;
     if (native->interrupted != NOT_INTERRUPTED || native->generation != native_rules_generation())
         return true;
+    native->chains_have_made |= native->made != NOTHING_MADE;
     do {
         int32_t level = find_loop(native, end);
         if (level < 0)
@@ -647,9 +662,12 @@ static void check(const struct walk *walk)
 }
 #endif
 
-/* Levels that were walked by rules of which some are others now are walked anew. */
+/* Levels that were walked by rules of which some are others now are walked anew. For those of made
+ * code that is looked up. */
 static void renew(struct native_state *native)
 {
+    if (SHIM_UNLIKELY(native->made < native->used || native->chains_have_made))
+        native_rules_check_made();
     uint32_t generation = native_rules_generation();
     if (SHIM_LIKELY(native->generation == generation))
         return;
@@ -657,6 +675,7 @@ static void renew(struct native_state *native)
     native->used = native->placed = 0;
     native->top = NULL;
     native->generation = generation;
+    native->chains_have_made = false; /* they are void */
 }
 
 static bool update(struct walk *walk)

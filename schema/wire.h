@@ -253,6 +253,7 @@ enum wire_mark {
     WIRE_MARK_EXECUTED = 8,       /* a process has become a Python, or will now; value: below */
     WIRE_MARK_NOT_EXECUTED = 9,   /* it has not; value: as there */
     WIRE_MARK_NOT_FORKED = 10,    /* value: the token of a fork that has failed */
+    WIRE_MARK_MADE_CODE = 13,     /* value: the length of a name; below */
 };
 
 /* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */
@@ -264,6 +265,12 @@ enum wire_mark {
  * just about to, after the TIME record before the mark. */
 #define WIRE_EXECUTED_PID_SHIFT 16
 #define WIRE_EXECUTED_MS_MASK   UINT64_C(0xffff)
+
+/* MADE_CODE, 3 + ceil(length / 7) words: what the program calls code that it has made, before the
+ * first return address in it. From now on it is called so, whatever was there before; without a
+ * name: it is not known what is there now.
+ *   then:   first address; address behind the last; the name's bytes, seven to a word */
+#define WIRE_MADE_NAME_MAX 1024u
 
 static inline unsigned wire_kind(uint64_t word)
 {

@@ -21,8 +21,14 @@ static void put_native(struct stream *stream)
     stream_put(stream, 0x500000);
     stream_put(stream, 0x400000);
     stream_put(stream, UINT64_C(0xbeef6f732f)); /* "/so", ef be */
-    stream_put(stream, wire_first(WIRE_NATIVE) | UINT64_C(1) << WIRE_STACK_COUNT_SHIFT | 1);
+    stream_put(stream,
+               wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_MADE_CODE << WIRE_MARK_SHIFT | 3);
+    stream_put(stream, 0x600000);
+    stream_put(stream, 0x600100);
+    stream_put(stream, 0x646461); /* "add" */
+    stream_put(stream, wire_first(WIRE_NATIVE) | UINT64_C(2) << WIRE_STACK_COUNT_SHIFT | 2);
     stream_put(stream, 0x401234);
+    stream_put(stream, 0x600010);
     stream_put(stream, wire_first(WIRE_ALLOCATION) |
                            (uint64_t)WIRE_DEPTH_CHANGE_BIAS << WIRE_DEPTH_CHANGE_SHIFT | 0x3000);
     stream_put(stream, WIRE_NATIVE_STACK_BIT | UINT64_C(8) << WIRE_SIZE_SHIFT);
