@@ -311,7 +311,8 @@ void process_retire(struct process *process)
     vector_deinit(&process->modules.list);
     perf_map_deinit(&process->perf_map);
     vector_deinit(&process->code_numbers);
-    vector_deinit(&process->description);
+    vector_deinit(&process->description.data);
+    vector_deinit(&process->text.data);
     vector_deinit(&process->latest);
     ended_threads_deinit(&process->ended_threads);
     if (!inheritance_is_shared(process))
@@ -433,17 +434,18 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     number_thread(run, process, thread);
 }
 
-/* What is being described has lost a part, or all. */
-static void doubt_description(struct process *process)
+/* What is on its way has lost a part, or all. */
+static void doubt_arriving(struct process *process)
 {
-    if (process->describing < process->code_numbers_count)
-        ((uint32_t *)process->code_numbers.data)[process->describing] = 0;
-    process->describing = WIRE_CODE_NONE;
+    if (process->description.code < process->code_numbers_count)
+        ((uint32_t *)process->code_numbers.data)[process->description.code] = 0;
+    process->description.code = WIRE_CODE_NONE;
+    process->text.code = WIRE_CODE_NONE;
 }
 
 void process_doubt_stacks(struct process *process, uint64_t until)
 {
-    doubt_description(process);
+    doubt_arriving(process);
     process->doubted_until = until;
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
         struct thread_mirror *thread = process->mirrors[i];

@@ -95,6 +95,13 @@ struct thread_mirror {
     struct native_mirror native;
 };
 
+/* What comes in several records. */
+struct arriving {
+    uint32_t code; /* in the stream; WIRE_CODE_NONE: nothing is on its way */
+    struct vector data;
+    size_t bytes;
+};
+
 /* What is known of a block when it is freed. */
 struct death {
     bool temporary;
@@ -173,9 +180,7 @@ struct process {
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
     uint64_t doubted_until; /* the words of who has not written before here were passed over */
-    uint32_t describing;    /* code whose description is arriving, WIRE_CODE_NONE: none */
-    struct vector description;
-    size_t description_bytes;
+    struct arriving description, text; /* of a code; of the file that it names */
 
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */

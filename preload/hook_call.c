@@ -159,6 +159,7 @@ static bool interrupt(struct hook_call *call, uintptr_t guard)
     call->outer = guard;
     call->level = (uint16_t)level;
     call->busy = (uint16_t)count_busy();
+    call->is_held = false;
     shim_guard_set((uintptr_t)call | SHIM_RECORDING);
     return true;
 }
@@ -167,6 +168,7 @@ static bool enter_now(struct hook_call *call)
 {
     call->outer = 0;
     call->busy = 0;
+    call->is_held = false;
     shim_guard_set((uintptr_t)call | SHIM_RECORDING);
     return true;
 }

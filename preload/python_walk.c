@@ -63,6 +63,15 @@ static inline __attribute__((always_inline)) uintptr_t own_thread_state(void)
     return mine ? current : own;
 }
 
+bool python_is_held(void)
+{
+    uintptr_t current = (uintptr_t)python_layout.current_thread_state();
+    if (!python_layout.current_is_shared || !current)
+        return current != 0;
+    return current == (uintptr_t)python_layout.own_thread_state() ||
+           frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
+}
+
 static uintptr_t current_frame(uintptr_t thread_state)
 {
     uintptr_t holder = thread_state;

@@ -35,6 +35,7 @@ static void put_records(struct stream *stream)
     stream_put(stream, wire_first(WIRE_TIME) | 1000);
     stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(1) << WIRE_THREAD_SLOT_SHIFT | 77);
     stream_code(stream, 2, "/a.py", "f", 10);
+    stream_text(stream, true, "\x10\0\0\0\5\0\0\0/a.py\3\0\0\0x=1", 20);
     stream_frame(stream, 1, 2, 3);
     stream_allocation(stream, 1, 0x1000, 64);
     stream_allocation(stream, 1, 0x2000, UINT64_C(1) << 30);

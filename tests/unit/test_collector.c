@@ -762,6 +762,78 @@ static void test_where_an_allocation_was_refused(void **state)
     assert_int_equal(process->refused, 5);
 }
 
+static const struct code_file *file_named(struct stream *stream, const char *path)
+{
+    for (uint32_t i = 1; i < stream->run.codes.file_count; i++)
+        if (strcmp(codes_file(&stream->run.codes, i)->path, path) == 0)
+            return codes_file(&stream->run.codes, i);
+    return NULL;
+}
+
+/* A name "<a>", a line of Latin-1 with a NUL and one of four bytes a character. */
+static const unsigned char whole_text[] = "\x1d\0\0\0"
+                                          "\3\0\0\0<a>"
+                                          "\6\0\0\0x\xe9 = \0"
+                                          "\x08\0\0\x80\0\xf6\1\0\x0a\0\0\0";
+#define WHOLE_TEXT_BYTES 33u
+
+static void test_texts_that_processes_have(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    stream_code(stream, 2, "<a>", "f", 1);
+    stream_text(stream, true, whole_text, 10);
+    stream_text(stream, false, whole_text + 10, WHOLE_TEXT_BYTES - 10);
+    stream_decode(stream);
+    const struct code_file *file = file_named(stream, "<a>");
+    assert_int_equal(process->damaged, 0);
+    assert_string_equal(file->told, "x\303\251 = \357\277\275\360\237\230\200\n");
+    assert_int_equal(stream->run.codes.told_bytes, strlen(file->told));
+    /* Again the same; then another one, half of it in characters of four bytes. */
+    stream_text(stream, true, whole_text, WHOLE_TEXT_BYTES);
+    stream_decode(stream);
+    assert_false(file_named(stream, "<a>")->is_told_twice);
+    unsigned char other[WHOLE_TEXT_BYTES];
+    memcpy(other, whole_text, sizeof other);
+    other[15] = 'y';
+    stream_text(stream, true, other, WHOLE_TEXT_BYTES);
+    other[9] = 'b'; /* which no code names */
+    stream_text(stream, true, other, WHOLE_TEXT_BYTES);
+    stream_decode(stream);
+    assert_true(file_named(stream, "<a>")->is_told_twice);
+    assert_int_equal(process->damaged, 0);
+}
+
+static void test_texts_that_make_no_sense(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    unsigned char text[WHOLE_TEXT_BYTES];
+    stream_code(stream, 2, "<a>", "f", 1);
+    stream_text(stream, false, whole_text, 7); /* none has begun: two words */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 2);
+    memcpy(text, whole_text, sizeof text);
+    text[3] = 1; /* more than a text has: goes on waiting, until another one begins */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    memcpy(text, whole_text, sizeof text);
+    text[11] = 0x7f; /* a line beyond the end */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    memcpy(text, whole_text, sizeof text);
+    text[24] = 0xc0; /* no width */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    stream_text(stream, true, "\2\0\0\0\0\0", 6); /* half a piece */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 5);
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                           WIRE_TEXT_BEGIN_BIT); /* nothing */
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                           WIRE_TEXT_BEGIN_BIT | 7); /* and its words are missing */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 7);
+    assert_null(file_named(stream, "<a>")->told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -798,6 +870,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_where_an_allocation_was_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_that_processes_have, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_that_make_no_sense, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
