@@ -611,6 +611,25 @@ static unsigned on_text(struct cursor *cursor, uint64_t value)
     return words;
 }
 
+static unsigned on_thread_name(struct cursor *cursor, uint64_t value)
+{
+    struct process *process = cursor->process;
+    uint8_t data[WIRE_THREAD_NAME_BYTES_MAX];
+    size_t bytes = value & WIRE_THREAD_NAME_LENGTH_MASK;
+    unsigned width = value >> WIRE_THREAD_NAME_WIDTH_SHIFT & WIRE_THREAD_NAME_WIDTH_MASK;
+    uint32_t slot = (uint32_t)(value >> WIRE_THREAD_NAME_SLOT_SHIFT & WIRE_THREAD_MASK);
+    if (bytes > sizeof data || width > 2 ||
+        !read_bytes(cursor, cursor->position + 1, data, bytes)) {
+        process->damaged++;
+        return 1;
+    }
+    char *name = text_to_utf8(data, bytes, 1u << width);
+    if (name)
+        process_name_thread(cursor->run, process, slot, name);
+    free(name);
+    return 1 + (unsigned)(bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
+}
+
 static void on_thread(struct cursor *cursor, uint64_t first)
 {
     uint32_t tid = (uint32_t)(first & WIRE_THREAD_ID_MASK);
@@ -719,6 +738,8 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_TEXT:
         return on_text(cursor, whole);
+    case WIRE_MARK_THREAD_NAME:
+        return on_thread_name(cursor, whole);
     default:
         process->damaged++;
     }

@@ -37,7 +37,8 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_FORGET_SOURCE] = "DELETE FROM source WHERE file = ?",
     [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
     [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
-    [STORE_THREAD] = "INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?)",
+    [STORE_THREAD] = "INSERT INTO thread VALUES (?, ?, ?, ?)"
+                     " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
     [STORE_NODES] = "INSERT OR REPLACE INTO node_chunk VALUES (?, ?, ?)",
     [STORE_FORGET_COUNTERS] = "DELETE FROM counter_chunk WHERE process = ? AND first >= ?",
     [STORE_COUNTERS] = "INSERT OR REPLACE INTO counter_chunk VALUES (?, ?, ?, ?)",

@@ -80,6 +80,18 @@ char *text_from_bytes(const char *bytes)
     return text;
 }
 
+void text_cut(char *to, size_t room, const char *from)
+{
+    size_t bytes = strlen(from);
+    if (bytes >= room) {
+        bytes = room - 1;
+        while (bytes > 0 && ((unsigned char)from[bytes] & 0xc0) == 0x80)
+            bytes--;
+    }
+    memcpy(to, from, bytes);
+    to[bytes] = 0;
+}
+
 static json_t *json_text(const char *bytes)
 {
     char *text = text_from_bytes(bytes);

@@ -19,6 +19,9 @@ char *text_from_pieces(const uint8_t **data, size_t *left, uint32_t most);
  * when memory is short. */
 char *text_from_bytes(const char *bytes);
 
+/* Copies UTF-8, and cuts what has no room between two characters. */
+void text_cut(char *to, size_t room, const char *from);
+
 /* A JSON array of the strings that stand, NUL-terminated, in data[0..bytes). To be freed; null when
  * memory is short. */
 char *text_list_to_json(const char *data, size_t bytes);

@@ -19,6 +19,7 @@
 /* Of a dictionary's entries so many are looked at: among the latest, and in all. */
 #define LATEST_ENTRIES 64
 #define ENTRIES_MAX    8192u
+#define VERSION_STRICT UINT32_C(0x030e0000)
 
 static struct {
     void *(*sys_object)(const char *name);
@@ -30,10 +31,39 @@ static struct {
     void *(*tuple_item)(void *tuple, intptr_t index);
     intptr_t (*list_size)(void *list);
     void *(*list_item)(void *list, intptr_t index);
+    long (*integer_value)(void *integer, int *overflow);
+    void *(*type_attribute)(void *type, void *name);
+    void *(*attribute)(void *object, void *name, void *dictionary, int suppress);
+    void (*give_back)(void *object);
+    const void *integer_type;
     const void *dictionary_type, *module_type, *tuple_type, *list_type;
     const void *none;
     bool is_known;
 } python;
+
+/* --- a string --- */
+
+/* The word `_name`, as the interpreter has words in its own data: it lasts for ever. To have one
+ * made would mean to free one where there is such a one already. */
+static _Alignas(16) unsigned char name_memory[128];
+#define NAME "_name"
+/* Less than 0 in 32 bits, which lasts from 3.12 on; before, a number that is not used up. */
+#define STATIC_REFERENCES UINT64_C(0xc0000000)
+#define TEXT_HASH_AT      24
+/* Kind 1, compact, ascii; then, up to 3.11, ready, and later: static. */
+#define STATIC_TEXT_STATE (1u | 1u << 3 | 1u << 4 | 1u << 5)
+
+static void make_name(void)
+{
+    const uint64_t references = STATIC_REFERENCES, no_hash = UINT64_MAX, length = strlen(NAME);
+    const uint32_t state = STATIC_TEXT_STATE << python_layout.text_kind_shift;
+    memcpy(name_memory, &references, sizeof references);
+    memcpy(name_memory + python_layout.object_type, &python_layout.text_type, sizeof(void *));
+    memcpy(name_memory + python_layout.text_length, &length, sizeof length);
+    memcpy(name_memory + TEXT_HASH_AT, &no_hash, sizeof no_hash);
+    memcpy(name_memory + python_layout.text_state, &state, sizeof state);
+    memcpy(name_memory + python_layout.text_ascii_data, NAME, sizeof NAME);
+}
 
 void python_objects_init(symbol_lookup *lookup, void *handle)
 {
@@ -50,6 +80,8 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
         {&python.tuple_item, "PyTuple_GetItem"},
         {&python.list_size, "PyList_Size"},
         {&python.list_item, "PyList_GetItem"},
+        {&python.integer_value, "PyLong_AsLongAndOverflow"},
+        {&python.integer_type, "PyLong_Type"},
         {&python.dictionary_type, "PyDict_Type"},
         {&python.module_type, "PyModule_Type"},
         {&python.tuple_type, "PyTuple_Type"},
@@ -63,6 +95,13 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
         known = known && found;
     }
     python.is_known = known;
+    /* A debug build of 3.14 or later aborts where objects die that it does not expect to. */
+    if (python_layout.version < VERSION_STRICT || !lookup(handle, "_Py_NegativeRefcount"))
+        *(void **)&python.type_attribute = lookup(handle, "_PyType_Lookup");
+    *(void **)&python.attribute = lookup(handle, "_PyObject_GenericGetAttrWithDict");
+    *(void **)&python.give_back = lookup(handle, "Py_DecRef");
+    if (known)
+        make_name();
 }
 
 bool python_objects_begin(struct python_asking *asking)
@@ -181,6 +220,38 @@ intptr_t python_objects_list_size(uintptr_t list)
 uintptr_t python_objects_list_item(uintptr_t list, intptr_t index)
 {
     return (uintptr_t)python.list_item((void *)list, index);
+}
+
+uint64_t python_objects_integer(uintptr_t integer)
+{
+    int overflow = 0;
+    long value =
+        is_a(integer, python.integer_type) ? python.integer_value((void *)integer, &overflow) : 0;
+    return overflow || value < 0 ? 0 : (uint64_t)value;
+}
+
+/* What the type has would come first, and may be a property. */
+static void *find_name(uintptr_t object)
+{
+    void *type = (void *)frame_load(object, python_layout.object_type);
+    if (python.type_attribute(type, name_memory))
+        return NULL;
+    return python.attribute((void *)object, name_memory, NULL, 1);
+}
+
+/* The object still holds what is given back. The interpreter's cache of attributes may drop a
+ * string for this one. */
+uintptr_t python_objects_name(uintptr_t object)
+{
+    if (!object || !python.type_attribute || !python.attribute || !python.give_back)
+        return 0;
+    uintptr_t guard = shim_thread.guard;
+    shim_guard_set(guard | SHIM_FREES);
+    void *name = find_name(object);
+    if (name)
+        python.give_back(name);
+    shim_guard_set(guard);
+    return (uintptr_t)name;
 }
 
 bool python_objects_is_none(uintptr_t object)

@@ -56,6 +56,12 @@ intptr_t python_objects_list_size(uintptr_t list);
 /* One of them. */
 uintptr_t python_objects_list_item(uintptr_t list, intptr_t index);
 
+/* An integer's value; 0 also when it is none, or too large. */
+uint64_t python_objects_integer(uintptr_t integer);
+
+/* The attribute `_name` that an object has itself and not by its type; 0: it has none. */
+uintptr_t python_objects_name(uintptr_t object);
+
 bool python_objects_is_none(uintptr_t object);
 
 #endif

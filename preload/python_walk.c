@@ -32,6 +32,7 @@
 #include "python_layout.h"
 #include "ring_writer.h"
 #include "shim.h"
+#include "thread_name.h"
 #include "wire.h"
 
 /* What one walk finds out. */
@@ -470,6 +471,8 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
         }
     } else if (!send_changes(walk) || has_lost(thread)) {
         return false;
+    } else if (SHIM_UNLIKELY(thread->name_tries)) {
+        thread_name_tell(thread, walk->depth);
     }
     thread->depth = walk->depth;
     if (thread->sent < walk->depth)
@@ -499,6 +502,7 @@ static bool start_over(struct thread_state *thread)
     if (thread->native)
         native_state_forget(thread->native);
     thread->resend = !send_thread(thread);
+    thread->name_tries = thread_name_tries();
     return !thread->resend;
 }
 

@@ -254,6 +254,7 @@ enum wire_mark {
     WIRE_MARK_NOT_EXECUTED = 9,   /* it has not; value: as there */
     WIRE_MARK_NOT_FORKED = 10,    /* value: the token of a fork that has failed */
     WIRE_MARK_TEXT = 11,          /* the source text of a file that is none; value: below */
+    WIRE_MARK_THREAD_NAME = 12,   /* what Python calls a thread; value: below */
 };
 
 /* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */
@@ -283,6 +284,16 @@ struct wire_text {
 #define WIRE_TEXT_BYTES_MAX         (8u << 20)
 #define WIRE_TEXT_PIECE_WIDTH_SHIFT 30
 #define WIRE_TEXT_PIECE_BYTES_MASK  UINT32_C(0x3fffffff)
+
+/*
+ * THREAD_NAME, 1 + ceil(length / 7) words: the name as PyUnicode data, seven bytes to a word.
+ *   value: slot 47..35 | width 10..9 (0, 1, 2 for 1, 2, 4 bytes a character) | length 8..0
+ */
+#define WIRE_THREAD_NAME_SLOT_SHIFT  35
+#define WIRE_THREAD_NAME_WIDTH_SHIFT 9
+#define WIRE_THREAD_NAME_WIDTH_MASK  UINT64_C(3)
+#define WIRE_THREAD_NAME_LENGTH_MASK UINT64_C(0x1ff)
+#define WIRE_THREAD_NAME_BYTES_MAX   256u
 
 static inline unsigned wire_kind(uint64_t word)
 {

@@ -834,6 +834,74 @@ static void test_texts_that_make_no_sense(void **state)
     assert_null(file_named(stream, "<a>")->told);
 }
 
+static void name_thread(struct stream *stream, uint32_t slot, const char *name)
+{
+    uint64_t word = 0;
+    assert_in_range(strlen(name), 1, 7);
+    memcpy(&word, name, strlen(name));
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             (uint64_t)slot << WIRE_THREAD_NAME_SLOT_SHIFT | strlen(name));
+    stream_put(stream, word);
+}
+
+static const char *name_of_slot(const struct process *process, uint32_t slot)
+{
+    return ((const struct thread_row *)process->threads.data)[process->mirrors[slot]->row].name;
+}
+
+static void test_names_of_threads(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    announce(stream, 1, 1000001);
+    name_thread(stream, 1, "reader");
+    name_thread(stream, 2, "nobody"); /* a slot without a thread */
+    stream_decode(stream);
+    assert_string_equal(name_of_slot(process, 1), "reader");
+    assert_int_equal(process->threads_count, 1);
+    process->threads_written = 1;
+    name_thread(stream, 1, "writer"); /* is written again */
+    stream_decode(stream);
+    assert_int_equal(process->threads_written, 0);
+    assert_int_equal(process->damaged, 0);
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | (WIRE_THREAD_NAME_BYTES_MAX + 1));
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | UINT64_C(3)
+                                                              << WIRE_THREAD_NAME_WIDTH_SHIFT);
+    put_mark(stream, WIRE_MARK_THREAD_NAME, UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | 7);
+    stream_decode(stream); /* too long, no width, and its word is missing */
+    assert_int_equal(process->damaged, 3);
+    assert_string_equal(name_of_slot(process, 1), "writer");
+}
+
+/* Ended threads that hold nothing have a row in common when their names differ in numbers alone,
+ * and what was allocated stays with who did it. */
+static void test_numbered_threads_fold(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    char name[8];
+    for (uint32_t i = 0; i < 1000; i++) {
+        announce(stream, 1, 1000001 + i);
+        snprintf(name, sizeof name, "w-%u", i);
+        name_thread(stream, 1, name);
+        stream_allocation(stream, 1, 0x1000, 8);
+        if (i % 100)
+            stream_free(stream, 0x1000);
+        else
+            stream_allocation(stream, 1, 0x100000 + i * 16, 8);
+        stream_decode(stream);
+    }
+    assert_in_range(process->threads_count, 10, 300);
+    assert_string_equal(name_of_slot(process, 1), "w-*");
+    uint64_t allocations = 0;
+    for (uint32_t i = 1; i < process->counters.count; i++)
+        allocations += counters_at(&process->counters, i)->allocations;
+    assert_int_equal(allocations, 1010);
+    stream_check_sums(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,6 +938,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_where_an_allocation_was_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_of_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_numbered_threads_fold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_that_processes_have, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_that_make_no_sense, set_up, tear_down),
     };
