@@ -14,6 +14,9 @@
 #include "source_check.h"
 #include "text.h"
 
+/* So much of what was told waits to be written. */
+#define TOLD_BYTES_MAX (UINT64_C(64) << 20)
+
 bool codes_init(struct codes *codes)
 {
     *codes = (struct codes){.file_count = 1, .code_count = 1, .location_count = 1};
@@ -26,6 +29,7 @@ void codes_deinit(struct codes *codes)
     for (uint32_t i = 1; i < codes->file_count; i++) {
         free(codes_file(codes, i)->path);
         free(codes_file(codes, i)->text);
+        free(codes_file(codes, i)->told);
     }
     for (uint32_t i = 1; i < codes->code_count; i++) {
         free(codes_code(codes, i)->name);
@@ -214,6 +218,48 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
     if (*number)
         note_command(codes, *number, place);
     return *number;
+}
+
+static struct code_file *file_at(struct codes *codes, uint32_t number)
+{
+    return (struct code_file *)codes->files.data + number;
+}
+
+/* Relative names that have been found to be a file's have its text. */
+static bool may_be_told(const struct codes *codes, uint32_t number)
+{
+    /* What has no name of its own (see note_command()) has no text of its own. */
+    return number && strcmp(codes_file(codes, number)->path, "<string>") != 0;
+}
+
+void codes_tell_text(struct codes *codes, const char *name, char *text)
+{
+    uint32_t number = known_file(codes, name);
+    size_t bytes = strlen(text);
+    uint64_t check = index_key(&codes->by_path, 0, text, bytes) | 1;
+    bool fits = codes->told_bytes + bytes <= TOLD_BYTES_MAX;
+    struct code_file *file = may_be_told(codes, number) ? file_at(codes, number) : NULL;
+    if (file && !file->told_check && fits) {
+        file->told = text;
+        file->told_check = check;
+        codes->told_bytes += bytes;
+        return;
+    }
+    if (file) {
+        file->is_told_twice |= file->told_check && file->told_check != check;
+        codes->texts_left_out += !file->told_check;
+    }
+    free(text);
+}
+
+void codes_drop_told(struct codes *codes, uint32_t number)
+{
+    struct code_file *file = file_at(codes, number);
+    if (!file->told)
+        return;
+    codes->told_bytes -= strlen(file->told);
+    free(file->told);
+    file->told = NULL;
 }
 
 static uint32_t find_location(struct codes *codes, uint32_t code, int32_t line)

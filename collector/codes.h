@@ -24,7 +24,10 @@ struct code_file {
     struct timespec seen; /* when the first code of it was: what changes later is not its text */
     char *text;           /* null: what stands at the path; else it is the command line's (-c) */
     uint32_t whole;       /* of that: a code that is all of it */
-    bool is_refuted;      /* what stands there is not what some code of that name was made of */
+    char *told; /* what a process has in memory as its text, until it is written or of no use */
+    uint64_t told_check; /* a hash of that, also afterwards; 0: nothing was told */
+    bool is_told_twice;  /* different texts */
+    bool is_refuted;     /* what stands there is not what some code of that name was made of */
 };
 
 struct code {
@@ -47,7 +50,9 @@ struct codes {
     struct vector files, codes, locations; /* element 0 unused */
     uint32_t file_count, code_count, location_count;
     struct index by_path, by_description, by_line;
-    struct index refuted; /* paths at which another file stands than relative names meant */
+    uint64_t told_bytes;     /* of all files, waiting */
+    uint32_t texts_left_out; /* for there was too much of it */
+    struct index refuted;    /* paths at which another file stands than relative names meant */
 };
 
 bool codes_init(struct codes *codes);
@@ -70,6 +75,13 @@ struct code_place {
  * memory is short. */
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
                    const struct code_place *place);
+
+/* What a process has in memory as the text of the file that codes of it name so; takes over `text`.
+ * It may be told several times. */
+void codes_tell_text(struct codes *codes, const char *name, char *text);
+
+/* What was told of a file is written, or of no use. */
+void codes_drop_told(struct codes *codes, uint32_t file);
 
 /* The location of an instruction of a code; 0 when memory is short. */
 uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);

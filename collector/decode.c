@@ -7,11 +7,13 @@
  */
 #include "decode.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "chunk.h"
 #include "futex.h"
 #include "inheritance.h"
+#include "text.h"
 
 /* Words to look ahead for addresses. */
 #define LOOK_AHEAD_BUCKET 64u
@@ -449,34 +451,52 @@ static void define_code(struct cursor *cursor, uint32_t number)
     }
     const struct code_place place = {
         .root = process->root, .directory = process->directory, .process = process};
-    uint32_t code = codes_add(&cursor->run->codes, process->description.data,
-                              process->description_bytes, &place);
+    uint32_t code = codes_add(&cursor->run->codes, process->description.data.data,
+                              process->description.bytes, &place);
     if (!code)
         process->damaged++;
     ((uint32_t *)process->code_numbers.data)[number] = code;
-    process->describing = WIRE_CODE_NONE;
+    process->description.code = WIRE_CODE_NONE;
 }
 
 /* How many bytes the description that has begun to arrive will have; 0: not known yet. */
-static size_t description_size(const struct process *process)
+static size_t description_size(const struct arriving *description)
 {
     struct wire_code head;
-    if (process->description_bytes < sizeof head)
+    if (description->bytes < sizeof head)
         return 0;
-    memcpy(&head, process->description.data, sizeof head);
+    memcpy(&head, description->data.data, sizeof head);
     return sizeof head + (size_t)head.file_bytes + head.name_bytes + head.table_bytes;
 }
 
-/* Appends a fragment's bytes. Returns the words read, 0 when the record is not whole. */
-static unsigned append_fragment(struct cursor *cursor, uint32_t bytes)
+/* The record at hand, of a code: so many more bytes of it. */
+struct fragment {
+    uint32_t code, bytes;
+    bool begins;
+};
+
+/* Adds a record's bytes to what arrives, which has at most `most`. Returns the words read. */
+static unsigned take_fragment(struct cursor *cursor, struct arriving *arriving,
+                              const struct fragment *fragment, size_t most)
 {
-    struct process *process = cursor->process;
-    unsigned words = (bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
-    uint8_t *out = (uint8_t *)process->description.data + process->description_bytes;
-    if (!read_bytes(cursor, cursor->position + 1, out, bytes))
-        return 0;
-    process->description_bytes += bytes;
-    return words;
+    if (fragment->begins) {
+        arriving->code = fragment->code;
+        arriving->bytes = 0;
+    }
+    bool sound =
+        fragment->code >= WIRE_CODE_FIRST && fragment->code == arriving->code &&
+        fragment->bytes > 0 && fragment->bytes <= WIRE_FRAGMENT_MAX &&
+        arriving->bytes + fragment->bytes <= most &&
+        vector_reserve(&arriving->data, arriving->bytes + fragment->bytes + sizeof(uint64_t), 1) &&
+        read_bytes(cursor, cursor->position + 1, (uint8_t *)arriving->data.data + arriving->bytes,
+                   fragment->bytes);
+    if (!sound) {
+        cursor->process->damaged++;
+        arriving->code = WIRE_CODE_NONE;
+        return 1;
+    }
+    arriving->bytes += fragment->bytes;
+    return 1 + (fragment->bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
 static unsigned on_native(struct cursor *cursor, uint64_t first)
@@ -543,28 +563,71 @@ static unsigned on_module(struct cursor *cursor, uint64_t first)
 
 static unsigned on_code(struct cursor *cursor, uint64_t first)
 {
+    struct arriving *description = &cursor->process->description;
+    const struct fragment fragment = {
+        .code = (uint32_t)(first >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
+        .bytes = (uint32_t)(first & WIRE_CODE_LENGTH_MASK),
+        .begins = first & WIRE_CODE_BEGIN_BIT,
+    };
+    unsigned words =
+        take_fragment(cursor, description, &fragment,
+                      sizeof(struct wire_code) + 2 * WIRE_NAME_BYTES_MAX + WIRE_TABLE_BYTES_MAX);
+    if (description->code && description->bytes == description_size(description))
+        define_code(cursor, fragment.code);
+    return words;
+}
+
+/* A text is complete. */
+static void define_text(struct cursor *cursor, struct arriving *arriving)
+{
+    const uint8_t *data = (const uint8_t *)arriving->data.data + sizeof(struct wire_text);
+    size_t left = arriving->bytes - sizeof(struct wire_text);
+    char *name = text_from_pieces(&data, &left, 1);
+    char *text = text_from_pieces(&data, &left, UINT32_MAX);
+    arriving->code = WIRE_CODE_NONE;
+    if (name && text && !left)
+        codes_tell_text(&cursor->run->codes, name, text);
+    else
+        free(text);
+    free(name);
+    cursor->process->damaged += left != 0;
+}
+
+static unsigned on_text(struct cursor *cursor, uint64_t value)
+{
+    struct arriving *text = &cursor->process->text;
+    struct wire_text head;
+    const struct fragment fragment = {
+        .code = WIRE_CODE_FIRST, /* of any */
+        .bytes = (uint32_t)(value & WIRE_TEXT_LENGTH_MASK),
+        .begins = value & WIRE_TEXT_BEGIN_BIT,
+    };
+    unsigned words = take_fragment(cursor, text, &fragment, sizeof head + WIRE_TEXT_BYTES_MAX);
+    if (!text->code || text->bytes < sizeof head)
+        return words;
+    memcpy(&head, text->data.data, sizeof head);
+    if (text->bytes == sizeof head + head.bytes)
+        define_text(cursor, text);
+    return words;
+}
+
+static unsigned on_thread_name(struct cursor *cursor, uint64_t value)
+{
     struct process *process = cursor->process;
-    uint32_t number = (uint32_t)(first >> WIRE_CODE_SHIFT & WIRE_CODE_MASK);
-    uint32_t bytes = (uint32_t)(first & WIRE_CODE_LENGTH_MASK);
-    if (first & WIRE_CODE_BEGIN_BIT) {
-        process->describing = number;
-        process->description_bytes = 0;
-    }
-    bool sound = number >= WIRE_CODE_FIRST && number == process->describing && bytes > 0 &&
-                 bytes <= WIRE_CODE_FRAGMENT_MAX &&
-                 process->description_bytes + bytes <=
-                     WIRE_TABLE_BYTES_MAX + 2 * WIRE_NAME_BYTES_MAX + sizeof(struct wire_code) &&
-                 vector_reserve(&process->description,
-                                process->description_bytes + bytes + sizeof(uint64_t), 1);
-    unsigned words = sound ? append_fragment(cursor, bytes) : 0;
-    if (!words) {
+    uint8_t data[WIRE_THREAD_NAME_BYTES_MAX];
+    size_t bytes = value & WIRE_THREAD_NAME_LENGTH_MASK;
+    unsigned width = value >> WIRE_THREAD_NAME_WIDTH_SHIFT & WIRE_THREAD_NAME_WIDTH_MASK;
+    uint32_t slot = (uint32_t)(value >> WIRE_THREAD_NAME_SLOT_SHIFT & WIRE_THREAD_MASK);
+    if (bytes > sizeof data || width > 2 ||
+        !read_bytes(cursor, cursor->position + 1, data, bytes)) {
         process->damaged++;
-        process->describing = WIRE_CODE_NONE;
         return 1;
     }
-    if (process->description_bytes == description_size(process))
-        define_code(cursor, number);
-    return 1 + words;
+    char *name = text_to_utf8(data, bytes, 1u << width);
+    if (name)
+        process_name_thread(cursor->run, process, slot, name);
+    free(name);
+    return 1 + (unsigned)(bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
 static void on_thread(struct cursor *cursor, uint64_t first)
@@ -689,6 +752,10 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_ABANDONED:
         break;
+    case WIRE_MARK_TEXT:
+        return on_text(cursor, whole);
+    case WIRE_MARK_THREAD_NAME:
+        return on_thread_name(cursor, whole);
     case WIRE_MARK_MADE_CODE:
         return on_made_code(cursor, whole);
     default:

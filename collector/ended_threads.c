@@ -90,13 +90,49 @@ void ended_threads_add(struct ended_threads *threads, const struct counters *cou
         look(threads, counters);
 }
 
+static bool is_of_number(char byte)
+{
+    return (byte >= '0' && byte <= '9') || byte == '*';
+}
+
+static const char *skip_number(const char *at)
+{
+    while (is_of_number(*at))
+        at++;
+    return at;
+}
+
+static bool is_alike(const char *one, const char *other)
+{
+    while (*one && *other) {
+        if (is_of_number(*one) && is_of_number(*other)) {
+            one = skip_number(one);
+            other = skip_number(other);
+        } else if (*one++ != *other++) {
+            return false;
+        }
+    }
+    return *one == *other;
+}
+
+void ended_threads_common_name(char name[THREAD_NAME_BYTES])
+{
+    char *out = name;
+    for (const char *at = name; *at;) {
+        bool is_number = is_of_number(*at);
+        *out++ = is_number ? '*' : *at;
+        at = is_number ? skip_number(at) : at + 1;
+    }
+    *out = 0;
+}
+
 bool ended_threads_take(struct ended_threads *threads, const char *name,
                         struct ended_thread *thread)
 {
     uint32_t count = threads->empty_count;
     for (uint32_t i = count; i-- > 0 && count - i <= EMPTY_ASKED;) {
         struct ended_thread *found = at(&threads->empty, i);
-        if (strncmp(found->name, name, sizeof found->name) != 0)
+        if (!is_alike(found->name, name))
             continue;
         *thread = *found;
         *found = *at(&threads->empty, --threads->empty_count);

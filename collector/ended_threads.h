@@ -1,7 +1,8 @@
 /*
  * Threads that have ended, of which a server may have had any number: the number of one that holds
  * nothing any more is given to the next thread of the same name, with its counters, whose sums go
- * on. So memory grows with the threads that are there, and with those that have left something.
+ * on. Names that differ only in the numbers in them, as Python gives them, are the same here. So
+ * memory grows with the threads that are there, and with those that have left something.
  *
  * That a thread has ended is seen when another one takes its slot. What it holds stands in its
  * counters, which are looked through when as many threads have ended as make that cheap; so of a
@@ -17,8 +18,8 @@
 
 struct counters;
 
-/* A thread's name in Linux, with its NUL. */
-#define THREAD_NAME_BYTES 16u
+/* A thread's name, with its NUL; longer ones are cut. */
+#define THREAD_NAME_BYTES 64u
 
 struct ended_thread {
     uint32_t number; /* thread.id in the recording */
@@ -42,5 +43,9 @@ void ended_threads_add(struct ended_threads *threads, const struct counters *cou
 /* Takes out one of that name that holds nothing. False: there is none. */
 bool ended_threads_take(struct ended_threads *threads, const char *name,
                         struct ended_thread *thread);
+
+/* Makes a name that of all that differ from it only in the numbers in them: a star stands for each.
+ */
+void ended_threads_common_name(char name[THREAD_NAME_BYTES]);
 
 #endif

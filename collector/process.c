@@ -21,6 +21,7 @@
 #include "proc.h"
 #include "root_file.h"
 #include "settings.h"
+#include "text.h"
 #include "whereabouts.h"
 
 /* Ends of the program's own code that are noted whatever happens between. */
@@ -325,7 +326,8 @@ void process_retire(struct process *process)
     made_code_deinit(&process->made_code);
     perf_map_deinit(&process->perf_map);
     vector_deinit(&process->code_numbers);
-    vector_deinit(&process->description);
+    vector_deinit(&process->description.data);
+    vector_deinit(&process->text.data);
     vector_deinit(&process->latest);
     ended_threads_deinit(&process->ended_threads);
     if (!inheritance_is_shared(process))
@@ -411,19 +413,65 @@ static void end_thread(struct process *process, const struct thread_mirror *thre
     ended_threads_add(&process->ended_threads, &process->counters, &ended);
 }
 
-/* The number of one that has ended, or a new one. */
-static void number_thread(struct run *run, struct process *process, struct thread_mirror *thread)
+static void call_row(struct process *process, uint32_t row, const char name[THREAD_NAME_BYTES])
 {
-    char name[THREAD_NAME_BYTES];
-    struct ended_thread ended;
-    read_thread_name(process, thread->tid, name);
-    if (ended_threads_take(&process->ended_threads, name, &ended)) {
-        thread->number = ended.number;
-        thread->row = ended.row;
+    struct thread_row *called = (struct thread_row *)process->threads.data + row;
+    if (strcmp(called->name, name) == 0)
         return;
-    }
+    memcpy(called->name, name, sizeof called->name);
+    if (process->threads_written > row)
+        process->threads_written = row;
+}
+
+/* Takes the number of one that has ended. False: there is none. */
+static bool take_number(struct process *process, struct thread_mirror *thread,
+                        const char name[THREAD_NAME_BYTES])
+{
+    struct ended_thread ended;
+    if (!ended_threads_take(&process->ended_threads, name, &ended))
+        return false;
+    thread->number = ended.number;
+    thread->row = ended.row;
+    ((struct thread_row *)process->threads.data + ended.row)->is_shared = true;
+    if (strcmp(ended.name, name) != 0)
+        ended_threads_common_name(ended.name);
+    call_row(process, ended.row, ended.name);
+    return true;
+}
+
+/* The number of one that has ended, or a new one. */
+static void number_thread(struct run *run, struct process *process, struct thread_mirror *thread,
+                          const char name[THREAD_NAME_BYTES])
+{
+    if (take_number(process, thread, name))
+        return;
     thread->number = ++run->thread_count;
     thread->row = add_thread_row(process, thread->number, thread->tid, name);
+}
+
+void process_name_thread(struct run *run, struct process *process, uint32_t slot, const char *text)
+{
+    struct thread_mirror *thread = process->mirrors[slot];
+    char name[THREAD_NAME_BYTES] = {0}, common[THREAD_NAME_BYTES];
+    text_cut(name, sizeof name, text);
+    memcpy(common, name, sizeof common);
+    ended_threads_common_name(common);
+    if (!thread || thread->row >= process->threads_count || !name[0])
+        return;
+    const struct thread_row *row = (const struct thread_row *)process->threads.data + thread->row;
+    if (strcmp(row->name, name) == 0 || strcmp(row->name, common) == 0)
+        return;
+    /* What it leaves is the name that it had, and what it has done under that. */
+    struct thread_mirror before = *thread;
+    bool is_shared = row->is_shared;
+    if (take_number(process, thread, name))
+        end_thread(process, &before);
+    else if (!is_shared)
+        call_row(process, thread->row, name);
+    else {
+        end_thread(process, &before);
+        number_thread(run, process, thread, name);
+    }
 }
 
 void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid)
@@ -444,20 +492,23 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     if (thread->number)
         end_thread(process, thread);
     thread->tid = tid;
-    number_thread(run, process, thread);
+    char name[THREAD_NAME_BYTES] = {0};
+    read_thread_name(process, tid, name);
+    number_thread(run, process, thread, name);
 }
 
-/* What is being described has lost a part, or all. */
-static void doubt_description(struct process *process)
+/* What is on its way has lost a part, or all. */
+static void doubt_arriving(struct process *process)
 {
-    if (process->describing < process->code_numbers_count)
-        ((uint32_t *)process->code_numbers.data)[process->describing] = 0;
-    process->describing = WIRE_CODE_NONE;
+    if (process->description.code < process->code_numbers_count)
+        ((uint32_t *)process->code_numbers.data)[process->description.code] = 0;
+    process->description.code = WIRE_CODE_NONE;
+    process->text.code = WIRE_CODE_NONE;
 }
 
 void process_doubt_stacks(struct process *process, uint64_t until)
 {
-    doubt_description(process);
+    doubt_arriving(process);
     process->doubted_until = until;
     for (unsigned i = 0; i < WIRE_THREAD_SLOTS; i++) {
         struct thread_mirror *thread = process->mirrors[i];

@@ -96,6 +96,13 @@ struct thread_mirror {
     struct native_mirror native;
 };
 
+/* What comes in several records. */
+struct arriving {
+    uint32_t code; /* in the stream; WIRE_CODE_NONE: nothing is on its way */
+    struct vector data;
+    size_t bytes;
+};
+
 /* What is known of a block when it is freed. */
 struct death {
     bool temporary;
@@ -124,7 +131,8 @@ struct end_entry {
 
 struct thread_row {
     uint32_t number;
-    uint32_t tid; /* the first one's, where several have had the number one after the other */
+    uint32_t tid;   /* the first one's, where several have had the number one after the other */
+    bool is_shared; /* several have */
     char name[THREAD_NAME_BYTES];
 };
 
@@ -166,8 +174,8 @@ struct process {
     bool roused;         /* somebody has ended the reader's last sleep */
 
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
-    struct vector threads; /* struct thread_row, in order of appearance */
-    uint32_t threads_count, threads_written;
+    struct vector threads;                   /* struct thread_row, in order of appearance */
+    uint32_t threads_count, threads_written; /* one that is called otherwise is written again */
     struct ended_threads ended_threads;
     struct native_ranges modules;
     struct made_code made_code; /* what it has told debuggers of code that it made, */
@@ -175,9 +183,7 @@ struct process {
     struct vector code_numbers; /* uint32_t: number in the stream → number in run->codes */
     uint32_t code_numbers_count;
     uint64_t doubted_until; /* the words of who has not written before here were passed over */
-    uint32_t describing;    /* code whose description is arriving, WIRE_CODE_NONE: none */
-    struct vector description;
-    size_t description_bytes;
+    struct arriving description, text; /* of a code; of the file that it names */
 
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */
@@ -320,6 +326,9 @@ bool process_may_look(struct process *process, unsigned looks);
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);
 /* A slot has a new owner. */
 void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid);
+/* What Python calls the thread in a slot; what it has done so far may count under another one's
+ * number, where it had that. */
+void process_name_thread(struct run *run, struct process *process, uint32_t slot, const char *name);
 /* The words before `until` were reserved when some were passed over that nobody had published: who
  * they were of is not known, but whoever has written since. The others tell all anew. */
 void process_doubt_stacks(struct process *process, uint64_t until);

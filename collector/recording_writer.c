@@ -32,12 +32,13 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_MODULE] = "INSERT INTO module VALUES (?, ?, ?, ?)",
     [STORE_MODULE_NOTE] = "UPDATE module SET note = ?2 WHERE id = ?1",
     [STORE_FILE] = "INSERT INTO file VALUES (?, ?, ?, ?)",
-    [STORE_SOURCE] = "INSERT INTO source VALUES (?, ?, ?)",
+    [STORE_SOURCE] = "INSERT OR REPLACE INTO source VALUES (?, ?, ?)",
     [STORE_READ_SOURCE] = "SELECT bytes, text FROM source WHERE file = ?",
     [STORE_FORGET_SOURCE] = "DELETE FROM source WHERE file = ?",
     [STORE_CODE] = "INSERT INTO code VALUES (?, ?, ?, ?)",
     [STORE_LOCATION] = "INSERT INTO location VALUES (?, ?, ?)",
-    [STORE_THREAD] = "INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?)",
+    [STORE_THREAD] = "INSERT INTO thread VALUES (?, ?, ?, ?)"
+                     " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
     [STORE_NODES] = "INSERT OR REPLACE INTO node_chunk VALUES (?, ?, ?)",
     [STORE_FORGET_COUNTERS] = "DELETE FROM counter_chunk WHERE process = ? AND first >= ?",
     [STORE_COUNTERS] = "INSERT OR REPLACE INTO counter_chunk VALUES (?, ?, ?, ?)",
@@ -352,6 +353,22 @@ static bool renew_notes(struct recording_writer *writer, const struct native_mod
     return true;
 }
 
+static bool put_source(struct recording_writer *writer, uint32_t number, size_t bytes,
+                       const void *packed, size_t packed_bytes)
+{
+    return put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
+               (sqlite3_uint64)packed_bytes);
+}
+
+static bool set_source_state(struct recording_writer *writer, uint32_t number,
+                             enum source_state state)
+{
+    if (!vector_reserve(&writer->sources, (size_t)number + 1, sizeof(uint8_t)))
+        return false;
+    ((uint8_t *)writer->sources.data)[number] = (uint8_t)state;
+    return true;
+}
+
 /* A library itself is no text. */
 static bool append_source(struct recording_writer *writer, const struct code_file *file,
                           const struct native_module *module, uint32_t number)
@@ -368,15 +385,8 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
     void *packed = file->text ? source_pack(file->text, bytes, &packed_bytes)
                               : source_read(file->root, file->path, &date, &packed_bytes, &bytes);
     writer->source_bytes += packed ? bytes : 0;
-    if (packed && !module) {
-        if (!vector_reserve(&writer->sources, (size_t)number + 1, sizeof(uint8_t))) {
-            free(packed);
-            return true;
-        }
-        ((uint8_t *)writer->sources.data)[number] = SOURCE_KEPT;
-    }
-    bool done = !packed || put(writer, STORE_SOURCE, "iib", INTEGER(number), INTEGER(bytes), packed,
-                               (sqlite3_uint64)packed_bytes);
+    bool done = !packed || (!module && !set_source_state(writer, number, SOURCE_KEPT)) ||
+                put_source(writer, number, bytes, packed, packed_bytes);
     free(packed);
     return done;
 }
@@ -464,28 +474,99 @@ static void check_texts(struct recording_writer *writer, const struct codes *cod
     }
 }
 
-/* Takes away the texts that are not what codes were made of which have come since the last time, or
+static bool is_stored(const struct recording_writer *writer, uint32_t file)
+{
+    enum source_state state = source_state(writer, file);
+    return state == SOURCE_KEPT || state == SOURCE_TOLD;
+}
+
+/* Refutes the texts that are not what codes were made of which have come since the last time, or
  * of files that have been refuted since. */
 static bool check_new_codes(struct recording_writer *writer, const struct codes *codes)
 {
     uint32_t count = 0;
-    for (uint32_t i = 1; i < codes->file_count; i++)
-        if (codes_file(codes, i)->is_refuted && source_state(writer, i) == SOURCE_KEPT)
+    for (uint32_t i = 1; i < codes->file_count; i++) {
+        const struct code_file *file = codes_file(codes, i);
+        enum source_state state = source_state(writer, i);
+        if ((file->is_refuted && state == SOURCE_KEPT) ||
+            (file->is_told_twice && state == SOURCE_TOLD))
             refute_source(writer, i);
+    }
     uint32_t *numbers = malloc((codes->code_count - writer->codes + 1) * sizeof *numbers);
     if (!numbers)
         return fail(writer, "the recording could not be written on: memory is short");
     for (uint32_t i = writer->codes; i < codes->code_count; i++)
-        if (source_state(writer, codes_code(codes, i)->file) == SOURCE_KEPT)
+        if (is_stored(writer, codes_code(codes, i)->file))
             numbers[count++] = i;
     check_texts(writer, codes, numbers, count);
     free(numbers);
-    return forget_refuted(writer, codes->file_count);
+    return true;
 }
 
-static bool append_codes(struct recording_writer *writer, const struct run *run)
+/* --- what processes have in memory ------------------------------------------------------------ */
+
+/* Is there one for a file that has no text, or not its own? */
+static bool is_wanted(const struct recording_writer *writer, const struct code_file *file,
+                      uint32_t number)
 {
-    const struct codes *codes = &run->codes;
+    enum source_state state = source_state(writer, number);
+    return file->told && !file->is_told_twice && (state == SOURCE_NONE || state == SOURCE_REFUTED);
+}
+
+static bool adopt_told(struct recording_writer *writer, const struct code_file *file,
+                       uint32_t number)
+{
+    size_t packed_bytes, bytes = strlen(file->told);
+    if (writer->source_bytes >= SOURCE_BYTES_ALL_MAX) {
+        writer->sources_left_out++;
+        return true;
+    }
+    void *packed = source_pack(file->told, bytes, &packed_bytes);
+    writer->source_bytes += packed ? bytes : 0;
+    bool done = !packed || !set_source_state(writer, number, SOURCE_TOLD) ||
+                put_source(writer, number, bytes, packed, packed_bytes);
+    free(packed);
+    return done;
+}
+
+/* All codes of a file with such a text are looked up in it: some came before it did. */
+static bool check_told(struct recording_writer *writer, struct codes *codes)
+{
+    uint32_t *numbers = malloc(codes->code_count * sizeof *numbers), count = 0;
+    if (!numbers)
+        return fail(writer, "the recording could not be written on: memory is short");
+    for (uint32_t i = 1; i < codes->code_count; i++) {
+        uint32_t file = codes_code(codes, i)->file;
+        if (source_state(writer, file) == SOURCE_TOLD && codes_file(codes, file)->told)
+            numbers[count++] = i;
+    }
+    check_texts(writer, codes, numbers, count);
+    free(numbers);
+    return true;
+}
+
+static bool append_told(struct recording_writer *writer, struct codes *codes)
+{
+    bool any = false;
+    for (uint32_t i = 1; i < codes->file_count; i++) {
+        const struct code_file *file = codes_file(codes, i);
+        if (!is_wanted(writer, file, i))
+            continue;
+        if (!adopt_told(writer, file, i))
+            return false;
+        any = true;
+    }
+    if (any && !check_told(writer, codes))
+        return false;
+    for (uint32_t i = 1; any && i < codes->file_count; i++)
+        if (source_state(writer, i) != SOURCE_KEPT)
+            codes_drop_told(codes, i);
+    return true;
+}
+
+static bool append_codes(struct recording_writer *writer, struct run *run)
+{
+    struct codes *codes = &run->codes;
     for (uint32_t i = writer->files; i < codes->file_count; i++)
         if (!append_file(writer, run, i))
             return false;
@@ -495,7 +576,8 @@ static bool append_codes(struct recording_writer *writer, const struct run *run)
                  INTEGER(code->first_line)))
             return false;
     }
-    if (!check_new_codes(writer, codes))
+    if (!check_new_codes(writer, codes) || !append_told(writer, codes) ||
+        !forget_refuted(writer, codes->file_count))
         return false;
     for (uint32_t i = writer->locations; i < codes->location_count; i++) {
         const struct location *location = codes_location(codes, i);

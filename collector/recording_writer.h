@@ -57,6 +57,7 @@ enum recording_statement {
 enum source_state {
     SOURCE_NONE,
     SOURCE_KEPT,
+    SOURCE_TOLD,    /* it has none that is its own, and what its process had in memory is kept */
     SOURCE_REFUTED, /* it is not that of the file's codes, and taken out with every transaction: one
                      * may be undone */
 };

@@ -610,9 +610,10 @@ static const char *describe_loss(const struct session *session, char *text, size
         snprintf(text, size, "a stream made no sense and was given up (%s)", session->broken);
         return text;
     }
-    if (session->lost == 0 && session->writer.sources_left_out) {
+    if (session->lost == 0 &&
+        session->writer.sources_left_out + session->run.codes.texts_left_out) {
         snprintf(text, size, "the source of %u files is left out: there was too much of it",
-                 session->writer.sources_left_out);
+                 session->writer.sources_left_out + session->run.codes.texts_left_out);
         return text;
     }
     if (session->lost == 0)

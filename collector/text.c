@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire.h"
+
 #define REPLACEMENT 0xfffdu
 
 static uint32_t character_at(const uint8_t *data, unsigned width)
@@ -31,16 +33,42 @@ static char *put_character(char *out, uint32_t character)
     return out;
 }
 
+static char *put_characters(char *out, const uint8_t *data, size_t bytes, unsigned width)
+{
+    for (size_t at = 0; at + width <= bytes; at += width)
+        out = put_character(out, character_at(data + at, width));
+    return out;
+}
+
 char *text_to_utf8(const uint8_t *data, size_t bytes, unsigned width)
 {
     size_t characters = bytes / width;
     char *text = malloc(characters * 4 + 1);
     if (!text)
         return NULL;
-    char *out = text;
-    for (size_t i = 0; i < characters; i++)
-        out = put_character(out, character_at(data + i * width, width));
-    *out = 0;
+    *put_characters(text, data, bytes, width) = 0;
+    return text;
+}
+
+char *text_from_pieces(const uint8_t **data, size_t *left, uint32_t most)
+{
+    /* No character becomes more than three times as long: a NUL does. */
+    char *text = malloc(3 * *left + 1), *out = text;
+    while (text && most-- && *left) {
+        uint32_t head, width_code, piece;
+        if (*left < sizeof head)
+            break;
+        memcpy(&head, *data, sizeof head);
+        width_code = head >> WIRE_TEXT_PIECE_WIDTH_SHIFT;
+        piece = head & WIRE_TEXT_PIECE_BYTES_MASK;
+        if (width_code > 2 || piece > *left - sizeof head)
+            break;
+        out = put_characters(out, *data + sizeof head, piece, 1u << width_code);
+        *data += sizeof head + piece;
+        *left -= sizeof head + piece;
+    }
+    if (text)
+        *out = 0;
     return text;
 }
 
@@ -50,6 +78,18 @@ char *text_from_bytes(const char *bytes)
     char *text = valid ? strdup(bytes) : text_to_utf8((const uint8_t *)bytes, strlen(bytes), 1);
     json_decref(valid);
     return text;
+}
+
+void text_cut(char *to, size_t room, const char *from)
+{
+    size_t bytes = strlen(from);
+    if (bytes >= room) {
+        bytes = room - 1;
+        while (bytes > 0 && ((unsigned char)from[bytes] & 0xc0) == 0x80)
+            bytes--;
+    }
+    memcpy(to, from, bytes);
+    to[bytes] = 0;
 }
 
 static json_t *json_text(const char *bytes)

@@ -9,6 +9,7 @@
 #include "lock.h"
 #include "memory.h"
 #include "shim.h"
+#include "source_text.h"
 #include "wire.h"
 
 #define SLOTS_AT_FIRST 1024u
@@ -145,9 +146,12 @@ uint32_t code_table_number(uintptr_t code)
         return number;
     lock_take(&table_lock);
     number = table_find(atomic_load_explicit(&current, memory_order_relaxed), code);
-    if (number == WIRE_CODE_NONE)
+    bool is_new = number == WIRE_CODE_NONE;
+    if (is_new)
         number = announce_new(code);
     lock_release(&table_lock);
+    if (is_new && number != WIRE_CODE_NONE)
+        source_text_tell(code);
     return number;
 }
 
@@ -181,6 +185,7 @@ void code_table_forget_all(void)
     if (empty)
         atomic_store_explicit(&current, empty, memory_order_release);
     atomic_fetch_add_explicit(&code_epoch, 1, memory_order_relaxed);
+    source_text_forget();
     lock_release(&table_lock);
 }
 
@@ -200,5 +205,6 @@ bool code_table_reset(void)
     numbers_used = WIRE_CODE_FIRST;
     free_count = 0;
     atomic_fetch_add_explicit(&code_epoch, 1, memory_order_relaxed);
+    source_text_reset();
     return code_table_init();
 }

@@ -159,6 +159,7 @@ static bool interrupt(struct hook_call *call, uintptr_t guard)
     call->outer = guard;
     call->level = (uint16_t)level;
     call->busy = (uint16_t)count_busy();
+    call->is_held = false;
     shim_guard_set((uintptr_t)call | SHIM_RECORDING);
     return true;
 }
@@ -167,6 +168,7 @@ static bool enter_now(struct hook_call *call)
 {
     call->outer = 0;
     call->busy = 0;
+    call->is_held = false;
     shim_guard_set((uintptr_t)call | SHIM_RECORDING);
     return true;
 }
@@ -240,10 +242,12 @@ static bool frees_other(const void *block)
 void hook_pass_free(const void *block)
 {
     uintptr_t guard = shim_thread.guard;
-    /* What a library frees that the shim asks it has allocated there too. */
-    if (!shim_gate_open() || guard == 0 || guard & SHIM_RECORDING || !frees_other(block))
+    if (!shim_gate_open() || guard == 0 || !frees_other(block))
         return;
-    shim_guard_set(guard | SHIM_RECORDING);
+    /* What a library frees that the shim asks it has allocated there too, unless that is said. */
+    if (guard & SHIM_RECORDING && !(guard & SHIM_FREES))
+        return;
+    shim_guard_set((guard & ~(SHIM_LIBRARY | SHIM_FREES)) | SHIM_RECORDING);
     record_free(block);
     shim_guard_set(guard);
 }

@@ -81,26 +81,50 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
     return block;
 }
 
-static SLOT_CALL void *hook_malloc(const struct wrapped *domain, size_t size)
+/* The raw domain may be used without the interpreter, the others may not. */
+static inline __attribute__((always_inline)) void *allocate(const struct wrapped *domain,
+                                                            size_t size, bool is_held)
 {
     struct hook_call call;
-    if (!hook_enter(&call))
+    if (!hook_enter_as(&call, is_held))
         return domain->real.malloc(domain->real.context, size);
     hook_call_real(&call);
     return finish(&call, domain, domain->real.malloc(domain->real.context, size), size);
 }
 
-static SLOT_CALL void *hook_calloc(const struct wrapped *domain, size_t count, size_t size)
+static SLOT_CALL void *hook_malloc_raw(const struct wrapped *domain, size_t size)
+{
+    return allocate(domain, size, false);
+}
+
+static SLOT_CALL void *hook_malloc(const struct wrapped *domain, size_t size)
+{
+    return allocate(domain, size, true);
+}
+
+static inline __attribute__((always_inline)) void *
+allocate_zeroed(const struct wrapped *domain, size_t count, size_t size, bool is_held)
 {
     struct hook_call call;
-    if (!hook_enter(&call))
+    if (!hook_enter_as(&call, is_held))
         return domain->real.calloc(domain->real.context, count, size);
     hook_call_real(&call);
     return finish(&call, domain, domain->real.calloc(domain->real.context, count, size),
                   count * size);
 }
 
-/* CPython's realloc never frees: of size 0 it gives a block like any other. */
+static SLOT_CALL void *hook_calloc_raw(const struct wrapped *domain, size_t count, size_t size)
+{
+    return allocate_zeroed(domain, count, size, false);
+}
+
+static SLOT_CALL void *hook_calloc(const struct wrapped *domain, size_t count, size_t size)
+{
+    return allocate_zeroed(domain, count, size, true);
+}
+
+/* CPython's realloc never frees: of size 0 it gives a block like any other. The interpreter is not
+ * asked in one: the list that grows still points to its old block. */
 static SLOT_CALL void *hook_realloc(const struct wrapped *domain, void *old, size_t size)
 {
     struct hook_call call;
@@ -162,16 +186,16 @@ static SLOT_CALL void hook_free_object(const struct wrapped *domain, void *block
 
 /* They jump: a frame of their own would stand between the hook and its caller. */
 #define SLOT_NAME(function, domain, slot) function##_##domain##_##slot
-#define DEFINE_SLOT(domain, slot, free_function)                                                   \
+#define DEFINE_SLOT(domain, slot, malloc_function, calloc_function, free_function)                 \
     static void *SLOT_NAME(malloc, domain, slot)(void *context, size_t size)                       \
     {                                                                                              \
         (void)context;                                                                             \
-        return hook_malloc(&wrapped[domain][slot], size);                                          \
+        return malloc_function(&wrapped[domain][slot], size);                                      \
     }                                                                                              \
     static void *SLOT_NAME(calloc, domain, slot)(void *context, size_t count, size_t size)         \
     {                                                                                              \
         (void)context;                                                                             \
-        return hook_calloc(&wrapped[domain][slot], count, size);                                   \
+        return calloc_function(&wrapped[domain][slot], count, size);                               \
     }                                                                                              \
     static void *SLOT_NAME(realloc, domain, slot)(void *context, void *old, size_t size)           \
     {                                                                                              \
@@ -188,14 +212,14 @@ static SLOT_CALL void hook_free_object(const struct wrapped *domain, void *block
               .calloc = SLOT_NAME(calloc, domain, slot),                                           \
               .realloc = SLOT_NAME(realloc, domain, slot),                                         \
               .free = SLOT_NAME(free, domain, slot)},
-#define FOR_EACH_SLOT(what, domain, argument)                                                      \
-    what(domain, 0, argument) what(domain, 1, argument) what(domain, 2, argument)                  \
-        what(domain, 3, argument) what(domain, 4, argument) what(domain, 5, argument)              \
-            what(domain, 6, argument) what(domain, 7, argument)
+#define FOR_EACH_SLOT(what, domain, ...)                                                           \
+    what(domain, 0, __VA_ARGS__) what(domain, 1, __VA_ARGS__) what(domain, 2, __VA_ARGS__)         \
+        what(domain, 3, __VA_ARGS__) what(domain, 4, __VA_ARGS__) what(domain, 5, __VA_ARGS__)     \
+            what(domain, 6, __VA_ARGS__) what(domain, 7, __VA_ARGS__)
 
-FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_RAW, hook_free)
-FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_MEM, hook_free)
-FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_OBJECT, hook_free_object)
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_RAW, hook_malloc_raw, hook_calloc_raw, hook_free)
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_MEM, hook_malloc, hook_calloc, hook_free)
+FOR_EACH_SLOT(DEFINE_SLOT, PY_DOMAIN_OBJECT, hook_malloc, hook_calloc, hook_free_object)
 
 static const struct py_allocator slot_functions[PY_DOMAIN_COUNT][WRAPPED_MAX] = {
     [PY_DOMAIN_RAW] = {FOR_EACH_SLOT(FUNCTIONS_OF_SLOT, PY_DOMAIN_RAW, )},

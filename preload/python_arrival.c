@@ -24,6 +24,7 @@
 #include "native_walk.h"
 #include "pymem_hooks.h"
 #include "python_layout.h"
+#include "python_objects.h"
 #include "ring_writer.h"
 #include "thread_state.h"
 #include "wire.h"
@@ -54,6 +55,7 @@ static void open_gate(void)
 static bool python_arrived(void *handle)
 {
     support = python_layout_init(dlsym, handle);
+    python_objects_init(dlsym, handle);
     if (native_walk_enabled)
         native_rules_set_interpreter(&(struct native_interpreter){
             .evaluation = (uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),

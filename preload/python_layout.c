@@ -102,6 +102,7 @@ static const struct python_layout layout_3_12 = {
 struct debug_positions {
     uint16_t finalizing;
     bool ends_interpreters; /* those that are open at the end, before `finalizing` is set */
+    uint16_t modules;
     uint16_t current_frame, thread_id;
     uint16_t previous, executable, instruction, owner;
     uint16_t file, name, table, first_line, bytecode;
@@ -115,6 +116,7 @@ struct debug_positions {
 
 static const struct debug_positions positions_3_13 = {
     .finalizing = 32,
+    .modules = 88,
     .current_frame = 184,
     .thread_id = 192,
     .previous = 232,
@@ -139,6 +141,7 @@ static const struct debug_positions positions_3_13 = {
 static const struct debug_positions positions_3_14 = {
     .finalizing = 32,
     .ends_interpreters = true,
+    .modules = 96,
     .current_frame = 208,
     .thread_id = 216,
     .previous = 256,
@@ -163,6 +166,7 @@ static const struct debug_positions positions_3_14 = {
 static const struct debug_positions positions_3_15 = {
     .finalizing = 32,
     .ends_interpreters = true,
+    .modules = 96,
     .current_frame = 208,
     .thread_id = 240,
     .previous = 320,
@@ -225,21 +229,17 @@ static uint64_t position_value(const char *runtime, unsigned position)
 #define RUNTIME_SIZE_MOST      (UINT64_C(16) << 20)
 
 /* The main interpreter is the last member of the runtime; it knows that it ends before the runtime
- * does. A thread state's interpreter stands in the table before its current frame. Where the sizes
- * cannot be, the runtime alone is watched. */
-static void watch_interpreters(const char *runtime, const struct debug_positions *at,
-                               struct python_layout *layout)
+ * does. Where the sizes cannot be, the runtime alone is watched. */
+static void watch_interpreters(const char *runtime, struct python_layout *layout)
 {
     uint64_t runtime_size = position_value(runtime, RUNTIME_SIZE_AT);
     uint64_t size = position_value(runtime, INTERPRETER_SIZE_AT);
     uint64_t head = position_value(runtime, THREADS_HEAD_AT);
-    uint64_t interpreter = position_value(runtime, at->current_frame - 8u);
     if (size >= runtime_size || runtime_size > RUNTIME_SIZE_MOST || head >= size ||
-        head < FINALIZING_BEFORE_HEAD || head % 8 || interpreter > 4096)
+        head < FINALIZING_BEFORE_HEAD || head % 8)
         return;
     layout->main_interpreter = runtime + runtime_size - size;
     layout->interpreter_finalizing = (uint32_t)head - FINALIZING_BEFORE_HEAD;
-    layout->thread_interpreter = (uint32_t)interpreter;
     layout->may_finalize = (void *const volatile *)(const void *)(layout->main_interpreter +
                                                                   layout->interpreter_finalizing);
 }
@@ -265,15 +265,18 @@ bool python_teardown_begun(void)
 /* Offsets within one structure that are wildly large mean that the positions are wrong. */
 static bool offsets_plausible(const struct python_layout *layout)
 {
-    const uint32_t offsets[] = {
-        layout->thread_id,      layout->current_frame,   layout->previous,      layout->code,
-        layout->instruction,    layout->owner,           layout->code_file,     layout->code_name,
-        layout->code_table,     layout->code_first_line, layout->code_bytecode, layout->bytes_data,
-        layout->text_ascii_data};
+    const uint32_t offsets[] = {layout->thread_id,       layout->current_frame,
+                                layout->previous,        layout->code,
+                                layout->instruction,     layout->owner,
+                                layout->code_file,       layout->code_name,
+                                layout->code_table,      layout->code_first_line,
+                                layout->code_bytecode,   layout->bytes_data,
+                                layout->text_ascii_data, layout->thread_interpreter};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
         if (offsets[i] > 4096)
             return false;
-    return layout->code_bytecode > 16 && layout->object_type >= 8 && layout->object_type <= 64;
+    return layout->modules <= RUNTIME_SIZE_MOST && layout->code_bytecode > 16 &&
+           layout->object_type >= 8 && layout->object_type <= 64;
 }
 
 static bool read_debug_offsets(const char *runtime, const struct debug_positions *at,
@@ -284,6 +287,9 @@ static bool read_debug_offsets(const char *runtime, const struct debug_positions
         return false;
     layout->current_frame = (uint32_t)position_value(runtime, at->current_frame);
     layout->thread_id = (uint32_t)position_value(runtime, at->thread_id);
+    /* A thread state's interpreter stands in the table before its current frame. */
+    layout->thread_interpreter = (uint32_t)position_value(runtime, at->current_frame - 8u);
+    layout->modules = (uint32_t)position_value(runtime, at->modules);
     layout->previous = (uint32_t)position_value(runtime, at->previous);
     layout->code = (uint32_t)position_value(runtime, at->executable);
     layout->instruction = (uint32_t)position_value(runtime, at->instruction);
@@ -310,7 +316,7 @@ static bool read_debug_offsets(const char *runtime, const struct debug_positions
         (void *const volatile *)(const void *)(runtime + position_value(runtime, at->finalizing));
     layout->may_finalize = layout->finalizing;
     if (at->ends_interpreters)
-        watch_interpreters(runtime, at, layout);
+        watch_interpreters(runtime, layout);
     return offsets_plausible(layout);
 }
 

@@ -68,10 +68,13 @@ struct python_layout {
      * still open are ended first, and before them threads are awaited and exit callbacks called. */
     void *const volatile *may_finalize;
 
+    /* From 3.13 on. */
+    uint32_t thread_interpreter; /* in a thread state */
+    uint32_t modules;            /* in an interpreter: its sys.modules; before 3.13 it is 0 */
+
     /* From 3.14 on; else null. */
     const char *main_interpreter;
     uint32_t interpreter_finalizing; /* in an interpreter: an int, set where its end begins */
-    uint32_t thread_interpreter;     /* in a thread state */
 };
 extern struct python_layout python_layout;
 

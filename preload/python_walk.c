@@ -32,6 +32,7 @@
 #include "python_layout.h"
 #include "ring_writer.h"
 #include "shim.h"
+#include "thread_name.h"
 #include "wire.h"
 
 /* What one walk finds out. */
@@ -61,6 +62,15 @@ static inline __attribute__((always_inline)) uintptr_t own_thread_state(void)
     /* Not this thread's main one: maybe its state in a sub-interpreter. */
     bool mine = frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
     return mine ? current : own;
+}
+
+bool python_is_held(void)
+{
+    uintptr_t current = (uintptr_t)python_layout.current_thread_state();
+    if (!python_layout.current_is_shared || !current)
+        return current != 0;
+    return current == (uintptr_t)python_layout.own_thread_state() ||
+           frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
 }
 
 static uintptr_t current_frame(uintptr_t thread_state)
@@ -461,6 +471,8 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
         }
     } else if (!send_changes(walk) || has_lost(thread)) {
         return false;
+    } else if (SHIM_UNLIKELY(thread->name_tries)) {
+        thread_name_tell(thread, walk->depth);
     }
     thread->depth = walk->depth;
     if (thread->sent < walk->depth)
@@ -490,6 +502,7 @@ static bool start_over(struct thread_state *thread)
     if (thread->native)
         native_state_forget(thread->native);
     thread->resend = !send_thread(thread);
+    thread->name_tries = thread_name_tries();
     return !thread->resend;
 }
 

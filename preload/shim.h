@@ -43,13 +43,15 @@ extern struct shim_gate shim_gate;
  * it has called the real allocator: a further call is part of the same logical call, unless it
  * comes on another stack; then a signal handler has interrupted the allocator. With SHIM_RECORDING
  * the shim itself works and allocates nothing: a further call is a signal handler's. With
- * SHIM_LIBRARY too it asks a library, whose calls are passed through.
+ * SHIM_LIBRARY too it asks a library, whose calls are passed through. With SHIM_FREES too that
+ * library may free what the program has allocated, and its frees are recorded.
  *
  * Whoever jumps out of a hook (a handler by siglongjmp(), an exception of a foreign allocator)
  * leaves the guard set. hook_call.c finds out.
  */
 #define SHIM_RECORDING ((uintptr_t)1)
 #define SHIM_LIBRARY   ((uintptr_t)2)
+#define SHIM_FREES     ((uintptr_t)4)
 #define SHIM_BITS      ((uintptr_t)7)
 
 /* Calls that signal handlers have interrupted, one in another. Deeper ones are not recorded. */

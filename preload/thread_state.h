@@ -40,6 +40,8 @@ struct thread_state {
     uint32_t lost;     /* ring_writer.lost when all was told anew */
     uint32_t bottom;   /* 1: level 0 stands for outer frames that are left out; else 0 */
     bool resend;       /* the reader's array is not to be relied on, nor that it knows the thread */
+    uint8_t name_tries; /* how often its name may still be asked for; 0: it has been told, or need
+                         * not be */
     struct walked_frame *walked;
     struct level *levels;
     uintptr_t *scratch;                /* frames on their way into levels, then changed levels */

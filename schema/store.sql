@@ -101,7 +101,8 @@ CREATE TABLE setting (
     PRIMARY KEY (process, name)
 ) STRICT, WITHOUT ROWID;
 
--- Of threads that ended and hold nothing those of one name may have a row in common: tid is the
+-- name is what Python calls it, else the kernel. Of threads that ended and hold nothing those of one
+-- name, or whose names differ in numbers alone (a star is in their place), may have a row in common: tid is the
 -- first one's.
 CREATE TABLE thread (
     id      INTEGER PRIMARY KEY,

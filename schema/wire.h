@@ -198,7 +198,7 @@ enum wire_allocator {
 #define WIRE_CODE_LENGTH_MASK UINT64_C(0xffffff)
 #define WIRE_BYTES_PER_WORD   7u
 /* No fragment is longer. */
-#define WIRE_CODE_FRAGMENT_MAX (WIRE_BYTES_PER_WORD * 2048u)
+#define WIRE_FRAGMENT_MAX (WIRE_BYTES_PER_WORD * 2048u)
 
 enum wire_line_table {
     WIRE_LINES_LNOTAB = 0,    /* co_lnotab, CPython up to 3.9 */
@@ -228,7 +228,7 @@ _Static_assert(sizeof(struct wire_code) == 20, "struct wire_code has no padding"
  * THREAD, one word: kind | slot 57..45 | kernel thread id 31..0. The slot now belongs to this
  * thread; its array of levels is empty.
  * TIME, one word: kind | CLOCK_MONOTONIC in ns, 57..0. Holds for the events after it.
- * MARK, one word, two for some: kind | mark 57..50 | value 47..0.
+ * MARK, one word, more for some: kind | mark 57..50 | value 47..0.
  */
 #define WIRE_THREAD_SLOT_SHIFT 45
 #define WIRE_THREAD_ID_MASK    UINT64_C(0xffffffff)
@@ -253,6 +253,8 @@ enum wire_mark {
     WIRE_MARK_EXECUTED = 8,       /* a process has become a Python, or will now; value: below */
     WIRE_MARK_NOT_EXECUTED = 9,   /* it has not; value: as there */
     WIRE_MARK_NOT_FORKED = 10,    /* value: the token of a fork that has failed */
+    WIRE_MARK_TEXT = 11,          /* the source text of a file that is none; value: below */
+    WIRE_MARK_THREAD_NAME = 12,   /* what Python calls a thread; value: below */
     WIRE_MARK_MADE_CODE = 13,     /* value: the length of a name; below */
 };
 
@@ -271,6 +273,34 @@ enum wire_mark {
  * name: it is not known what is there now.
  *   then:   first address; address behind the last; the name's bytes, seven to a word */
 #define WIRE_MADE_NAME_MAX 1024u
+
+/*
+ * TEXT, 1 + ceil(length / 7) words, as CODE: `length` more bytes of a text that the process has in
+ * memory, for a file name that codes have. When `begin` is set a new text starts. It is a struct
+ * wire_text and then pieces, the first of them the name, the others the lines: each a word of 32
+ * bits (width 31..30: 0, 1, 2 for 1, 2, 4 bytes a character | bytes 29..0) and so many bytes of
+ * PyUnicode data. It is complete when as many bytes have come as the struct says.
+ *   value: begin 47 | length 13..0
+ */
+#define WIRE_TEXT_BEGIN_BIT   (UINT64_C(1) << 47)
+#define WIRE_TEXT_LENGTH_MASK UINT64_C(0x3fff)
+
+struct wire_text {
+    uint32_t bytes; /* of all pieces with their heads; no text has more than */
+};
+#define WIRE_TEXT_BYTES_MAX         (8u << 20)
+#define WIRE_TEXT_PIECE_WIDTH_SHIFT 30
+#define WIRE_TEXT_PIECE_BYTES_MASK  UINT32_C(0x3fffffff)
+
+/*
+ * THREAD_NAME, 1 + ceil(length / 7) words: the name as PyUnicode data, seven bytes to a word.
+ *   value: slot 47..35 | width 10..9 (0, 1, 2 for 1, 2, 4 bytes a character) | length 8..0
+ */
+#define WIRE_THREAD_NAME_SLOT_SHIFT  35
+#define WIRE_THREAD_NAME_WIDTH_SHIFT 9
+#define WIRE_THREAD_NAME_WIDTH_MASK  UINT64_C(3)
+#define WIRE_THREAD_NAME_LENGTH_MASK UINT64_C(0x1ff)
+#define WIRE_THREAD_NAME_BYTES_MAX   256u
 
 static inline unsigned wire_kind(uint64_t word)
 {

@@ -40,7 +40,11 @@ static void put_records(struct stream *stream)
                wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PYTHON << WIRE_MARK_SHIFT | 0x030c01f0);
     stream_put(stream, wire_first(WIRE_TIME) | 1000);
     stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(1) << WIRE_THREAD_SLOT_SHIFT | 77);
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_THREAD_NAME << WIRE_MARK_SHIFT |
+                           UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | 2);
+    stream_put(stream, 'a' | 'b' << 8);
     stream_code(stream, 2, "/a.py", "f", 10);
+    stream_text(stream, true, "\x10\0\0\0\5\0\0\0/a.py\3\0\0\0x=1", 20);
     stream_frame(stream, 1, 2, 3);
     stream_allocation(stream, 1, 0x1000, 64);
     stream_allocation(stream, 1, 0x2000, UINT64_C(1) << 30);

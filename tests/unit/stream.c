@@ -243,6 +243,16 @@ void stream_free(struct stream *stream, uint64_t address)
     stream_put(stream, wire_first(WIRE_FREE) | address);
 }
 
+static void put_bytes(struct stream *stream, const unsigned char *bytes, size_t count)
+{
+    for (size_t at = 0; at < count; at += WIRE_BYTES_PER_WORD) {
+        uint64_t word = 0;
+        size_t part = count - at < WIRE_BYTES_PER_WORD ? count - at : WIRE_BYTES_PER_WORD;
+        memcpy(&word, bytes + at, part);
+        stream_put(stream, word);
+    }
+}
+
 void stream_code(struct stream *stream, uint32_t number, const char *file, const char *name,
                  int first_line)
 {
@@ -266,12 +276,14 @@ void stream_code(struct stream *stream, uint32_t number, const char *file, const
     }
     stream_put(stream, wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT |
                            (uint64_t)number << WIRE_CODE_SHIFT | bytes);
-    for (size_t at = 0; at < bytes; at += WIRE_BYTES_PER_WORD) {
-        uint64_t word = 0;
-        size_t part = bytes - at < WIRE_BYTES_PER_WORD ? bytes - at : WIRE_BYTES_PER_WORD;
-        memcpy(&word, description + at, part);
-        stream_put(stream, word);
-    }
+    put_bytes(stream, description, bytes);
+}
+
+void stream_text(struct stream *stream, bool begins, const void *bytes, size_t count)
+{
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                           (begins ? WIRE_TEXT_BEGIN_BIT : 0) | count);
+    put_bytes(stream, bytes, count);
 }
 
 void stream_frame(struct stream *stream, unsigned thread, uint32_t code, uint32_t instruction)

@@ -45,6 +45,8 @@ void stream_unmap(struct stream *stream, unsigned thread, uint64_t address, uint
 void stream_unmap_failed(struct stream *stream, unsigned thread, uint64_t address, uint64_t size);
 void stream_code(struct stream *stream, uint32_t number, const char *file, const char *name,
                  int first_line);
+/* What a process has in memory as a file's text: a record of so many bytes, seven to a word. */
+void stream_text(struct stream *stream, bool begins, const void *bytes, size_t count);
 /* Level 0 of the thread becomes (code, instruction), its depth 1. */
 void stream_frame(struct stream *stream, unsigned thread, uint32_t code, uint32_t instruction);
 /* What follows happened at this time or later (CLOCK_MONOTONIC). */

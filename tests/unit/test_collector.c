@@ -762,6 +762,146 @@ static void test_where_an_allocation_was_refused(void **state)
     assert_int_equal(process->refused, 5);
 }
 
+static const struct code_file *file_named(struct stream *stream, const char *path)
+{
+    for (uint32_t i = 1; i < stream->run.codes.file_count; i++)
+        if (strcmp(codes_file(&stream->run.codes, i)->path, path) == 0)
+            return codes_file(&stream->run.codes, i);
+    return NULL;
+}
+
+/* A name "<a>", a line of Latin-1 with a NUL and one of four bytes a character. */
+static const unsigned char whole_text[] = "\x1d\0\0\0"
+                                          "\3\0\0\0<a>"
+                                          "\6\0\0\0x\xe9 = \0"
+                                          "\x08\0\0\x80\0\xf6\1\0\x0a\0\0\0";
+#define WHOLE_TEXT_BYTES 33u
+
+static void test_texts_that_processes_have(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    stream_code(stream, 2, "<a>", "f", 1);
+    stream_text(stream, true, whole_text, 10);
+    stream_text(stream, false, whole_text + 10, WHOLE_TEXT_BYTES - 10);
+    stream_decode(stream);
+    const struct code_file *file = file_named(stream, "<a>");
+    assert_int_equal(process->damaged, 0);
+    assert_string_equal(file->told, "x\303\251 = \357\277\275\360\237\230\200\n");
+    assert_int_equal(stream->run.codes.told_bytes, strlen(file->told));
+    /* Again the same; then another one, half of it in characters of four bytes. */
+    stream_text(stream, true, whole_text, WHOLE_TEXT_BYTES);
+    stream_decode(stream);
+    assert_false(file_named(stream, "<a>")->is_told_twice);
+    unsigned char other[WHOLE_TEXT_BYTES];
+    memcpy(other, whole_text, sizeof other);
+    other[15] = 'y';
+    stream_text(stream, true, other, WHOLE_TEXT_BYTES);
+    other[9] = 'b'; /* which no code names */
+    stream_text(stream, true, other, WHOLE_TEXT_BYTES);
+    stream_decode(stream);
+    assert_true(file_named(stream, "<a>")->is_told_twice);
+    assert_int_equal(process->damaged, 0);
+}
+
+static void test_texts_that_make_no_sense(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    unsigned char text[WHOLE_TEXT_BYTES];
+    stream_code(stream, 2, "<a>", "f", 1);
+    stream_text(stream, false, whole_text, 7); /* none has begun: two words */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 2);
+    memcpy(text, whole_text, sizeof text);
+    text[3] = 1; /* more than a text has: goes on waiting, until another one begins */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    memcpy(text, whole_text, sizeof text);
+    text[11] = 0x7f; /* a line beyond the end */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    memcpy(text, whole_text, sizeof text);
+    text[24] = 0xc0; /* no width */
+    stream_text(stream, true, text, WHOLE_TEXT_BYTES);
+    stream_text(stream, true, "\2\0\0\0\0\0", 6); /* half a piece */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 5);
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                           WIRE_TEXT_BEGIN_BIT); /* nothing */
+    stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                           WIRE_TEXT_BEGIN_BIT | 7); /* and its words are missing */
+    stream_decode(stream);
+    assert_int_equal(process->damaged, 7);
+    assert_null(file_named(stream, "<a>")->told);
+}
+
+static void name_thread(struct stream *stream, uint32_t slot, const char *name)
+{
+    uint64_t word = 0;
+    assert_in_range(strlen(name), 1, 7);
+    memcpy(&word, name, strlen(name));
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             (uint64_t)slot << WIRE_THREAD_NAME_SLOT_SHIFT | strlen(name));
+    stream_put(stream, word);
+}
+
+static const char *name_of_slot(const struct process *process, uint32_t slot)
+{
+    return ((const struct thread_row *)process->threads.data)[process->mirrors[slot]->row].name;
+}
+
+static void test_names_of_threads(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    announce(stream, 1, 1000001);
+    name_thread(stream, 1, "reader");
+    name_thread(stream, 2, "nobody"); /* a slot without a thread */
+    stream_decode(stream);
+    assert_string_equal(name_of_slot(process, 1), "reader");
+    assert_int_equal(process->threads_count, 1);
+    process->threads_written = 1;
+    name_thread(stream, 1, "writer"); /* is written again */
+    stream_decode(stream);
+    assert_int_equal(process->threads_written, 0);
+    assert_int_equal(process->damaged, 0);
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | (WIRE_THREAD_NAME_BYTES_MAX + 1));
+    put_mark(stream, WIRE_MARK_THREAD_NAME,
+             UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | UINT64_C(3)
+                                                              << WIRE_THREAD_NAME_WIDTH_SHIFT);
+    put_mark(stream, WIRE_MARK_THREAD_NAME, UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | 7);
+    stream_decode(stream); /* too long, no width, and its word is missing */
+    assert_int_equal(process->damaged, 3);
+    assert_string_equal(name_of_slot(process, 1), "writer");
+}
+
+/* Ended threads that hold nothing have a row in common when their names differ in numbers alone,
+ * and what was allocated stays with who did it. */
+static void test_numbered_threads_fold(void **state)
+{
+    struct stream *stream = *state;
+    struct process *process = stream->process;
+    char name[8];
+    for (uint32_t i = 0; i < 1000; i++) {
+        announce(stream, 1, 1000001 + i);
+        snprintf(name, sizeof name, "w-%u", i);
+        name_thread(stream, 1, name);
+        stream_allocation(stream, 1, 0x1000, 8);
+        if (i % 100)
+            stream_free(stream, 0x1000);
+        else
+            stream_allocation(stream, 1, 0x100000 + i * 16, 8);
+        stream_decode(stream);
+    }
+    assert_in_range(process->threads_count, 10, 300);
+    assert_string_equal(name_of_slot(process, 1), "w-*");
+    uint64_t allocations = 0;
+    for (uint32_t i = 1; i < process->counters.count; i++)
+        allocations += counters_at(&process->counters, i)->allocations;
+    assert_int_equal(allocations, 1010);
+    stream_check_sums(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -798,6 +938,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_ending_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_allocations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_where_an_allocation_was_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_of_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_numbered_threads_fold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_that_processes_have, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_that_make_no_sense, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,15 @@ static void test_kinds_and_bits(void **state)
     assert_int_equal(wire_first(WIRE_MARK), 0x6400000000000000);
     assert_int_equal(wire_first(WIRE_UNMAP), 0x6800000000000000);
     assert_int_equal(wire_kind(0xc8000000deadbeef), WIRE_FREE);
+    assert_int_equal(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
+                         WIRE_TEXT_BEGIN_BIT | 5,
+                     0x642c800000000005);
+    assert_int_equal(wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_THREAD_NAME << WIRE_MARK_SHIFT |
+                         UINT64_C(5) << WIRE_THREAD_NAME_SLOT_SHIFT |
+                         UINT64_C(2) << WIRE_THREAD_NAME_WIDTH_SHIFT | 12,
+                     0x643000280000040c);
+    assert_true(WIRE_FRAGMENT_MAX <= WIRE_TEXT_LENGTH_MASK);
+    assert_int_equal(sizeof(struct wire_text), 4);
     assert_int_equal(wire_lap_bit(0, 12), 0x8000000000000000);
     assert_int_equal(wire_lap_bit(4095, 12), 0x8000000000000000);
     assert_int_equal(wire_lap_bit(4096, 12), 0);
