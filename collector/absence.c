@@ -18,7 +18,11 @@ struct expected {
     uint64_t place;
     pid_t pid;
     uint64_t since_ns;
+    uint64_t until_ns; /* then it is given up */
 };
+
+/* How long what an ended process has sent may lie in a socket. */
+#define ENDED_PATIENCE_NS UINT64_C(250000000)
 
 static const struct {
     const char *name, *one, *many; /* behind the number */
@@ -98,7 +102,7 @@ void absences_take_back(struct absences *absences, uint64_t place, pid_t pid)
 
 void absences_expect(struct absences *absences, uint64_t place, pid_t pid, uint64_t since_ns)
 {
-    const struct expected expected = {place, pid, since_ns};
+    const struct expected expected = {place, pid, since_ns, since_ns + ABSENCE_PATIENCE_NS};
     if (has_said_hello(absences, &expected))
         return;
     if (pid)
@@ -123,21 +127,21 @@ void absences_child_ended(struct absences *absences, uint64_t place, pid_t pid, 
                           uint64_t now_ns)
 {
     for (uint32_t i = absences->expected_count; i-- > 0;) {
-        const struct expected *expected = expected_at(absences, i);
+        struct expected *expected = expected_at(absences, i);
         if (expected->place != place || expected->pid != pid)
             continue;
         if (WIFSIGNALED(wait_status) && now_ns - expected->since_ns < SHORT_LIFE_NS)
             forget(absences, i);
         else
-            give_up(absences, i);
+            expected->until_ns = now_ns + ENDED_PATIENCE_NS;
     }
 }
 
 void absences_drop_old(struct absences *absences, uint64_t now_ns)
 {
-    while (absences->expected_count &&
-           expected_at(absences, 0)->since_ns + ABSENCE_PATIENCE_NS < now_ns)
-        give_up(absences, 0);
+    for (uint32_t i = absences->expected_count; i-- > 0;)
+        if (expected_at(absences, i)->until_ns < now_ns)
+            give_up(absences, i);
 }
 
 void absences_drop_all(struct absences *absences)

@@ -4,9 +4,9 @@
  * Who has come and was not taken in is counted where that is decided. Who never came can only be
  * known from its parent: a fork's mark that no child has named (inheritance.h), and an EXECUTED
  * mark, that a process has become a Python, after which no hello has come from it. Such a process
- * is expected for ABSENCE_PATIENCE_NS, or until its parent has waited for it, or the recording
- * ends. Its hello may be read before the mark that announces it, for these are two ways: hellos are
- * remembered for a while.
+ * is expected for ABSENCE_PATIENCE_NS, or a moment longer than its parent has waited for it, or
+ * until the recording ends. Its hello may be read before the mark that announces it, for these are
+ * two ways: hellos are remembered for a while.
  */
 #ifndef HEAPLINE_COLLECTOR_ABSENCE_H
 #define HEAPLINE_COLLECTOR_ABSENCE_H

@@ -747,6 +747,10 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         absences_take_back(&cursor->run->absences, process->place,
                            (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
         break;
+    case WIRE_MARK_REPLACED:
+    case WIRE_MARK_NOT_REPLACED:
+        process->executes = (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) == WIRE_MARK_REPLACED;
+        break;
     case WIRE_MARK_NOT_FORKED:
         inheritance_free(inheritance_take(cursor->run, process->place, process->pid, value));
         break;

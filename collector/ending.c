@@ -224,10 +224,11 @@ void endings_settle(struct endings *endings, struct process *process, const int 
 {
     struct watched_ending *watched = find(endings, process->place, process->pid);
     struct ending *ending = &process->ending;
-    bool ended = process_has_ended(process);
+    bool ended = process_has_ended(process) && !process->is_replaced;
     int status = wait_status ? *wait_status : 0;
     *ending = ENDING_UNKNOWN;
-    if (wait_status || (ended && learn_status(process, watched, &status)))
+    if ((wait_status && !process->is_replaced) ||
+        (ended && learn_status(process, watched, &status)))
         *ending = ending_from_status(status);
     if (!watched)
         return;

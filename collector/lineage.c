@@ -46,6 +46,16 @@ static const struct lineage *find_pid(const struct lineages *lineages, uint64_t 
     return NULL;
 }
 
+/* What the process was before: what has executed it has this process id. */
+static const struct lineage *find_own(const struct lineages *lineages,
+                                      const struct process *process, const struct arrival *arrival)
+{
+    const char *told = arrival_detail(arrival, "ancestor");
+    bool is_own = told && (uint32_t)strtoul(told, NULL, 10) == arrival->hello.process;
+    return is_own && !arrival->hello.fork_token ? find_pid(lineages, process->place, process->pid)
+                                                : NULL;
+}
+
 static const struct lineage *find_ancestor(const struct lineages *lineages,
                                            const struct process *process,
                                            const struct arrival *arrival)
@@ -86,6 +96,8 @@ void lineages_add(struct lineages *lineages, struct process *process, const stru
                   uint32_t predecessor)
 {
     const struct lineage *before = find_number(lineages, predecessor);
+    if (!before)
+        before = find_own(lineages, process, arrival);
     const struct lineage *parent = before ? NULL : find_parent(lineages, process, arrival);
     if (before) {
         process->parent = before->parent;

@@ -4,7 +4,8 @@
  * The kernel names the parent that is there now: none of ours where a shell stands between, or
  * where the one that forked it has ended, as when a daemon detaches itself. A forked child is its
  * that has sent the mark; an executed one brings along who has executed what led to it (the hello's
- * "ancestor"). Of a program that has taken its own place it is what it was.
+ * "ancestor"). Of a program that has taken its own place it is what it was, also where others stood
+ * there between.
  */
 #ifndef HEAPLINE_COLLECTOR_LINEAGE_H
 #define HEAPLINE_COLLECTOR_LINEAGE_H

@@ -286,6 +286,19 @@ bool process_has_ended(const struct process *process)
     return process->stream && process->stream->gone_ns;
 }
 
+/* The kernel knows where the arguments lie; another program's lie elsewhere. A stream's socket goes
+ * with the program. */
+bool process_is_replaced(const struct process *process)
+{
+    struct proc_stat stat;
+    if (!process->executes || atomic_load(&process->writers->head) != process->position)
+        return false;
+    if (process_has_ended(process) || (process->stream && process->stream->gone_ns))
+        return true;
+    return process->local && process->arguments && proc_read_stat(process->local, &stat) &&
+           stat.arguments != process->arguments;
+}
+
 uint64_t process_receive(struct process *process, uint64_t words)
 {
     return process->stream ? stream_reader_fill(process->stream, process->writers, process->words,

@@ -218,6 +218,8 @@ struct process {
     uint32_t end_count;
 
     struct peak_position position_at_peak;
+    bool executes;         /* it has said that another program takes its place, and nothing since */
+    bool is_replaced;      /* one has: what it held is gone */
     bool was_gone;         /* before its hello was read, */
     uint64_t hello_age_ns; /* which it had sent so long before */
     bool is_dead;          /* its pidfd has said so: no word will come any more */
@@ -257,6 +259,9 @@ struct process *process_free(struct process *process);
 
 /* Has it ended, or, where that cannot be seen, closed its stream? */
 bool process_has_ended(const struct process *process);
+
+/* Has another program taken its place, after it had said so? */
+bool process_is_replaced(const struct process *process);
 
 /* Of one that was gone when it was taken in and is finished: had it had no answer and gone on
  * untraced? Who was killed while it waited has done nothing of its own. */

@@ -50,7 +50,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
     [STORE_LINE] = "INSERT OR REPLACE INTO line_total VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [STORE_PROCESS] = "INSERT OR REPLACE INTO process VALUES "
                       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?, ?)",
+    [STORE_ENDING] = "INSERT OR REPLACE INTO ending VALUES (?, ?, ?, ?, ?, ?, ?)",
     [STORE_REFUSAL] = "INSERT OR REPLACE INTO refusal VALUES (?, ?)",
     [STORE_INHERITANCE] = "INSERT OR REPLACE INTO inheritance VALUES (?, ?, ?, ?)",
     [STORE_SETTING] = "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)",
@@ -881,10 +881,10 @@ static bool write_process(struct recording_writer *writer, const struct process 
 static bool write_ending(struct recording_writer *writer, const struct process *process)
 {
     const struct ending *ending = &process->ending;
-    return put(writer, STORE_ENDING, "iiiiii", INTEGER(process->number),
+    return put(writer, STORE_ENDING, "iiiiiii", INTEGER(process->number),
                INTEGER(ending->core_dumped), INTEGER(ending->out_of_memory),
                INTEGER(process->refused), INTEGER(process->most_refused),
-               INTEGER(ending->collector_bytes));
+               INTEGER(ending->collector_bytes), INTEGER(process->is_replaced));
 }
 
 static bool write_lineage(struct recording_writer *writer, const struct process *process)

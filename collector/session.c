@@ -404,6 +404,18 @@ static void finish_ended(struct session *session, const struct pollfd *pidfds, u
             session_finish_process(session, i, false);
 }
 
+/* What they held went with the program that said so. */
+static void finish_replaced(struct session *session)
+{
+    for (unsigned i = session->process_count; i-- > 0;) {
+        struct process *process = session->processes[i];
+        if (!process_is_replaced(process))
+            continue;
+        process->is_replaced = true;
+        session_finish_process(session, i, false);
+    }
+}
+
 /* Looks at the sockets and at which processes have ended; waits at most `timeout_ms`. */
 static void look_around(struct session *session, int timeout_ms)
 {
@@ -434,6 +446,7 @@ static void look_around(struct session *session, int timeout_ms)
     if (sockets[1].revents)
         handle_control(session);
     finish_ended(session, watched, count);
+    finish_replaced(session);
     if (sockets[0].revents)
         session_accept(session, session->options->listener);
     if (sockets[3].revents)

@@ -10,6 +10,7 @@
 
 #include "hook_call.h"
 #include "ring_writer.h"
+#include "sealing.h"
 #include "shim.h"
 #include "stream_writer.h"
 #include "wire.h"
@@ -59,6 +60,22 @@ void exec_announce(void)
 void exec_announce_failure(void)
 {
     send_mark(WIRE_MARK_NOT_EXECUTED, own_pid(), 0);
+}
+
+static void send_own_mark(enum wire_mark mark)
+{
+    if (shim_gate_open() && sealing_is_own_process())
+        send_mark(mark, 0, 0);
+}
+
+void exec_announce_replacement(void)
+{
+    send_own_mark(WIRE_MARK_REPLACED);
+}
+
+void exec_announce_no_replacement(void)
+{
+    send_own_mark(WIRE_MARK_NOT_REPLACED);
 }
 
 void exec_announce_child(pid_t pid, uint64_t began_ns)

@@ -6,7 +6,7 @@
  * programs that become one in the end are not looked into, nor programs that this process does not
  * execute itself.
  *
- * One or two words in this process's ring, as a wait's mark (wait_hooks.c): also in a vfork child
+ * One to three words in this process's ring, as a wait's mark (wait_hooks.c): also in a vfork child
  * and in a signal handler. Errno is kept.
  */
 #ifndef HEAPLINE_PRELOAD_EXEC_ANNOUNCEMENT_H
@@ -22,6 +22,11 @@ bool exec_announcement_is_due(const char *path);
 /* Before this process executes it, and when that has failed. */
 void exec_announce(void);
 void exec_announce_failure(void);
+
+/* The same for any program: what this process holds goes with its place (WIRE_MARK_REPLACED). Not
+ * in a vfork child, whose memory is its parent's. */
+void exec_announce_replacement(void);
+void exec_announce_no_replacement(void);
 
 /* For a spawn that has succeeded and began then (ring_monotonic_ns()). */
 void exec_announce_child(pid_t pid, uint64_t began_ns);

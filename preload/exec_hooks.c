@@ -150,12 +150,26 @@ static int spawn_python(const struct call *call, char *const *environment)
     return 0;
 }
 
+static int execute(const struct call *call, char *const *environment)
+{
+    exec_announce_replacement();
+    int result = call_real(call, environment);
+    exec_announce_no_replacement();
+    return result;
+}
+
 static int execute_python(const struct call *call, char *const *environment)
 {
     exec_announce();
-    int result = call_real(call, environment);
+    int result = execute(call, environment);
     exec_announce_failure();
     return result;
+}
+
+static bool is_spawn(enum call_kind kind)
+{
+    return kind == CALL_SPAWN || kind == CALL_SPAWNP || kind == CALL_PIDFD_SPAWN ||
+           kind == CALL_PIDFD_SPAWNP;
 }
 
 /* Calls the real function, and lets the collector know of a Python. Someone who has put the
@@ -163,7 +177,7 @@ static int execute_python(const struct call *call, char *const *environment)
 static int call_announced(const struct call *call, char *const *environment, bool is_others)
 {
     if (is_others || !exec_announcement_is_due(call->path))
-        return call_real(call, environment);
+        return is_spawn(call->kind) ? call_real(call, environment) : execute(call, environment);
     switch (call->kind) {
     case CALL_SPAWN:
     case CALL_SPAWNP:
@@ -174,12 +188,6 @@ static int call_announced(const struct call *call, char *const *environment, boo
     default:
         return execute_python(call, environment);
     }
-}
-
-static bool is_spawn(enum call_kind kind)
-{
-    return kind == CALL_SPAWN || kind == CALL_SPAWNP || kind == CALL_PIDFD_SPAWN ||
-           kind == CALL_PIDFD_SPAWNP;
 }
 
 /* Without memory the child is not traced. */

@@ -33,6 +33,11 @@ void sealing_begin(void)
     owner = getpid();
 }
 
+bool sealing_is_own_process(void)
+{
+    return !shim_is_sealed() && getpid() == owner;
+}
+
 /* Before the program's call. */
 static void seal(void)
 {

@@ -11,8 +11,14 @@
 #ifndef HEAPLINE_PRELOAD_SEALING_H
 #define HEAPLINE_PRELOAD_SEALING_H
 
+#include <stdbool.h>
+
 /* The process has attached. */
 void sealing_begin(void);
+
+/* Is it this one that has attached, and no vfork child of it? False where that cannot be asked any
+ * more. */
+bool sealing_is_own_process(void);
 
 /* For system_call.S. What libc makes of a negative result: sets errno, returns -1. */
 long sealing_failed(long result);

@@ -54,8 +54,9 @@ CREATE TABLE ending (
     out_of_memory      INTEGER NOT NULL, -- 1: that signal came from the kernel's OOM killer
     refused            INTEGER NOT NULL, -- allocations that failed
     most_refused_bytes INTEGER NOT NULL, -- the largest of them
-    collector_bytes    INTEGER NOT NULL  -- when it was killed so: what the collector held under the
+    collector_bytes    INTEGER NOT NULL, -- when it was killed so: what the collector held under the
                                          -- same limit, 0 otherwise; older recordings have it not
+    executed           INTEGER NOT NULL  -- 1: another program took its place; older ones have it not
 ) STRICT;
 
 -- Who is missing from the recording, or is there in part, and why: 'unheard' (never said hello),

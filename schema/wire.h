@@ -256,6 +256,8 @@ enum wire_mark {
     WIRE_MARK_TEXT = 11,          /* the source text of a file that is none; value: below */
     WIRE_MARK_THREAD_NAME = 12,   /* what Python calls a thread; value: below */
     WIRE_MARK_MADE_CODE = 13,     /* value: the length of a name; below */
+    WIRE_MARK_REPLACED = 14,      /* another program takes this one's place now */
+    WIRE_MARK_NOT_REPLACED = 15,  /* it has not */
 };
 
 /* CHILD_ENDED: process id, as the parent knows it, in 47..16 | wait status 15..0. */

@@ -15,7 +15,24 @@ const char *const ending_names[] = {
     [ENDING_EXECUTED] = "exec",   [ENDING_RUNNING] = "running",
 };
 
+/* What it held went with its address space: nothing of that has leaked. */
+static void take_as_executed(struct process *process)
+{
+    process->ending.kind = ENDING_EXECUTED;
+    process->sums.leaked_bytes = process->sums.leaked_blocks = 0;
+}
+
 /* --- the table --- */
+
+static bool read_executed(struct rows *rows, struct process *process)
+{
+    bool executed;
+    if (!rows_flag(rows, 6, &executed))
+        return false;
+    if (executed)
+        take_as_executed(process);
+    return true;
+}
 
 static bool read_row(struct rows *rows, void *context)
 {
@@ -30,20 +47,24 @@ static bool read_row(struct rows *rows, void *context)
     ending->is_told = true;
     return rows_flag(rows, 1, &ending->core_dumped) && rows_flag(rows, 2, &ending->out_of_memory) &&
            rows_count(rows, 3, &ending->refused) && rows_count(rows, 4, &ending->most_refused) &&
-           rows_count(rows, 5, &ending->collector_bytes);
+           rows_count(rows, 5, &ending->collector_bytes) && read_executed(rows, process);
 }
 
 static bool load_table(struct recording *recording)
 {
     static const char *const queries[] = {
-        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, 0 "
+        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, 0, 0 "
         "FROM ending ORDER BY process",
-        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes "
-        "FROM ending ORDER BY process",
+        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes, "
+        "0 FROM ending ORDER BY process",
+        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes, "
+        "executed FROM ending ORDER BY process",
     };
-    bool has;
-    return database_has_column(&recording->database, "ending", "collector_bytes", &has) &&
-           rows_read_all(&recording->database, queries[has], read_row, recording);
+    bool has_bytes, has_executed;
+    return database_has_column(&recording->database, "ending", "collector_bytes", &has_bytes) &&
+           database_has_column(&recording->database, "ending", "executed", &has_executed) &&
+           rows_read_all(&recording->database, queries[has_bytes + has_executed], read_row,
+                         recording);
 }
 
 static bool read_refusal(struct rows *rows, void *context)
@@ -73,13 +94,6 @@ static int compare_by_pid(const void *a, const void *b)
     if (one->pid != other->pid)
         return one->pid < other->pid ? -1 : 1;
     return one->id < other->id ? -1 : 1;
-}
-
-/* What it held went with its address space: nothing of that has leaked. */
-static void take_as_executed(struct process *process)
-{
-    process->ending.kind = ENDING_EXECUTED;
-    process->sums.leaked_bytes = process->sums.leaked_blocks = 0;
 }
 
 /* Of two rows of one process id the first one's program has made place for the second one's, unless

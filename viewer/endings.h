@@ -2,8 +2,8 @@
  * How each process of a recording ended, as far as the recording says.
  *
  * A process that executed another program has a row for each program; the earlier one's ending is
- * that, and is known by the row that follows; then it has leaked nothing. Recordings from before
- * there was the table `ending` say nothing of what would stand in it.
+ * that, and is known by the row that follows, or is told; then it has leaked nothing. Recordings
+ * from before there was the table `ending` say nothing of what would stand in it.
  */
 #ifndef HEAPLINE_VIEWER_ENDINGS_H
 #define HEAPLINE_VIEWER_ENDINGS_H

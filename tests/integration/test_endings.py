@@ -493,6 +493,58 @@ def test_a_child_that_was_gone_before_its_hello_was_read(python, program, tmp_pa
     assert child["parent"] == parent["pid"]
 
 
+def test_another_program_in_its_place(interpreter, program, record):
+    """What a process held goes when it becomes another program, also one that is no Python; not where that failed, nor
+    with a vfork child, which shares its memory."""
+    source = program(
+        """
+        import os, subprocess, sys
+        try:
+            os.execv("/nowhere", ["nowhere"])
+        except FileNotFoundError:
+            pass
+        subprocess.run(["true"])
+        started, go_on = os.pipe()
+        child = os.fork()
+        if child == 0:
+            held = bytes(3_000_000)  #: held
+            os.dup2(go_on, 1)
+            os.execv("/bin/sh", ["sh", "-c", "echo x; exec sleep 1; exit 1"])
+        os.read(started, 1)
+        kept = bytes(2_000_000)  #: kept
+        os.waitpid(child, 0)
+        kept = bytes(4_000_000)  #: last
+        """
+    )
+    recording = record(interpreter, source)
+    harness.assert_complete(recording)
+    parent, *_, child = processes(recording.file)  # before 3.10 subprocess forks
+    assert (status_of(parent), child["ending"], child["leaked_bytes"]) == (0, "exec", 0)
+    assert child["ended"] - child["started"] < 1
+    assert recording.line(source, "held", "peak").blocks == 0
+    assert recording.line(source, "last", "peak").bytes == 4_000_000 + harness.BYTES_HEADER
+
+
+def test_a_program_behind_a_shell_in_its_place(python, program, record):
+    """It is what the process was before the shell."""
+    source = program(
+        """
+        import os, sys
+        if len(sys.argv) == 1:
+            held = bytes(3_000_000)  #: held
+            os.execv("/bin/sh", ["sh", "-c", f"sleep 0.3; exec {sys.executable} {sys.argv[0]} again"])
+        kept = bytes(2_000_000)  #: kept
+        """
+    )
+    recording = record(python, source)
+    harness.assert_complete(recording)
+    before, after = processes(recording.file)
+    assert (before["ending"], before["pid"], status_of(after)) == ("exec", after["pid"], 0)
+    assert (before["parent"], before["leaked_bytes"]) == (after["parent"], 0)
+    peak = recording.report()["totals"]["peak_bytes"]
+    assert 3_000_000 < peak < 5_000_000
+
+
 CHILD_ENDED, REFUSED = 5, 6
 
 
