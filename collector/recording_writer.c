@@ -13,8 +13,6 @@
  */
 #include "recording_writer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,31 +210,6 @@ static bool end_transaction(struct recording_writer *writer, bool done)
 /* --- creation ----------------------------------------------------------------------------------
  */
 
-#define PATH_SHOWN_MAX 160u
-
-/* A path's end, so that there is room for what is wrong with it. */
-static const char *end_of_path(const char *path)
-{
-    size_t length = strlen(path);
-    return length > PATH_SHOWN_MAX ? path + length - PATH_SHOWN_MAX : path;
-}
-
-/* Makes the file ours, so that no other user could place or read it. */
-static bool create_file(struct recording_writer *writer, const char *path, bool force)
-{
-    if (force && unlink(path) != 0 && errno != ENOENT)
-        return fail(writer, "cannot replace %s: %s", end_of_path(path), strerror(errno));
-    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file >= 0) {
-        close(file);
-        return true;
-    }
-    if (errno == EEXIST)
-        return fail(writer, "%s exists; choose another name with -o or replace it with -f",
-                    end_of_path(path));
-    return fail(writer, "cannot create %s: %s", end_of_path(path), strerror(errno));
-}
-
 static bool prepare_all(struct recording_writer *writer)
 {
     for (int i = 0; i < STORE_STATEMENTS; i++)
@@ -301,14 +274,18 @@ bool recording_create(struct recording_writer *writer, const char *path, bool fo
                       const struct recorded_run *run)
 {
     *writer = (struct recording_writer){.files = 1, .codes = 1, .locations = 1, .nodes = 1};
-    if (!create_file(writer, path, force))
+    if (!recording_file_create(&writer->file, path, force, writer->trouble, sizeof writer->trouble))
         return false;
+    writer->path = path;
     if (chunk_writer_init(&writer->chunk) &&
         sqlite3_open_v2(path, &writer->database, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-        create_tables(writer, run))
+        create_tables(writer, run)) {
+        recording_file_note_wal(&writer->file, path);
         return true;
+    }
     if (!writer->trouble[0])
-        fail(writer, "cannot create %s: %s", end_of_path(path), sqlite3_errmsg(writer->database));
+        fail(writer, "cannot create %s: %s", recording_path_end(path),
+             sqlite3_errmsg(writer->database));
     recording_close(writer);
     unlink(path);
     return false;
@@ -1068,14 +1045,25 @@ void recording_rest(struct recording_writer *writer)
 }
 
 /* One file, unless another program reads what stood in it before the last commits; where it only
- * has the file open, what stands beside it is of no consequence. */
+ * has the file open, what stands beside it is of no consequence. What stands beside the name once
+ * it is another's is left alone: a checkpoint goes by descriptors, the end of the WAL by the name.
+ */
 static bool fold_in(struct recording_writer *writer)
 {
     int left = 0;
     int result =
         sqlite3_wal_checkpoint_v2(writer->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, &left, NULL);
-    sqlite3_exec(writer->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    if (recording_file_owns_wal(&writer->file, writer->path))
+        sqlite3_exec(writer->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
     return result == SQLITE_OK || left <= 0;
+}
+
+bool recording_is_gone(const struct recording_writer *writer, char *text, size_t size)
+{
+    bool is_gone = !recording_file_is_in_place(&writer->file, writer->path);
+    if (is_gone)
+        recording_file_describe_move(&writer->file, text, size);
+    return is_gone;
 }
 
 bool recording_close(struct recording_writer *writer)
@@ -1086,6 +1074,7 @@ bool recording_close(struct recording_writer *writer)
     if (writer->database)
         is_one = fold_in(writer);
     sqlite3_close(writer->database);
+    recording_file_close(&writer->file);
     chunk_writer_deinit(&writer->chunk);
     vector_deinit(&writer->modules);
     vector_deinit(&writer->sources);

@@ -17,6 +17,7 @@
 #include "chunk.h"
 #include "packages.h"
 #include "process.h"
+#include "recording_file.h"
 
 enum recording_statement {
     STORE_MODULE,
@@ -63,6 +64,8 @@ enum source_state {
 };
 
 struct recording_writer {
+    struct recording_file file;
+    const char *path; /* the caller's */
     sqlite3 *database;
     sqlite3_stmt *statements[STORE_STATEMENTS];
     struct chunk_writer chunk;
@@ -97,8 +100,8 @@ struct recorded_run {
     pid_t main_pid; /* 0: unknown */
 };
 
-/* Creates the file, mode 0600, and its tables. With `force` an existing one is replaced. False:
- * writer->trouble says why; there is then no new file. */
+/* Creates the file (recording_file.h) and its tables. With `force` an existing one is replaced that
+ * nobody writes. The path must stay. False: writer->trouble says why; there is then no new file. */
 bool recording_create(struct recording_writer *writer, const char *path, bool force,
                       const struct recorded_run *run);
 
@@ -138,6 +141,9 @@ bool recording_complete(struct recording_writer *writer, double seconds, bool co
 /* From now on whoever has locked the file is waited for, half a minute in all: what then cannot be
  * written fails. With `may_tell` a line on stderr says after a second that it waits. */
 void recording_be_patient(struct recording_writer *writer, bool may_tell);
+
+/* Is the file no longer where it was made? Then `text` says what has become of it. */
+bool recording_is_gone(const struct recording_writer *writer, char *text, size_t size);
 
 /* Closes the file and leaves it as one file, without a journal beside it. False: a program that
  * reads it keeps a part of it in the WAL beside it. */

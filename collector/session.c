@@ -702,8 +702,6 @@ static void await_last_words(struct session *session)
 
 static void log_completion(const struct session *session, const char *trouble)
 {
-    if (!session->undone && access(session->options->output, F_OK) != 0)
-        trouble = "the recording has been removed";
     log_begin(trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "run_ends");
     log_text("file", session->options->output);
     log_number("processes", session->processes_seen);
@@ -761,7 +759,7 @@ static void say_divided(const struct session *session)
 
 static void complete(struct session *session)
 {
-    char text[CONTROL_TEXT_MAX];
+    char text[CONTROL_TEXT_MAX], gone[CONTROL_TEXT_MAX];
     session->finishing = true;
     say_stopped(session);
     recording_be_patient(&session->writer, session->options->handover < 0);
@@ -777,17 +775,18 @@ static void complete(struct session *session)
     const char *trouble = describe_trouble(session, text, sizeof text);
     recording_complete(&session->writer, seconds, !trouble, trouble);
     trouble = describe_trouble(session, text, sizeof text);
-    if (!recording_close(&session->writer) && !session->undone)
+    bool is_gone = recording_is_gone(&session->writer, gone, sizeof gone);
+    if (!recording_close(&session->writer) && !session->undone && !is_gone)
         say_divided(session);
-    if (session->undone)
+    if (session->undone && !is_gone)
         unlink(session->options->output);
-    log_completion(session, trouble);
+    log_completion(session, is_gone ? gone : trouble);
     session->told = has_said_why(session)          ? CONTROL_TOLD_BY_COLLECTOR
                     : is_told_by_programs(session) ? CONTROL_TOLD_BY_PROGRAMS
                                                    : CONTROL_TOLD_BY_NOBODY;
     if (has_said_why(session))
         keep_the_door(session);
-    tell_run(session, CONTROL_DONE, trouble);
+    tell_run(session, is_gone ? CONTROL_GONE : CONTROL_DONE, is_gone ? gone : trouble);
 }
 
 static bool begin(struct session *session)

@@ -15,6 +15,8 @@
  *   collector → run   CONTROL_DONE + text     the file is complete; text is empty, or says what
  *                                             could not be recorded; `value` is an enum
  *                                             control_told
+ *                     CONTROL_GONE + text     as DONE, but the file is not where it was made: the
+ *                                             text says what has become of it
  *
  * When run's end closes without CONTROL_ENDED the collector goes on until the last traced process
  * has ended, and then finishes.
@@ -33,6 +35,7 @@ enum control_kind {
     CONTROL_UNDO = 6,
     CONTROL_WAIT = 7,
     CONTROL_FINISH = 8,
+    CONTROL_GONE = 9,
 };
 
 /* Who has told the user already what could not be recorded. */

@@ -721,7 +721,7 @@ def test_a_recording_that_vanishes(daemon, python, program):
     assert process.stdout.readline() == "here\n"
     Path(daemon.await_event("run_begins")["file"]).unlink()
     assert process.communicate()[1] == ""
-    assert daemon.await_event("run_ends")["trouble"] == "the recording has been removed"
+    assert daemon.await_event("run_ends")["trouble"] == "it was deleted while it was written, and is lost"
     daemon.end()
 
 

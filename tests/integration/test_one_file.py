@@ -234,3 +234,98 @@ def test_nothing_is_folded_from_elsewhere(python, program, tmp_path, suffix):
     run([BUILD / "heapline", "report", "--json", file])
     assert precious.read_text() == "precious"
     assert beside_it.is_symlink()
+
+
+def refused(python, file, *options):
+    """A second run into the file, which is not to begin."""
+    mark = file.parent / "mark"
+    ran = run(heapline_run([python.path, "-c", f"open({str(mark)!r}, 'w')"], file, options), check=125)
+    assert not mark.exists()
+    assert ran.err.count("\n") == 1
+    return ran.err
+
+
+def test_not_replaced_while_written(interpreter, program, tmp_path):
+    source = program(STEPS.format(children=0))
+    process, file = begin(interpreter, source, tmp_path)
+    assert f"{file} is being written by another run; choose another name with -o" in refused(interpreter, file, "-f")
+    assert f"{file} exists" in refused(interpreter, file)
+    go_on(process)
+    assert f"{file} is being written by another run" in refused(interpreter, file, "-f")
+    assert end(process).status == 0
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+    run(heapline_run([interpreter.path, "-c", "1"], file, ["-f"]), check=0)
+    harness.assert_complete(harness.Recording(file))
+
+
+@pytest.mark.parametrize("options", [[], ["-f"]])
+def test_name_of_a_deleted_one(python, program, tmp_path, options):
+    """What stands beside the name is still the first one's."""
+    process, file = begin(python, program(STEPS.format(children=0)), tmp_path)
+    file.unlink()
+    assert f"was called {file} is still written or read" in refused(python, file, *options)
+    assert not file.exists()
+    go_on(process)
+    assert end(process).status == 0
+    assert beside(file) == []
+    run(heapline_run([python.path, "-c", "1"], file), check=0)
+    harness.assert_complete(harness.Recording(file))
+
+
+def test_two_of_one_name(python, program, tmp_path):
+    """All of the first one's files are deleted: its end takes nothing of the second's along."""
+    source = program(STEPS.format(children=0))
+    first, file = begin(python, source, tmp_path)
+    for name in beside(file):
+        (tmp_path / name).unlink()
+    second, _ = begin(python, source, tmp_path)
+    ran = end(first)
+    go_on(second)
+    assert "it was deleted while it was written, and is lost" in ran.err
+    assert end(second).status == 0
+    check(file, source, 0)
+    assert beside(file) == [file.name]
+
+
+def test_replaced_after_its_writer_died(interpreter, program, tmp_path):
+    """Nothing that it has left comes into the new one."""
+    source, file = killed_collector(interpreter, program, tmp_path)
+    assert len(beside(file)) > 1
+    new = program("kept = bytes(1_234_567)  #: kept")
+    run(heapline_run([interpreter.path, new], file, ["-f"]), check=0)
+    recording = harness.Recording(file)
+    harness.assert_complete(recording)
+    assert recording.line(new, "kept", "end").bytes == 1_234_567 + BYTES_HEADER
+    assert beside(file) == [file.name]
+
+
+@pytest.mark.parametrize("options", [[], ["-q"]])
+@pytest.mark.parametrize("what", ["deleted", "folder", "renamed", "replaced"])
+def test_gone_while_written(interpreter, program, tmp_path, what, options):
+    """It is said, also to who wants to hear little, and the status stays the command's own."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere.heapline"
+    folder.mkdir()
+    file = folder / "run.heapline"
+    source = program("import sys; print('ready', flush=True); sys.stdin.readline(); sys.exit(3)")
+    process = start(heapline_run([interpreter.path, source], file, options))
+    assert process.stdout.readline() == "ready\n"
+    if what == "deleted":
+        file.unlink()
+    elif what == "folder":
+        shutil.rmtree(folder)
+    else:
+        file.rename(elsewhere)
+    if what == "replaced":
+        file.write_text("mine")
+    ran = end(process)
+    fate = ("it was deleted while it was written, and is lost" if what in ("deleted", "folder") else
+            f"it was renamed while it was written, and is now {elsewhere}")
+    assert ran.err == f"heapline: the recording is no longer in {file}: {fate}\n"
+    assert ran.status == 3
+    if elsewhere.exists():
+        harness.assert_complete(harness.Recording(elsewhere))
+    if what == "replaced":
+        assert file.read_text() == "mine"
+    if folder.exists():
+        assert [path.name for path in folder.iterdir()] == (["run.heapline"] if what == "replaced" else [])

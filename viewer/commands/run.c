@@ -382,6 +382,9 @@ static void run_conclude(struct run *run, const struct run_request *request, int
         if (*trouble && !is_told(&run->collector, request->quiet))
             run_say("not everything was recorded: %s", trouble);
         break;
+    case COLLECTOR_GONE:
+        run_say("the recording is no longer in %s: %s", request->output, trouble);
+        return;
     case COLLECTOR_DIED:
         run_say("the collector ended unexpectedly, the recording is incomplete");
         break;
@@ -396,7 +399,7 @@ static void run_conclude(struct run *run, const struct run_request *request, int
     }
     if (request->quiet)
         return;
-    if (access(request->output, R_OK) == 0)
+    if (!request->daemon || access(request->output, R_OK) == 0)
         summary_print(request->output, trouble);
     else
         run_say("recorded by the daemon in its %s", request->output);

@@ -329,6 +329,8 @@ static enum collector_end collector_await(struct collector *collector,
         case RECEIVED:
             if (message->kind == CONTROL_DONE)
                 return COLLECTOR_DONE;
+            if (message->kind == CONTROL_GONE)
+                return COLLECTOR_GONE;
             break;
         case RECEIVED_END:
             return COLLECTOR_DIED;
@@ -396,7 +398,8 @@ enum collector_end collector_finish(struct collector *collector, const struct si
     enum collector_end end = conclude(collector, signals, &message, progress);
     collector->told =
         end == COLLECTOR_DONE ? (enum control_told)message.value : CONTROL_TOLD_BY_NOBODY;
-    snprintf(trouble, CONTROL_TEXT_MAX, "%s", end == COLLECTOR_DONE ? message.text : "");
+    bool has_text = end == COLLECTOR_DONE || end == COLLECTOR_GONE;
+    snprintf(trouble, CONTROL_TEXT_MAX, "%s", has_text ? message.text : "");
     return end;
 }
 

@@ -67,6 +67,7 @@ void collector_tell_started(struct collector *collector, pid_t pid);
 
 enum collector_end {
     COLLECTOR_DONE,   /* the file is complete; `trouble` may say what is missing */
+    COLLECTOR_GONE,   /* it is not where it was made, `trouble` says what has become of it */
     COLLECTOR_DIED,   /* it ended without saying so */
     COLLECTOR_KILLED, /* the same: the kernel killed it for want of memory */
     COLLECTOR_SILENT, /* it lives, but waiting longer makes no sense */
