@@ -140,6 +140,7 @@ static bool fill_units(struct code *code, const struct wire_code *head, const ui
     uint32_t count = line_table_units(head->line_table, table, head->table_bytes);
     code->unit_count = count;
     code->open_end = head->line_table == WIRE_LINES_LNOTAB;
+    code->tells_line = head->line_table == WIRE_LINES_TOLD;
     code->units = malloc((count + !count) * sizeof *code->units);
     if (!code->units)
         return false;
@@ -281,6 +282,8 @@ uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction
     struct code *code = codes_code(codes, number);
     if (instruction == WIRE_INSTRUCTION_NONE)
         return find_location(codes, number, code->first_line);
+    if (code->tells_line)
+        return find_location(codes, number, (int32_t)instruction);
     if (instruction >= code->unit_count) {
         if (!code->open_end || code->unit_count == 0)
             return find_location(codes, number, 0);

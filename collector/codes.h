@@ -38,7 +38,8 @@ struct code {
     /* For each code unit: a location's number, or before its first use minus (line + 1). */
     int32_t *units;
     uint32_t unit_count;
-    bool open_end; /* units beyond the last have the last one's line */
+    bool open_end;   /* units beyond the last have the last one's line */
+    bool tells_line; /* there are no units: an instruction is its line itself */
 };
 
 struct location {

@@ -102,8 +102,10 @@ static void walk(enum wire_line_table kind, const uint8_t *table, size_t bytes, 
     case WIRE_LINES_RANGES:
         walk_ranges(table, bytes, line, sink);
         break;
-    default:
+    case WIRE_LINES_LOCATIONS:
         walk_locations(table, bytes, line, sink);
+        break;
+    default: /* WIRE_LINES_TOLD */
         break;
     }
 }

@@ -9,7 +9,6 @@
 #include "fragments.h"
 #include "python_layout.h"
 #include "python_text.h"
-#include "wire.h"
 
 struct description {
     struct fragments fragments;
@@ -50,17 +49,18 @@ static struct part next_part(struct fragments *fragments)
     return description->parts[description->next++];
 }
 
-static void describe(struct description *description, uintptr_t code)
+static void describe(struct description *description, uintptr_t code, enum wire_line_table lines)
 {
     struct wire_code *head = &description->head;
     struct part *parts = description->parts;
     memset(description, 0, sizeof *description);
     description->fragments.next_part = next_part;
     head->first_line = *(const int32_t *)(code + python_layout.code_first_line);
-    head->line_table = python_layout.line_table;
+    head->line_table = (uint8_t)lines;
     parts[1] = name_part(load_pointer(code, python_layout.code_file), &head->file_width);
     parts[2] = name_part(load_pointer(code, python_layout.code_name), &head->name_width);
-    parts[3] = table_part(load_pointer(code, python_layout.code_table));
+    if (lines != WIRE_LINES_TOLD)
+        parts[3] = table_part(load_pointer(code, python_layout.code_table));
     head->file_bytes = parts[1].bytes;
     head->name_bytes = parts[2].bytes;
     head->table_bytes = parts[3].bytes;
@@ -69,10 +69,10 @@ static void describe(struct description *description, uintptr_t code)
         description->fragments.left += parts[i].bytes;
 }
 
-bool code_announce(uintptr_t code, uint32_t number)
+bool code_announce(uintptr_t code, uint32_t number, enum wire_line_table lines)
 {
     struct description description;
-    describe(&description, code);
+    describe(&description, code, lines);
     return fragments_send(&description.fragments,
                           wire_first(WIRE_CODE) | (uint64_t)number << WIRE_CODE_SHIFT,
                           WIRE_CODE_BEGIN_BIT);

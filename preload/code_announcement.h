@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reads names, first line and line table of a live code object and sends them under `number`.
- * False: a record was dropped; the description is to be sent again from its start. Allocates
- * nothing, calls nothing of the interpreter. */
-bool code_announce(uintptr_t code, uint32_t number);
+#include "wire.h"
+
+/* Reads names, first line and line table of a live code object and sends them under `number`; with
+ * WIRE_LINES_TOLD no table. False: a record was dropped; the description is to be sent again from
+ * its start. Allocates nothing, calls nothing of the interpreter. */
+bool code_announce(uintptr_t code, uint32_t number, enum wire_line_table lines);
 
 #endif

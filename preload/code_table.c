@@ -8,6 +8,7 @@
 #include "code_announcement.h"
 #include "lock.h"
 #include "memory.h"
+#include "python_frame.h"
 #include "shim.h"
 #include "source_text.h"
 #include "wire.h"
@@ -28,6 +29,7 @@ struct table {
 };
 
 _Atomic uint32_t code_epoch;
+_Atomic bool code_is_compiled_somewhere;
 static _Atomic(struct table *) current;
 static struct lock table_lock;
 
@@ -125,13 +127,21 @@ static void number_give_back(uint32_t number)
     free_numbers[free_count++] = number;
 }
 
-static uint32_t announce_new(uintptr_t code)
+static enum wire_line_table lines_of(uintptr_t frame)
+{
+    if (!frame_is_compiled(frame))
+        return (enum wire_line_table)python_layout.line_table;
+    atomic_store_explicit(&code_is_compiled_somewhere, true, memory_order_relaxed);
+    return WIRE_LINES_TOLD;
+}
+
+static uint32_t announce_new(uintptr_t frame, uintptr_t code)
 {
     struct table *table = table_with_room();
     uint32_t number = table ? number_take() : WIRE_CODE_NONE;
     if (number == WIRE_CODE_NONE)
         return WIRE_CODE_NONE;
-    if (!code_announce(code, number)) {
+    if (!code_announce(code, number, lines_of(frame))) {
         number_give_back(number);
         return WIRE_CODE_NONE;
     }
@@ -139,7 +149,7 @@ static uint32_t announce_new(uintptr_t code)
     return number;
 }
 
-uint32_t code_table_number(uintptr_t code)
+uint32_t code_table_number(uintptr_t frame, uintptr_t code)
 {
     uint32_t number = table_find(atomic_load_explicit(&current, memory_order_acquire), code);
     if (SHIM_LIKELY(number != WIRE_CODE_NONE))
@@ -148,7 +158,7 @@ uint32_t code_table_number(uintptr_t code)
     number = table_find(atomic_load_explicit(&current, memory_order_relaxed), code);
     bool is_new = number == WIRE_CODE_NONE;
     if (is_new)
-        number = announce_new(code);
+        number = announce_new(frame, code);
     lock_release(&table_lock);
     if (is_new && number != WIRE_CODE_NONE)
         source_text_tell(code);

@@ -15,12 +15,15 @@
 /* Moves whenever a known code object dies: what was remembered by its address is void then. */
 extern _Atomic uint32_t code_epoch;
 
+/* Set for good with the first code that runs in a frame of a compiler's (python_frame.h). */
+extern _Atomic bool code_is_compiled_somewhere;
+
 /* False: no memory. Once, at start. */
 bool code_table_init(void);
 
-/* The number of a live code object, announced to the reader when new. WIRE_CODE_NONE when that
- * failed (the record was dropped, or memory is short). */
-uint32_t code_table_number(uintptr_t code);
+/* The number of the live code object that runs in `frame`, announced to the reader when new.
+ * WIRE_CODE_NONE when that failed (the record was dropped, or memory is short). */
+uint32_t code_table_number(uintptr_t frame, uintptr_t code);
 
 /* A block of the object domain that looks like a code object is about to be freed. */
 void code_table_forget(uintptr_t code);

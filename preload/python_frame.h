@@ -60,6 +60,29 @@ static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t i
     return (uint32_t)(bytes / 2);
 }
 
+/* The frame's object; 0: none has been made. */
+static inline uintptr_t frame_object(uintptr_t frame)
+{
+    return python_layout.heap_frames ? frame : frame_load(frame, python_layout.frame_object);
+}
+
+/* Does code run in the frame that a compiler has made of Python's (Nuitka's frame objects have a
+ * type of their own)? It does not move the instruction; the line stands in the object. */
+static inline bool frame_is_compiled(uintptr_t frame)
+{
+    uintptr_t object = frame_object(frame);
+    return object &&
+           frame_load(object, python_layout.object_type) != (uintptr_t)python_layout.frame_type;
+}
+
+/* What stands for the instruction of such a frame: its line. */
+static inline uint32_t frame_line(uintptr_t frame)
+{
+    int32_t line = *(const int32_t *)(frame_object(frame) + python_layout.object_line);
+    return line > 0 && line < (int32_t)WIRE_INSTRUCTION_NONE ? (uint32_t)line
+                                                             : WIRE_INSTRUCTION_NONE;
+}
+
 /* True for frames that are the interpreter's own and have no code object. */
 static inline bool frame_is_internal(uintptr_t frame)
 {

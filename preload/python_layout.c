@@ -13,6 +13,9 @@
 static void *const no_teardown;
 struct python_layout python_layout = {.finalizing = &no_teardown, .may_finalize = &no_teardown};
 
+/* PyFrameObject: head, f_back, f_frame, f_trace, f_lineno. */
+#define OBJECT_LINE_SINCE_3_11 40
+
 /* Offsets of 3.8 to 3.12, from release builds' debug information. */
 static const struct python_layout layout_heap_frames = {
     .heap_frames = true,
@@ -24,6 +27,7 @@ static const struct python_layout layout_heap_frames = {
     .instruction = 104,
     .code_mask = ~(uintptr_t)0,
     .lasti_shift = 1,
+    .object_line = 108,
     .stack_top = 72,
     .code_file = 104,
     .code_name = 112,
@@ -51,6 +55,8 @@ static const struct python_layout layout_3_11 = {
     .code = 32,
     .instruction = 56,
     .owner = 69,
+    .frame_object = 40,
+    .object_line = OBJECT_LINE_SINCE_3_11,
     .stack_top = 64,
     .has_stack_depth = true,
     .code_mask = ~(uintptr_t)0,
@@ -80,6 +86,8 @@ static const struct python_layout layout_3_12 = {
     .code = 0,
     .instruction = 56,
     .owner = 70,
+    .frame_object = 48,
+    .object_line = OBJECT_LINE_SINCE_3_11,
     .code_mask = ~(uintptr_t)0,
     .code_file = 112,
     .code_name = 128,
@@ -265,13 +273,12 @@ bool python_teardown_begun(void)
 /* Offsets within one structure that are wildly large mean that the positions are wrong. */
 static bool offsets_plausible(const struct python_layout *layout)
 {
-    const uint32_t offsets[] = {layout->thread_id,       layout->current_frame,
-                                layout->previous,        layout->code,
-                                layout->instruction,     layout->owner,
-                                layout->code_file,       layout->code_name,
-                                layout->code_table,      layout->code_first_line,
-                                layout->code_bytecode,   layout->bytes_data,
-                                layout->text_ascii_data, layout->thread_interpreter};
+    const uint32_t offsets[] = {
+        layout->thread_id,    layout->current_frame,   layout->previous,
+        layout->code,         layout->instruction,     layout->owner,
+        layout->frame_object, layout->code_file,       layout->code_name,
+        layout->code_table,   layout->code_first_line, layout->code_bytecode,
+        layout->bytes_data,   layout->text_ascii_data, layout->thread_interpreter};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
         if (offsets[i] > 4096)
             return false;
@@ -294,6 +301,9 @@ static bool read_debug_offsets(const char *runtime, const struct debug_positions
     layout->code = (uint32_t)position_value(runtime, at->executable);
     layout->instruction = (uint32_t)position_value(runtime, at->instruction);
     layout->owner = (uint32_t)position_value(runtime, at->owner);
+    /* `PyFrameObject *frame_obj;` stands right before the instruction. */
+    layout->frame_object = layout->instruction - 8;
+    layout->object_line = OBJECT_LINE_SINCE_3_11;
     layout->code_mask = ~(uintptr_t)at->tag;
     layout->code_file = (uint32_t)position_value(runtime, at->file);
     layout->code_name = (uint32_t)position_value(runtime, at->name);
@@ -334,6 +344,7 @@ static bool choose_layout(struct python_layout *layout, const char *runtime)
     case 0x030a:
         *layout = layout_heap_frames;
         layout->instruction = 96;
+        layout->object_line = 100;
         layout->lasti_shift = 0;
         layout->stack_top = 80;
         layout->has_stack_depth = true;
@@ -373,8 +384,9 @@ enum python_support python_layout_init(symbol_lookup *lookup, void *handle)
     layout.code_type = lookup(handle, "PyCode_Type");
     layout.text_type = lookup(handle, "PyUnicode_Type");
     layout.bytes_type = lookup(handle, "PyBytes_Type");
+    layout.frame_type = lookup(handle, "PyFrame_Type");
     if (known && layout.current_thread_state && layout.own_thread_state && layout.code_type &&
-        layout.text_type && layout.bytes_type) {
+        layout.text_type && layout.bytes_type && layout.frame_type) {
         python_layout = layout;
         return PYTHON_READABLE;
     }

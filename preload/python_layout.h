@@ -33,11 +33,13 @@ struct python_layout {
     uint32_t code;
     uint32_t instruction;
     uint32_t owner;
-    uintptr_t code_mask;  /* clears a tagged pointer's tag */
-    bool heap_frames;     /* up to 3.10: PyFrameObject, no owner, no incomplete frames */
-    uint32_t lasti_shift; /* up to 3.10: bits that make an index one of code units */
-    uint32_t stack_top;   /* up to 3.11: where a suspended generator's stack ends: */
-    bool has_stack_depth; /* an int, -1 while it is executed; else a pointer, then null */
+    uintptr_t code_mask;   /* clears a tagged pointer's tag */
+    bool heap_frames;      /* up to 3.10: PyFrameObject, no owner, no incomplete frames */
+    uint32_t lasti_shift;  /* up to 3.10: bits that make an index one of code units */
+    uint32_t frame_object; /* from 3.11 on: frame_obj, null until somebody asks for the object */
+    uint32_t object_line;  /* in the frame's object: f_lineno */
+    uint32_t stack_top;    /* up to 3.11: where a suspended generator's stack ends: */
+    bool has_stack_depth;  /* an int, -1 while it is executed; else a pointer, then null */
 
     /* Code object. */
     uint32_t code_file;
@@ -60,6 +62,7 @@ struct python_layout {
     const void *code_type;    /* &PyCode_Type */
     const void *text_type;    /* &PyUnicode_Type */
     const void *bytes_type;   /* &PyBytes_Type */
+    const void *frame_type;   /* &PyFrame_Type */
 
     /* Leads to what is not null once the interpreter tears itself down; also where no layout is
      * known. */

@@ -100,9 +100,9 @@ uintptr_t python_innermost_loop(const struct thread_state *thread)
 }
 
 /* Looks up the stream's number of a frame's code; notes failure. */
-static uint32_t number_of(struct walk *walk, uintptr_t code)
+static uint32_t number_of(struct walk *walk, uintptr_t frame, uintptr_t code)
 {
-    uint32_t number = code_table_number(code);
+    uint32_t number = code_table_number(frame, code);
     if (number == WIRE_CODE_NONE)
         walk->failed = true;
     return number;
@@ -114,19 +114,34 @@ static uint64_t entry_bit(uintptr_t frame)
     return SHIM_UNLIKELY(native_walk_enabled) && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
 }
 
+/* No instruction stands here: a level that has it is looked at again each time. */
+#define INSTRUCTION_NOWHERE ((uintptr_t)1)
+
+static inline bool is_compiled(uintptr_t frame)
+{
+    return SHIM_UNLIKELY(atomic_load_explicit(&code_is_compiled_somewhere, memory_order_relaxed)) &&
+           frame_is_compiled(frame);
+}
+
 /* The word for a frame that is not internal; `known` is its level's entry when that still counts.
- */
-static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uintptr_t instruction,
+ * `*instruction` becomes what is to be remembered of it. */
+static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uintptr_t *instruction,
                         const struct level *known)
 {
     bool visible;
-    uint32_t offset = frame_offset(frame, code, instruction, &visible);
+    uint32_t offset = frame_offset(frame, code, *instruction, &visible);
     if (!visible)
         return 0;
     uint64_t number = known && known->code == code ? known->word >> WIRE_CODE_SHIFT & WIRE_CODE_MASK
                                                    : WIRE_CODE_NONE;
     if (number == WIRE_CODE_NONE)
-        number = number_of(walk, code);
+        number = number_of(walk, frame, code);
+    if (is_compiled(frame)) {
+        offset = frame_line(frame);
+        /* Up to 3.10 what is remembered as the instruction has the line in its other half. */
+        if (!python_layout.heap_frames)
+            *instruction = INSTRUCTION_NOWHERE;
+    }
     return number << WIRE_CODE_SHIFT | offset;
 }
 
@@ -152,7 +167,7 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
             entry->code == code &&
             !(SHIM_UNLIKELY(native_walk_enabled) && loop_differs(entry, frame)))
             return;
-        word = word_of(walk, frame, code, instruction, known);
+        word = word_of(walk, frame, code, &instruction, known);
     }
     word |= entry_bit(frame);
     if (level >= thread->sent || entry->told != word)

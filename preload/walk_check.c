@@ -25,8 +25,10 @@ static void check_frame(const struct level *level, uintptr_t frame)
         bool visible;
         uintptr_t code = frame_code(frame);
         uint64_t offset = frame_offset(frame, code, frame_instruction(frame), &visible);
+        if (visible && frame_is_compiled(frame))
+            offset = frame_line(frame);
         if (visible)
-            word = (uint64_t)code_table_number(code) << WIRE_CODE_SHIFT | offset;
+            word = (uint64_t)code_table_number(frame, code) << WIRE_CODE_SHIFT | offset;
     }
     word |= native_walk_enabled && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
     if (level->told >> WIRE_CODE_SHIFT != word >> WIRE_CODE_SHIFT)

@@ -204,7 +204,8 @@ enum wire_line_table {
     WIRE_LINES_LNOTAB = 0,    /* co_lnotab, CPython up to 3.9 */
     WIRE_LINES_RANGES = 1,    /* co_linetable of 3.10 */
     WIRE_LINES_LOCATIONS = 2, /* co_linetable of 3.11 and later */
-    WIRE_LINES_COUNT = 3,
+    WIRE_LINES_TOLD = 3,      /* none: what levels have for an instruction is the line itself */
+    WIRE_LINES_COUNT = 4,
 };
 
 /* Names are PyUnicode data as they lie in memory: `width` bytes a character (1: Latin-1). */
