@@ -35,10 +35,11 @@ static const struct {
     [ABSENCE_TOO_MANY] = {"too_many",
                           "process is missing: no more than 1000 at a time are recorded",
                           "processes are missing: no more than 1000 at a time are recorded"},
-    [ABSENCE_NO_MEMORY] = {"no_memory",
-                           "process is missing: the collector had no memory or descriptors for it",
-                           "processes are missing: the collector had no memory or descriptors for "
-                           "them"},
+    [ABSENCE_NO_MEMORY] =
+        {"no_memory",
+         "process is missing: the collector had no room for it (memory, descriptors, file size)",
+         "processes are missing: the collector had no room for them (memory, "
+         "descriptors, file size)"},
     [ABSENCE_OWN_LIMIT] = {"own_limit",
                            "process is missing: its limits leave no room to trace it with",
                            "processes are missing: their limits leave no room to trace them with"},

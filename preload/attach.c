@@ -224,7 +224,7 @@ static const char *read_verdict(const struct welcome *welcome)
     case WELCOME_TOKEN:
         return "the daemon wants another token (" ENVIRONMENT_TOKEN ")" UNTRACED;
     case WELCOME_LIMIT:
-        return "the daemon has reached a limit, its log says which" UNTRACED;
+        return "the collector has reached a limit, heapline run or the log says which" UNTRACED;
     case WELCOME_STREAM:
         return NO_RING;
     default:

@@ -110,7 +110,8 @@ void ring_follow_clock(uint32_t clock);
 
 /* What is said when the daemon wants no more. */
 #define RING_LIMIT                                                                                 \
-    "the daemon has reached a limit, its log says which; the program goes on untraced"
+    "the collector has reached a limit, heapline run or the log says which; the program goes on "  \
+    "untraced"
 
 /* And when the collector says nothing for too long. */
 #define RING_SILENCE "the collector does not answer; the program goes on untraced"

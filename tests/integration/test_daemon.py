@@ -643,7 +643,7 @@ def test_as_many_processes_as_the_daemon_takes(tmp_path, python, program):
         assert process.stdout.readline() == "here\n"
     ran = run([python.path, "-c", "print('fine')"], preloaded(daemon.socket), check=0)
     assert ran.out == "fine\n"
-    assert ran.err == "heapline: the daemon has reached a limit, its log says which; this process runs untraced\n"
+    assert ran.err == "heapline: the collector has reached a limit, heapline run or the log says which; this process runs untraced\n"
     assert "processes" in daemon.await_event("refused")["reason"]
     for process in inside:
         assert process.communicate()[1] == ""
@@ -695,7 +695,7 @@ def test_a_quota_that_is_used_up(tmp_path, python, program, way):
     go_on()
     _, err = process.communicate()
     assert process.returncode == 0
-    assert err == "heapline: the daemon has reached a limit, its log says which; the program goes on untraced\n"
+    assert err == "heapline: the collector has reached a limit, heapline run or the log says which; the program goes on untraced\n"
     (file,) = daemon.recordings()
     report = verified(file).report()["run"]
     assert report["complete"] is False

@@ -22,7 +22,7 @@ from wire import VERSION
 SHIM = BUILD / "libheapline.so"
 LOST = "heapline: the connection to the collector is lost; the program goes on untraced\n"
 SILENT = "heapline: the collector does not answer; the program goes on untraced\n"
-LIMITED = "heapline: the daemon has reached a limit, its log says which; this process runs untraced\n"
+LIMITED = "heapline: the collector has reached a limit, heapline run or the log says which; this process runs untraced\n"
 WAYS = ("unix", "unix-stream", "tcp")
 STREAMS = WAYS[1:]
 

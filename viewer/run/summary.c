@@ -106,8 +106,14 @@ static void print_losses(const struct recording *recording, const char *trouble)
         }
 }
 
-static void print_nothing(void)
+/* Where something is known to be missing, that is why, and the guesses would mislead. */
+static void print_nothing(const struct recording *recording, const char *trouble)
 {
+    if (recording->run.trouble || *trouble) {
+        run_say("nothing was recorded%s%s", *trouble ? "" : ": ",
+                *trouble ? "" : recording->run.trouble);
+        return;
+    }
     run_say("nothing was recorded: no Python process took part. Likely reasons: the command runs "
             "no Python, or a program is");
     run_say("statically linked or setuid, or starts Python with a cleared environment (without "
@@ -130,7 +136,7 @@ static void print_recording(const char *file, const char *trouble)
         return;
     }
     if (!recording.process_count) {
-        print_nothing();
+        print_nothing(&recording, trouble);
         return;
     }
     print_sizes(&answer);
