@@ -11,6 +11,7 @@
 #include "line_table.h"
 #include "process.h"
 #include "root_file.h"
+#include "source.h"
 #include "source_check.h"
 #include "text.h"
 
@@ -197,6 +198,19 @@ static void note_command(struct codes *codes, uint32_t number, const struct code
     free(text);
 }
 
+/* A file that has changed and is then compiled again has no one text for its lines. */
+static void note_change(struct codes *codes, uint32_t number, const struct code_place *place)
+{
+    const struct code *code = codes_code(codes, number);
+    struct code_file *file = (struct code_file *)codes->files.data + code->file;
+    if (place->module || file->is_refuted || *file->path != '/' ||
+        strcmp(code->name, "<module>") != 0 ||
+        (place->process && !process_may_look(place->process, 1)))
+        return;
+    const struct source_date date = {file->seen, .is_seen = true};
+    file->is_refuted = source_is_newer(file->root, file->path, &date);
+}
+
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
                    const struct code_place *place)
 {
@@ -216,8 +230,10 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
         return 0;
     if (!*number && (*number = add_code(codes, &head, description + sizeof head, place)))
         codes_code(codes, *number)->check = check;
-    if (*number)
+    if (*number) {
         note_command(codes, *number, place);
+        note_change(codes, *number, place);
+    }
     return *number;
 }
 

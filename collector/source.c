@@ -75,7 +75,7 @@ static bool is_past(const struct timespec *time, const struct timespec *latest)
     return is_before(latest, time) && !is_before(&now, time);
 }
 
-static bool is_newer(int root, const char *path, const struct source_date *date)
+bool source_is_newer(int root, const char *path, const struct source_date *date)
 {
     struct stat status;
     int file = root_file_open(root, path, &status);
@@ -91,7 +91,7 @@ void *source_read(int root, const char *path, const struct source_date *date, si
                   size_t *bytes)
 {
     char *text = source_read_plain(root, path, bytes);
-    bool is_its = text && !is_newer(root, path, date);
+    bool is_its = text && !source_is_newer(root, path, date);
     void *packed = is_its ? source_pack(text, *bytes, packed_bytes) : NULL;
     free(text);
     return packed;

@@ -31,6 +31,9 @@ struct source_date {
 void *source_read(int root, const char *path, const struct source_date *date, size_t *packed_bytes,
                   size_t *bytes);
 
+/* Is there a file that is newer than `date`? */
+bool source_is_newer(int root, const char *path, const struct source_date *date);
+
 /* The plain text of `bytes` bytes of what source_read() has packed; to be freed, null when that is
  * not what it is. */
 char *source_unpack(const void *packed, size_t packed_bytes, size_t bytes);

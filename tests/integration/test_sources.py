@@ -130,6 +130,32 @@ def test_a_file_that_changes_before_it_is_read(interpreter, program, record, tmp
     assert (str(source.path), 1) in texts_of(recording)
 
 
+def test_a_file_that_is_loaded_again_when_it_has_changed(interpreter, program, record, tmp_path):
+    """Its lines are those of two texts, of which the first is in the recording by then."""
+    program("def work(): return [bytes(1000) for i in range(3000)]  # the first\n", "handlers.py")
+    source = program(
+        """
+        import importlib, os, sqlite3, sys, time
+        os.chdir(sys.argv[1])
+        import handlers
+        kept = handlers.work()
+        recording = sqlite3.connect("file:" + sys.argv[2] + "?mode=ro", uri=True)
+        while not recording.execute("SELECT count(*) FROM source JOIN file ON source.file = file.id"
+                                    " WHERE path LIKE '%handlers.py'").fetchone()[0]:
+            time.sleep(0.02)
+        recording.close()
+        open("handlers.py", "w").write("def work(): return [bytes(2000) for i in range(3000)]  # the sec" "ond\\n")
+        importlib.reload(handlers)
+        kept += handlers.work()
+        """
+    )
+    file = tmp_path / "again.heapline"
+    recording = record(interpreter, source, tmp_path, file, file=file)
+    assert_complete(recording)
+    assert "# the first" not in shown(recording) and "# the second" not in shown(recording)
+    assert (str(tmp_path / "handlers.py"), 0) in texts_of(recording)
+
+
 STANDARD = """
     import argparse, ast, asyncio, collections, contextlib, csv, ctypes, dataclasses, decimal, difflib, doctest
     import email.message, enum, fractions, functools, http.client, inspect, json, logging.config, pathlib, pickle
