@@ -24,6 +24,16 @@
 #define FILES                3
 #define MODULES_MAX          65536u
 
+/* A sanitizer's own tables take more address space than a worker may have. GCC says so by macros.
+ */
+#ifdef __has_feature
+#define HAS_SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#else
+#define HAS_SANITIZER 0
+#endif
+
 struct request {
     uint64_t address;
     uint32_t module;
@@ -190,10 +200,9 @@ static void leave_the_collector(int channel)
     signal(SIGPROF, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setrlimit(RLIMIT_CORE, &no_core);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     const struct rlimit space = {WORKER_BYTES_MAX, WORKER_BYTES_MAX};
-    setrlimit(RLIMIT_AS, &space);
-#endif
+    if (!HAS_SANITIZER)
+        setrlimit(RLIMIT_AS, &space);
     int kept = fcntl(channel, F_DUPFD, 3); /* ours may be one of the standard three */
     int nothing = open("/dev/null", O_RDWR);
     for (int file = 0; nothing >= 0 && file < 3; file++)
