@@ -37,9 +37,14 @@
 #define LOADED_LEAST 0.4
 /* What is held throughout so many ticks is a level that has been reached. */
 #define LEVEL_TICKS (RISING_TICKS / 4)
+/* A fall takes no longer. From the last of several as high as what has been gained since, no more
+ * time may have passed than this many times what lay between two. */
+#define FALL_TICKS 4u
+#define TOOTH_PART 1.5
 
 struct floor {
     const struct rising_series *series;
+    struct held held[RISING_TICKS + 1];
     uint64_t bytes[RISING_TICKS + 1], blocks[RISING_TICKS + 1];
     unsigned start, last;           /* edges */
     double awake[RISING_TICKS + 1]; /* time since the start, by edge */
@@ -49,7 +54,7 @@ struct floor {
 
 static void find_floor(struct floor *floor)
 {
-    const struct held *held = floor->series->held;
+    const struct held *held = floor->held;
     uint64_t bytes = UINT64_MAX, blocks = UINT64_MAX;
     for (unsigned i = RISING_TICKS + 1; i-- > 0;) {
         bytes = held[i].bytes < bytes ? held[i].bytes : bytes;
@@ -131,7 +136,7 @@ static bool has_held_before(const struct floor *floor)
 {
     uint64_t most = 0;
     for (unsigned i = 0; i <= floor->start; i++)
-        most = floor->series->held[i].bytes > most ? floor->series->held[i].bytes : most;
+        most = floor->held[i].bytes > most ? floor->held[i].bytes : most;
     return (double)most - (double)floor->base >= (double)floor->total * HELD_BEFORE;
 }
 
@@ -315,7 +320,7 @@ static void raise_floor(struct floor *floor)
     for (unsigned i = 0; i <= RISING_TICKS; i++) {
         struct held now = {0};
         if (i + LEVEL_TICKS <= RISING_TICKS)
-            now = level_at(floor->series->held, i);
+            now = level_at(floor->held, i);
         level.bytes = now.bytes > level.bytes ? now.bytes : level.bytes;
         level.blocks = now.blocks > level.blocks ? now.blocks : level.blocks;
         floor->bytes[i] = raised(floor->bytes[i], level.bytes, floor->bytes[RISING_TICKS]);
@@ -323,13 +328,79 @@ static void raise_floor(struct floor *floor)
     }
 }
 
+/* Is this the end of a fall by more than `least` bytes? */
+static bool ends_fall(const struct held *held, unsigned edge, uint64_t least)
+{
+    unsigned from = edge > FALL_TICKS ? edge - FALL_TICKS : 0;
+    uint64_t most = 0;
+    for (unsigned i = from; i < edge; i++)
+        most = held[i].bytes > most ? held[i].bytes : most;
+    return most > held[edge].bytes + least && held[edge].bytes < held[edge - 1].bytes &&
+           held[edge].bytes <= held[edge + 1].bytes;
+}
+
+/* Where what was gained since this edge is the beginning of a tooth, as there were before: the end
+ * of the fall before this one; else 0. */
+static unsigned tooth_before(const struct held *held, unsigned edge)
+{
+    unsigned before = 0, previous = 0, longest = 0;
+    if (held[RISING_TICKS].bytes <= held[edge].bytes)
+        return 0;
+    uint64_t gained = held[RISING_TICKS].bytes - held[edge].bytes;
+    if (!ends_fall(held, edge, gained))
+        return 0;
+    for (unsigned i = 1; i <= edge; i++) {
+        if (!ends_fall(held, i, gained))
+            continue;
+        if (before && i - before > longest)
+            longest = i - before;
+        previous = i < edge ? i : previous;
+        before = i;
+    }
+    return RISING_TICKS - edge <= longest * TOOTH_PART ? previous : 0;
+}
+
+/* What has been gained since the last of several falls that were as high proves nothing, for the
+ * next may take it all, but for what these left behind more each time. */
+static bool cut_last_tooth(struct floor *floor)
+{
+    struct held *held = floor->held, most = {0};
+    unsigned lowest = RISING_TICKS, previous = 0;
+    for (unsigned i = 1; i < RISING_TICKS; i++) {
+        unsigned before = held[i].bytes < held[lowest].bytes ? tooth_before(held, i) : 0;
+        lowest = before ? i : lowest;
+        previous = before ? before : previous;
+    }
+    if (!previous)
+        return false;
+    bool rises = held[lowest].bytes > held[previous].bytes;
+    most.bytes = held[lowest].bytes + (rises ? held[lowest].bytes - held[previous].bytes : 0);
+    most.blocks = held[lowest].blocks;
+    if (held[lowest].blocks > held[previous].blocks)
+        most.blocks += held[lowest].blocks - held[previous].blocks;
+    for (unsigned i = lowest + 1; i <= RISING_TICKS; i++) {
+        held[i].bytes = held[i].bytes < most.bytes ? held[i].bytes : most.bytes;
+        held[i].blocks = held[i].blocks < most.blocks ? held[i].blocks : most.blocks;
+    }
+    return true;
+}
+
 struct rising rising_judge(const struct rising_series *series)
 {
     struct floor floor = {.series = series};
+    memcpy(floor.held, series->held, sizeof floor.held);
     find_floor(&floor);
-    struct rising rising = judge_floor(&floor);
+    struct rising rising = judge_floor(&floor), again;
     if (rising.verdict != RISING_GROWS)
         return rising;
+    if (cut_last_tooth(&floor)) {
+        find_floor(&floor);
+        again = judge_floor(&floor);
+        if (again.verdict != RISING_GROWS) {
+            rising.verdict = RISING_GIVEN_BACK;
+            return rising;
+        }
+    }
     raise_floor(&floor);
     return judge_floor(&floor);
 }

@@ -12,6 +12,9 @@
  *   - and it has not come to rest: since the last gain no more time has passed than there was
  *     between gains before, or an eighth of all.
  *
+ * What comes and goes ends somewhere on its way up: what was gained since the last of several falls
+ * that were higher is left out.
+ *
  * What was loaded in front of a leak, in one step or over a while of at most half the time, hides
  * nothing: what comes behind it is judged by itself, more strictly, since the slow end of what
  * fills up would pass for a leak by the rules above. And what had been held for a quarter of the

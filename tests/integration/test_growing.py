@@ -177,6 +177,11 @@ LEAKS = {
             step(number)
             leak(size=1_000)
     """,
+    "under what is emptied now and then": """
+        for number in rounds(133):
+            leak()
+            if number % 20 == 19: del kept[-19:]
+    """,
     "in a thread while the main one waits": """
         def run():
             for number in rounds(100): leak()
@@ -253,6 +258,12 @@ OTHERS = {
         for number in rounds(113):
             buffer.append(bytes(10_000))
             if len(buffer) == 20: buffer.clear()
+    """,
+    "a buffer that is emptied but for a few": """
+        buffer, few = [], [1, 1, 2, 2, 3, 3, 3]
+        for number in rounds(130):
+            buffer.append(bytes(10_000))
+            if len(buffer) == 20: del buffer[few.pop(0):]
     """,
     "batches of different lengths": """
         random.seed(2)
