@@ -11,6 +11,7 @@
 
 #include "decode.h"
 #include "driver.h"
+#include "failing.h"
 #include "stream.h"
 
 #define RING_LOG2  13u
@@ -96,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     sender_init(&sender, 1 + data[1] * 16u);
+    failing_begin(data, size);
     if (data[0] & 1)
         put_bytes(&sender, data + 3, size - 3);
     else
@@ -109,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     decode(&sender.stream);
     while (decode_skip_hole(process))
         decode(&sender.stream);
+    failing_end();
     if (process->stream->connection >= 0)
         abort();
     stream_check_sums(&sender.stream);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "driver.h"
+#include "failing.h"
 #include "history.h"
 
 #define COUNTERS 50u
@@ -31,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *summary = data + 2, *events = summary + data[1];
     if (!history_reader_init(&reader) || !packer_init(&packer))
         abort();
+    failing_begin(data, size);
     size_t packed_size = packer_pack(&packer, summary, data[1], &packed);
     bool open = history_reader_open(&reader, &span, COUNTERS, packed, packed_size);
     packed_size = packer_pack(&packer, events, size - 2 - data[1], &packed);
@@ -43,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (open)
         history_read_lifetimes(&reader, packed, packed_size, lifetimes);
+    failing_end();
     packer_deinit(&packer);
     history_reader_deinit(&reader);
     return 0;

@@ -7,6 +7,7 @@
 
 #include "decode.h"
 #include "driver.h"
+#include "failing.h"
 #include "stream.h"
 
 #define RING_LOG2 RING_LOG2_WORDS_MIN
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stream stream;
     stream_init(&stream, RING_LOG2, true);
+    failing_begin(data, size);
     for (size_t at = 0; at + 8 <= size; at += 8) {
         uint64_t word;
         memcpy(&word, data + at, sizeof word);
@@ -29,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stream_decode(&stream);
     while (decode_skip_hole(stream.process))
         stream_decode(&stream);
+    failing_end();
     stream_check_sums(&stream);
     stream_check_history(&stream);
     stream_deinit(&stream);

@@ -14,6 +14,7 @@
 #include "decode.h"
 #include "drain.h"
 #include "driver.h"
+#include "failing.h"
 #include "stream.h"
 
 #define RING_LOG2 RING_LOG2_WORDS_MIN
@@ -151,9 +152,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     init(streams, &drain, data, size);
     uint64_t now = streams[0].process->now_ns;
+    failing_begin(data, size);
     for (unsigned rounds = data[0] >> 2; rounds; rounds--)
         drain_round(&drain, peer.processes, peer.count, now += ROUND_NS);
     drain_to_now(&drain, peer.processes, peer.count);
+    failing_end();
     if (peer.count == 1)
         stream_check_sums(&streams[0]);
     for (unsigned i = 0; i < peer.count; i++)
