@@ -183,6 +183,24 @@ uint32_t history_new_pair(struct history_writer *writer, uint32_t counter, uint6
     return number;
 }
 
+/* What the reader will find the chunk damaged without (history.c). */
+static bool adds_up(const struct history_writer *writer)
+{
+    uint64_t allocations = 0;
+    bool deaths_fit = true;
+    for (uint32_t i = 0; i < writer->pair_count; i++) {
+        const int32_t *counts = writer->classes[i].counts;
+        int64_t ages = 0, times = 0;
+        for (unsigned decade = 0; decade < LIFETIME_CLASSES; decade++) {
+            ages += counts[decade];
+            times += counts[LIFETIME_CLASSES + decade];
+        }
+        deaths_fit &= ages == writer->pairs[i].frees && times == ages;
+        allocations += writer->pairs[i].allocations;
+    }
+    return deaths_fit && allocations == writer->allocations;
+}
+
 /* The three frames; null when memory is short. */
 static struct history_chunk *pack_all(const struct history_writer *writer, struct packer *packer)
 {
@@ -222,6 +240,9 @@ static void begin_next(struct history_writer *writer)
 
 struct history_chunk *history_writer_finish(struct history_writer *writer, struct packer *packer)
 {
+    ASSERT(writer->pair_count <= writer->span.events && writer->allocations <= writer->span.events);
+    ASSERT(writer->exception_count <= writer->span.events);
+    ASSERT_SLOWLY(adds_up(writer));
     struct history_chunk *chunk = writer->span.events ? pack_all(writer, packer) : NULL;
     if (!chunk)
         return NULL;

@@ -7,6 +7,7 @@
 #ifndef HEAPLINE_SCHEMA_HISTORY_WRITER_H
 #define HEAPLINE_SCHEMA_HISTORY_WRITER_H
 
+#include "assertion.h"
 #include "hash.h"
 #include "history.h"
 #include "varint.h"
@@ -84,6 +85,7 @@ static inline void history_put(struct history_bytes *bytes, uint64_t value)
 /* Counts an event and marks the time when it has changed. Before an allocation is counted. */
 static inline void history_count_event(struct history_writer *writer)
 {
+    ASSERT(!history_writer_is_full(writer));
     uint32_t event = writer->span.events++;
     if (__builtin_expect(event != 0 && writer->now_us == writer->marked_us, 1))
         return;
@@ -123,6 +125,7 @@ static inline uint32_t history_pair(struct history_writer *writer, uint32_t coun
 /* The process's next block. */
 static inline void history_allocate(struct history_writer *writer, uint32_t counter, uint64_t size)
 {
+    ASSERT(counter >= 1 && size < HISTORY_SIZE_MAX);
     uint32_t pair = history_pair(writer, counter, size);
     history_count_event(writer);
     writer->pairs[pair].allocations++;
@@ -158,6 +161,8 @@ static inline struct lifetime history_free(struct history_writer *writer, uint64
 {
     uint64_t age = writer->span.first_block + writer->allocations - block;
     struct lifetime lifetime = lifetime_of(age, born_ms, writer->now_ms);
+    /* A block is freed after it was allocated. */
+    ASSERT(block < writer->span.first_block + writer->allocations);
     history_count_event(writer);
     if (__builtin_expect(age <= writer->allocations, 1)) {
         uint32_t place = writer->allocations - (uint32_t)age;
