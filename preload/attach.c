@@ -26,6 +26,7 @@
 #include "real_mapping.h"
 #include "ring_writer.h"
 #include "sealing.h"
+#include "shared_ring.h"
 #include "stream_writer.h"
 #include "wire.h"
 
@@ -199,7 +200,7 @@ static bool map_ring(const int parts[RING_PARTS])
     size_t reader_bytes = 0, bytes = 0;
     void *reader = map_part(parts[RING_READER], PROT_READ, &reader_bytes);
     void *writers = map_part(parts[RING_WRITERS], PROT_READ | PROT_WRITE, &bytes);
-    if (reader && writers && ring_writer_init(reader, writers, bytes))
+    if (reader && writers && ring_writer_init(&shared_ring, reader, writers, bytes))
         return true;
     if (reader)
         real_munmap(reader, reader_bytes);

@@ -12,7 +12,6 @@
 #include "ring_writer.h"
 #include "sealing.h"
 #include "shim.h"
-#include "stream_writer.h"
 #include "wire.h"
 
 #define PYTHON "python"
@@ -47,7 +46,7 @@ static void send_mark(enum wire_mark mark, pid_t pid, uint64_t milliseconds)
         ring_send_time();
         ring_send_mark(mark, (uint64_t)(uint32_t)pid << WIRE_EXECUTED_PID_SHIFT | milliseconds);
         hook_leave(&call);
-        stream_flush();
+        ring_flush();
     }
     errno = saved;
 }

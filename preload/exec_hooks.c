@@ -24,7 +24,6 @@
 #include "real_mapping.h"
 #include "ring_writer.h"
 #include "shim.h"
-#include "stream_writer.h"
 
 static struct {
     int (*execve)(const char *, char *const[], char *const[]);
@@ -221,7 +220,7 @@ static bool is_readable(const struct call *call, char *const *environment)
 static int call_with(const struct call *call, char *const *environment)
 {
     resolve_now();
-    stream_flush();
+    ring_flush();
     if (!is_readable(call, environment))
         return call_real(call, environment);
     struct environment_room room = environment_measure(environment);

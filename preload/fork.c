@@ -19,7 +19,6 @@
 #include "ring_writer.h"
 #include "shim.h"
 #include "signals.h"
-#include "stream_writer.h"
 #include "thread_state.h"
 
 /* Of the fork at hand; the locks are held, so that there is only one. */
@@ -81,7 +80,7 @@ static void before(void)
     memory_lock();
     fork_at_hand.parent = getpid();
     fork_at_hand.token = forking.token = send_mark();
-    stream_flush(); /* the child's hello must not come before the mark */
+    ring_flush(); /* the child's hello must not come before the mark */
     errno = saved;
 }
 
@@ -123,7 +122,7 @@ static void in_child(void)
 {
     int saved = errno;
     bool attaches = false;
-    stream_forget();
+    ring_forget_connection();
     if (forking.is_traced) {
         release();
         ring_writer_leave(forking.interrupts);
@@ -184,7 +183,7 @@ SHIM_EXPORT pid_t _Fork(void)
     struct signals signals = signals_block();
     pid_t pid = real.quick_fork();
     if (pid == 0) {
-        stream_forget();
+        ring_forget_connection();
         ring_writer_leave(true);
     }
     signals_restore(signals);

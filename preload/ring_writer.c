@@ -1,20 +1,9 @@
 /*
- * The ring's slow path.
+ * The ring's slow path, and what is true of it whichever carrier empties it (carrier.h).
  *
- * `limit` is set to at most an eighth of the ring beyond the head, so that every writer comes by
- * here regularly: to see that the collector lives, and to wake it when the ring is half full. The
- * reader sleeps for a few milliseconds at most, so that is rare; a program in a sandbox may be
- * killed for a system call that it did not announce. When there is no room the writer waits on the
- * futex `progress` in short spells. It gives up at once when the collector has died (the kernel
- * marks the word that it owned), and after `patience_ns` without any progress of the reader:
- * the gate shuts for the whole process and one line on stderr says so. When the collector has
- * closed the ring, because the recording is over, it shuts without a word.
- *
- * A program that has given up system calls (sealing.h) spins for a moment instead, and then the
- * record is dropped and counted; the next one spins only once the reader has moved on.
- *
- * Signals are blocked while a writer is counted among those who wait: a handler that jumped away
- * would be counted for ever.
+ * `limit` is never far beyond the head, so that every writer comes by the carrier regularly. When
+ * writers are lost, or the reader has gone on without one, that is noted here and followed by the
+ * next event that looks.
  */
 #include "ring_writer.h"
 
@@ -24,20 +13,14 @@
 
 #include "complaint.h"
 #include "environment.h"
-#include "futex.h"
 #include "memory.h"
 #include "real_mapping.h"
 #include "signals.h"
-#include "stream_writer.h"
 
 struct ring_writer ring_writer;
 
-#define WAIT_SPELL_NS UINT64_C(50000000)
-/* More than a spell of waiting takes, even on a busy machine. */
-#define WAIT_COUNTED_NS (4 * WAIT_SPELL_NS)
-/* Rounds of spinning: some tenths of a second, which is more than a reader sleeps that nobody
- * wakes. */
-#define SPINS_MAX (1u << 22)
+/* More than a spell of waiting takes with any carrier, even on a busy machine. */
+#define WAIT_COUNTED_NS UINT64_C(200000000)
 /* For a thread that is between two instructions, or not scheduled for a moment. */
 #define CLOSING_SPINS_MAX (1u << 16)
 
@@ -52,19 +35,19 @@ uint64_t ring_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers_page *writers,
-                      size_t bytes)
+bool ring_writer_init(const struct carrier *carrier, const struct ring_reader_page *reader,
+                      struct ring_writers_page *writers, size_t bytes)
 {
     if (reader->magic != RING_MAGIC || reader->log2_words < RING_LOG2_WORDS_MIN ||
         reader->log2_words > RING_LOG2_WORDS_MAX || ring_writers_bytes(reader->log2_words) != bytes)
         return false;
+    ring_writer.carrier = carrier;
     ring_writer.reader = reader;
     ring_writer.writers = writers;
     ring_writer.words = ring_words(writers);
     ring_writer.log2_words = reader->log2_words;
     ring_writer.mask = (UINT64_C(1) << reader->log2_words) - 1;
     ring_writer.drops = reader->overflow == RING_OVERFLOW_DROP;
-    ring_writer.streams = false;
     atomic_store(&ring_writer.limit, 0);
     atomic_store(&ring_writer.clock_sent, ~atomic_load(&reader->clock));
     atomic_store(&ring_writer.skips, atomic_load(&reader->skips));
@@ -80,69 +63,6 @@ void ring_give_up(const char *reason)
         complain(reason);
 }
 
-static bool collector_is_gone(void)
-{
-    const struct ring_reader_page *reader = ring_writer.reader;
-    if (atomic_load_explicit(&reader->owner, memory_order_acquire) & RING_OWNER_DIED) {
-        ring_give_up("the collector has died; the program goes on untraced");
-        return true;
-    }
-    uint32_t state = atomic_load_explicit(&reader->state, memory_order_acquire);
-    if (state != RING_OPEN) {
-        /* Usually the command has ended, and this process has not. */
-        ring_give_up(state == RING_STOPPED ? RING_LIMIT : NULL);
-        return true;
-    }
-    return false;
-}
-
-static void wake_reader(void)
-{
-    struct ring_writers_page *writers = ring_writer.writers;
-    if (!shim_is_sealed() && atomic_load(&writers->reader_sleeps) &&
-        atomic_exchange(&writers->reader_sleeps, 0))
-        futex_wake(&writers->reader_sleeps, 1);
-}
-
-/* How far writers may go: what the reader has left free, but no further than an eighth of the ring
- * before the next look. */
-static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
-{
-    uint64_t capacity = ring_writer.mask + 1;
-    uint64_t step = capacity / 8;
-    uint64_t look = head + (step > count ? step : count);
-    return look < tail + capacity ? look : tail + capacity;
-}
-
-/* Is there room for `count` words at the head? Other threads and the reader move on meanwhile: the
- * tail is looked at first, for a head from before it would seem to be a whole ring away, and once
- * more before it is said that there is none. */
-static bool has_room(unsigned count, uint64_t *head, uint64_t *tail)
-{
-    const struct ring_reader_page *reader = ring_writer.reader;
-    do {
-        *tail = atomic_load(&reader->tail);
-        *head = atomic_load(&ring_writer.writers->head);
-        if (*head + count - *tail <= ring_writer.mask + 1)
-            return true;
-    } while (atomic_load(&reader->tail) != *tail);
-    return false;
-}
-
-/* One spell of waiting for the reader to move on. */
-static void wait_for_progress(unsigned count)
-{
-    uint64_t head, tail;
-    uint32_t progress = atomic_load(&ring_writer.reader->progress);
-    struct signals signals = signals_block();
-    atomic_fetch_add(&ring_writer.writers->writers_wait, 1);
-    wake_reader();
-    if (!has_room(count, &head, &tail))
-        futex_wait(&ring_writer.reader->progress, progress, WAIT_SPELL_NS);
-    atomic_fetch_sub(&ring_writer.writers->writers_wait, 1);
-    signals_restore(signals);
-}
-
 bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t limit_ns)
 {
     uint64_t now = ring_monotonic_ns(), passed = now - patience->looked_ns;
@@ -156,71 +76,6 @@ bool ring_patience_ends(struct ring_patience *patience, uint64_t tail, uint64_t 
     return patience->waited_ns > limit_ns;
 }
 
-static bool wait_for_room(unsigned count)
-{
-    struct ring_patience patience = {0};
-    for (;;) {
-        wait_for_progress(count);
-        if (!shim_gate_open() || collector_is_gone())
-            return false;
-        uint64_t head, tail;
-        if (has_room(count, &head, &tail))
-            return true;
-        if (ring_patience_ends(&patience, tail, ring_writer.reader->patience_ns)) {
-            atomic_store(&ring_writer.writers->abandoned, 1);
-            ring_give_up(RING_SILENCE);
-            return false;
-        }
-    }
-}
-
-/* Without a system call. */
-static bool spin_for_room(unsigned count)
-{
-    static _Atomic uint64_t in_vain; /* tail + 1 when spinning was given up; 0: never was */
-    uint64_t head, tail;
-    bool room;
-    for (unsigned i = 0; !(room = has_room(count, &head, &tail)) && i < SPINS_MAX; i++) {
-        if (atomic_load_explicit(&in_vain, memory_order_relaxed) == tail + 1)
-            break;
-        __builtin_ia32_pause();
-    }
-    if (room)
-        return true;
-    atomic_store_explicit(&in_vain, tail + 1, memory_order_relaxed);
-    ring_count_dropped();
-    return false;
-}
-
-static bool find_room(unsigned count)
-{
-    if (ring_writer.drops) {
-        ring_count_dropped();
-        return false;
-    }
-    return shim_is_sealed() ? spin_for_room(count) : wait_for_room(count);
-}
-
-/* Waits for room, wakes the reader, gives up. */
-static bool make_room(unsigned count)
-{
-    if (ring_writer.streams)
-        return stream_make_room(count);
-    uint64_t head, tail;
-    if (!shim_gate_open() || collector_is_gone())
-        return false;
-    bool room = has_room(count, &head, &tail);
-    if (head - tail > (ring_writer.mask + 1) / 2)
-        wake_reader();
-    if (!room) {
-        if (!find_room(count))
-            return false;
-        has_room(count, &head, &tail);
-    }
-    atomic_store_explicit(&ring_writer.limit, limit_for(head, count, tail), memory_order_relaxed);
-    return true;
-}
-
 bool ring_reserve_slowly(unsigned count, uint64_t *position)
 {
     struct ring_writer *ring = &ring_writer;
@@ -228,7 +83,7 @@ bool ring_reserve_slowly(unsigned count, uint64_t *position)
     uint64_t head = atomic_load_explicit(shared, memory_order_relaxed);
     do {
         while (head + count > atomic_load_explicit(&ring->limit, memory_order_relaxed)) {
-            if (!make_room(count))
+            if (!ring->carrier->make_room(count))
                 return false;
             head = atomic_load_explicit(shared, memory_order_relaxed);
         }
@@ -420,12 +275,7 @@ void ring_writer_leave(bool covers)
 void ring_follow_clock(uint32_t clock)
 {
     look_for_losses();
-    if (ring_writer.streams) {
-        stream_tick();
-        return;
-    }
-    atomic_store_explicit(&ring_writer.clock_sent, clock, memory_order_relaxed);
-    ring_send_time();
+    ring_writer.carrier->tick(clock);
 }
 
 void ring_send_time(void)

@@ -1,6 +1,6 @@
 /*
  * The writing side of the ring (schema/ring.h). Any thread, also in signal handlers. With the
- * stream carrier the ring is a private one, which the writers themselves empty (stream_writer.h).
+ * stream carrier the ring is a private one, which the writers themselves empty (carrier.h).
  *
  * A record is: ring_reserve(), ring_put() of its continuation words, ring_publish() of its first
  * word. Between reserve and publish a writer does nothing else, so that holes stay rare. A writer
@@ -24,6 +24,7 @@
 
 #include <sys/single_threaded.h>
 
+#include "carrier.h"
 #include "ring.h"
 #include "shim.h"
 #include "wire.h"
@@ -34,8 +35,8 @@ struct ring_writer {
     _Atomic uint64_t *words;
     uint64_t mask;
     unsigned log2_words;
-    bool drops;   /* --overflow=drop */
-    bool streams; /* the ring is private */
+    bool drops;                    /* --overflow=drop */
+    const struct carrier *carrier; /* null before the process has attached */
     /* Positions up to here may be reserved without looking at the reader. */
     _Atomic uint64_t limit;
     /* The value of reader->clock for which a TIME record has been sent. */
@@ -45,9 +46,10 @@ struct ring_writer {
 };
 extern struct ring_writer ring_writer;
 
-/* Takes over a mapped ring, whose writers' memory has so many bytes; false when it is not sound. */
-bool ring_writer_init(const struct ring_reader_page *reader, struct ring_writers_page *writers,
-                      size_t bytes);
+/* Takes over a mapped ring, whose writers' memory has so many bytes and which that carrier empties;
+ * false when it is not sound. */
+bool ring_writer_init(const struct carrier *carrier, const struct ring_reader_page *reader,
+                      struct ring_writers_page *writers, size_t bytes);
 
 /* What a thread is about to reserve or has reserved last: position << RING_NOTE_SHIFT | words; 0:
  * nothing. Never unmapped: other threads look at it. */
@@ -95,6 +97,27 @@ void ring_close(uint64_t noted);
 /* In a forked child: no more to do with the parent's ring. `covers`: a hook was interrupted that
  * will go on in it; else it is unmapped. */
 void ring_writer_leave(bool covers);
+
+/* In a forked child, before anything else of the ring. */
+static inline void ring_forget_connection(void)
+{
+    const struct carrier *carrier = ring_writer.carrier;
+    if (carrier && carrier->forget)
+        carrier->forget();
+}
+
+/* Does what is published still have to be sent, with system calls? */
+static inline bool ring_is_sent(void)
+{
+    return ring_writer.carrier && ring_writer.carrier->flush;
+}
+
+/* Before the process goes, or executes another program (carrier.h). */
+static inline void ring_flush(void)
+{
+    if (ring_is_sent())
+        ring_writer.carrier->flush();
+}
 
 /* A record is lost, and the reader is told. */
 void ring_count_dropped(void);

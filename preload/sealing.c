@@ -20,7 +20,6 @@
 #include "memory.h"
 #include "ring_writer.h"
 #include "shim.h"
-#include "stream_writer.h"
 
 _Atomic bool shim_sealed;
 
@@ -42,8 +41,8 @@ bool sealing_is_own_process(void)
 static void seal(void)
 {
     int saved = errno;
-    if (shim_gate_open() && ring_writer.streams) {
-        stream_flush();
+    if (shim_gate_open() && ring_is_sent()) {
+        ring_flush();
         ring_give_up("the program has set a seccomp filter, under which a stream cannot go on; it "
                      "goes on untraced");
     }

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ring_writer.h"
 #include "shim.h"
-#include "stream_writer.h"
 
 static struct {
     void (*exit_now)(int);
@@ -32,7 +32,7 @@ static void at_exit(int status, void *nothing)
 {
     (void)status;
     (void)nothing;
-    stream_flush();
+    ring_flush();
 }
 
 void stream_hooks_install(void)
@@ -44,7 +44,7 @@ void stream_hooks_install(void)
 
 SHIM_EXPORT _Noreturn void _exit(int status)
 {
-    stream_flush();
+    ring_flush();
     if (real.exit_now)
         real.exit_now(status);
     for (;;)
@@ -58,7 +58,7 @@ SHIM_EXPORT _Noreturn void _Exit(int status)
 
 SHIM_EXPORT _Noreturn void quick_exit(int status)
 {
-    stream_flush();
+    ring_flush();
     if (real.exit_quickly)
         real.exit_quickly(status);
     _exit(status);
@@ -66,7 +66,7 @@ SHIM_EXPORT _Noreturn void quick_exit(int status)
 
 SHIM_EXPORT _Noreturn void abort(void)
 {
-    stream_flush();
+    ring_flush();
     if (real.abort)
         real.abort();
     __builtin_trap();

@@ -17,7 +17,7 @@
  * Sending is a point of cancellation, allocating is none: a thread cannot be cancelled in here.
  *
  * The private ring has no reader who moves its clock: `clock_sent` never agrees with it, so that
- * every event comes by stream_tick(), which asks the kernel's coarse clock, without a system call.
+ * every event comes by follow_clock(), which asks the kernel's coarse clock, without a system call.
  * (The processor's own counter takes longer to read.)
  */
 #include "stream_writer.h"
@@ -80,7 +80,7 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* --- beginning and end --- */
+/* --- the connection --- */
 
 /* Moves the descriptor out of the program's way. */
 static int move_high(int connection)
@@ -112,53 +112,6 @@ static bool is_ours(void)
     struct stat status;
     return stream.connection >= 0 && fstat(stream.connection, &status) == 0 &&
            status.st_dev == stream.device && status.st_ino == stream.inode;
-}
-
-/* The reader's page, and right behind it the writers' memory. */
-static bool make_private_ring(const struct welcome *welcome)
-{
-    if (welcome->log2_words < RING_LOG2_WORDS_MIN || welcome->log2_words > RING_LOG2_WORDS_MAX)
-        return false;
-    size_t bytes = ring_writers_bytes(welcome->log2_words);
-    char *memory = real_mmap(NULL, RING_PAGE_BYTES + bytes, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return false;
-    stream.reader = (struct ring_reader_page *)(void *)memory;
-    stream.reader->magic = RING_MAGIC;
-    stream.reader->log2_words = welcome->log2_words;
-    stream.reader->overflow = welcome->overflow;
-    stream.reader->patience_ns = welcome->patience_ns;
-    return ring_writer_init(stream.reader,
-                            (struct ring_writers_page *)(void *)(memory + RING_PAGE_BYTES), bytes);
-}
-
-bool stream_writer_init(int connection, const struct welcome *welcome)
-{
-    if (!make_private_ring(welcome)) {
-        close(connection);
-        return false;
-    }
-    stream.number = welcome->stream;
-    stream.owner = getpid();
-    stream.frame.words = 0;
-    stream.abandoned = false;
-    atomic_store(&stream.stalled, 0);
-    atomic_store(&stream.ticked_ns, 0);
-    atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
-    use_connection(connection);
-    stream_hooks_install();
-    ring_writer.streams = true;
-    return true;
-}
-
-void stream_forget(void)
-{
-    if (is_ours())
-        close(stream.connection);
-    stream.connection = -1;
-    atomic_store(&stream.lock, 0);
-    ring_writer.streams = false;
 }
 
 static void stream_lose(const char *reason)
@@ -408,7 +361,7 @@ static bool cannot_wait(void)
     return ring_writer.drops || getpid() != stream.owner;
 }
 
-bool stream_make_room(unsigned count)
+static bool make_room(unsigned count)
 {
     int saved = errno;
     push(false);
@@ -430,8 +383,9 @@ bool stream_make_room(unsigned count)
     return true;
 }
 
-void stream_tick(void)
+static void follow_clock(uint32_t clock)
 {
+    (void)clock;
     /* Which leaves errno alone: it does not fail. */
     uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (SHIM_LIKELY(now == atomic_load_explicit(&stream.ticked_ns, memory_order_relaxed)))
@@ -460,11 +414,61 @@ static void flush_to(uint64_t head)
     }
 }
 
-void stream_flush(void)
+static void flush(void)
 {
-    if (!ring_writer.streams || !may_send() || getpid() != stream.owner)
+    if (!may_send() || getpid() != stream.owner)
         return;
     int saved = errno;
     flush_to(atomic_load(&ring_writer.writers->head));
     errno = saved;
+}
+
+/* --- beginning and end --- */
+
+static void forget(void)
+{
+    if (is_ours())
+        close(stream.connection);
+    stream.connection = -1;
+    atomic_store(&stream.lock, 0);
+}
+
+static const struct carrier carrier = {
+    .make_room = make_room, .tick = follow_clock, .flush = flush, .forget = forget};
+
+/* The reader's page, and right behind it the writers' memory. */
+static bool make_private_ring(const struct welcome *welcome)
+{
+    if (welcome->log2_words < RING_LOG2_WORDS_MIN || welcome->log2_words > RING_LOG2_WORDS_MAX)
+        return false;
+    size_t bytes = ring_writers_bytes(welcome->log2_words);
+    char *memory = real_mmap(NULL, RING_PAGE_BYTES + bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    stream.reader = (struct ring_reader_page *)(void *)memory;
+    stream.reader->magic = RING_MAGIC;
+    stream.reader->log2_words = welcome->log2_words;
+    stream.reader->overflow = welcome->overflow;
+    stream.reader->patience_ns = welcome->patience_ns;
+    return ring_writer_init(&carrier, stream.reader,
+                            (struct ring_writers_page *)(void *)(memory + RING_PAGE_BYTES), bytes);
+}
+
+bool stream_writer_init(int connection, const struct welcome *welcome)
+{
+    if (!make_private_ring(welcome)) {
+        close(connection);
+        return false;
+    }
+    stream.number = welcome->stream;
+    stream.owner = getpid();
+    stream.frame.words = 0;
+    stream.abandoned = false;
+    atomic_store(&stream.stalled, 0);
+    atomic_store(&stream.ticked_ns, 0);
+    atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
+    use_connection(connection);
+    stream_hooks_install();
+    return true;
 }
