@@ -36,7 +36,7 @@ static enum python_support support;
 /* Attaches; `parent` and `token` are those of a forked child's hello. */
 static bool begin(pid_t parent, uint32_t token)
 {
-    if (attach(&(struct attach_request){
+    if (attach(&(struct greeting_sender){
             .python_version = python_layout.version, .parent = parent, .fork_token = token}))
         return true;
     environment_forget();

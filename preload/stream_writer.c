@@ -33,9 +33,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "attach.h"
 #include "connection.h"
 #include "futex.h"
+#include "greeting.h"
 #include "real_mapping.h"
 #include "ring_writer.h"
 #include "shim.h"
@@ -231,7 +231,7 @@ static bool reconnect(void)
 {
     stream.connection = -1;
     stream.frame.words = 0;
-    int connection = attach_again(stream.number, atomic_load(&stream.reader->tail));
+    int connection = greeting_again(stream.number, atomic_load(&stream.reader->tail));
     if (connection < 0) {
         stream_lose(LOST);
         return false;
