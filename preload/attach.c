@@ -1,7 +1,8 @@
 /*
- * Attaching: a greeting; then a ring is mapped, or the connection becomes a stream. Where the kernel
- * gives no ring through (a sandbox that lets no descriptor pass), or the daemon cannot see this
- * process (another pid namespace), a stream is asked for in a second attempt. All waits are bounded.
+ * Attaching: a greeting; then a ring is mapped, or the connection becomes a stream. Where the
+ * kernel gives no ring through (a sandbox that lets no descriptor pass), or the daemon cannot see
+ * this process (another pid namespace), a stream is asked for in a second attempt. All waits are
+ * bounded.
  */
 #include "attach.h"
 
@@ -19,7 +20,6 @@
 #include "greeting.h"
 #include "real_mapping.h"
 #include "ring_writer.h"
-#include "sealing.h"
 #include "shared_ring.h"
 #include "stream_writer.h"
 
@@ -194,10 +194,8 @@ static bool attach_somehow(const struct greeting_sender *sender)
         trouble = try_carrier(sender, &address, HELLO_STREAM);
     if (trouble && *trouble)
         complain(trouble);
-    if (!trouble) {
+    if (!trouble)
         environment_set_ancestor(getpid());
-        sealing_begin();
-    }
     return !trouble;
 }
 

@@ -15,7 +15,7 @@
 #include "hook_call.h"
 #include "memory.h"
 #include "native_rules.h"
-#include "python_arrival.h"
+#include "recording.h"
 #include "ring_writer.h"
 #include "shim.h"
 #include "signals.h"
@@ -129,10 +129,10 @@ static void in_child(void)
         attaches = !forking.interrupts && start_over();
         end_work();
     }
-    if (attaches)
-        python_arrival_in_child(fork_at_hand.parent, fork_at_hand.token);
-    else
+    if (!attaches)
         environment_forget();
+    else if (recording_attach(fork_at_hand.parent, fork_at_hand.token))
+        recording_begin();
     errno = saved;
 }
 

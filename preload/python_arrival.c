@@ -13,7 +13,6 @@
 #include <link.h>
 #include <string.h>
 
-#include "attach.h"
 #include "code_table.h"
 #include "complaint.h"
 #include "environment.h"
@@ -25,43 +24,23 @@
 #include "pymem_hooks.h"
 #include "python_layout.h"
 #include "python_objects.h"
+#include "recording.h"
 #include "ring_writer.h"
 #include "thread_state.h"
-#include "wire.h"
 
 _Atomic uint32_t arrival_watch;
-
-static enum python_support support;
-
-/* Attaches; `parent` and `token` are those of a forked child's hello. */
-static bool begin(pid_t parent, uint32_t token)
-{
-    if (attach(&(struct greeting_sender){
-            .python_version = python_layout.version, .parent = parent, .fork_token = token}))
-        return true;
-    environment_forget();
-    return false;
-}
-
-static void open_gate(void)
-{
-    atomic_store(&shim_gate.open, SHIM_GATE_OPEN);
-    ring_send_mark(WIRE_MARK_PYTHON, python_layout.version);
-    if (support == PYTHON_UNKNOWN)
-        ring_send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
-}
 
 /* CPython's symbols can be had from `handle`: attach, wrap, record. */
 static bool python_arrived(void *handle)
 {
-    support = python_layout_init(dlsym, handle);
+    python_layout_init(dlsym, handle);
     python_objects_init(dlsym, handle);
     if (native_walk_enabled)
         native_rules_set_interpreter(&(struct native_interpreter){
             .evaluation = (uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),
             .recursion_check = (uintptr_t)dlsym(handle, "_Py_CheckRecursiveCall"),
             .any = (uintptr_t)dlsym(handle, "PyMem_SetAllocator")});
-    if (!begin(0, 0))
+    if (!recording_attach(0, 0))
         return false;
     if (!code_table_init() || !thread_state_init(hook_thread_ends) || !fork_init()) {
         complain("no memory to trace this process; it runs untraced");
@@ -69,10 +48,10 @@ static bool python_arrived(void *handle)
     }
     ring_note_taken = thread_state_expect_end;
     ring_has_lost = code_table_forget_all;
-    open_gate();
+    recording_begin();
     if (environment_value(ENVIRONMENT_NATIVE) && !native_walk_enabled)
         complain("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");
-    if (support == PYTHON_UNKNOWN)
+    if (!python_layout_is_known())
         complain("this version or build of Python is not known: allocations are recorded without "
                  "Python stacks");
     if (pymem_hooks_install(dlsym, handle))
@@ -86,12 +65,6 @@ void python_arrival_init(void)
         python_arrived(RTLD_DEFAULT);
     else
         atomic_store(&arrival_watch, WATCH_LIBRARY);
-}
-
-void python_arrival_in_child(pid_t parent, uint32_t token)
-{
-    if (begin(parent, token))
-        open_gate();
 }
 
 static bool is_libpython(const char *path)

@@ -5,8 +5,6 @@
 #ifndef HEAPLINE_PRELOAD_PYTHON_ARRIVAL_H
 #define HEAPLINE_PRELOAD_PYTHON_ARRIVAL_H
 
-#include <sys/types.h>
-
 #include "shim.h"
 
 /* What the malloc hooks are to look out for. */
@@ -30,8 +28,5 @@ static inline bool python_arrival_look(const void *caller)
 
 /* At start: attaches when CPython is here, else waits for it. */
 void python_arrival_init(void);
-
-/* In the child of a fork that `parent` has announced with `token`: attaches. */
-void python_arrival_in_child(pid_t parent, uint32_t token);
 
 #endif

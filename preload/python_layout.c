@@ -372,7 +372,7 @@ static bool choose_layout(struct python_layout *layout, const char *runtime)
     return true;
 }
 
-enum python_support python_layout_init(symbol_lookup *lookup, void *handle)
+void python_layout_init(symbol_lookup *lookup, void *handle)
 {
     struct python_layout layout = {.version = read_version(lookup, handle)};
     const char *runtime = lookup(handle, "_PyRuntime");
@@ -388,9 +388,8 @@ enum python_support python_layout_init(symbol_lookup *lookup, void *handle)
     if (known && layout.current_thread_state && layout.own_thread_state && layout.code_type &&
         layout.text_type && layout.bytes_type && layout.frame_type) {
         python_layout = layout;
-        return PYTHON_READABLE;
+        return;
     }
     python_layout = (struct python_layout){
         .version = layout.version, .finalizing = &no_teardown, .may_finalize = &no_teardown};
-    return PYTHON_UNKNOWN;
 }

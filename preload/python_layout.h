@@ -85,11 +85,13 @@ extern struct python_layout python_layout;
  * with it, with an interpreter other than the main one. */
 bool python_teardown_begun(void);
 
-/* Outcome of python_layout_init(). */
-enum python_support {
-    PYTHON_READABLE, /* python_layout is filled */
-    PYTHON_UNKNOWN,  /* only python_layout.version is: stacks cannot be read */
-};
-enum python_support python_layout_init(symbol_lookup *lookup, void *handle);
+/* Fills python_layout; only its version where that is of no layout that is known. */
+void python_layout_init(symbol_lookup *lookup, void *handle);
+
+/* Can stacks be read? */
+static inline bool python_layout_is_known(void)
+{
+    return python_layout.current_thread_state != NULL;
+}
 
 #endif

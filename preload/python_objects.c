@@ -88,7 +88,7 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
         {&python.list_type, "PyList_Type"},
         {&python.none, "_Py_NoneStruct"},
     };
-    bool known = python_layout.current_thread_state != NULL;
+    bool known = python_layout_is_known();
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         void *found = lookup(handle, wanted[i].name);
         memcpy(wanted[i].place, &found, sizeof found);

@@ -500,7 +500,7 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
 static void touch_thread_local_data(void)
 {
     uintptr_t guard = shim_guard_set_library();
-    if (python_layout.current_thread_state)
+    if (python_layout_is_known())
         own_thread_state();
     shim_guard_set(guard);
 }
@@ -535,7 +535,7 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
     *update = (struct stack_update){0};
     if (SHIM_UNLIKELY(thread->resend) && !start_over(thread))
         return;
-    if (!python_layout.current_thread_state)
+    if (!python_layout_is_known())
         return;
     uintptr_t state = own_thread_state();
     if (!state)

@@ -40,7 +40,6 @@
 #include "ring_writer.h"
 #include "shim.h"
 #include "signals.h"
-#include "stream_hooks.h"
 
 #define SPELL_NS UINT64_C(20000000)
 /* For others' frames, and for a record that is not published yet. */
@@ -469,6 +468,5 @@ bool stream_writer_init(int connection, const struct welcome *welcome)
     atomic_store(&stream.ticked_ns, 0);
     atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
     use_connection(connection);
-    stream_hooks_install();
     return true;
 }
