@@ -7,7 +7,6 @@
 
 #include "debugger_lists.h"
 #include "native_rules.h"
-#include "native_walk.h"
 #include "shim.h"
 
 SHIM_EXPORT int dlclose(void *handle)
@@ -15,7 +14,7 @@ SHIM_EXPORT int dlclose(void *handle)
     static int (*real)(void *);
     if (SHIM_UNLIKELY(!real))
         *(void **)&real = dlsym(RTLD_NEXT, "dlclose");
-    if (!native_walk_enabled)
+    if (!shim_walks_native)
         return real(handle);
     debugger_lists_begin_unloading();
     int result = real(handle);

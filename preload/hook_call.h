@@ -13,7 +13,6 @@
 #ifndef HEAPLINE_PRELOAD_HOOK_CALL_H
 #define HEAPLINE_PRELOAD_HOOK_CALL_H
 
-#include "recorder.h"
 #include "shim.h"
 
 struct hook_call {
@@ -98,12 +97,5 @@ bool hook_begin_work(struct hook_call *call);
 
 /* When a thread ends, maybe before destructors that allocate: its states are given back. */
 void hook_thread_ends(void *nothing);
-
-/* A free of `block` (not null) that hook_enter() lets pass: records it when it is a free of its
- * own. */
-void hook_pass_free(const void *block);
-
-/* From now on a block of CPython's debug hooks may lie in another one of theirs. */
-void hook_expect_headers(void);
 
 #endif

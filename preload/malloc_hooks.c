@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hook_call.h"
+#include "nested_free.h"
 #include "python_arrival.h"
 #include "real_malloc.h"
 #include "recorder.h"
@@ -119,7 +120,7 @@ SHIM_EXPORT void free(void *block)
     if (!block || SHIM_UNLIKELY(pool_owns(block)) || !real_ready())
         return;
     if (!hook_enter(&call)) {
-        hook_pass_free(block);
+        nested_free_record(block);
         real_malloc.free(block);
         return;
     }

@@ -55,7 +55,6 @@
 #define NOTHING_MADE    UINT32_MAX
 
 struct native_state {
-    bool is_stack_known;
     uintptr_t stack_start, stack_end; /* of the thread's own stack; 0: they could not be found */
     uint32_t capacity;
     uint32_t generation;         /* of the rules that the levels are from */
@@ -77,11 +76,9 @@ struct native_state {
     uint16_t index[INDEX_SLOTS];
 };
 
-bool native_walk_enabled;
-
 void native_walk_enable(void)
 {
-    native_walk_enabled = native_rules_init();
+    shim_walks_native = native_rules_init();
 }
 
 /* --- a thread's state --- */
@@ -124,9 +121,8 @@ static bool allocate(struct native_state *native, uint32_t capacity)
     return native->chains;
 }
 
-void native_state_forget(struct native_state *native)
+static void forget(struct native_state *native)
 {
-    native->is_stack_known = false; /* the next owner may be another thread */
     native->stack_start = native->stack_end = 0;
     native->used = native->placed = native->depth = native->sent = 0;
     native->bottom = 0;
@@ -140,17 +136,17 @@ void native_state_forget(struct native_state *native)
 static struct native_state *state_of(struct thread_state *thread)
 {
     struct native_state *native = thread->native;
-    if (SHIM_LIKELY(native && native->is_stack_known))
+    if (SHIM_LIKELY(native && !thread->native_is_void))
         return native;
     if (!native) {
         native = memory_carve(sizeof *native);
         if (!native || !allocate(native, WIRE_NATIVE_LEVELS_MAX))
             return NULL;
-        native_state_forget(native);
         thread->native = native;
     }
+    forget(native);
     find_stack(native);
-    native->is_stack_known = true;
+    thread->native_is_void = false;
     return native;
 }
 

@@ -12,18 +12,13 @@
 
 #include "thread_state.h"
 
-/* Native stacks are recorded from now on. Once, at start. */
+/* Native stacks are recorded from now on, if that can be: shim_walks_native. Once, at start. */
 void native_walk_enable(void);
-
-extern bool native_walk_enabled;
 
 /* Sends what has changed since the thread's last call. `frame` is the frame address of the hook:
  * its caller is the innermost level. After python_stack_update(); `has_python` says whether that
  * knows the stack. False: the native stack is not known; where a record could not be sent,
  * thread->resend is set. */
 bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python);
-
-/* The reader knows nothing of what the state says. */
-void native_state_forget(struct native_state *native);
 
 #endif

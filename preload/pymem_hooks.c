@@ -24,6 +24,7 @@
 
 #include "code_table.h"
 #include "hook_call.h"
+#include "nested_free.h"
 #include "recorder.h"
 #include "shim.h"
 #include "wire.h"
@@ -150,7 +151,7 @@ static inline __attribute__((always_inline)) void free_block(const struct wrappe
     struct hook_call call;
     if (!block || !hook_enter(&call)) {
         if (block)
-            hook_pass_free(block);
+            nested_free_record(block);
         domain->real.free(domain->real.context, block);
         return;
     }
@@ -303,7 +304,7 @@ static void wrap(enum py_domain domain)
     if (slot == WRAPPED_MAX)
         return;
     if (is_debugging(&seen))
-        hook_expect_headers();
+        nested_free_expect_headers();
     struct py_allocator hook = slot_functions[domain][slot];
     hook.context = seen.context; /* for who asks for the allocator */
     python.set_allocator((int)domain, &hook);

@@ -20,7 +20,6 @@
 #include "handshake.h"
 #include "hook_call.h"
 #include "native_rules.h"
-#include "native_walk.h"
 #include "pymem_hooks.h"
 #include "python_layout.h"
 #include "python_objects.h"
@@ -35,7 +34,7 @@ static bool python_arrived(void *handle)
 {
     python_layout_init(dlsym, handle);
     python_objects_init(dlsym, handle);
-    if (native_walk_enabled)
+    if (shim_walks_native)
         native_rules_set_interpreter(&(struct native_interpreter){
             .evaluation = (uintptr_t)dlsym(handle, "_PyEval_EvalFrameDefault"),
             .recursion_check = (uintptr_t)dlsym(handle, "_Py_CheckRecursiveCall"),
@@ -49,7 +48,7 @@ static bool python_arrived(void *handle)
     ring_note_taken = thread_state_expect_end;
     ring_has_lost = code_table_forget_all;
     recording_begin();
-    if (environment_value(ENVIRONMENT_NATIVE) && !native_walk_enabled)
+    if (environment_value(ENVIRONMENT_NATIVE) && !shim_walks_native)
         complain("libunwind 8 is missing (Debian: libunwind8): native frames are not recorded");
     if (!python_layout_is_known())
         complain("this version or build of Python is not known: allocations are recorded without "

@@ -13,7 +13,7 @@
 
 #include "hook_call.h"
 #include "python_frame.h"
-#include "python_walk.h"
+#include "python_thread.h"
 #include "shim.h"
 
 /* Of a dictionary's entries so many are looked at: among the latest, and in all. */
@@ -107,7 +107,8 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
 bool python_objects_begin(struct python_asking *asking)
 {
     if (!python.is_known || shim_thread.interruptions || !hook_at_hand()->is_held ||
-        (*python_layout.may_finalize && python_teardown_begun()) || !python_is_held())
+        (*python_layout.may_finalize && python_teardown_begun()) ||
+        !python_thread_holds_interpreter())
         return false;
     asking->saved_errno = errno;
     asking->guard = shim_guard_set_library();

@@ -22,14 +22,13 @@
 #include "python_walk.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "code_table.h"
-#include "native_walk.h"
 #include "python_frame.h"
 #include "python_layout.h"
+#include "python_thread.h"
 #include "ring_writer.h"
 #include "shim.h"
 #include "thread_name.h"
@@ -50,47 +49,10 @@ static unsigned index_slot(uintptr_t frame)
     return (unsigned)(frame >> 4 ^ frame >> 11) & (LEVEL_INDEX_SLOTS - 1);
 }
 
-static inline __attribute__((always_inline)) uintptr_t own_thread_state(void)
-{
-    uintptr_t current = (uintptr_t)python_layout.current_thread_state();
-    if (!python_layout.current_is_shared)
-        return current ? current : (uintptr_t)python_layout.own_thread_state();
-    /* Up to 3.11 the current thread state is that of whoever holds the GIL. */
-    uintptr_t own = (uintptr_t)python_layout.own_thread_state();
-    if (current == own || !current || !own)
-        return own;
-    /* Not this thread's main one: maybe its state in a sub-interpreter. */
-    bool mine = frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
-    return mine ? current : own;
-}
-
-bool python_is_held(void)
-{
-    uintptr_t current = (uintptr_t)python_layout.current_thread_state();
-    if (!python_layout.current_is_shared || !current)
-        return current != 0;
-    return current == (uintptr_t)python_layout.own_thread_state() ||
-           frame_load(current, python_layout.thread_id) == (uintptr_t)pthread_self();
-}
-
-static uintptr_t current_frame(uintptr_t thread_state)
-{
-    uintptr_t holder = thread_state;
-    if (python_layout.has_frame_holder)
-        holder = frame_load(thread_state, python_layout.frame_holder);
-    return holder ? frame_load(holder, python_layout.current_frame) : 0;
-}
-
-uintptr_t python_current_frame(void)
-{
-    uintptr_t state = own_thread_state();
-    return state ? current_frame(state) : 0;
-}
-
 uintptr_t python_innermost_loop(const struct thread_state *thread)
 {
     if (python_layout.has_frame_holder) {
-        uintptr_t state = own_thread_state();
+        uintptr_t state = python_thread_state();
         return state ? frame_load(state, python_layout.frame_holder) : 0;
     }
     for (uint32_t level = thread->depth; level-- > thread->bottom;)
@@ -111,7 +73,7 @@ static uint32_t number_of(struct walk *walk, uintptr_t frame, uintptr_t code)
 /* For native stacks: does an evaluation loop begin with this frame? */
 static uint64_t entry_bit(uintptr_t frame)
 {
-    return SHIM_UNLIKELY(native_walk_enabled) && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
+    return SHIM_UNLIKELY(shim_walks_native) && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
 }
 
 /* No instruction stands here: a level that has it is looked at again each time. */
@@ -165,7 +127,7 @@ static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
         code = frame_code(frame);
         if (known && walked->frame == frame && walked->instruction == instruction &&
             entry->code == code &&
-            !(SHIM_UNLIKELY(native_walk_enabled) && loop_differs(entry, frame)))
+            !(SHIM_UNLIKELY(shim_walks_native) && loop_differs(entry, frame)))
             return;
         word = word_of(walk, frame, code, &instruction, known);
     }
@@ -238,13 +200,13 @@ static int32_t find_difference(const struct thread_state *thread, int32_t level)
 {
     const uint32_t previous = python_layout.previous, instruction = python_layout.instruction;
     if (python_layout.heap_frames)
-        return SHIM_UNLIKELY(native_walk_enabled)
+        return SHIM_UNLIKELY(shim_walks_native)
                    ? find_difference_in(thread, level, previous, instruction, CODE | LOOP)
                    : find_difference_in(thread, level, previous, instruction, CODE);
     if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_SINCE_3_12)
         return find_difference_in(thread, level, PREVIOUS_SINCE_3_12, INSTRUCTION_SINCE_3_11,
                                   NOTHING_ELSE);
-    if (SHIM_UNLIKELY(native_walk_enabled))
+    if (SHIM_UNLIKELY(shim_walks_native))
         return find_difference_in(thread, level, previous, instruction, LOOP);
     if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_IN_3_11)
         return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11,
@@ -501,7 +463,7 @@ static void touch_thread_local_data(void)
 {
     uintptr_t guard = shim_guard_set_library();
     if (python_layout_is_known())
-        own_thread_state();
+        python_thread_state();
     shim_guard_set(guard);
 }
 
@@ -514,8 +476,7 @@ static bool start_over(struct thread_state *thread)
     thread->sent = 0;
     thread->depth = 0;
     thread->bottom = 0;
-    if (thread->native)
-        native_state_forget(thread->native);
+    thread->native_is_void = true;
     thread->resend = !send_thread(thread);
     thread->name_tries = thread_name_tries();
     return !thread->resend;
@@ -537,14 +498,14 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
         return;
     if (!python_layout_is_known())
         return;
-    uintptr_t state = own_thread_state();
+    uintptr_t state = python_thread_state();
     if (!state)
         return;
     uint32_t epoch = atomic_load_explicit(&code_epoch, memory_order_relaxed);
     if (SHIM_UNLIKELY(epoch != thread->epoch) && !follow_epoch(thread, epoch))
         return;
     struct walk walk = {.thread = thread};
-    uintptr_t leaf = current_frame(state);
+    uintptr_t leaf = python_thread_frame(state);
     if (leaf && !walk_to_remembered(&walk, leaf))
         walk_in_full(&walk, leaf);
     if (SHIM_UNLIKELY(walk.failed) || !tell_changes(&walk, update)) {

@@ -22,13 +22,6 @@ struct stack_update {
  * frames keep alive. */
 void python_stack_update(struct thread_state *thread, struct stack_update *update);
 
-/* The calling thread's innermost frame; 0: none, or Python does not know the thread. */
-uintptr_t python_current_frame(void);
-
-/* Does the calling thread hold the interpreter? For those that somebody holds and who can only be
- * the caller: up to 3.11 another thread's state may be looked at otherwise. */
-bool python_is_held(void);
-
 /* Where on the C stack the thread's innermost evaluation loop keeps what it has begun with; 0: not
  * known. From 3.11 on, after python_stack_update(). */
 uintptr_t python_innermost_loop(const struct thread_state *thread);

@@ -104,7 +104,7 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
         python_stack_update(thread, &update);
     uint64_t second = (uint64_t)(thread ? thread->slot : WIRE_THREAD_SHARED_SLOT)
                       << WIRE_THREAD_SHIFT;
-    if (SHIM_UNLIKELY(native_walk_enabled) && thread && !thread->resend &&
+    if (SHIM_UNLIKELY(shim_walks_native) && thread && !thread->resend &&
         native_stack_update(thread, frame, update.known))
         second |= WIRE_NATIVE_STACK_BIT;
     if (SHIM_UNLIKELY(!update.known))

@@ -21,8 +21,6 @@
 #include "ring_writer.h"
 #include "shim.h"
 
-_Atomic bool shim_sealed;
-
 /* Who has attached. A vfork child is another process in the same memory: what it gives up is its
  * own, and all that it can do then is to execute something, or to end. */
 static pid_t owner;

@@ -79,6 +79,9 @@ extern SHIM_THREAD_LOCAL struct shim_thread shim_thread;
  * any more. */
 extern _Atomic bool shim_sealed;
 
+/* Are native stacks recorded too (native_walk.h)? Set at start, before the gate opens. */
+extern bool shim_walks_native;
+
 static inline bool shim_gate_open(void)
 {
     return atomic_load_explicit(&shim_gate.open, memory_order_relaxed) != SHIM_GATE_SHUT;

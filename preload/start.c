@@ -21,8 +21,6 @@
 #include "system_hook.h"
 #include "wait_hooks.h"
 
-struct shim_gate shim_gate;
-
 __attribute__((constructor)) static void start(void)
 {
     real_malloc_resolve();

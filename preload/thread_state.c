@@ -9,15 +9,12 @@
 
 #include "lock.h"
 #include "memory.h"
-#include "native_walk.h"
 #include "shim.h"
 #include "signals.h"
 #include "wire.h"
 
 /* Arrays above this size are mapped and unmapped, smaller ones carved and left. */
 #define CARVED_MAX 8192
-
-SHIM_THREAD_LOCAL struct shim_thread shim_thread;
 
 static struct lock states_lock;
 static struct thread_state *free_states;
@@ -117,8 +114,7 @@ void thread_state_forget(struct thread_state *thread)
     thread->sent = 0;
     thread->bottom = 0;
     thread->resend = true;
-    if (thread->native)
-        native_state_forget(thread->native);
+    thread->native_is_void = true;
 }
 
 void thread_state_expect_end(void)

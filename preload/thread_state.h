@@ -47,6 +47,7 @@ struct thread_state {
     uintptr_t *scratch;                /* frames on their way into levels, then changed levels */
     uint16_t index[LEVEL_INDEX_SLOTS]; /* by frame address: a level where it may be */
     struct native_state *native;       /* null before the first native stack */
+    bool native_is_void;               /* what it says is of another reader, or another thread */
     struct thread_state *next_free;
 };
 

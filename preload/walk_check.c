@@ -8,8 +8,9 @@
 
 #include "code_table.h"
 #include "complaint.h"
-#include "native_walk.h"
 #include "python_frame.h"
+#include "python_thread.h"
+#include "shim.h"
 #include "wire.h"
 
 static void fail(const char *what)
@@ -30,7 +31,7 @@ static void check_frame(const struct level *level, uintptr_t frame)
         if (visible)
             word = (uint64_t)code_table_number(frame, code) << WIRE_CODE_SHIFT | offset;
     }
-    word |= native_walk_enabled && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
+    word |= shim_walks_native && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
     if (level->told >> WIRE_CODE_SHIFT != word >> WIRE_CODE_SHIFT)
         fail("walk check: a level has another code");
     if (level->told != word)
@@ -44,7 +45,8 @@ void walk_check(const struct thread_state *thread, const struct stack_update *up
     if (thread->sent < thread->depth)
         fail("walk check: levels were never sent");
     uint32_t level = thread->depth;
-    for (uintptr_t frame = python_current_frame(); frame; frame = frame_previous(frame)) {
+    uintptr_t state = python_thread_state(), frame = state ? python_thread_frame(state) : 0;
+    for (; frame; frame = frame_previous(frame)) {
         if (level == thread->bottom) {
             if (level == 0)
                 fail("walk check: frames are missing");

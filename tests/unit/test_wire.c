@@ -17,10 +17,7 @@
 #include "varint.h"
 #include "wire.h"
 
-/* The shim's gate, its thread's guard and complaints, which the ring's writer needs. */
-struct shim_gate shim_gate = {.open = 1};
-SHIM_THREAD_LOCAL struct shim_thread shim_thread;
-_Atomic bool shim_sealed;
+/* What the ring's writer says. */
 static const char *complaint;
 void environment_forget(void);
 void environment_forget(void)
