@@ -7,19 +7,19 @@
  */
 #include <sys/mman.h>
 
-#include "complaint.h"
-#include "environment.h"
-#include "exec_hooks.h"
+#include "preload/base/complaint.h"
+#include "preload/base/environment.h"
+#include "preload/process/exec_hooks.h"
 #include "handshake.h"
-#include "native_walk.h"
-#include "popen_hooks.h"
-#include "python_arrival.h"
-#include "real_malloc.h"
-#include "real_mapping.h"
-#include "shim.h"
-#include "stream_hooks.h"
-#include "system_hook.h"
-#include "wait_hooks.h"
+#include "preload/native/native_walk.h"
+#include "preload/process/popen_hooks.h"
+#include "preload/hooks/python_arrival.h"
+#include "preload/base/real_malloc.h"
+#include "preload/base/real_mapping.h"
+#include "preload/base/shim.h"
+#include "preload/process/stream_hooks.h"
+#include "preload/process/system_hook.h"
+#include "preload/process/wait_hooks.h"
 
 __attribute__((constructor)) static void start(void)
 {

@@ -12,8 +12,8 @@
 #include "control.h"
 #include "handshake.h"
 #include "ring.h"
-#include "ring_writer.h"
-#include "shared_ring.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/carrier/shared_ring.h"
 #include "varint.h"
 #include "wire.h"
 

@@ -1,0 +1,24 @@
+/*
+ * Interposed: dlclose. What stood where a library was may be another one's code afterwards, so the
+ * rules for its addresses are void. (dlopen is not interposed: that would break $ORIGIN look-ups of
+ * its callers; a new library is noticed by its first address.)
+ */
+#include <dlfcn.h>
+
+#include "preload/native/debugger_lists.h"
+#include "preload/native/native_rules.h"
+#include "preload/base/shim.h"
+
+SHIM_EXPORT int dlclose(void *handle)
+{
+    static int (*real)(void *);
+    if (SHIM_UNLIKELY(!real))
+        *(void **)&real = dlsym(RTLD_NEXT, "dlclose");
+    if (!shim_walks_native)
+        return real(handle);
+    debugger_lists_begin_unloading();
+    int result = real(handle);
+    native_rules_forget();
+    debugger_lists_end_unloading();
+    return result;
+}

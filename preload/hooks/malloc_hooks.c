@@ -1,0 +1,198 @@
+/*
+ * The interposed malloc family: the only symbols the shim exports.
+ *
+ * Semantics are those of the real allocator; what is recorded follows glibc: realloc(p, 0) frees,
+ * a failed realloc frees nothing, free(NULL) is nothing. malloc_usable_size() is not interposed:
+ * blocks are the real allocator's own.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "preload/thread/hook_call.h"
+#include "preload/hooks/nested_free.h"
+#include "preload/hooks/python_arrival.h"
+#include "preload/base/real_malloc.h"
+#include "preload/hooks/recorder.h"
+#include "preload/base/shim.h"
+
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+
+static inline bool real_ready(void)
+{
+    return SHIM_LIKELY(real_malloc.malloc != NULL) || real_malloc_resolve();
+}
+
+/* Ends a hook whose real call has returned `block`. */
+static inline void *finish(struct hook_call *call, void *block, size_t size)
+{
+    hook_record(call);
+    if (SHIM_LIKELY(block != NULL))
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->busy, call->frame);
+    else
+        record_refusal(size, call->busy, call->frame);
+    hook_leave(call);
+    return block;
+}
+
+/* Enters a hook of an allocating function; looks out for CPython on its way up. */
+#define ENTER_OR_RETURN(call, passed_through)                                                      \
+    do {                                                                                           \
+        if (python_arrival_look(__builtin_return_address(0)) || !hook_enter(call))                 \
+            return passed_through;                                                                 \
+    } while (0)
+
+SHIM_EXPORT void *malloc(size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return pool_allocate(size);
+    ENTER_OR_RETURN(&call, real_malloc.malloc(size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.malloc(size), size);
+}
+
+SHIM_EXPORT void *calloc(size_t count, size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return size && count > SIZE_MAX / size ? NULL : pool_allocate(count * size);
+    ENTER_OR_RETURN(&call, real_malloc.calloc(count, size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.calloc(count, size), count * size);
+}
+
+/* A block of the pool moves to the real heap. */
+static void *move_out_of_pool(void *block, size_t size)
+{
+    size_t most = pool_bytes_after(block);
+    void *moved = malloc(size);
+    if (moved)
+        memcpy(moved, block, size < most ? size : most);
+    return moved;
+}
+
+/* Ends a realloc of `old`, which is null for one that only allocates. */
+static void *finish_realloc(struct hook_call *call, void *old, void *block, size_t size)
+{
+    hook_record(call);
+    if (SHIM_LIKELY(block != NULL)) {
+        record_allocation(block, size, WIRE_ALLOCATOR_MALLOC, call->busy, call->frame);
+    } else if (size != 0) {
+        if (old)
+            record_realloc_failed(old, call->busy);
+        record_refusal(size, call->busy, call->frame);
+    }
+    hook_leave(call);
+    return block;
+}
+
+SHIM_EXPORT void *realloc(void *old, size_t size)
+{
+    struct hook_call call;
+    if (SHIM_UNLIKELY(pool_owns(old)))
+        return move_out_of_pool(old, size);
+    if (!real_ready())
+        return pool_allocate(size);
+    ENTER_OR_RETURN(&call, real_malloc.realloc(old, size));
+    if (old)
+        record_realloc_free(old, call.busy);
+    hook_call_real_free(&call, old);
+    return finish_realloc(&call, old, real_malloc.realloc(old, size), size);
+}
+
+SHIM_EXPORT void *reallocarray(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(old, bytes);
+}
+
+SHIM_EXPORT void free(void *block)
+{
+    struct hook_call call;
+    if (!block || SHIM_UNLIKELY(pool_owns(block)) || !real_ready())
+        return;
+    if (!hook_enter(&call)) {
+        nested_free_record(block);
+        real_malloc.free(block);
+        return;
+    }
+    record_free(block);
+    hook_call_real_free(&call, block);
+    real_malloc.free(block);
+    hook_leave(&call);
+}
+
+/* C23's sized frees are free() with a hint. An allocator may do without the hint. */
+SHIM_EXPORT void free_sized(void *block, size_t size)
+{
+    (void)size;
+    free(block);
+}
+
+SHIM_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    free(block);
+}
+
+SHIM_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return ENOMEM;
+    ENTER_OR_RETURN(&call, real_malloc.posix_memalign(block, alignment, size));
+    hook_call_real(&call);
+    int result = real_malloc.posix_memalign(block, alignment, size);
+    /* Refused for its arguments: errno is none of its. */
+    finish(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
+    return result;
+}
+
+SHIM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return NULL;
+    ENTER_OR_RETURN(&call, real_malloc.aligned_alloc(alignment, size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.aligned_alloc(alignment, size), size);
+}
+
+SHIM_EXPORT void *memalign(size_t alignment, size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return NULL;
+    ENTER_OR_RETURN(&call, real_malloc.memalign(alignment, size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.memalign(alignment, size), size);
+}
+
+SHIM_EXPORT void *valloc(size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return NULL;
+    ENTER_OR_RETURN(&call, real_malloc.valloc(size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.valloc(size), size);
+}
+
+SHIM_EXPORT void *pvalloc(size_t size)
+{
+    struct hook_call call;
+    if (!real_ready())
+        return NULL;
+    ENTER_OR_RETURN(&call, real_malloc.pvalloc(size));
+    hook_call_real(&call);
+    return finish(&call, real_malloc.pvalloc(size), size);
+}

@@ -1,9 +1,0 @@
-/*
- * Where what every file of the shim shares lies.
- */
-#include "shim.h"
-
-struct shim_gate shim_gate;
-SHIM_THREAD_LOCAL struct shim_thread shim_thread;
-_Atomic bool shim_sealed;
-bool shim_walks_native;
