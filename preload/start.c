@@ -7,16 +7,16 @@
  */
 #include <sys/mman.h>
 
+#include "handshake.h"
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
-#include "preload/process/exec_hooks.h"
-#include "handshake.h"
-#include "preload/native/native_walk.h"
-#include "preload/process/popen_hooks.h"
-#include "preload/hooks/python_arrival.h"
 #include "preload/base/real_malloc.h"
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
+#include "preload/hooks/python_arrival.h"
+#include "preload/native/native_walk.h"
+#include "preload/process/exec_hooks.h"
+#include "preload/process/popen_hooks.h"
 #include "preload/process/stream_hooks.h"
 #include "preload/process/system_hook.h"
 #include "preload/process/wait_hooks.h"

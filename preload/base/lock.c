@@ -4,12 +4,13 @@
 #include "preload/base/lock.h"
 
 #include "futex.h"
+#include "preload/arch/processor.h"
 #include "preload/base/shim.h"
 
 static void wait_for(struct lock *lock)
 {
     if (shim_is_sealed())
-        __builtin_ia32_pause();
+        processor_pause();
     else
         futex_wait(&lock->word, 2, 0);
 }

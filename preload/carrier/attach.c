@@ -17,8 +17,8 @@
 
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
-#include "preload/carrier/greeting.h"
 #include "preload/base/real_mapping.h"
+#include "preload/carrier/greeting.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/carrier/shared_ring.h"
 #include "preload/carrier/stream_writer.h"

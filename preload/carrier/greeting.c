@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "preload/carrier/connection.h"
 #include "preload/base/environment.h"
+#include "preload/carrier/connection.h"
 #include "wire.h"
 
 /* A forked child waits no longer than a writer would that finds no room. */

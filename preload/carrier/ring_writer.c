@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "preload/arch/processor.h"
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
 #include "preload/base/memory.h"
@@ -255,7 +256,7 @@ void ring_close(uint64_t noted)
                 fill(from, to);
             return;
         }
-        __builtin_ia32_pause();
+        processor_pause();
     }
 }
 

@@ -24,9 +24,10 @@
 
 #include <sys/single_threaded.h>
 
+#include "preload/arch/processor.h"
+#include "preload/base/shim.h"
 #include "preload/carrier/carrier.h"
 #include "ring.h"
-#include "preload/base/shim.h"
 #include "wire.h"
 
 struct ring_writer {
@@ -154,38 +155,19 @@ void ring_give_up(const char *reason);
 
 /*
  * Moves the head from *seen to `wanted`; false, with the head in *seen, when it has moved. While
- * the process has a single thread only a signal handler can come between, and one instruction is
- * enough to be whole for that; the bus lock costs as much as all the rest of a record. glibc clears
- * __libc_single_threaded before it makes a thread.
+ * the process has a single thread only a signal handler can come between, and need not be kept out
+ * as other threads must be. glibc clears __libc_single_threaded before it makes a thread.
  */
 static inline bool ring_move_head(_Atomic uint64_t *head, uint64_t *seen, uint64_t wanted)
 {
-#ifdef __x86_64__
-    if (SHIM_LIKELY(__libc_single_threaded)) {
-        bool moved;
-        __asm__ volatile("cmpxchgq %[wanted], %[head]"
-                         : [head] "+m"(*head), "+a"(*seen), "=@ccz"(moved)
-                         : [wanted] "r"(wanted)
-                         : "memory");
-        return moved;
-    }
-#endif
+    if (SHIM_LIKELY(__libc_single_threaded))
+        return processor_replace_alone(head, seen, wanted);
     return atomic_compare_exchange_weak_explicit(head, seen, wanted, memory_order_acquire,
                                                  memory_order_relaxed);
 }
 
 /* How many words before the head lines are fetched. */
 #define RING_FETCH_AHEAD 64u
-
-static inline void ring_fetch_for_writing(const _Atomic uint64_t *word)
-{
-#ifdef __x86_64__
-    /* The builtin does not ask for ownership without -mprfchw; older processors ignore this. */
-    __asm__ volatile("prefetchw %0" : : "m"(*word));
-#else
-    __builtin_prefetch((const void *)word, 1);
-#endif
-}
 
 /* ring_reserve() where it is not done at once: the thread has no note yet, there is no room known,
  * another writer was quicker. */
@@ -194,7 +176,7 @@ bool ring_reserve_slowly(unsigned count, uint64_t *position);
 /* The lines ahead were last touched by the reader's core: fetches them before they are needed. */
 static inline void ring_fetch_ahead(const struct ring_writer *ring, uint64_t head)
 {
-    ring_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
+    processor_fetch_for_writing(&ring->words[(head + RING_FETCH_AHEAD) & ring->mask]);
 }
 
 /* Reserves `count` words; false: this record is not to be sent. */

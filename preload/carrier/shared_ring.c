@@ -19,9 +19,10 @@
 #include "preload/carrier/shared_ring.h"
 
 #include "futex.h"
-#include "preload/carrier/ring_writer.h"
+#include "preload/arch/processor.h"
 #include "preload/base/shim.h"
 #include "preload/base/signals.h"
+#include "preload/carrier/ring_writer.h"
 
 #define WAIT_SPELL_NS UINT64_C(50000000)
 /* Rounds of spinning: some tenths of a second, which is more than a reader sleeps that nobody
@@ -118,7 +119,7 @@ static bool spin_for_room(unsigned count)
     for (unsigned i = 0; !(room = has_room(count, &head, &tail)) && i < SPINS_MAX; i++) {
         if (atomic_load_explicit(&in_vain, memory_order_relaxed) == tail + 1)
             break;
-        __builtin_ia32_pause();
+        processor_pause();
     }
     if (room)
         return true;

@@ -33,13 +33,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "preload/carrier/connection.h"
 #include "futex.h"
-#include "preload/carrier/greeting.h"
 #include "preload/base/real_mapping.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
 #include "preload/base/signals.h"
+#include "preload/carrier/connection.h"
+#include "preload/carrier/greeting.h"
+#include "preload/carrier/ring_writer.h"
 
 #define SPELL_NS UINT64_C(20000000)
 /* For others' frames, and for a record that is not published yet. */

@@ -5,9 +5,9 @@
  */
 #include <dlfcn.h>
 
+#include "preload/base/shim.h"
 #include "preload/native/debugger_lists.h"
 #include "preload/native/native_rules.h"
-#include "preload/base/shim.h"
 
 SHIM_EXPORT int dlclose(void *handle)
 {

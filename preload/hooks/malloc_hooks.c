@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/thread/hook_call.h"
+#include "preload/base/real_malloc.h"
+#include "preload/base/shim.h"
 #include "preload/hooks/nested_free.h"
 #include "preload/hooks/python_arrival.h"
-#include "preload/base/real_malloc.h"
 #include "preload/hooks/recorder.h"
-#include "preload/base/shim.h"
+#include "preload/thread/hook_call.h"
 
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);

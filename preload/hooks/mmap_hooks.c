@@ -20,10 +20,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "preload/thread/hook_call.h"
 #include "preload/base/real_mapping.h"
-#include "preload/hooks/recorder.h"
 #include "preload/base/shim.h"
+#include "preload/hooks/recorder.h"
+#include "preload/thread/hook_call.h"
 
 static size_t page_bytes(void)
 {

@@ -4,8 +4,8 @@
  */
 #include "preload/hooks/nested_free.h"
 
-#include "preload/hooks/recorder.h"
 #include "preload/base/shim.h"
+#include "preload/hooks/recorder.h"
 
 /* What CPython's debug hooks put before a block (2 * sizeof(size_t), Objects/obmalloc.c). A large
  * block of the mem and object domains has it twice, since pymalloc asks the raw domain for it. */

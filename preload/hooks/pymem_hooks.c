@@ -22,11 +22,11 @@
 
 #include <stddef.h>
 
-#include "preload/python/code_table.h"
-#include "preload/thread/hook_call.h"
+#include "preload/base/shim.h"
 #include "preload/hooks/nested_free.h"
 #include "preload/hooks/recorder.h"
-#include "preload/base/shim.h"
+#include "preload/python/code_table.h"
+#include "preload/thread/hook_call.h"
 #include "wire.h"
 
 /* PyMemAllocatorEx and PyMemAllocatorDomain of cpython/pymem.h; the same in 3.8 to 3.15. */

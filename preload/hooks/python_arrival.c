@@ -13,18 +13,18 @@
 #include <link.h>
 #include <string.h>
 
-#include "preload/python/code_table.h"
+#include "handshake.h"
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
-#include "preload/process/fork.h"
-#include "handshake.h"
-#include "preload/thread/hook_call.h"
-#include "preload/native/native_rules.h"
+#include "preload/carrier/ring_writer.h"
 #include "preload/hooks/pymem_hooks.h"
+#include "preload/native/native_rules.h"
+#include "preload/process/fork.h"
+#include "preload/process/recording.h"
+#include "preload/python/code_table.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_objects.h"
-#include "preload/process/recording.h"
-#include "preload/carrier/ring_writer.h"
+#include "preload/thread/hook_call.h"
 #include "preload/thread/thread_state.h"
 
 _Atomic uint32_t arrival_watch;

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 
+#include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
 #include "preload/native/native_walk.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_walk.h"
-#include "preload/carrier/ring_writer.h"
-#include "preload/base/shim.h"
 #include "preload/thread/thread_state.h"
 #ifdef HEAPLINE_CHECK_WALK
 #include "preload/python/walk_check.h"

@@ -29,9 +29,9 @@
 
 #include "preload/base/memory.h"
 #include "preload/base/memory_copy.h"
-#include "preload/native/native_modules.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/native/native_modules.h"
 #include "wire.h"
 
 #define LISTS_MAX    16u

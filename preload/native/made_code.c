@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "preload/native/debugger_lists.h"
 #include "preload/base/memory.h"
 #include "preload/base/memory_copy.h"
 #include "preload/carrier/ring_writer.h"
+#include "preload/native/debugger_lists.h"
 #include "wire.h"
 
 #define SECTIONS_MAX     1024u

@@ -83,8 +83,9 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
 /* The registers of the frame that a chain stands on. */
 static inline struct native_registers native_chain_base(const struct native_chain *chain)
 {
-    return (struct native_registers){
-        .ip = chain->base.ip, .sp = chain->base.place + sizeof(uintptr_t), .bp = chain->base.frame};
+    return (struct native_registers){.ip = chain->base.ip,
+                                     .sp = chain->base.place + NATIVE_RETURN_BYTES,
+                                     .bp = chain->base.frame};
 }
 
 /* The chain of what a walk from the registers has just left; *is_new when it was none before, and

@@ -6,27 +6,13 @@
  */
 #include "preload/native/native_function.h"
 
-#include <stddef.h>
-#include <string.h>
-
-/* The length of a near jump, conditional or not, that would begin here; 0: none does. */
-static size_t jump_length(const unsigned char *code)
-{
-    if (code[0] == 0xe9)
-        return 5;
-    return code[0] == 0x0f && (code[1] & 0xf0) == 0x80 ? 6 : 0;
-}
+#include "preload/arch/jump.h"
 
 bool native_function_jumps_into(const struct native_function *function,
                                 const struct native_function *other)
 {
-    int32_t distance;
-    for (uintptr_t at = function->start; at + sizeof distance < function->end; at++) {
-        size_t length = jump_length((const unsigned char *)at);
-        if (length == 0 || at + length > function->end)
-            continue;
-        memcpy(&distance, (const char *)at + length - sizeof distance, sizeof distance);
-        uintptr_t target = at + length + (uintptr_t)(intptr_t)distance;
+    for (uintptr_t at = function->start; at < function->end; at++) {
+        uintptr_t target = jump_target(at, function->end);
         if (target > other->start && target < other->end)
             return true;
     }

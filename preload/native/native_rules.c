@@ -19,19 +19,15 @@
 #include <link.h>
 #include <string.h>
 
-#define UNW_REMOTE
-#include <libunwind-x86_64.h>
-
-#include "preload/native/debugger_lists.h"
+#include "preload/arch/unwinding.h"
 #include "preload/base/lock.h"
-#include "preload/native/made_code.h"
 #include "preload/base/memory.h"
 #include "preload/base/memory_copy.h"
+#include "preload/base/shim.h"
+#include "preload/native/debugger_lists.h"
+#include "preload/native/made_code.h"
 #include "preload/native/native_function.h"
 #include "preload/native/native_modules.h"
-#include "preload/base/shim.h"
-
-#define LIBRARY "libunwind-x86_64.so.8"
 
 #define LOG2_SLOTS 15u
 #define SLOTS      (1u << LOG2_SLOTS)
@@ -218,10 +214,10 @@ static int access_mem(unw_addr_space_t asked, unw_word_t address, unw_word_t *va
 static int access_real_reg(const struct native_registers *real, unw_regnum_t number,
                            unw_word_t *value)
 {
-    *value = number == UNW_X86_64_RIP   ? real->ip
-             : number == UNW_X86_64_RSP ? real->sp
-             : number == UNW_X86_64_RBP ? real->bp
-                                        : 0;
+    *value = number == UNWINDING_IP   ? real->ip
+             : number == UNWINDING_SP ? real->sp
+             : number == UNWINDING_BP ? real->bp
+                                      : 0;
     return 0;
 }
 
@@ -235,13 +231,13 @@ static int access_reg(unw_addr_space_t asked, unw_regnum_t number, unw_word_t *v
     if (question->real)
         return access_real_reg(question->real, number, value);
     switch (number) {
-    case UNW_X86_64_RIP:
+    case UNWINDING_IP:
         *value = question->ip;
         break;
-    case UNW_X86_64_RSP:
+    case UNWINDING_SP:
         *value = (uint64_t)NEAR_STACK << WHAT_SHIFT;
         break;
-    case UNW_X86_64_RBP:
+    case UNWINDING_BP:
         *value = (uint64_t)NEAR_FRAME << WHAT_SHIFT;
         break;
     default:
@@ -319,7 +315,7 @@ static bool set_saved(struct native_rule *rule, struct origin bp)
 
 static bool is_ordinary_return(struct origin sp, struct origin ip)
 {
-    int32_t below = sp.offset - (int32_t)sizeof(uintptr_t);
+    int32_t below = sp.offset - (int32_t)NATIVE_RETURN_BYTES;
     return sp.base && !sp.loaded && ip.loaded && ip.base == sp.base && ip.offset == below;
 }
 
@@ -353,9 +349,9 @@ static struct native_rule ask(struct question *question)
         return rule;
     if (result == 0)
         rule.kind = NATIVE_RULE_END;
-    else if (library.get_reg(&cursor, UNW_X86_64_RSP, &sp) == 0 &&
-             library.get_reg(&cursor, UNW_X86_64_RBP, &bp) == 0 &&
-             library.get_reg(&cursor, UNW_X86_64_RIP, &caller_ip) == 0)
+    else if (library.get_reg(&cursor, UNWINDING_SP, &sp) == 0 &&
+             library.get_reg(&cursor, UNWINDING_BP, &bp) == 0 &&
+             library.get_reg(&cursor, UNWINDING_IP, &caller_ip) == 0)
         rule = make_rule(origin_of(sp), origin_of(caller_ip), origin_of(bp));
     return rule;
 }
@@ -366,7 +362,7 @@ static bool is_split_off(const struct native_function *function)
 {
     struct question question = {.ip = function->start};
     struct native_rule rule = ask(&question);
-    return rule.kind != NATIVE_RULE_STACK || rule.caller != (int32_t)sizeof(uintptr_t);
+    return rule.kind != NATIVE_RULE_STACK || rule.caller != (int32_t)NATIVE_RETURN_BYTES;
 }
 
 /* Is it the evaluation function, or the part of it that is seldom executed and lies elsewhere? */
@@ -538,13 +534,14 @@ bool native_rules_init(void)
         .resume = resume,
         .get_proc_name = get_proc_name,
     };
-    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!handle || !look_up(handle, &library.create_addr_space, "_Ux86_64_create_addr_space") ||
-        !look_up(handle, &library.set_caching_policy, "_Ux86_64_set_caching_policy") ||
-        !look_up(handle, &library.init_remote, "_Ux86_64_init_remote") ||
-        !look_up(handle, &library.step, "_Ux86_64_step") ||
-        !look_up(handle, &library.get_reg, "_Ux86_64_get_reg") ||
-        !look_up(handle, &library.search_unwind_table, "_Ux86_64_dwarf_search_unwind_table") ||
+    void *handle = dlopen(UNWINDING_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (!handle ||
+        !look_up(handle, &library.create_addr_space, UNWINDING_NAME(create_addr_space)) ||
+        !look_up(handle, &library.set_caching_policy, UNWINDING_NAME(set_caching_policy)) ||
+        !look_up(handle, &library.init_remote, UNWINDING_NAME(init_remote)) ||
+        !look_up(handle, &library.step, UNWINDING_NAME(step)) ||
+        !look_up(handle, &library.get_reg, UNWINDING_NAME(get_reg)) ||
+        !look_up(handle, &library.search_unwind_table, UNWINDING_NAME(dwarf_search_unwind_table)) ||
         !(space = library.create_addr_space(&accessors, 0)))
         return false;
     library.set_caching_policy(space, UNW_CACHE_NONE);
@@ -567,8 +564,8 @@ uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit,
     lock_take(&asking);
     if (library.init_remote(&cursor, space, &question) == 0)
         while (count < most && library.step(&cursor) > 0 && !question.is_without_information &&
-               library.get_reg(&cursor, UNW_X86_64_RIP, &ip) == 0 &&
-               library.get_reg(&cursor, UNW_X86_64_RSP, &sp) == 0 && sp <= limit && ip)
+               library.get_reg(&cursor, UNWINDING_IP, &ip) == 0 &&
+               library.get_reg(&cursor, UNWINDING_SP, &sp) == 0 && sp <= limit && ip)
             ips[count++] = ip;
     lock_release(&asking);
     shim_guard_set(guard);

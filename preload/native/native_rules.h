@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "preload/arch/native_frame.h"
+
 enum native_rule_kind {
     NATIVE_RULE_NONE = 0,     /* nothing is known of the address */
     NATIVE_RULE_END,          /* the outermost frame */
@@ -29,10 +31,6 @@ enum native_rule_kind {
 
 #define NATIVE_KEPT INT32_MIN /* in `saved`: the caller's bp is this frame's */
 
-/* What a frame may use below its stack pointer: a signal handler leaves it alone, and what a
- * function that is about to return has restored lies there still. */
-#define NATIVE_RED_ZONE_BYTES 128u
-
 struct native_rule {
     uint8_t kind;           /* enum native_rule_kind */
     bool is_evaluation : 1; /* a frame of the interpreter's evaluation loop */
@@ -43,11 +41,6 @@ struct native_rule {
     int32_t caller;
     int32_t saved;
     int32_t ip;
-};
-
-/* The registers of a frame: ip is the address that control will return to there. */
-struct native_registers {
-    uintptr_t ip, sp, bp;
 };
 
 /* Loads libunwind. Once, at start, before there is a second thread. False: it is not to be had. */
@@ -128,7 +121,7 @@ static inline bool native_step(const struct native_rule *rule, struct native_reg
             return false;
         registers->bp = *(const uintptr_t *)saved;
     }
-    registers->ip = *(const uintptr_t *)(caller - sizeof caller);
+    registers->ip = *(const uintptr_t *)(caller - NATIVE_RETURN_BYTES);
     registers->sp = caller;
     return registers->ip != 0;
 }

@@ -34,12 +34,12 @@
 #include <string.h>
 
 #include "preload/base/memory.h"
+#include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
 #include "preload/native/native_chains.h"
 #include "preload/native/native_rules.h"
 #include "preload/python/python_frame.h"
 #include "preload/python/python_walk.h"
-#include "preload/carrier/ring_writer.h"
-#include "preload/base/shim.h"
 #include "wire.h"
 #ifdef HEAPLINE_CHECK_WALK
 #include <stdlib.h>
@@ -206,7 +206,7 @@ static bool step(const struct walk *walk, struct native_rule *rule,
 static int32_t find_level(const struct native_state *native,
                           const struct native_registers *registers)
 {
-    uintptr_t place = registers->sp - sizeof place;
+    uintptr_t place = registers->sp - NATIVE_RETURN_BYTES;
     uint32_t level = native->index[index_slot(place)];
     const struct native_level *at = &native->levels[level];
     return level < native->placed && at->place == place && at->ip == registers->ip &&
@@ -242,7 +242,7 @@ static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, i
             remembers = false;
         }
         native->scratch[walk->count++] = (struct native_level){
-            .place = registers.sp - sizeof(uintptr_t), .ip = registers.ip, .frame = registers.bp};
+            .place = registers.sp - NATIVE_RETURN_BYTES, .ip = registers.ip, .frame = registers.bp};
         if (!step(walk, rule, &registers))
             return rule->kind == NATIVE_RULE_END ? WALK_OUTERMOST : WALK_BROKEN;
     }
@@ -292,7 +292,7 @@ static void note_way(struct native_state *native, uint32_t level, const struct n
                     (caller_by_frame && (is_kept || rule->saved_at_frame));
     bool is_simple = (rule->kind == NATIVE_RULE_STACK || rule->kind == NATIVE_RULE_FRAME) &&
                      rule->is_evaluation == is_loop;
-    uintptr_t from = rule->saved_at_frame ? at->frame : at->place + sizeof at->place;
+    uintptr_t from = rule->saved_at_frame ? at->frame : at->place + NATIVE_RETURN_BYTES;
     native->flags[level] = (by_frame ? NATIVE_BY_FRAME : 0) | (is_simple ? NATIVE_SIMPLE : 0);
     if (caller)
         caller->saved = caller_by_frame && !is_kept ? from + (uintptr_t)(intptr_t)rule->saved : 0;
@@ -571,7 +571,7 @@ static bool learn_chain(const struct walk *walk, uint32_t level, uint32_t end)
     struct native_state *native = walk->thread->native;
     const struct native_level *top = &native->levels[end - 1];
     const struct native_registers registers = {
-        .ip = top->ip, .sp = top->place + sizeof top->place, .bp = top->frame};
+        .ip = top->ip, .sp = top->place + NATIVE_RETURN_BYTES, .bp = top->frame};
     const struct native_span span = {
         .count = end - level,
         .loops = loops_below(native, level),
@@ -695,11 +695,10 @@ bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_
     struct native_state *native = state_of(thread);
     if (!native)
         return false;
-    const uintptr_t *saved = (const uintptr_t *)frame;
     struct walk walk = {
         .thread = thread,
         .has_python = has_python,
-        .registers = {.ip = saved[1], .sp = frame + 2 * sizeof *saved, .bp = saved[0]},
+        .registers = native_frame_caller(frame),
     };
     if (!update(&walk)) {
         thread->resend = true;

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "preload/thread/hook_call.h"
+#include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/process/sealing.h"
-#include "preload/base/shim.h"
+#include "preload/thread/hook_call.h"
 #include "wire.h"
 
 #define PYTHON "python"

@@ -17,13 +17,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "preload/base/environment.h"
-#include "preload/process/exec_announcement.h"
 #include "loadable.h"
+#include "preload/base/environment.h"
 #include "preload/base/readable.h"
 #include "preload/base/real_mapping.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/process/exec_announcement.h"
 
 static struct {
     int (*execve)(const char *, char *const[], char *const[]);

@@ -9,16 +9,16 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "preload/python/code_table.h"
-#include "preload/native/debugger_lists.h"
 #include "preload/base/environment.h"
-#include "preload/thread/hook_call.h"
 #include "preload/base/memory.h"
-#include "preload/native/native_rules.h"
-#include "preload/process/recording.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
 #include "preload/base/signals.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/native/debugger_lists.h"
+#include "preload/native/native_rules.h"
+#include "preload/process/recording.h"
+#include "preload/python/code_table.h"
+#include "preload/thread/hook_call.h"
 #include "preload/thread/thread_state.h"
 
 /* Of the fork at hand; the locks are held, so that there is only one. */

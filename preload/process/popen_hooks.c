@@ -27,8 +27,8 @@
 
 #include "preload/base/memory.h"
 #include "preload/base/process_lock.h"
-#include "preload/process/shell.h"
 #include "preload/base/shim.h"
+#include "preload/process/shell.h"
 
 static struct {
     FILE *(*popen)(const char *, const char *);

@@ -4,13 +4,13 @@
  */
 #include "preload/process/recording.h"
 
-#include "preload/carrier/attach.h"
 #include "preload/base/environment.h"
-#include "preload/python/python_layout.h"
+#include "preload/base/shim.h"
+#include "preload/carrier/attach.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/process/sealing.h"
-#include "preload/base/shim.h"
 #include "preload/process/stream_hooks.h"
+#include "preload/python/python_layout.h"
 #include "wire.h"
 
 bool recording_attach(pid_t parent, uint32_t token)

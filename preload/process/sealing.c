@@ -2,7 +2,7 @@
  * Interposed: prctl and syscall.
  *
  * Both do what libc's do, by a system call of their own: nothing has to be looked up for that, and
- * the program may call them at any moment. syscall() is in system_call.S.
+ * the program may call them at any moment. syscall() is the processor's (kernel_call.h).
  *
  * What is still to be done with system calls is done before the program's own takes effect: a
  * stream cannot go on, so it ends there.
@@ -16,10 +16,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/arch/kernel_call.h"
 #include "preload/base/environment.h"
 #include "preload/base/memory.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
 
 /* Who has attached. A vfork child is another process in the same memory: what it gives up is its
  * own, and all that it can do then is to execute something, or to end. */
@@ -50,19 +51,6 @@ static void seal(void)
     errno = saved;
 }
 
-static long call_kernel(long number, const unsigned long arguments[5])
-{
-    long result = number;
-    __asm__ volatile("movq %[fourth], %%r10\n\t"
-                     "movq %[fifth], %%r8\n\t"
-                     "syscall"
-                     : "+a"(result)
-                     : "D"(arguments[0]), "S"(arguments[1]),
-                       "d"(arguments[2]), [fourth] "m"(arguments[3]), [fifth] "m"(arguments[4])
-                     : "rcx", "r8", "r10", "r11", "memory");
-    return result;
-}
-
 long sealing_failed(long result)
 {
     errno = (int)-result;
@@ -75,7 +63,7 @@ static long call_sealed(long number, const unsigned long arguments[5])
     bool is_ours = was_sealed || !shim_gate_open() || getpid() == owner;
     if (!was_sealed && is_ours)
         seal();
-    long result = call_kernel(number, arguments);
+    long result = kernel_call(number, arguments);
     if (!is_ours)
         return result < 0 ? sealing_failed(result) : result;
     if (result < 0) {
@@ -104,7 +92,7 @@ SHIM_EXPORT int prctl(int option, ...)
     va_end(more);
     if (gives_up(option, arguments[1]))
         return (int)call_sealed(SYS_prctl, arguments);
-    long result = call_kernel(SYS_prctl, arguments);
+    long result = kernel_call(SYS_prctl, arguments);
     return (int)(result < 0 && result > -4096 ? sealing_failed(result) : result);
 }
 
@@ -114,6 +102,6 @@ long sealing_seccomp(long number, unsigned long operation, unsigned long flags,
     const unsigned long arguments[5] = {operation, flags, program};
     if (operation == SECCOMP_SET_MODE_STRICT || operation == SECCOMP_SET_MODE_FILTER)
         return call_sealed(number, arguments);
-    long result = call_kernel(number, arguments);
+    long result = kernel_call(number, arguments);
     return result < 0 ? sealing_failed(result) : result;
 }

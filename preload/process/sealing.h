@@ -20,10 +20,4 @@ void sealing_begin(void);
  * more. */
 bool sealing_is_own_process(void);
 
-/* For system_call.S. What libc makes of a negative result: sets errno, returns -1. */
-long sealing_failed(long result);
-/* seccomp(2) with its arguments. */
-long sealing_seccomp(long number, unsigned long operation, unsigned long flags,
-                     unsigned long program);
-
 #endif

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
 
 static struct {
     void (*exit_now)(int);

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 
 #include "preload/base/process_lock.h"
-#include "preload/process/shell.h"
 #include "preload/base/shim.h"
+#include "preload/process/shell.h"
 
 static int (*real_system)(const char *);
 

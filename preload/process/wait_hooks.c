@@ -17,9 +17,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "preload/thread/hook_call.h"
-#include "preload/carrier/ring_writer.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/thread/hook_call.h"
 #include "wire.h"
 
 static struct {

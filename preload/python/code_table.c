@@ -5,11 +5,11 @@
  */
 #include "preload/python/code_table.h"
 
-#include "preload/python/code_announcement.h"
 #include "preload/base/lock.h"
 #include "preload/base/memory.h"
-#include "preload/python/python_frame.h"
 #include "preload/base/shim.h"
+#include "preload/python/code_announcement.h"
+#include "preload/python/python_frame.h"
 #include "preload/python/source_text.h"
 #include "wire.h"
 

@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "preload/thread/hook_call.h"
+#include "preload/base/shim.h"
 #include "preload/python/python_frame.h"
 #include "preload/python/python_thread.h"
-#include "preload/base/shim.h"
+#include "preload/thread/hook_call.h"
 
 /* Of a dictionary's entries so many are looked at: among the latest, and in all. */
 #define LATEST_ENTRIES 64

@@ -25,12 +25,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/base/shim.h"
+#include "preload/carrier/ring_writer.h"
 #include "preload/python/code_table.h"
 #include "preload/python/python_frame.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_thread.h"
-#include "preload/carrier/ring_writer.h"
-#include "preload/base/shim.h"
 #include "preload/python/thread_name.h"
 #include "wire.h"
 

@@ -18,10 +18,10 @@
 
 #include <string.h>
 
+#include "preload/base/signals.h"
 #include "preload/carrier/fragments.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_objects.h"
-#include "preload/base/signals.h"
 #include "wire.h"
 
 /* Hashes that are remembered. */

@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/base/shim.h"
 #include "preload/carrier/fragments.h"
 #include "preload/python/python_objects.h"
-#include "preload/base/shim.h"
 #include "wire.h"
 
 #define TRIES 32u

@@ -6,11 +6,11 @@
 
 #include <stdlib.h>
 
-#include "preload/python/code_table.h"
 #include "preload/base/complaint.h"
+#include "preload/base/shim.h"
+#include "preload/python/code_table.h"
 #include "preload/python/python_frame.h"
 #include "preload/python/python_thread.h"
-#include "preload/base/shim.h"
 #include "wire.h"
 
 static void fail(const char *what)

@@ -19,8 +19,9 @@
 
 #include <signal.h>
 
-#include "preload/carrier/ring_writer.h"
+#include "preload/arch/processor.h"
 #include "preload/base/signals.h"
+#include "preload/carrier/ring_writer.h"
 #include "preload/thread/thread_state.h"
 
 /* The real allocators use far less stack than this below the hook that called them. */
@@ -37,11 +38,11 @@
 /* Where the main thread's stack ends (glibc's loader). */
 extern void *__libc_stack_end;
 
-/* On the stack of the thread? glibc puts a thread's own data at the end of its stack. */
+/* On the stack of the thread? */
 static bool is_on_own_stack(uintptr_t address)
 {
     return (uintptr_t)__libc_stack_end - address < MAIN_STACK_BYTES ||
-           (uintptr_t)__builtin_thread_pointer() - address < THREAD_STACK_BYTES;
+           processor_thread_pointer() - address < THREAD_STACK_BYTES;
 }
 
 static bool is_on_signal_stack(void)
@@ -67,8 +68,8 @@ static bool is_surely_there(uintptr_t call, uintptr_t frame)
     return !((call ^ frame) >> PAGE_SHIFT) ||
            ((uintptr_t)__libc_stack_end - frame < MAIN_STACK_BYTES &&
             (uintptr_t)__libc_stack_end - call < MAIN_STACK_BYTES) ||
-           ((uintptr_t)__builtin_thread_pointer() - frame < THREAD_STACK_LEAST &&
-            (uintptr_t)__builtin_thread_pointer() - call < THREAD_STACK_LEAST);
+           (processor_thread_pointer() - frame < THREAD_STACK_LEAST &&
+            processor_thread_pointer() - call < THREAD_STACK_LEAST);
 }
 
 /* Has it been written over, or is it gone? */

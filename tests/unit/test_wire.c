@@ -11,9 +11,9 @@
 #include "chunk.h"
 #include "control.h"
 #include "handshake.h"
-#include "ring.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/carrier/shared_ring.h"
+#include "ring.h"
 #include "varint.h"
 #include "wire.h"
 

@@ -1,6 +1,5 @@
 /*
- * Interposed: syscall. As libc's, but that seccomp(2) goes by sealing.c. Not in C: what returns twice
- * (vfork) must find the caller's frame as it was.
+ * Interposed: syscall. As libc's, but that seccomp(2) goes by sealing.c (kernel_call.h).
  */
 #define SYS_SECCOMP 317 /* asm/unistd_64.h */
 
