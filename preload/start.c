@@ -10,26 +10,15 @@
 #include "handshake.h"
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
-#include "preload/base/real_malloc.h"
-#include "preload/base/real_mapping.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/hooks/python_arrival.h"
 #include "preload/native/native_walk.h"
-#include "preload/process/exec_hooks.h"
-#include "preload/process/popen_hooks.h"
-#include "preload/process/stream_hooks.h"
-#include "preload/process/system_hook.h"
-#include "preload/process/wait_hooks.h"
 
 __attribute__((constructor)) static void start(void)
 {
-    real_malloc_resolve();
-    real_mapping_resolve();
-    exec_hooks_resolve();
-    wait_hooks_resolve();
-    popen_hooks_resolve();
-    system_hook_resolve();
-    stream_hooks_resolve();
+    real_functions_find_allocator();
+    real_functions_find_others();
     if (!environment_take())
         return;
     complaint_init();

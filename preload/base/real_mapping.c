@@ -1,37 +1,15 @@
 /*
- * Finding the real functions. Libraries map memory in constructors that run before the shim's: for
- * them a system call does what libc's function would. sbrk() has no system call of its own, so it
+ * Libraries map memory in constructors that run before the shim's: for them a system call does what
+ * libc's function would. sbrk() has no system call of its own, so it
  * is looked up when it is wanted.
  */
 #include "preload/base/real_mapping.h"
 
-#include <dlfcn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
-
-static struct {
-    void *(*mmap)(void *, size_t, int, int, int, off_t);
-    int (*munmap)(void *, size_t);
-    void *(*mremap)(void *, size_t, size_t, int, ...);
-    int (*brk)(void *);
-    void *(*sbrk)(intptr_t);
-} real;
-
-static void look_up(void *function, const char *name)
-{
-    *(void **)function = dlsym(RTLD_NEXT, name);
-}
-
-void real_mapping_resolve(void)
-{
-    look_up(&real.mmap, "mmap");
-    look_up(&real.munmap, "munmap");
-    look_up(&real.mremap, "mremap");
-    look_up(&real.brk, "brk");
-    look_up(&real.sbrk, "sbrk");
-}
 
 void *real_mmap(void *address, size_t length, int protection, int flags, int descriptor,
                 off_t offset)
@@ -57,14 +35,10 @@ void *real_mremap(void *old, size_t old_length, size_t length, int flags, void *
 
 int real_brk(void *end)
 {
-    if (SHIM_UNLIKELY(!real.brk))
-        look_up(&real.brk, "brk");
-    return real.brk(end);
+    return REAL(brk)(end);
 }
 
 void *real_sbrk(intptr_t increment)
 {
-    if (SHIM_UNLIKELY(!real.sbrk))
-        look_up(&real.sbrk, "sbrk");
-    return real.sbrk(increment);
+    return REAL(sbrk)(increment);
 }

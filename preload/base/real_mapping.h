@@ -10,9 +10,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Looks the functions up. Once, at start, after real_malloc_resolve(). */
-void real_mapping_resolve(void);
-
 void *real_mmap(void *address, size_t length, int protection, int flags, int descriptor,
                 off_t offset);
 int real_munmap(void *address, size_t length);

@@ -5,19 +5,17 @@
  */
 #include <dlfcn.h>
 
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/native/debugger_lists.h"
 #include "preload/native/native_rules.h"
 
 SHIM_EXPORT int dlclose(void *handle)
 {
-    static int (*real)(void *);
-    if (SHIM_UNLIKELY(!real))
-        *(void **)&real = dlsym(RTLD_NEXT, "dlclose");
     if (!shim_walks_native)
-        return real(handle);
+        return REAL(dlclose)(handle);
     debugger_lists_begin_unloading();
-    int result = real(handle);
+    int result = REAL(dlclose)(handle);
     native_rules_forget();
     debugger_lists_end_unloading();
     return result;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/base/real_malloc.h"
+#include "preload/base/pool.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/hooks/nested_free.h"
 #include "preload/hooks/python_arrival.h"
@@ -23,7 +24,7 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 
 static inline bool real_ready(void)
 {
-    return SHIM_LIKELY(real_malloc.malloc != NULL) || real_malloc_resolve();
+    return SHIM_LIKELY(real.malloc != NULL) || real_functions_find_allocator();
 }
 
 /* Ends a hook whose real call has returned `block`. */
@@ -50,9 +51,9 @@ SHIM_EXPORT void *malloc(size_t size)
     struct hook_call call;
     if (!real_ready())
         return pool_allocate(size);
-    ENTER_OR_RETURN(&call, real_malloc.malloc(size));
+    ENTER_OR_RETURN(&call, real.malloc(size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.malloc(size), size);
+    return finish(&call, real.malloc(size), size);
 }
 
 SHIM_EXPORT void *calloc(size_t count, size_t size)
@@ -60,9 +61,9 @@ SHIM_EXPORT void *calloc(size_t count, size_t size)
     struct hook_call call;
     if (!real_ready())
         return size && count > SIZE_MAX / size ? NULL : pool_allocate(count * size);
-    ENTER_OR_RETURN(&call, real_malloc.calloc(count, size));
+    ENTER_OR_RETURN(&call, real.calloc(count, size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.calloc(count, size), count * size);
+    return finish(&call, real.calloc(count, size), count * size);
 }
 
 /* A block of the pool moves to the real heap. */
@@ -97,11 +98,11 @@ SHIM_EXPORT void *realloc(void *old, size_t size)
         return move_out_of_pool(old, size);
     if (!real_ready())
         return pool_allocate(size);
-    ENTER_OR_RETURN(&call, real_malloc.realloc(old, size));
+    ENTER_OR_RETURN(&call, real.realloc(old, size));
     if (old)
         record_realloc_free(old, call.busy);
     hook_call_real_free(&call, old);
-    return finish_realloc(&call, old, real_malloc.realloc(old, size), size);
+    return finish_realloc(&call, old, real.realloc(old, size), size);
 }
 
 SHIM_EXPORT void *reallocarray(void *old, size_t count, size_t size)
@@ -121,12 +122,12 @@ SHIM_EXPORT void free(void *block)
         return;
     if (!hook_enter(&call)) {
         nested_free_record(block);
-        real_malloc.free(block);
+        real.free(block);
         return;
     }
     record_free(block);
     hook_call_real_free(&call, block);
-    real_malloc.free(block);
+    real.free(block);
     hook_leave(&call);
 }
 
@@ -149,9 +150,9 @@ SHIM_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
     struct hook_call call;
     if (!real_ready())
         return ENOMEM;
-    ENTER_OR_RETURN(&call, real_malloc.posix_memalign(block, alignment, size));
+    ENTER_OR_RETURN(&call, real.posix_memalign(block, alignment, size));
     hook_call_real(&call);
-    int result = real_malloc.posix_memalign(block, alignment, size);
+    int result = real.posix_memalign(block, alignment, size);
     /* Refused for its arguments: errno is none of its. */
     finish(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
     return result;
@@ -162,9 +163,9 @@ SHIM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
     struct hook_call call;
     if (!real_ready())
         return NULL;
-    ENTER_OR_RETURN(&call, real_malloc.aligned_alloc(alignment, size));
+    ENTER_OR_RETURN(&call, real.aligned_alloc(alignment, size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.aligned_alloc(alignment, size), size);
+    return finish(&call, real.aligned_alloc(alignment, size), size);
 }
 
 SHIM_EXPORT void *memalign(size_t alignment, size_t size)
@@ -172,9 +173,9 @@ SHIM_EXPORT void *memalign(size_t alignment, size_t size)
     struct hook_call call;
     if (!real_ready())
         return NULL;
-    ENTER_OR_RETURN(&call, real_malloc.memalign(alignment, size));
+    ENTER_OR_RETURN(&call, real.memalign(alignment, size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.memalign(alignment, size), size);
+    return finish(&call, real.memalign(alignment, size), size);
 }
 
 SHIM_EXPORT void *valloc(size_t size)
@@ -182,9 +183,9 @@ SHIM_EXPORT void *valloc(size_t size)
     struct hook_call call;
     if (!real_ready())
         return NULL;
-    ENTER_OR_RETURN(&call, real_malloc.valloc(size));
+    ENTER_OR_RETURN(&call, real.valloc(size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.valloc(size), size);
+    return finish(&call, real.valloc(size), size);
 }
 
 SHIM_EXPORT void *pvalloc(size_t size)
@@ -192,7 +193,7 @@ SHIM_EXPORT void *pvalloc(size_t size)
     struct hook_call call;
     if (!real_ready())
         return NULL;
-    ENTER_OR_RETURN(&call, real_malloc.pvalloc(size));
+    ENTER_OR_RETURN(&call, real.pvalloc(size));
     hook_call_real(&call);
-    return finish(&call, real_malloc.pvalloc(size), size);
+    return finish(&call, real.pvalloc(size), size);
 }

@@ -9,7 +9,6 @@
 #include "preload/process/exec_hooks.h"
 
 #include <alloca.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -20,50 +19,11 @@
 #include "loadable.h"
 #include "preload/base/environment.h"
 #include "preload/base/readable.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/process/exec_announcement.h"
-
-static struct {
-    int (*execve)(const char *, char *const[], char *const[]);
-    int (*execvpe)(const char *, char *const[], char *const[]);
-    int (*fexecve)(int, char *const[], char *const[]);
-    int (*execveat)(int, const char *, char *const[], char *const[], int);
-    int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
-                       const posix_spawnattr_t *, char *const[], char *const[]);
-    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
-                        const posix_spawnattr_t *, char *const[], char *const[]);
-    /* Null before glibc 2.39. */
-    int (*pidfd_spawn)(int *, const char *, const posix_spawn_file_actions_t *,
-                       const posix_spawnattr_t *, char *const[], char *const[]);
-    int (*pidfd_spawnp)(int *, const char *, const posix_spawn_file_actions_t *,
-                        const posix_spawnattr_t *, char *const[], char *const[]);
-} real;
-
-static void look_up(void *function, const char *name)
-{
-    *(void **)function = dlsym(RTLD_NEXT, name);
-}
-
-void exec_hooks_resolve(void)
-{
-    look_up(&real.execve, "execve");
-    look_up(&real.execvpe, "execvpe");
-    look_up(&real.fexecve, "fexecve");
-    look_up(&real.execveat, "execveat");
-    look_up(&real.posix_spawn, "posix_spawn");
-    look_up(&real.posix_spawnp, "posix_spawnp");
-    look_up(&real.pidfd_spawn, "pidfd_spawn");
-    look_up(&real.pidfd_spawnp, "pidfd_spawnp");
-}
-
-/* Another library's constructor may come before ours. */
-static void resolve_now(void)
-{
-    if (SHIM_UNLIKELY(!real.execve))
-        exec_hooks_resolve();
-}
 
 enum call_kind {
     CALL_EXECVE,
@@ -91,26 +51,26 @@ static int call_real(const struct call *call, char *const *environment)
 {
     switch (call->kind) {
     case CALL_EXECVE:
-        return real.execve(call->path, call->arguments, environment);
+        return REAL(execve)(call->path, call->arguments, environment);
     case CALL_EXECVPE:
-        return real.execvpe(call->path, call->arguments, environment);
+        return REAL(execvpe)(call->path, call->arguments, environment);
     case CALL_FEXECVE:
-        return real.fexecve(call->descriptor, call->arguments, environment);
+        return REAL(fexecve)(call->descriptor, call->arguments, environment);
     case CALL_EXECVEAT:
-        return real.execveat(call->descriptor, call->path, call->arguments, environment,
-                             call->flags);
+        return REAL(execveat)(call->descriptor, call->path, call->arguments, environment,
+                              call->flags);
     case CALL_SPAWN:
-        return real.posix_spawn(call->pid, call->path, call->actions, call->attributes,
-                                call->arguments, environment);
+        return REAL(posix_spawn)(call->pid, call->path, call->actions, call->attributes,
+                                 call->arguments, environment);
     case CALL_SPAWNP:
-        return real.posix_spawnp(call->pid, call->path, call->actions, call->attributes,
-                                 call->arguments, environment);
+        return REAL(posix_spawnp)(call->pid, call->path, call->actions, call->attributes,
+                                  call->arguments, environment);
     case CALL_PIDFD_SPAWN:
-        return real.pidfd_spawn(call->pid, call->path, call->actions, call->attributes,
-                                call->arguments, environment);
-    case CALL_PIDFD_SPAWNP:
-        return real.pidfd_spawnp(call->pid, call->path, call->actions, call->attributes,
+        return REAL(pidfd_spawn)(call->pid, call->path, call->actions, call->attributes,
                                  call->arguments, environment);
+    case CALL_PIDFD_SPAWNP:
+        return REAL(pidfd_spawnp)(call->pid, call->path, call->actions, call->attributes,
+                                  call->arguments, environment);
     }
     return -1;
 }
@@ -219,7 +179,6 @@ static bool is_readable(const struct call *call, char *const *environment)
 /* Who has no room for the variables beside what he gives to the program goes without them. */
 static int call_with(const struct call *call, char *const *environment)
 {
-    resolve_now();
     ring_flush();
     if (!is_readable(call, environment))
         return call_real(call, environment);
@@ -319,8 +278,7 @@ SHIM_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file
                             const posix_spawnattr_t *attributes, char *const arguments[],
                             char *const environment[])
 {
-    resolve_now();
-    if (!real.pidfd_spawn)
+    if (!REAL(pidfd_spawn))
         return ENOSYS;
     return spawn_with(CALL_PIDFD_SPAWN, pidfd, path, actions, attributes, arguments, environment);
 }
@@ -330,8 +288,7 @@ SHIM_EXPORT int pidfd_spawnp(int *pidfd, const char *file,
                              const posix_spawnattr_t *attributes, char *const arguments[],
                              char *const environment[])
 {
-    resolve_now();
-    if (!real.pidfd_spawnp)
+    if (!REAL(pidfd_spawnp))
         return ENOSYS;
     return spawn_with(CALL_PIDFD_SPAWNP, pidfd, file, actions, attributes, arguments, environment);
 }

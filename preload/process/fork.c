@@ -4,13 +4,13 @@
  */
 #include "preload/process/fork.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include "preload/base/environment.h"
 #include "preload/base/memory.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/base/signals.h"
 #include "preload/carrier/ring_writer.h"
@@ -148,26 +148,11 @@ static void take_back_mark(void)
     errno = saved;
 }
 
-static struct {
-    pid_t (*fork)(void);
-    pid_t (*quick_fork)(void); /* _Fork; null before glibc 2.34 */
-} real;
-
-/* Early, for a signal handler that forks may have interrupted the loader. */
-static void look_up(void)
-{
-    if (SHIM_LIKELY(real.fork != NULL))
-        return;
-    *(void **)&real.quick_fork = dlsym(RTLD_NEXT, "_Fork");
-    *(void **)&real.fork = dlsym(RTLD_NEXT, "fork");
-}
-
 /* The handlers around it are not told whether it has failed. */
 SHIM_EXPORT pid_t fork(void)
 {
-    look_up();
     forking.token = 0;
-    pid_t pid = real.fork();
+    pid_t pid = REAL(fork)();
     if (SHIM_UNLIKELY(pid < 0) && forking.token)
         take_back_mark();
     return pid;
@@ -177,11 +162,10 @@ SHIM_EXPORT pid_t fork(void)
  * so does a hook that it interrupts. */
 SHIM_EXPORT pid_t _Fork(void)
 {
-    look_up();
     if (!shim_gate_open() || shim_is_sealed())
-        return real.quick_fork();
+        return REAL(_Fork)();
     struct signals signals = signals_block();
-    pid_t pid = real.quick_fork();
+    pid_t pid = REAL(_Fork)();
     if (pid == 0) {
         ring_forget_connection();
         ring_writer_leave(true);
@@ -193,7 +177,6 @@ SHIM_EXPORT pid_t _Fork(void)
 bool fork_init(void)
 {
     uintptr_t guard = shim_guard_set_library(); /* glibc keeps the handlers in malloc's memory */
-    look_up();
     bool done = pthread_atfork(before, in_parent, in_child) == 0;
     shim_guard_set(guard);
     return done;

@@ -16,7 +16,6 @@
  */
 #include "preload/process/popen_hooks.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,28 +26,9 @@
 
 #include "preload/base/memory.h"
 #include "preload/base/process_lock.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/process/shell.h"
-
-static struct {
-    FILE *(*popen)(const char *, const char *);
-    int (*pclose)(FILE *);
-    int (*fclose)(FILE *);
-} real;
-
-void popen_hooks_resolve(void)
-{
-    *(void **)&real.popen = dlsym(RTLD_NEXT, "popen");
-    *(void **)&real.pclose = dlsym(RTLD_NEXT, "pclose");
-    *(void **)&real.fclose = dlsym(RTLD_NEXT, "fclose");
-}
-
-/* Another library's constructor may come before ours. */
-static void resolve_now(void)
-{
-    if (SHIM_UNLIKELY(!real.fclose))
-        popen_hooks_resolve();
-}
 
 struct stream {
     FILE *file;
@@ -199,7 +179,7 @@ static FILE *open_stream(const char *command, const char *mode)
     close(opening.child);
     if (!problem)
         return opening.file;
-    real.fclose(opening.file);
+    REAL(fclose)(opening.file);
     errno = shell_library_is(38) ? problem : ENOMEM;
     return NULL;
 }
@@ -207,10 +187,9 @@ static FILE *open_stream(const char *command, const char *mode)
 SHIM_EXPORT FILE *popen(const char *command, const char *mode)
 {
     int cancellation;
-    resolve_now();
     /* No variables are handed on then, and the program may have forbidden what the lock needs. */
     if (shim_is_sealed())
-        return real.popen(command, mode);
+        return REAL(popen)(command, mode);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* it is no point of it */
     FILE *file = open_stream(command, mode);
     pthread_setcancelstate(cancellation, NULL);
@@ -256,19 +235,17 @@ static int close_stream(FILE *file, int (*close_other)(FILE *))
     pid_t pid = forget(file);
     if (!pid)
         return close_other(file);
-    int closed = real.fclose(file);
+    int closed = REAL(fclose)(file);
     int status = pid > 0 ? wait_for(pid) : -1;
     return status ? status : closed;
 }
 
 SHIM_EXPORT int pclose(FILE *file)
 {
-    resolve_now();
-    return close_stream(file, real.pclose);
+    return close_stream(file, REAL(pclose));
 }
 
 SHIM_EXPORT int fclose(FILE *file)
 {
-    resolve_now();
-    return close_stream(file, real.fclose);
+    return close_stream(file, REAL(fclose));
 }

@@ -7,26 +7,13 @@
  */
 #include "preload/process/stream_hooks.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
-
-static struct {
-    void (*exit_now)(int);
-    void (*exit_quickly)(int);
-    void (*abort)(void);
-} real;
-
-void stream_hooks_resolve(void)
-{
-    *(void **)&real.exit_now = dlsym(RTLD_NEXT, "_exit");
-    *(void **)&real.exit_quickly = dlsym(RTLD_NEXT, "quick_exit");
-    *(void **)&real.abort = dlsym(RTLD_NEXT, "abort");
-}
 
 static void at_exit(int status, void *nothing)
 {
@@ -45,8 +32,8 @@ void stream_hooks_install(void)
 SHIM_EXPORT _Noreturn void _exit(int status)
 {
     ring_flush();
-    if (real.exit_now)
-        real.exit_now(status);
+    if (real._exit)
+        real._exit(status);
     for (;;)
         syscall(SYS_exit_group, status);
 }
@@ -59,8 +46,8 @@ SHIM_EXPORT _Noreturn void _Exit(int status)
 SHIM_EXPORT _Noreturn void quick_exit(int status)
 {
     ring_flush();
-    if (real.exit_quickly)
-        real.exit_quickly(status);
+    if (real.quick_exit)
+        real.quick_exit(status);
     _exit(status);
 }
 

@@ -5,9 +5,6 @@
 #ifndef HEAPLINE_PRELOAD_STREAM_HOOKS_H
 #define HEAPLINE_PRELOAD_STREAM_HOOKS_H
 
-/* At start, before anything else of this file. */
-void stream_hooks_resolve(void);
-
 /* With the first stream. */
 void stream_hooks_install(void);
 

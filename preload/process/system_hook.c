@@ -9,7 +9,6 @@
  */
 #include "preload/process/system_hook.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,15 +16,9 @@
 #include <sys/wait.h>
 
 #include "preload/base/process_lock.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/process/shell.h"
-
-static int (*real_system)(const char *);
-
-void system_hook_resolve(void)
-{
-    *(void **)&real_system = dlsym(RTLD_NEXT, "system");
-}
 
 static struct process_lock lock;
 static struct {
@@ -133,8 +126,8 @@ static int run_shell(const char *command)
 SHIM_EXPORT int system(const char *command)
 {
     /* No variables are handed on then, and the program may have forbidden what the lock needs. */
-    if (shim_is_sealed() && real_system && !in_progress.callers)
-        return real_system(command);
+    if (shim_is_sealed() && real.system && !in_progress.callers)
+        return real.system(command);
     /* Is there a shell? */
     return command ? run_shell(command) : run_shell("exit 0") == 0;
 }

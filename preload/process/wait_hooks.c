@@ -11,45 +11,16 @@
  */
 #include "preload/process/wait_hooks.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/thread/hook_call.h"
 #include "wire.h"
-
-static struct {
-    pid_t (*wait)(int *);
-    pid_t (*waitpid)(pid_t, int *, int);
-    pid_t (*wait3)(int *, int, struct rusage *);
-    pid_t (*wait4)(pid_t, int *, int, struct rusage *);
-    int (*waitid)(idtype_t, id_t, siginfo_t *, int);
-} real;
-
-static void look_up(void *function, const char *name)
-{
-    *(void **)function = dlsym(RTLD_NEXT, name);
-}
-
-void wait_hooks_resolve(void)
-{
-    look_up(&real.waitpid, "waitpid");
-    look_up(&real.wait3, "wait3");
-    look_up(&real.wait4, "wait4");
-    look_up(&real.waitid, "waitid");
-    look_up(&real.wait, "wait");
-}
-
-/* Another library's constructor may come before ours. */
-static void resolve_now(void)
-{
-    if (SHIM_UNLIKELY(!real.wait))
-        wait_hooks_resolve();
-}
 
 static void tell(pid_t pid, int status)
 {
@@ -79,34 +50,33 @@ static pid_t waited(pid_t pid, int status)
 /* The caller's place for the status, or ours where it wants none. */
 #define STATUS_OR_OWN(status)                                                                      \
     int own = 0;                                                                                   \
-    int *const into = (status) ? (status) : &own;                                                  \
-    resolve_now()
+    int *const into = (status) ? (status) : &own
 
 SHIM_EXPORT pid_t wait(int *status)
 {
     STATUS_OR_OWN(status);
-    pid_t pid = real.wait(into);
+    pid_t pid = REAL(wait)(into);
     return waited(pid, pid > 0 ? *into : 0);
 }
 
 SHIM_EXPORT pid_t waitpid(pid_t which, int *status, int options)
 {
     STATUS_OR_OWN(status);
-    pid_t pid = real.waitpid(which, into, options);
+    pid_t pid = REAL(waitpid)(which, into, options);
     return waited(pid, pid > 0 ? *into : 0);
 }
 
 SHIM_EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
-    pid_t pid = real.wait3(into, options, usage);
+    pid_t pid = REAL(wait3)(into, options, usage);
     return waited(pid, pid > 0 ? *into : 0);
 }
 
 SHIM_EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
-    pid_t pid = real.wait4(which, into, options, usage);
+    pid_t pid = REAL(wait4)(which, into, options, usage);
     return waited(pid, pid > 0 ? *into : 0);
 }
 
@@ -127,8 +97,7 @@ SHIM_EXPORT int waitid(idtype_t kind, id_t which, siginfo_t *found, int options)
 {
     siginfo_t own = {0};
     siginfo_t *const into = found ? found : &own;
-    resolve_now();
-    int result = real.waitid(kind, which, into, options);
+    int result = REAL(waitid)(kind, which, into, options);
     if (result == 0 && !(options & WNOWAIT))
         tell_information(into);
     return result;
