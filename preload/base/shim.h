@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHIM_EXPORT      __attribute__((visibility("default")))
+#define SHIM_EXPORT __attribute__((visibility("default")))
+/* Exports a hook's body, NAME_hook(), under the name of the function that it stands for. Headers
+ * declare the bodies, so that a call can also come to one in another way; the shim's own do. */
+#define SHIM_HOOK(name)                                                                            \
+    SHIM_EXPORT __typeof__(name##_hook) name __attribute__((alias(#name "_hook")))
 #define SHIM_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SHIM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Initial-exec: the lazy model allocates at first use, inside a hook. */

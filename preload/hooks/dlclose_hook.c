@@ -3,14 +3,14 @@
  * rules for its addresses are void. (dlopen is not interposed: that would break $ORIGIN look-ups of
  * its callers; a new library is noticed by its first address.)
  */
-#include <dlfcn.h>
+#include "preload/hooks/dlclose_hook.h"
 
 #include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/native/debugger_lists.h"
 #include "preload/native/native_rules.h"
 
-SHIM_EXPORT int dlclose(void *handle)
+int dlclose_hook(void *handle)
 {
     if (!shim_walks_native)
         return REAL(dlclose)(handle);
@@ -20,3 +20,4 @@ SHIM_EXPORT int dlclose(void *handle)
     debugger_lists_end_unloading();
     return result;
 }
+SHIM_HOOK(dlclose);

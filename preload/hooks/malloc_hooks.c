@@ -1,10 +1,12 @@
 /*
- * The interposed malloc family: the only symbols the shim exports.
+ * The interposed malloc family.
  *
  * Semantics are those of the real allocator; what is recorded follows glibc: realloc(p, 0) frees,
  * a failed realloc frees nothing, free(NULL) is nothing. malloc_usable_size() is not interposed:
  * blocks are the real allocator's own.
  */
+#include "preload/hooks/malloc_hooks.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -18,9 +20,6 @@
 #include "preload/hooks/python_arrival.h"
 #include "preload/hooks/recorder.h"
 #include "preload/thread/hook_call.h"
-
-void free_sized(void *block, size_t size);
-void free_aligned_sized(void *block, size_t alignment, size_t size);
 
 static inline bool real_ready(void)
 {
@@ -46,7 +45,7 @@ static inline void *finish(struct hook_call *call, void *block, size_t size)
             return passed_through;                                                                 \
     } while (0)
 
-SHIM_EXPORT void *malloc(size_t size)
+void *malloc_hook(size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -55,8 +54,9 @@ SHIM_EXPORT void *malloc(size_t size)
     hook_call_real(&call);
     return finish(&call, real.malloc(size), size);
 }
+SHIM_HOOK(malloc);
 
-SHIM_EXPORT void *calloc(size_t count, size_t size)
+void *calloc_hook(size_t count, size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -65,12 +65,13 @@ SHIM_EXPORT void *calloc(size_t count, size_t size)
     hook_call_real(&call);
     return finish(&call, real.calloc(count, size), count * size);
 }
+SHIM_HOOK(calloc);
 
 /* A block of the pool moves to the real heap. */
 static void *move_out_of_pool(void *block, size_t size)
 {
     size_t most = pool_bytes_after(block);
-    void *moved = malloc(size);
+    void *moved = malloc_hook(size);
     if (moved)
         memcpy(moved, block, size < most ? size : most);
     return moved;
@@ -91,7 +92,7 @@ static void *finish_realloc(struct hook_call *call, void *old, void *block, size
     return block;
 }
 
-SHIM_EXPORT void *realloc(void *old, size_t size)
+void *realloc_hook(void *old, size_t size)
 {
     struct hook_call call;
     if (SHIM_UNLIKELY(pool_owns(old)))
@@ -104,18 +105,20 @@ SHIM_EXPORT void *realloc(void *old, size_t size)
     hook_call_real_free(&call, old);
     return finish_realloc(&call, old, real.realloc(old, size), size);
 }
+SHIM_HOOK(realloc);
 
-SHIM_EXPORT void *reallocarray(void *old, size_t count, size_t size)
+void *reallocarray_hook(void *old, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
         return NULL;
     }
-    return realloc(old, bytes);
+    return realloc_hook(old, bytes);
 }
+SHIM_HOOK(reallocarray);
 
-SHIM_EXPORT void free(void *block)
+void free_hook(void *block)
 {
     struct hook_call call;
     if (!block || SHIM_UNLIKELY(pool_owns(block)) || !real_ready())
@@ -130,22 +133,25 @@ SHIM_EXPORT void free(void *block)
     real.free(block);
     hook_leave(&call);
 }
+SHIM_HOOK(free);
 
 /* C23's sized frees are free() with a hint. An allocator may do without the hint. */
-SHIM_EXPORT void free_sized(void *block, size_t size)
+void free_sized_hook(void *block, size_t size)
 {
     (void)size;
-    free(block);
+    free_hook(block);
 }
+SHIM_HOOK(free_sized);
 
-SHIM_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+void free_aligned_sized_hook(void *block, size_t alignment, size_t size)
 {
     (void)alignment;
     (void)size;
-    free(block);
+    free_hook(block);
 }
+SHIM_HOOK(free_aligned_sized);
 
-SHIM_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
+int posix_memalign_hook(void **block, size_t alignment, size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -157,8 +163,9 @@ SHIM_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
     finish(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
     return result;
 }
+SHIM_HOOK(posix_memalign);
 
-SHIM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
+void *aligned_alloc_hook(size_t alignment, size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -167,8 +174,9 @@ SHIM_EXPORT void *aligned_alloc(size_t alignment, size_t size)
     hook_call_real(&call);
     return finish(&call, real.aligned_alloc(alignment, size), size);
 }
+SHIM_HOOK(aligned_alloc);
 
-SHIM_EXPORT void *memalign(size_t alignment, size_t size)
+void *memalign_hook(size_t alignment, size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -177,8 +185,9 @@ SHIM_EXPORT void *memalign(size_t alignment, size_t size)
     hook_call_real(&call);
     return finish(&call, real.memalign(alignment, size), size);
 }
+SHIM_HOOK(memalign);
 
-SHIM_EXPORT void *valloc(size_t size)
+void *valloc_hook(size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -187,8 +196,9 @@ SHIM_EXPORT void *valloc(size_t size)
     hook_call_real(&call);
     return finish(&call, real.valloc(size), size);
 }
+SHIM_HOOK(valloc);
 
-SHIM_EXPORT void *pvalloc(size_t size)
+void *pvalloc_hook(size_t size)
 {
     struct hook_call call;
     if (!real_ready())
@@ -197,3 +207,4 @@ SHIM_EXPORT void *pvalloc(size_t size)
     hook_call_real(&call);
     return finish(&call, real.pvalloc(size), size);
 }
+SHIM_HOOK(pvalloc);

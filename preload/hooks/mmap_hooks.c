@@ -16,6 +16,8 @@
  * do, so the guard says SHIM_RECORDING throughout: what comes meanwhile is a signal handler's.
  */
 #undef _FILE_OFFSET_BITS /* makes mmap a second name of mmap64 */
+#include "preload/hooks/mmap_hooks.h"
+
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,8 +63,8 @@ static void *finish(struct hook_call *call, void *memory, size_t bytes)
     return memory;
 }
 
-SHIM_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int descriptor,
-                       off_t offset)
+void *mmap_hook(void *address, size_t length, int protection, int flags, int descriptor,
+                off_t offset)
 {
     struct hook_call call;
     if (!hook_enter(&call))
@@ -70,12 +72,13 @@ SHIM_EXPORT void *mmap(void *address, size_t length, int protection, int flags, 
     return finish(&call, real_mmap(address, length, protection, flags, descriptor, offset),
                   whole_pages(length));
 }
+SHIM_HOOK(mmap);
 
 _Static_assert(sizeof(off_t) == sizeof(off64_t), "mmap64 is mmap");
 SHIM_EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int descriptor,
-                         off64_t offset) __attribute__((alias("mmap")));
+                         off64_t offset) __attribute__((alias("mmap_hook")));
 
-SHIM_EXPORT int munmap(void *address, size_t length)
+int munmap_hook(void *address, size_t length)
 {
     struct hook_call call;
     size_t bytes = whole_pages(length);
@@ -88,10 +91,11 @@ SHIM_EXPORT int munmap(void *address, size_t length)
     hook_leave(&call);
     return result;
 }
+SHIM_HOOK(munmap);
 
 /* An old length of 0 asks for another mapping of the same pages; with MREMAP_DONTUNMAP the old one
  * stays, emptied. */
-SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
+void *mremap_hook(void *old, size_t old_length, size_t length, int flags, ...)
 {
     struct hook_call call;
     va_list more;
@@ -109,6 +113,7 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
         record_unmap_failed(old, old_bytes, call.busy);
     return finish(&call, memory, whole_pages(length));
 }
+SHIM_HOOK(mremap);
 
 /* --- the end of the data segment: bytes, not pages --- */
 
@@ -132,7 +137,7 @@ static void finish_move(struct hook_call *call, char *old, char *new)
     hook_leave(call);
 }
 
-SHIM_EXPORT int brk(void *end)
+int brk_hook(void *end)
 {
     struct hook_call call;
     if (!hook_enter(&call))
@@ -143,8 +148,9 @@ SHIM_EXPORT int brk(void *end)
     finish_move(&call, old, end);
     return result;
 }
+SHIM_HOOK(brk);
 
-SHIM_EXPORT void *sbrk(intptr_t increment)
+void *sbrk_hook(intptr_t increment)
 {
     struct hook_call call;
     if (increment == 0 || !hook_enter(&call))
@@ -155,3 +161,4 @@ SHIM_EXPORT void *sbrk(intptr_t increment)
     finish_move(&call, old, old + increment);
     return result;
 }
+SHIM_HOOK(sbrk);

@@ -196,37 +196,42 @@ static int call_with(const struct call *call, char *const *environment)
 
 /* --- with an array of arguments --- */
 
-SHIM_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
+int execve_hook(const char *path, char *const arguments[], char *const environment[])
 {
     return call_with(&(struct call){.kind = CALL_EXECVE, .path = path, .arguments = arguments},
                      environment);
 }
+SHIM_HOOK(execve);
 
-SHIM_EXPORT int execv(const char *path, char *const arguments[])
+int execv_hook(const char *path, char *const arguments[])
 {
-    return execve(path, arguments, environ);
+    return execve_hook(path, arguments, environ);
 }
+SHIM_HOOK(execv);
 
-SHIM_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
+int execvpe_hook(const char *file, char *const arguments[], char *const environment[])
 {
     return call_with(&(struct call){.kind = CALL_EXECVPE, .path = file, .arguments = arguments},
                      environment);
 }
+SHIM_HOOK(execvpe);
 
-SHIM_EXPORT int execvp(const char *file, char *const arguments[])
+int execvp_hook(const char *file, char *const arguments[])
 {
-    return execvpe(file, arguments, environ);
+    return execvpe_hook(file, arguments, environ);
 }
+SHIM_HOOK(execvp);
 
-SHIM_EXPORT int fexecve(int descriptor, char *const arguments[], char *const environment[])
+int fexecve_hook(int descriptor, char *const arguments[], char *const environment[])
 {
     return call_with(
         &(struct call){.kind = CALL_FEXECVE, .descriptor = descriptor, .arguments = arguments},
         environment);
 }
+SHIM_HOOK(fexecve);
 
-SHIM_EXPORT int execveat(int descriptor, const char *path, char *const arguments[],
-                         char *const environment[], int flags)
+int execveat_hook(int descriptor, const char *path, char *const arguments[],
+                  char *const environment[], int flags)
 {
     return call_with(&(struct call){.kind = CALL_EXECVEAT,
                                     .descriptor = descriptor,
@@ -235,6 +240,7 @@ SHIM_EXPORT int execveat(int descriptor, const char *path, char *const arguments
                                     .arguments = arguments},
                      environment);
 }
+SHIM_HOOK(execveat);
 
 static int spawn_with(enum call_kind kind, int *pid, const char *path,
                       const posix_spawn_file_actions_t *actions,
@@ -250,48 +256,42 @@ static int spawn_with(enum call_kind kind, int *pid, const char *path,
                      environment);
 }
 
-SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                            const posix_spawnattr_t *attributes, char *const arguments[],
-                            char *const environment[])
+int posix_spawn_hook(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                     const posix_spawnattr_t *attributes, char *const arguments[],
+                     char *const environment[])
 {
     return spawn_with(CALL_SPAWN, pid, path, actions, attributes, arguments, environment);
 }
+SHIM_HOOK(posix_spawn);
 
-SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
-                             const posix_spawn_file_actions_t *actions,
-                             const posix_spawnattr_t *attributes, char *const arguments[],
-                             char *const environment[])
+int posix_spawnp_hook(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const arguments[],
+                      char *const environment[])
 {
     return spawn_with(CALL_SPAWNP, pid, file, actions, attributes, arguments, environment);
 }
+SHIM_HOOK(posix_spawnp);
 
-/* Newer than the headers may be. Who finds them in an older C library gets the answer that is for
- * kernels without them. */
-int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *attributes, char *const arguments[],
-                char *const environment[]);
-int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
-                 const posix_spawnattr_t *attributes, char *const arguments[],
-                 char *const environment[]);
-
-SHIM_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
-                            const posix_spawnattr_t *attributes, char *const arguments[],
-                            char *const environment[])
+/* Who finds these in an older C library gets the answer that is for kernels without them. */
+int pidfd_spawn_hook(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                     const posix_spawnattr_t *attributes, char *const arguments[],
+                     char *const environment[])
 {
     if (!REAL(pidfd_spawn))
         return ENOSYS;
     return spawn_with(CALL_PIDFD_SPAWN, pidfd, path, actions, attributes, arguments, environment);
 }
+SHIM_HOOK(pidfd_spawn);
 
-SHIM_EXPORT int pidfd_spawnp(int *pidfd, const char *file,
-                             const posix_spawn_file_actions_t *actions,
-                             const posix_spawnattr_t *attributes, char *const arguments[],
-                             char *const environment[])
+int pidfd_spawnp_hook(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const arguments[],
+                      char *const environment[])
 {
     if (!REAL(pidfd_spawnp))
         return ENOSYS;
     return spawn_with(CALL_PIDFD_SPAWNP, pidfd, file, actions, attributes, arguments, environment);
 }
+SHIM_HOOK(pidfd_spawnp);
 
 /* --- with a list of arguments --- */
 
@@ -320,24 +320,27 @@ static void fill_list(char **arguments, const char *first, va_list *list)
     va_start(list, first);                                                                         \
     fill_list(array, first, &list)
 
-SHIM_EXPORT int execl(const char *path, const char *first, ...)
+int execl_hook(const char *path, const char *first, ...)
 {
     LIST_TO_ARRAY(first, arguments);
     va_end(list);
-    return execve(path, arguments, environ);
+    return execve_hook(path, arguments, environ);
 }
+SHIM_HOOK(execl);
 
-SHIM_EXPORT int execlp(const char *file, const char *first, ...)
+int execlp_hook(const char *file, const char *first, ...)
 {
     LIST_TO_ARRAY(first, arguments);
     va_end(list);
-    return execvpe(file, arguments, environ);
+    return execvpe_hook(file, arguments, environ);
 }
+SHIM_HOOK(execlp);
 
-SHIM_EXPORT int execle(const char *path, const char *first, ...)
+int execle_hook(const char *path, const char *first, ...)
 {
     LIST_TO_ARRAY(first, arguments);
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
-    return execve(path, arguments, environment);
+    return execve_hook(path, arguments, environment);
 }
+SHIM_HOOK(execle);

@@ -149,7 +149,7 @@ static void take_back_mark(void)
 }
 
 /* The handlers around it are not told whether it has failed. */
-SHIM_EXPORT pid_t fork(void)
+pid_t fork_hook(void)
 {
     forking.token = 0;
     pid_t pid = REAL(fork)();
@@ -157,10 +157,11 @@ SHIM_EXPORT pid_t fork(void)
         take_back_mark();
     return pid;
 }
+SHIM_HOOK(fork);
 
 /* No handlers run around it, so that a signal handler may call it. Its child goes on untraced, and
  * so does a hook that it interrupts. */
-SHIM_EXPORT pid_t _Fork(void)
+pid_t _Fork_hook(void)
 {
     if (!shim_gate_open() || shim_is_sealed())
         return REAL(_Fork)();
@@ -173,6 +174,7 @@ SHIM_EXPORT pid_t _Fork(void)
     signals_restore(signals);
     return pid;
 }
+SHIM_HOOK(_Fork);
 
 bool fork_init(void)
 {

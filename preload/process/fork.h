@@ -17,8 +17,13 @@
 #define HEAPLINE_PRELOAD_FORK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Registers what is to run around fork(). Once, before the gate opens. False: no memory. */
 bool fork_init(void);
+
+/* The bodies of the hooks (SHIM_HOOK()). */
+pid_t fork_hook(void);
+pid_t _Fork_hook(void);
 
 #endif

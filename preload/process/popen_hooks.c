@@ -29,6 +29,7 @@
 #include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/process/shell.h"
+#include "preload/process/wait_hooks.h"
 
 struct stream {
     FILE *file;
@@ -184,7 +185,7 @@ static FILE *open_stream(const char *command, const char *mode)
     return NULL;
 }
 
-SHIM_EXPORT FILE *popen(const char *command, const char *mode)
+FILE *popen_hook(const char *command, const char *mode)
 {
     int cancellation;
     /* No variables are handed on then, and the program may have forbidden what the lock needs. */
@@ -195,6 +196,7 @@ SHIM_EXPORT FILE *popen(const char *command, const char *mode)
     pthread_setcancelstate(cancellation, NULL);
     return file;
 }
+SHIM_HOOK(popen);
 
 /* --- closing --- */
 
@@ -224,7 +226,7 @@ static int wait_for(pid_t pid)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     pid_t waited;
     do
-        waited = waitpid(pid, &status, 0);
+        waited = waitpid_hook(pid, &status, 0);
     while (waited < 0 && errno == EINTR);
     pthread_setcancelstate(cancellation, NULL);
     return waited < 0 ? -1 : status;
@@ -240,12 +242,14 @@ static int close_stream(FILE *file, int (*close_other)(FILE *))
     return status ? status : closed;
 }
 
-SHIM_EXPORT int pclose(FILE *file)
+int pclose_hook(FILE *file)
 {
     return close_stream(file, REAL(pclose));
 }
+SHIM_HOOK(pclose);
 
-SHIM_EXPORT int fclose(FILE *file)
+int fclose_hook(FILE *file)
 {
     return close_stream(file, REAL(fclose));
 }
+SHIM_HOOK(fclose);

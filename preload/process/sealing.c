@@ -82,7 +82,7 @@ static bool gives_up(int option, unsigned long argument)
            (option == PR_SET_TSC && argument == PR_TSC_SIGSEGV);
 }
 
-SHIM_EXPORT int prctl(int option, ...)
+int prctl_hook(int option, ...)
 {
     unsigned long arguments[5] = {(unsigned long)option};
     va_list more;
@@ -95,6 +95,7 @@ SHIM_EXPORT int prctl(int option, ...)
     long result = kernel_call(SYS_prctl, arguments);
     return (int)(result < 0 && result > -4096 ? sealing_failed(result) : result);
 }
+SHIM_HOOK(prctl);
 
 long sealing_seccomp(long number, unsigned long operation, unsigned long flags,
                      unsigned long program)

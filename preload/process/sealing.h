@@ -20,4 +20,7 @@ void sealing_begin(void);
  * more. */
 bool sealing_is_own_process(void);
 
+/* The body of the hook of prctl() (SHIM_HOOK()). */
+int prctl_hook(int option, ...);
+
 #endif

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/process/exec_hooks.h"
+
 #define LIBRARY_MAJOR "2."
 
 bool shell_library_is(int minor)
@@ -29,5 +31,5 @@ int shell_spawn(pid_t *pid, const char *command, const posix_spawn_file_actions_
         arguments[3] = NULL;
     }
     /* Our own, which puts the variables in. */
-    return posix_spawn(pid, "/bin/sh", actions, attributes, arguments, environ);
+    return posix_spawn_hook(pid, "/bin/sh", actions, attributes, arguments, environ);
 }

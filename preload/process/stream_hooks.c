@@ -29,7 +29,7 @@ void stream_hooks_install(void)
         installed = on_exit(at_exit, NULL) == 0;
 }
 
-SHIM_EXPORT _Noreturn void _exit(int status)
+_Noreturn void _exit_hook(int status)
 {
     ring_flush();
     if (real._exit)
@@ -37,24 +37,28 @@ SHIM_EXPORT _Noreturn void _exit(int status)
     for (;;)
         syscall(SYS_exit_group, status);
 }
+SHIM_HOOK(_exit);
 
-SHIM_EXPORT _Noreturn void _Exit(int status)
+_Noreturn void _Exit_hook(int status)
 {
-    _exit(status);
+    _exit_hook(status);
 }
+SHIM_HOOK(_Exit);
 
-SHIM_EXPORT _Noreturn void quick_exit(int status)
+_Noreturn void quick_exit_hook(int status)
 {
     ring_flush();
     if (real.quick_exit)
         real.quick_exit(status);
-    _exit(status);
+    _exit_hook(status);
 }
+SHIM_HOOK(quick_exit);
 
-SHIM_EXPORT _Noreturn void abort(void)
+_Noreturn void abort_hook(void)
 {
     ring_flush();
     if (real.abort)
         real.abort();
     __builtin_trap();
 }
+SHIM_HOOK(abort);

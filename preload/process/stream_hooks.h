@@ -5,6 +5,12 @@
 #ifndef HEAPLINE_PRELOAD_STREAM_HOOKS_H
 #define HEAPLINE_PRELOAD_STREAM_HOOKS_H
 
+/* The bodies of the hooks (SHIM_HOOK()). */
+_Noreturn void _exit_hook(int status);
+_Noreturn void _Exit_hook(int status);
+_Noreturn void quick_exit_hook(int status);
+_Noreturn void abort_hook(void);
+
 /* With the first stream. */
 void stream_hooks_install(void);
 

@@ -19,6 +19,7 @@
 #include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/process/shell.h"
+#include "preload/process/wait_hooks.h"
 
 static struct process_lock lock;
 static struct {
@@ -72,7 +73,7 @@ static int spawn(pid_t *pid, const char *command, const sigset_t *mask)
 static int wait_for(pid_t pid)
 {
     int status;
-    while (waitpid(pid, &status, 0) < 0)
+    while (waitpid_hook(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
     return status;
@@ -123,7 +124,7 @@ static int run_shell(const char *command)
     return status;
 }
 
-SHIM_EXPORT int system(const char *command)
+int system_hook(const char *command)
 {
     /* No variables are handed on then, and the program may have forbidden what the lock needs. */
     if (shim_is_sealed() && real.system && !in_progress.callers)
@@ -131,3 +132,4 @@ SHIM_EXPORT int system(const char *command)
     /* Is there a shell? */
     return command ? run_shell(command) : run_shell("exit 0") == 0;
 }
+SHIM_HOOK(system);

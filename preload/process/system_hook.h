@@ -1,10 +1,9 @@
 /*
- * system(): its command gets the shim's variables.
+ * system(): its command gets the shim's variables. This is the body of its hook (SHIM_HOOK()).
  */
 #ifndef HEAPLINE_PRELOAD_SYSTEM_HOOK_H
 #define HEAPLINE_PRELOAD_SYSTEM_HOOK_H
 
-/* Looks up the real function. Once, at start. */
-void system_hook_resolve(void);
+int system_hook(const char *command);
 
 #endif

@@ -52,33 +52,37 @@ static pid_t waited(pid_t pid, int status)
     int own = 0;                                                                                   \
     int *const into = (status) ? (status) : &own
 
-SHIM_EXPORT pid_t wait(int *status)
+pid_t wait_hook(int *status)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait)(into);
     return waited(pid, pid > 0 ? *into : 0);
 }
+SHIM_HOOK(wait);
 
-SHIM_EXPORT pid_t waitpid(pid_t which, int *status, int options)
+pid_t waitpid_hook(pid_t which, int *status, int options)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(waitpid)(which, into, options);
     return waited(pid, pid > 0 ? *into : 0);
 }
+SHIM_HOOK(waitpid);
 
-SHIM_EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
+pid_t wait3_hook(int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait3)(into, options, usage);
     return waited(pid, pid > 0 ? *into : 0);
 }
+SHIM_HOOK(wait3);
 
-SHIM_EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage)
+pid_t wait4_hook(pid_t which, int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait4)(which, into, options, usage);
     return waited(pid, pid > 0 ? *into : 0);
 }
+SHIM_HOOK(wait4);
 
 /* Tells what waitid() has found out; nothing when it found nobody that ended. */
 static void tell_information(const siginfo_t *found)
@@ -93,7 +97,7 @@ static void tell_information(const siginfo_t *found)
         tell(found->si_pid, found->si_status | WCOREFLAG);
 }
 
-SHIM_EXPORT int waitid(idtype_t kind, id_t which, siginfo_t *found, int options)
+int waitid_hook(idtype_t kind, id_t which, siginfo_t *found, int options)
 {
     siginfo_t own = {0};
     siginfo_t *const into = found ? found : &own;
@@ -102,3 +106,4 @@ SHIM_EXPORT int waitid(idtype_t kind, id_t which, siginfo_t *found, int options)
         tell_information(into);
     return result;
 }
+SHIM_HOOK(waitid);
