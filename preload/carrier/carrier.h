@@ -1,7 +1,7 @@
 /*
  * How the words of the ring come to the collector: it reads the ring itself (shared_ring.h), or the
- * writers send what is in it (stream_writer.h). The ring's writer calls its carrier on rare paths
- * alone. Any thread, also in signal handlers, unless said otherwise; errno is kept.
+ * writers send what is in it (stream_writer.h). Where the collector reads, the ring's writer calls
+ * its carrier on rare paths alone. Any thread, also in signal handlers; errno is kept.
  */
 #ifndef HEAPLINE_PRELOAD_CARRIER_H
 #define HEAPLINE_PRELOAD_CARRIER_H

@@ -4,10 +4,13 @@
 #define SYS_SECCOMP 317 /* asm/unistd_64.h */
 
         .text
-        .globl  syscall
+        .globl  syscall, syscall_hook
+        .hidden syscall_hook
         .type   syscall, @function
+        .type   syscall_hook, @function
         .p2align 4
 syscall:
+syscall_hook:
         .cfi_startproc
         endbr64
         cmpq    $SYS_SECCOMP, %rdi
@@ -27,4 +30,5 @@ syscall:
         jmp     sealing_failed
         .cfi_endproc
         .size   syscall, .-syscall
+        .size   syscall_hook, .-syscall_hook
         .section .note.GNU-stack, "", @progbits
