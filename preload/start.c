@@ -7,31 +7,18 @@
  */
 #include <sys/mman.h>
 
-#include "complaint.h"
-#include "environment.h"
-#include "exec_hooks.h"
 #include "handshake.h"
-#include "native_walk.h"
-#include "popen_hooks.h"
-#include "python_arrival.h"
-#include "real_malloc.h"
-#include "real_mapping.h"
-#include "shim.h"
-#include "stream_hooks.h"
-#include "system_hook.h"
-#include "wait_hooks.h"
-
-struct shim_gate shim_gate;
+#include "preload/base/complaint.h"
+#include "preload/base/environment.h"
+#include "preload/base/real_functions.h"
+#include "preload/base/shim.h"
+#include "preload/hooks/python_arrival.h"
+#include "preload/native/native_walk.h"
 
 __attribute__((constructor)) static void start(void)
 {
-    real_malloc_resolve();
-    real_mapping_resolve();
-    exec_hooks_resolve();
-    wait_hooks_resolve();
-    popen_hooks_resolve();
-    system_hook_resolve();
-    stream_hooks_resolve();
+    real_functions_find_allocator();
+    real_functions_find_others();
     if (!environment_take())
         return;
     complaint_init();

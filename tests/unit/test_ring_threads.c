@@ -12,25 +12,14 @@
 #include "unit.h"
 
 #include "futex.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/carrier/shared_ring.h"
 #include "ring.h"
-#include "ring_writer.h"
-#include "stream_writer.h"
 #include "wire.h"
 
-/* What the ring's writer needs of the rest of the shim. */
-struct shim_gate shim_gate = {.open = 1};
-SHIM_THREAD_LOCAL struct shim_thread shim_thread;
-_Atomic bool shim_sealed;
+/* What the ring's writer says. */
 void environment_forget(void);
 void environment_forget(void)
-{
-}
-bool stream_make_room(unsigned count)
-{
-    (void)count;
-    return false;
-}
-void stream_tick(void)
 {
 }
 void complain(const char *reason);
@@ -143,7 +132,8 @@ static void test_writers_and_a_reader(void **unused)
                                        .overflow = RING_OVERFLOW_BLOCK,
                                        .patience_ns = UINT64_C(60000000000),
                                        .owner = (uint32_t)getpid()};
-    assert_true(ring_writer_init(&reader, writers, sizeof memory));
+    atomic_store(&shim_gate.open, 1);
+    assert_true(ring_writer_init(&shared_ring, &reader, writers, sizeof memory));
     for (uintptr_t i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, write_records, (void *)i), 0);
     for (unsigned left = WRITERS * RECORDS; left; left--) {

@@ -11,28 +11,16 @@
 #include "chunk.h"
 #include "control.h"
 #include "handshake.h"
+#include "preload/carrier/ring_writer.h"
+#include "preload/carrier/shared_ring.h"
 #include "ring.h"
-#include "ring_writer.h"
-#include "stream_writer.h"
 #include "varint.h"
 #include "wire.h"
 
-/* The shim's gate, its thread's guard and complaints, which the ring's writer needs. */
-struct shim_gate shim_gate = {.open = 1};
-SHIM_THREAD_LOCAL struct shim_thread shim_thread;
-_Atomic bool shim_sealed;
+/* What the ring's writer says. */
 static const char *complaint;
 void environment_forget(void);
 void environment_forget(void)
-{
-}
-/* Of the other carrier. */
-bool stream_make_room(unsigned count)
-{
-    (void)count;
-    return false;
-}
-void stream_tick(void)
 {
 }
 void complain(const char *reason);
@@ -57,7 +45,7 @@ static void make_ring(uint32_t overflow)
                                        .patience_ns = 1000000};
     atomic_store(&shim_gate.open, 1);
     complaint = NULL;
-    assert_true(ring_writer_init(&reader, writers, sizeof memory));
+    assert_true(ring_writer_init(&shared_ring, &reader, writers, sizeof memory));
 }
 
 static uint64_t word_at(unsigned place)
@@ -302,12 +290,13 @@ static void test_unsound_rings_are_refused(void **state)
 {
     (void)state;
     make_ring(RING_OVERFLOW_BLOCK);
-    assert_false(ring_writer_init(&reader, writers, sizeof memory - 8));
+    assert_false(ring_writer_init(&shared_ring, &reader, writers, sizeof memory - 8));
     reader.log2_words = RING_LOG2_WORDS_MIN - 1;
-    assert_false(ring_writer_init(&reader, writers, ring_writers_bytes(RING_LOG2_WORDS_MIN - 1)));
+    assert_false(ring_writer_init(&shared_ring, &reader, writers,
+                                  ring_writers_bytes(RING_LOG2_WORDS_MIN - 1)));
     reader.log2_words = LOG2_WORDS;
     reader.magic++;
-    assert_false(ring_writer_init(&reader, writers, sizeof memory));
+    assert_false(ring_writer_init(&shared_ring, &reader, writers, sizeof memory));
 }
 
 int main(void)

@@ -20,7 +20,7 @@
 #include "viewer/doctor/child.h"
 #include "viewer/doctor/doctor.h"
 
-/* The versions whose stacks the shim reads (preload/python_layout.c). */
+/* The versions whose stacks the shim reads (preload/python/python_layout.c). */
 #define MINOR_OLDEST 8
 #define MINOR_NEWEST 15
 /* A program has a dozen program headers. */
