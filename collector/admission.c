@@ -286,7 +286,7 @@ void session_accept(struct session *session, int listener)
         return;
     bool trusted = arrival_look_at_peer(arrival) && arrival->peer.local;
     if (trusted && arrival->peer.is_stranger) {
-        strangers_greet(session, arrival);
+        strangers_greet(&session->strangers, arrival);
         return;
     }
     enum arrival_state state = trusted ? await_hello(&reader) : ARRIVAL_NONSENSE;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "daemon.h"
+#include "daemon_options.h"
 #include "handover.h"
 
 #define RUNS_MAX 256u

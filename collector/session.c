@@ -434,7 +434,7 @@ static void look_around(struct session *session, int timeout_ms)
     sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
                                  .events = POLLIN};
     sockets[3] = (struct pollfd){.fd = session->options->beside, .events = POLLIN};
-    strangers_watch(session, sockets + 4);
+    strangers_watch(&session->strangers, sockets + 4);
     unsigned used = 2 * count + 4 + STRANGERS_MAX;
     /* The kernel takes no more than descriptors may be open. */
     while (used > 1 && watched[used - 1].fd < 0)
@@ -451,7 +451,7 @@ static void look_around(struct session *session, int timeout_ms)
         session_accept(session, session->options->listener);
     if (sockets[3].revents)
         session_accept(session, session->options->beside);
-    strangers_hear(session, sockets + 4);
+    strangers_hear(&session->strangers, sockets + 4);
     if (sockets[2].revents)
         handle_handover(session);
 }
@@ -672,7 +672,7 @@ static void turn_away(struct session *session)
     struct handover handover;
     turn_away_at(session, session->options->listener);
     turn_away_at(session, session->options->beside);
-    strangers_dismiss(session);
+    strangers_dismiss(&session->strangers);
     if (session->options->handover < 0)
         return;
     for (enum handover_kind kind = HANDOVER_GOODBYE;
@@ -824,7 +824,7 @@ static void remove_file(int listener)
 
 static void end(struct session *session)
 {
-    strangers_dismiss(session);
+    strangers_dismiss(&session->strangers);
     remove_file(session->options->beside);
     forget(session);
     vector_deinit(&session->ended);
@@ -863,6 +863,11 @@ static void refuse_first(struct session *session)
         arrival_refuse(&handover.arrival, WELCOME_LIMIT);
 }
 
+static void admit(void *session, const struct arrival *arrival)
+{
+    session_admit(session, arrival);
+}
+
 int session_run(const struct session_options *options)
 {
     struct session *session = calloc(1, sizeof *session);
@@ -871,6 +876,8 @@ int session_run(const struct session_options *options)
     session->options = options;
     session->control = options->control;
     session->others_patience_ns = OTHERS_PATIENCE_NS;
+    session->strangers =
+        (struct strangers){.key = options->key, .admit = admit, .context = session};
     set_signals(session);
     own_memory_go_first();
     own_share_init(&session->share);

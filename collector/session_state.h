@@ -15,7 +15,7 @@
 #include "own_memory.h"
 #include "process.h"
 #include "recording_writer.h"
-#include "session.h"
+#include "session_options.h"
 #include "strangers.h"
 
 #define PROCESSES_MAX DRAIN_PROCESSES_MAX

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "codes.h"
+#include "code_list.h"
 
 struct source_text {
     const char *text; /* borrowed */

@@ -10,103 +10,101 @@
 
 #include "arrival.h"
 #include "clock.h"
-#include "session_state.h"
 
 #define PATIENCE_NS UINT64_C(1000000000)
 
-static void dismiss(struct session *session, unsigned place)
+static void dismiss(struct strangers *strangers, unsigned place)
 {
-    struct arrival_reader *reader = session->strangers.places[place].reader;
+    struct arrival_reader *reader = strangers->places[place].reader;
     if (!reader)
         return;
     close(reader->arrival.connection);
     free(reader);
-    session->strangers.places[place].reader = NULL;
+    strangers->places[place].reader = NULL;
 }
 
-/* Its hello is whole: the connection is the session's, or closed. */
-static void decide(struct session *session, unsigned place)
+/* Its hello is whole: the connection is handed on, or closed. */
+static void decide(struct strangers *strangers, unsigned place)
 {
-    struct arrival_reader *reader = session->strangers.places[place].reader;
+    struct arrival_reader *reader = strangers->places[place].reader;
     const struct arrival *arrival = &reader->arrival;
-    if (arrival->hello.carrier == HELLO_RUN ||
-        !arrival_knows(arrival, "run", session->options->key)) {
-        dismiss(session, place);
+    if (arrival->hello.carrier == HELLO_RUN || !arrival_knows(arrival, "run", strangers->key)) {
+        dismiss(strangers, place);
         return;
     }
-    session->strangers.places[place].reader = NULL;
-    session_admit(session, arrival);
+    strangers->places[place].reader = NULL;
+    strangers->admit(strangers->context, arrival);
     free(reader);
 }
 
-static void hear(struct session *session, unsigned place)
+static void hear(struct strangers *strangers, unsigned place)
 {
-    switch (arrival_read(session->strangers.places[place].reader)) {
+    switch (arrival_read(strangers->places[place].reader)) {
     case ARRIVAL_PARTIAL:
         break;
     case ARRIVAL_WHOLE:
-        decide(session, place);
+        decide(strangers, place);
         break;
     default:
-        dismiss(session, place);
+        dismiss(strangers, place);
     }
 }
 
 /* A free place, made free if need be. */
-static unsigned find_place(struct session *session)
+static unsigned find_place(struct strangers *strangers)
 {
     unsigned oldest = 0;
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        if (!session->strangers.places[i].reader)
+        if (!strangers->places[i].reader)
             return i;
-        if (session->strangers.places[i].since_ns < session->strangers.places[oldest].since_ns)
+        if (strangers->places[i].since_ns < strangers->places[oldest].since_ns)
             oldest = i;
     }
-    dismiss(session, oldest);
+    dismiss(strangers, oldest);
     return oldest;
 }
 
-void strangers_greet(struct session *session, const struct arrival *arrival)
+void strangers_greet(struct strangers *strangers, const struct arrival *arrival)
 {
-    bool is_welcome = geteuid() == 0 && session->options->key;
+    bool is_welcome = geteuid() == 0 && strangers->key;
     struct arrival_reader *reader = is_welcome ? calloc(1, sizeof *reader) : NULL;
     if (!reader) {
         close(arrival->connection);
         return;
     }
-    unsigned place = find_place(session);
+    unsigned place = find_place(strangers);
     reader->arrival.connection = arrival->connection;
     reader->arrival.peer = arrival->peer;
-    session->strangers.places[place].reader = reader;
-    session->strangers.places[place].since_ns = clock_now();
-    hear(session, place);
+    strangers->places[place].reader = reader;
+    strangers->places[place].since_ns = clock_now();
+    hear(strangers, place);
 }
 
-void strangers_watch(const struct session *session, struct pollfd *watched)
+void strangers_watch(const struct strangers *strangers, struct pollfd *watched)
 {
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        const struct arrival_reader *reader = session->strangers.places[i].reader;
+        const struct arrival_reader *reader = strangers->places[i].reader;
         watched[i] =
             (struct pollfd){.fd = reader ? reader->arrival.connection : -1, .events = POLLIN};
     }
 }
 
-void strangers_hear(struct session *session, const struct pollfd *watched)
+void strangers_hear(struct strangers *strangers, const struct pollfd *watched)
 {
     uint64_t now = clock_now();
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        const struct arrival_reader *reader = session->strangers.places[i].reader;
+        const struct arrival_reader *reader = strangers->places[i].reader;
         if (!reader || reader->arrival.connection != watched[i].fd)
             continue;
         if (watched[i].revents)
-            hear(session, i);
-        else if (now - session->strangers.places[i].since_ns > PATIENCE_NS)
-            dismiss(session, i);
+            hear(strangers, i);
+        else if (now - strangers->places[i].since_ns > PATIENCE_NS)
+            dismiss(strangers, i);
     }
 }
 
-void strangers_dismiss(struct session *session)
+void strangers_dismiss(struct strangers *strangers)
 {
     for (unsigned i = 0; i < STRANGERS_MAX; i++)
-        dismiss(session, i);
+        dismiss(strangers, i);
 }

@@ -18,9 +18,12 @@
 
 struct arrival;
 struct arrival_reader;
-struct session;
 
 struct strangers {
+    const char *key; /* of the run, the caller's; null: nobody is welcome */
+    /* Takes over the connection of who belongs to the run. */
+    void (*admit)(void *context, const struct arrival *arrival);
+    void *context;
     struct {
         struct arrival_reader *reader; /* null: free */
         uint64_t since_ns;
@@ -28,13 +31,13 @@ struct strangers {
 };
 
 /* Takes its connection over. */
-void strangers_greet(struct session *session, const struct arrival *arrival);
+void strangers_greet(struct strangers *strangers, const struct arrival *arrival);
 
 /* Fills STRANGERS_MAX entries of a poll(), and hears whom it has found. */
-void strangers_watch(const struct session *session, struct pollfd *watched);
-void strangers_hear(struct session *session, const struct pollfd *watched);
+void strangers_watch(const struct strangers *strangers, struct pollfd *watched);
+void strangers_hear(struct strangers *strangers, const struct pollfd *watched);
 
 /* Closes the door. */
-void strangers_dismiss(struct session *session);
+void strangers_dismiss(struct strangers *strangers);
 
 #endif
