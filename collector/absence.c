@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "drain.h"
+#include "peer.h"
 
 #define SHORT_LIFE_NS UINT64_C(1000000000)
 
-_Static_assert(DRAIN_PROCESSES_MAX == 1000u, "as the text has it");
+_Static_assert(PEERS_MAX == 1000u, "as the text has it");
 
 struct expected {
     uint64_t place;

@@ -35,9 +35,9 @@
 /* How long to wait for a mark that is not among what has just been read. */
 static uint64_t mark_patience(const struct process *parent)
 {
-    if (parent->stream)
+    if (parent->ring.stream)
         return MARK_PATIENCE_NS;
-    return parent->position < parent->cut ? RECORD_PATIENCE_NS : 0;
+    return parent->ring.position < parent->ring.cut ? RECORD_PATIENCE_NS : 0;
 }
 
 /* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
@@ -45,7 +45,7 @@ static uint64_t mark_patience(const struct process *parent)
 static void read_up_to_fork(struct session *session, struct process *parent, uint32_t token)
 {
     uint64_t since = clock_now();
-    while (!inheritance_is_noted(&session->run, parent->place, parent->pid, token)) {
+    while (!inheritance_is_noted(&session->run, parent->peer.place, parent->peer.pid, token)) {
         drain_to_now(&session->drain, session->processes, session->process_count - 1);
         if (clock_now() - since > mark_patience(parent))
             break;
@@ -56,18 +56,18 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
 static struct process *find(struct session *session, pid_t pid, uint64_t place)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->pid == pid && session->processes[i]->place == place)
+        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.place == place)
             return session->processes[i];
     return NULL;
 }
 
 static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token)
 {
-    struct process *parent = find(session, pid, child->place);
+    struct process *parent = find(session, pid, child->peer.place);
     if (parent && parent != child)
         read_up_to_fork(session, parent, token);
     /* The parent may have ended meanwhile. */
-    struct inheritance *found = inheritance_take(&session->run, child->place, pid, token);
+    struct inheritance *found = inheritance_take(&session->run, child->peer.place, pid, token);
     if (found)
         inheritance_apply(&session->run, child, found);
     return found;
@@ -78,8 +78,8 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
 static void inherit(struct session *session, struct process *child, const struct hello *hello)
 {
     pid_t told = (pid_t)hello->parent;
-    if (!inherit_from(session, child, child->parent, hello->fork_token) &&
-        (child->parent == told || !inherit_from(session, child, told, hello->fork_token))) {
+    if (!inherit_from(session, child, child->peer.parent, hello->fork_token) &&
+        (child->peer.parent == told || !inherit_from(session, child, told, hello->fork_token))) {
         child->damaged++; /* what it frees of its parent's will be unmatched */
         session->run.absences.counts[ABSENCE_INHERITANCE]++;
     }
@@ -114,8 +114,8 @@ void session_count_absent(struct session *session, const struct arrival *arrival
 static uint32_t finish_predecessor(struct session *session, pid_t pid, uint64_t place)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->pid == pid && session->processes[i]->place == place) {
-            uint32_t number = session->processes[i]->number;
+        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.place == place) {
+            uint32_t number = session->processes[i]->peer.number;
             session_finish_process(session, i, false);
             return number;
         }
@@ -139,16 +139,16 @@ static void welcome(const struct arrival *arrival, const struct process *process
         .magic = HANDSHAKE_MAGIC,
         .wire_version = WIRE_VERSION,
         .verdict = WELCOME_ACCEPTED,
-        .carrier = process->stream ? HELLO_STREAM : HELLO_RING,
-        .log2_words = process->log2_words,
-        .overflow = process->reader->overflow,
-        .patience_ns = process->reader->patience_ns,
-        .stream = process->stream ? process->stream->number : 0,
+        .carrier = process->ring.stream ? HELLO_STREAM : HELLO_RING,
+        .log2_words = process->ring.log2_words,
+        .overflow = process->ring.reader->overflow,
+        .patience_ns = process->ring.reader->patience_ns,
+        .stream = process->ring.stream ? process->ring.stream->number : 0,
     };
     arrival_answer(arrival, &answer, parts);
     if (parts)
-        process_close_parts(parts);
-    if (!process->stream)
+        ring_close_parts(parts);
+    if (!process->ring.stream)
         close(arrival->connection);
 }
 
@@ -176,7 +176,7 @@ static void refuse_for_want(struct session *session, const struct arrival *arriv
 static void begin_process(struct session *session, const struct arrival *arrival,
                           uint32_t predecessor)
 {
-    const struct process_plan plan = {
+    const struct ring_plan plan = {
         .log2_words = ring_size(session, arrival),
         .overflow = session->options->overflow,
         .patience_ns = session->options->patience_ns,
@@ -187,27 +187,29 @@ static void begin_process(struct session *session, const struct arrival *arrival
         refuse_for_want(session, arrival);
         return;
     }
-    process->number = ++session->processes_seen;
+    process->peer.number = ++session->processes_seen;
     session->processes[session->process_count++] = process;
     session->last_work_ns = clock_now();
     if (session->options->handover >= 0 && !session->options->named && !session->about.main_pid)
-        session->about.main_pid = process->pid; /* without heapline run: whoever comes first */
+        session->about.main_pid = process->peer.pid; /* without heapline run: whoever comes first */
     session_log_process(session, process, "process_begins");
     welcome(arrival, process, parts);
     /* Before any ring is read, but the process need not wait for it. */
-    endings_watch(&session->run.endings, process);
+    endings_watch(&session->run.endings, &process->peer);
     if (arrival->hello.fork_token) {
         samples_postpone_costly(&process->samples, session->last_work_ns);
         inherit(session, process, &arrival->hello);
     }
-    lineages_add(&session->run.lineages, process, arrival, predecessor);
+    struct inherited_from from = {0};
+    inheritance_of(process, &from);
+    lineages_add(&session->run.lineages, &process->peer, arrival, predecessor, from.process);
 }
 
 /* Reads what its old connection has brought, as much as the ring holds at a time. */
 static void receive_waiting(struct session *session, struct process *process)
 {
     uint64_t left = STREAM_REST_WORDS, received;
-    while ((received = process_receive(process, left))) {
+    while ((received = ring_end_receive(&process->ring, left))) {
         left -= received < left ? received : left;
         drain_to_now(&session->drain, session->processes, session->process_count);
     }
@@ -217,10 +219,11 @@ static void resume(struct session *session, const struct arrival *arrival)
 {
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
-        if (!process->stream || process->stream->number != arrival->hello.stream)
+        if (!process->ring.stream || process->ring.stream->number != arrival->hello.stream)
             continue;
         receive_waiting(session, process);
-        if (!stream_reader_resume(process->stream, arrival->connection, arrival->hello.position))
+        if (!stream_reader_resume(process->ring.stream, arrival->connection,
+                                  arrival->hello.position))
             break;
         welcome(arrival, process, NULL);
         return;
@@ -245,7 +248,7 @@ void session_admit(struct session *session, const struct arrival *arrival)
         resume(session, arrival);
         return;
     }
-    if (arrival->hello.carrier == HELLO_RING && !process_can_share_ring()) {
+    if (arrival->hello.carrier == HELLO_RING && !ring_can_be_shared()) {
         arrival_refuse(arrival, WELCOME_STREAM);
         close(arrival->connection);
         return;

@@ -21,18 +21,21 @@
 
 struct allowance {
     uint64_t used;
+    double seconds;   /* for how long there has been somebody to use it */
+    uint64_t refused; /* times that it was used up, or there were too many of something */
 };
 
-/* `seconds`: for how long there has been somebody to use it. */
-static inline bool allowance_take(struct allowance *allowance, double seconds, unsigned looks)
+static inline bool allowance_take(struct allowance *allowance, unsigned looks)
 {
     uint64_t earned = ALLOWANCE_FIRST;
-    if (seconds > 0)
-        earned += (uint64_t)(seconds * ALLOWANCE_A_SECOND);
-    if (allowance->used + looks > earned)
-        return false;
-    allowance->used += looks;
-    return true;
+    if (allowance->seconds > 0)
+        earned += (uint64_t)(allowance->seconds * ALLOWANCE_A_SECOND);
+    bool is_within = allowance->used + looks <= earned;
+    if (is_within)
+        allowance->used += looks;
+    else
+        allowance->refused++;
+    return is_within;
 }
 
 #endif

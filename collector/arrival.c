@@ -20,17 +20,17 @@ bool arrival_look_at_peer(struct arrival *arrival)
     socklen_t size = sizeof peer;
     int domain = 0;
     socklen_t domain_size = sizeof domain;
-    arrival->peer = (struct peer){0};
+    arrival->peer = (struct arrival_peer){0};
     if (getsockopt(arrival->connection, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) != 0)
         return false;
     if (domain != AF_UNIX)
         return true;
     if (getsockopt(arrival->connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
-    arrival->peer = (struct peer){.local = true,
-                                  .is_stranger = peer.uid != geteuid() && peer.uid != 0,
-                                  .user = peer.uid,
-                                  .pid = peer.pid};
+    arrival->peer = (struct arrival_peer){.local = true,
+                                          .is_stranger = peer.uid != geteuid() && peer.uid != 0,
+                                          .user = peer.uid,
+                                          .pid = peer.pid};
     return true;
 }
 

@@ -11,7 +11,7 @@
 #include "handshake.h"
 
 /* What the kernel says of the other side of a socket. */
-struct peer {
+struct arrival_peer {
     bool local;       /* a Unix socket, */
     bool is_stranger; /* of another user, who is not root */
     uid_t user;       /* of a Unix socket */
@@ -20,7 +20,7 @@ struct peer {
 
 struct arrival {
     int connection;
-    struct peer peer;
+    struct arrival_peer peer;
     struct hello hello;
     char details[HELLO_DETAILS_MAX + 1]; /* NUL-terminated */
 };

@@ -9,7 +9,7 @@
 
 #include "command_text.h"
 #include "line_table.h"
-#include "process.h"
+#include "peer.h"
 #include "root_file.h"
 #include "source.h"
 #include "source_check.h"
@@ -112,7 +112,7 @@ static char *absolute_path(struct codes *codes, const struct code *code, char *n
 {
     char *path;
     if (*name == '/' || *name == '<' || *name == 0 || place->module ||
-        (place->process && !process_may_look(place->process, 1)) ||
+        (place->peer && !peer_may_look(place->peer, 1)) ||
         asprintf(&path, "%s/%s", place->directory, name) < 0)
         return name;
     if (!is_file_of(codes, code, path, place)) {
@@ -184,9 +184,9 @@ static void note_command(struct codes *codes, uint32_t number, const struct code
 {
     struct code *code = codes_code(codes, number);
     struct code_file *file = (struct code_file *)codes->files.data + code->file;
-    if (!place->process || !place->process->command || strcmp(file->path, "<string>") != 0)
+    if (!place->peer || !place->peer->command || strcmp(file->path, "<string>") != 0)
         return;
-    char *text = command_text(place->process->command);
+    char *text = command_text(place->peer->command);
     bool is_whole = strcmp(code->name, "<module>") == 0, is_first = !file->text && !file->whole;
     if (is_first && text && is_whole) {
         file->text = text;
@@ -204,8 +204,7 @@ static void note_change(struct codes *codes, uint32_t number, const struct code_
     const struct code *code = codes_code(codes, number);
     struct code_file *file = (struct code_file *)codes->files.data + code->file;
     if (place->module || file->is_refuted || *file->path != '/' ||
-        strcmp(code->name, "<module>") != 0 ||
-        (place->process && !process_may_look(place->process, 1)))
+        strcmp(code->name, "<module>") != 0 || (place->peer && !peer_may_look(place->peer, 1)))
         return;
     const struct source_date date = {file->seen, .is_seen = true};
     file->is_refuted = source_is_newer(file->root, file->path, &date);

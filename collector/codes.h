@@ -19,15 +19,15 @@
 bool codes_init(struct codes *codes);
 void codes_deinit(struct codes *codes);
 
-struct process;
+struct peer;
 
 /* Where a file name comes from. Relative ones of Python begin in the process's folder, in its root
  * (root_file.h), which must stay open as long as anybody looks for files there. */
 struct code_place {
     int root;
     const char *directory;
-    uint32_t module;         /* of native code, whose names stay as they are; 0: Python */
-    struct process *process; /* on whose behalf files are looked for; null: on nobody's */
+    uint32_t module;   /* of native code, whose names stay as they are; 0: Python */
+    struct peer *peer; /* on whose behalf files are looked for; null: on nobody's */
 };
 
 /* Adds a complete description of `bytes` bytes (struct wire_code and what follows). Relative file

@@ -34,8 +34,8 @@ struct cursor {
 
 static inline uint64_t load_word(const struct process *process, uint64_t position)
 {
-    uint64_t mask = (UINT64_C(1) << process->log2_words) - 1;
-    return atomic_load_explicit(&process->words[position & mask], memory_order_acquire);
+    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
+    return atomic_load_explicit(&process->ring.words[position & mask], memory_order_acquire);
 }
 
 /* A continuation word's payload; false when the record is not whole. */
@@ -43,7 +43,8 @@ static inline bool continuation(const struct process *process, uint64_t position
 {
     uint64_t word = load_word(process, position);
     *payload = word & WIRE_PAYLOAD_MASK;
-    return (word & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) == wire_lap_bit(position, process->log2_words);
+    return (word & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) ==
+           wire_lap_bit(position, process->ring.log2_words);
 }
 
 /* Seven bytes a word, as in CODE and MODULE; false: not all words are there. */
@@ -450,7 +451,7 @@ static void define_code(struct cursor *cursor, uint32_t number)
         process->code_numbers_count = number + 1;
     }
     const struct code_place place = {
-        .root = process->root, .directory = process->directory, .process = process};
+        .root = process->peer.root, .directory = process->peer.directory, .peer = &process->peer};
     uint32_t code = codes_add(&cursor->run->codes, process->description.data.data,
                               process->description.bytes, &place);
     if (!code)
@@ -670,7 +671,7 @@ static void on_executed(struct cursor *cursor, uint64_t value)
     const struct process *process = cursor->process;
     uint64_t ago = (value & WIRE_EXECUTED_MS_MASK) * 1000000u;
     if (!cursor->run->has_no_children)
-        absences_expect(&cursor->run->absences, process->place,
+        absences_expect(&cursor->run->absences, process->peer.place,
                         (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
                         process->now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
 }
@@ -680,8 +681,8 @@ static void on_child_ended(struct cursor *cursor, uint64_t value)
     const struct process *process = cursor->process;
     pid_t pid = (pid_t)(value >> WIRE_CHILD_PID_SHIFT);
     int status = (int)(value & WIRE_CHILD_STATUS_MASK);
-    endings_tell(&cursor->run->endings, process, pid, status);
-    absences_child_ended(&cursor->run->absences, process->place, pid, status, process->now_ns);
+    endings_tell(&cursor->run->endings, &process->peer, pid, status);
+    absences_child_ended(&cursor->run->absences, process->peer.place, pid, status, process->now_ns);
 }
 
 static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
@@ -744,7 +745,7 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         on_executed(cursor, whole);
         break;
     case WIRE_MARK_NOT_EXECUTED:
-        absences_take_back(&cursor->run->absences, process->place,
+        absences_take_back(&cursor->run->absences, process->peer.place,
                            (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
         break;
     case WIRE_MARK_REPLACED:
@@ -752,7 +753,8 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         process->executes = (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) == WIRE_MARK_REPLACED;
         break;
     case WIRE_MARK_NOT_FORKED:
-        inheritance_free(inheritance_take(cursor->run, process->place, process->pid, value));
+        inheritance_free(
+            inheritance_take(cursor->run, process->peer.place, process->peer.pid, value));
         break;
     case WIRE_MARK_ABANDONED:
         break;
@@ -771,7 +773,7 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
 /* In this collector's CLOCK_MONOTONIC. */
 static inline uint64_t time_of(const struct process *process, uint64_t first)
 {
-    return (first & WIRE_TIME_MASK) + process->clock_offset;
+    return (first & WIRE_TIME_MASK) + process->ring.clock_offset;
 }
 
 /* What a stream says of the time is believed only so far. */
@@ -791,6 +793,7 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
     if (time_ns > process->now_ns && !is_from_the_future(cursor->run, time_ns)) {
         process->now_ns = time_ns;
         process->now = run_seconds(cursor->run, time_ns);
+        process->peer.looks.seconds = process->now - process->peer.started;
         history_writer_set_time(&process->history.writer, (uint64_t)(process->now * 1e6));
     }
     return 1;
@@ -846,13 +849,13 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
  */
 static void publish_tail(struct process *process)
 {
-    struct ring_reader_page *reader = process->reader;
-    uint64_t capacity = UINT64_C(1) << process->log2_words;
-    atomic_store(&reader->tail, process->position);
-    uint32_t waiting = atomic_load(&process->writers->writers_wait);
+    struct ring_reader_page *reader = process->ring.reader;
+    uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
+    atomic_store(&reader->tail, process->ring.position);
+    uint32_t waiting = atomic_load(&process->ring.writers->writers_wait);
     if (!waiting)
         return;
-    uint64_t used = atomic_load(&process->writers->head) - process->position;
+    uint64_t used = atomic_load(&process->ring.writers->head) - process->ring.position;
     if (used > capacity - capacity / 4 / waiting)
         return;
     atomic_fetch_add(&reader->progress, 1);
@@ -861,7 +864,7 @@ static void publish_tail(struct process *process)
 
 static inline bool is_published(const struct process *process, uint64_t position, uint64_t word)
 {
-    return !((word ^ wire_lap_bit(position, process->log2_words)) & WIRE_LAP_BIT);
+    return !((word ^ wire_lap_bit(position, process->ring.log2_words)) & WIRE_LAP_BIT);
 }
 
 /* Reads records up to cursor->end, or as many as there are. */
@@ -886,7 +889,7 @@ static void read_records(struct cursor *cursor)
             cursor->position++;
         }
         if (cursor->position >= publish_at) {
-            process->position = cursor->position;
+            process->ring.position = cursor->position;
             publish_tail(process);
             publish_at = cursor->position + TAIL_STEP;
         }
@@ -895,22 +898,22 @@ static void read_records(struct cursor *cursor)
 
 uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, uint64_t until_ns)
 {
-    uint64_t start = process->position, end;
+    uint64_t start = process->ring.position, end;
     struct cursor cursor = {run, process, start, UINT64_MAX, until_ns};
     if (!__builtin_add_overflow(start, words, &end))
         cursor.end = end;
     run_peak_begin(run, process);
     read_records(&cursor);
     run_peak_end(run, process);
-    process->position = cursor.position;
+    process->ring.position = cursor.position;
     publish_tail(process);
     return cursor.position - start;
 }
 
 bool decode_next_time(const struct process *process, uint64_t *time_ns)
 {
-    uint64_t first = load_word(process, process->position);
-    if (!is_published(process, process->position, first))
+    uint64_t first = load_word(process, process->ring.position);
+    if (!is_published(process, process->ring.position, first))
         return false;
     *time_ns = process->now_ns;
     if ((first & WIRE_FIRST_BIT) && wire_kind(first) == WIRE_TIME &&
@@ -921,20 +924,22 @@ bool decode_next_time(const struct process *process, uint64_t *time_ns)
 
 uint64_t decode_skip_hole(struct process *process)
 {
-    uint64_t capacity = UINT64_C(1) << process->log2_words;
-    uint64_t head = atomic_load(&process->writers->head);
-    if (head - process->position - 1 >= capacity)
+    uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
+    uint64_t head = atomic_load(&process->ring.writers->head);
+    if (head - process->ring.position - 1 >= capacity)
         return 0; /* nothing reserved, or a head that cannot be */
-    uint64_t start = process->position, position = start;
+    uint64_t start = process->ring.position, position = start;
     uint64_t bits = WIRE_LAP_BIT | WIRE_FIRST_BIT;
-    while (position < head && (load_word(process, position) & bits) !=
-                                  (wire_lap_bit(position, process->log2_words) | WIRE_FIRST_BIT)) {
+    while (position < head &&
+           (load_word(process, position) & bits) !=
+               (wire_lap_bit(position, process->ring.log2_words) | WIRE_FIRST_BIT)) {
         /* What stands here is of two passes ago by the next pass, and would look like its own. */
         uint64_t mask = capacity - 1;
-        atomic_store(&process->words[position & mask], wire_lap_bit(position, process->log2_words));
+        atomic_store(&process->ring.words[position & mask],
+                     wire_lap_bit(position, process->ring.log2_words));
         position++;
     }
-    process->position = position;
+    process->ring.position = position;
     publish_tail(process);
     return position - start;
 }

@@ -36,7 +36,7 @@ struct source {
 };
 
 struct merge {
-    struct source sources[DRAIN_PROCESSES_MAX];
+    struct source sources[PEERS_MAX];
     unsigned count;
 };
 
@@ -47,7 +47,8 @@ static void tick(struct drain *drain, uint64_t now)
         return;
     drain->clock_ns = drain->run->clock_ns = now;
     for (unsigned i = 0; i < drain->count; i++)
-        atomic_fetch_add_explicit(&drain->processes[i]->reader->clock, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&drain->processes[i]->ring.reader->clock, 1,
+                                  memory_order_relaxed);
 }
 
 /* Names of native code may take a while: what happens meanwhile has its times. */
@@ -73,26 +74,27 @@ static void set_processes(struct drain *drain, struct process *const *processes,
 static void doubt(struct process *process, uint64_t head)
 {
     process->damaged++;
-    if (process->stream)
+    if (process->ring.stream)
         return;
     process_doubt_stacks(process, head);
-    atomic_fetch_add(&process->reader->skips, 1);
+    atomic_fetch_add(&process->ring.reader->skips, 1);
 }
 
 /* Words that were reserved and are never published must not stop everything behind them. As long as
  * nobody reserves more there is no hurry, and the process may be stopped. */
 static void look_for_hole(struct process *process, uint64_t now)
 {
-    uint64_t head = atomic_load(&process->writers->head);
-    if (head == process->position) {
-        process->stuck_since_ns = 0;
-    } else if (!process->stuck_since_ns) {
-        process->stuck_since_ns = now;
-        process->stuck_head = head;
-    } else if (now - process->stuck_since_ns > HOLE_PATIENCE_NS && head != process->stuck_head) {
+    uint64_t head = atomic_load(&process->ring.writers->head);
+    if (head == process->ring.position) {
+        process->ring.stuck_since_ns = 0;
+    } else if (!process->ring.stuck_since_ns) {
+        process->ring.stuck_since_ns = now;
+        process->ring.stuck_head = head;
+    } else if (now - process->ring.stuck_since_ns > HOLE_PATIENCE_NS &&
+               head != process->ring.stuck_head) {
         if (decode_skip_hole(process))
             doubt(process, head);
-        process->stuck_since_ns = 0;
+        process->ring.stuck_since_ns = 0;
     }
 }
 
@@ -100,7 +102,7 @@ static void look_for_hole(struct process *process, uint64_t now)
 static void receive(struct process *const *processes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        process_receive(processes[i], ROUND_WORDS);
+        ring_end_receive(&processes[i]->ring, ROUND_WORDS);
 }
 
 /* --- cuts --------------------------------------------------------------------------------------
@@ -109,27 +111,28 @@ static void receive(struct process *const *processes, unsigned count)
 /* Cuts a stream where it stands; a head that cannot be is taken for a full ring's. */
 static void cut(struct process *process)
 {
-    uint64_t capacity = UINT64_C(1) << process->log2_words;
-    uint64_t head = atomic_load(&process->writers->head);
-    process->cut = process->position + capacity;
-    if (head - process->position <= capacity)
-        process->cut = head;
+    uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
+    uint64_t head = atomic_load(&process->ring.writers->head);
+    process->ring.cut = process->ring.position + capacity;
+    if (head - process->ring.position <= capacity)
+        process->ring.cut = head;
 }
 
 /* Notes who has died since the last cut; what they wrote until then is all there will be. Of a
  * stream more may be on its way. */
 static void note_deaths(struct process *const *processes, unsigned count)
 {
-    struct pollfd watched[DRAIN_PROCESSES_MAX];
+    struct pollfd watched[PEERS_MAX];
     for (unsigned i = 0; i < count; i++)
-        watched[i] = (struct pollfd){
-            .fd = processes[i]->is_dead || processes[i]->stream ? -1 : processes[i]->pidfd,
-            .events = POLLIN};
+        watched[i] = (struct pollfd){.fd = processes[i]->peer.is_dead || processes[i]->ring.stream
+                                               ? -1
+                                               : processes[i]->peer.pidfd,
+                                     .events = POLLIN};
     if (poll(watched, count, 0) <= 0)
         return;
     for (unsigned i = 0; i < count; i++)
         if (watched[i].revents) {
-            processes[i]->is_dead = true;
+            processes[i]->peer.is_dead = true;
             cut(processes[i]);
         }
 }
@@ -139,7 +142,7 @@ static void make_cut(struct process *const *processes, unsigned count)
     bool is_news = false;
     for (unsigned i = 0; i < count; i++) {
         cut(processes[i]);
-        is_news |= processes[i]->cut != processes[i]->position;
+        is_news |= processes[i]->ring.cut != processes[i]->ring.position;
     }
     if (is_news)
         note_deaths(processes, count);
@@ -152,10 +155,10 @@ static void make_cut(struct process *const *processes, unsigned count)
 static bool source_look(struct source *source)
 {
     struct process *process = source->process;
-    while (process->position < process->cut) {
+    while (process->ring.position < process->ring.cut) {
         if (decode_next_time(process, &source->time_ns))
             return true;
-        if (!process->is_dead || !decode_skip_hole(process))
+        if (!process->peer.is_dead || !decode_skip_hole(process))
             break;
     }
     return false;
@@ -169,7 +172,7 @@ static void merge_add(struct merge *merge, struct run *run, struct process *proc
     *source = (struct source){.process = process};
     if (source_look(source))
         merge->count++;
-    else if (process->is_dead)
+    else if (process->peer.is_dead)
         run_peak_leave(run, process);
 }
 
@@ -202,11 +205,11 @@ static uint64_t merge_step(struct merge *merge, struct run *run)
 {
     uint64_t next_ns;
     struct process *process = merge_take(merge, &next_ns);
-    uint64_t left = process->cut - process->position;
+    uint64_t left = process->ring.cut - process->ring.position;
     uint64_t words = decode_ring(run, process, left < STEP_WORDS ? left : STEP_WORDS, next_ns);
     /* A writer that takes back or changes what was looked at has had its turn. */
     if (words) {
-        process->stuck_since_ns = 0;
+        process->ring.stuck_since_ns = 0;
         merge_add(merge, run, process);
     }
     return words;
@@ -230,7 +233,7 @@ static uint64_t round_of_one(struct drain *drain, struct process *process, uint6
 {
     uint64_t read = decode_ring(drain->run, process, ROUND_WORDS, DECODE_ALL);
     if (read)
-        process->stuck_since_ns = 0;
+        process->ring.stuck_since_ns = 0;
     else
         look_for_hole(process, now);
     return read;
@@ -268,8 +271,8 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
 /* Up to the cut, which is not moved: others may have the memory still, and go on writing. */
 static void read_alone(struct run *run, struct process *process, bool skips_holes)
 {
-    while (process->position < process->cut &&
-           (decode_ring(run, process, process->cut - process->position, DECODE_ALL) ||
+    while (process->ring.position < process->ring.cut &&
+           (decode_ring(run, process, process->ring.cut - process->ring.position, DECODE_ALL) ||
             (skips_holes && decode_skip_hole(process))))
         ;
 }
@@ -289,12 +292,13 @@ void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
 {
     uint64_t left = STREAM_REST_WORDS, received;
     do {
-        received = process_receive(process, left < ROUND_WORDS ? left : ROUND_WORDS);
+        received = ring_end_receive(&process->ring, left < ROUND_WORDS ? left : ROUND_WORDS);
         left -= received < left ? received : left;
         cut(process);
         read_alone(drain->run, process, !lives_on);
     } while (received);
     /* A head that cannot be. */
-    process->damaged += !lives_on && atomic_load(&process->writers->head) != process->position;
+    process->damaged +=
+        !lives_on && atomic_load(&process->ring.writers->head) != process->ring.position;
     run_peak_leave(drain->run, process);
 }

@@ -17,9 +17,6 @@
 
 #include "process.h"
 
-/* No more processes can be drained together. */
-#define DRAIN_PROCESSES_MAX 1000u
-
 struct drain {
     struct run *run;
     uint64_t clock_ns; /* when the writers' clocks were moved last */

@@ -274,10 +274,11 @@ static struct inheritance *make_mark(struct process *parent)
         free(mark);
         return NULL;
     }
-    mark->place = parent->place;
-    mark->parent = parent->pid;
+    mark->place = parent->peer.place;
+    mark->parent = parent->peer.pid;
     mark->noted_ns = clock_now();
-    mark->mark = (struct inherited_from){parent->number, parent->sums.events, parent->blocks_made};
+    mark->mark =
+        (struct inherited_from){parent->peer.number, parent->sums.events, parent->blocks_made};
     add_mark(estate, mark);
     return mark;
 }

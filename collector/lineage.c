@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 #include "arrival.h"
-#include "inheritance.h"
-#include "process.h"
+#include "peer.h"
 
 struct lineage {
     uint32_t number; /* 0: free */
@@ -47,17 +46,15 @@ static const struct lineage *find_pid(const struct lineages *lineages, uint64_t 
 }
 
 /* What the process was before: what has executed it has this process id. */
-static const struct lineage *find_own(const struct lineages *lineages,
-                                      const struct process *process, const struct arrival *arrival)
+static const struct lineage *find_own(const struct lineages *lineages, const struct peer *peer,
+                                      const struct arrival *arrival)
 {
     const char *told = arrival_detail(arrival, "ancestor");
     bool is_own = told && (uint32_t)strtoul(told, NULL, 10) == arrival->hello.process;
-    return is_own && !arrival->hello.fork_token ? find_pid(lineages, process->place, process->pid)
-                                                : NULL;
+    return is_own && !arrival->hello.fork_token ? find_pid(lineages, peer->place, peer->pid) : NULL;
 }
 
-static const struct lineage *find_ancestor(const struct lineages *lineages,
-                                           const struct process *process,
+static const struct lineage *find_ancestor(const struct lineages *lineages, const struct peer *peer,
                                            const struct arrival *arrival)
 {
     const char *told = arrival_detail(arrival, "ancestor");
@@ -65,52 +62,51 @@ static const struct lineage *find_ancestor(const struct lineages *lineages,
         !arrival->peer.pid || (uint32_t)arrival->peer.pid == arrival->hello.process;
     if (!told || !sees_the_same)
         return NULL;
-    const struct lineage *found = find_pid(lineages, process->place, (pid_t)strtol(told, NULL, 10));
-    return found && found->pid != process->pid ? found : NULL;
+    const struct lineage *found = find_pid(lineages, peer->place, (pid_t)strtol(told, NULL, 10));
+    return found && found->pid != peer->pid ? found : NULL;
 }
 
-static const struct lineage *find_parent(const struct lineages *lineages,
-                                         const struct process *process,
-                                         const struct arrival *arrival)
+static const struct lineage *find_parent(const struct lineages *lineages, const struct peer *peer,
+                                         const struct arrival *arrival, uint32_t forked_from)
 {
-    struct inherited_from from;
-    if (inheritance_of(process, &from))
-        return find_number(lineages, from.process);
-    const struct lineage *parent = find_pid(lineages, process->place, process->parent);
-    return parent && !parent->has_ended ? parent : find_ancestor(lineages, process, arrival);
+    if (forked_from)
+        return find_number(lineages, forked_from);
+    const struct lineage *parent = find_pid(lineages, peer->place, peer->parent);
+    return parent && !parent->has_ended ? parent : find_ancestor(lineages, peer, arrival);
 }
 
-static void remember(struct lineages *lineages, const struct process *process)
+static void remember(struct lineages *lineages, const struct peer *peer)
 {
     if (!vector_reserve(&lineages->list, LINEAGES_MAX, sizeof(struct lineage)))
         return;
-    lineages->count = process->number;
-    *place_of(lineages, process->number) = (struct lineage){.number = process->number,
-                                                            .descends_from = process->descends_from,
-                                                            .place = process->place,
-                                                            .pid = process->pid,
-                                                            .parent = process->parent};
+    lineages->count = peer->number;
+    *place_of(lineages, peer->number) = (struct lineage){.number = peer->number,
+                                                         .descends_from = peer->descends_from,
+                                                         .place = peer->place,
+                                                         .pid = peer->pid,
+                                                         .parent = peer->parent};
 }
 
-void lineages_add(struct lineages *lineages, struct process *process, const struct arrival *arrival,
-                  uint32_t predecessor)
+void lineages_add(struct lineages *lineages, struct peer *peer, const struct arrival *arrival,
+                  uint32_t predecessor, uint32_t forked_from)
 {
     const struct lineage *before = find_number(lineages, predecessor);
     if (!before)
-        before = find_own(lineages, process, arrival);
-    const struct lineage *parent = before ? NULL : find_parent(lineages, process, arrival);
+        before = find_own(lineages, peer, arrival);
+    const struct lineage *parent =
+        before ? NULL : find_parent(lineages, peer, arrival, forked_from);
     if (before) {
-        process->parent = before->parent;
-        process->descends_from = before->descends_from;
+        peer->parent = before->parent;
+        peer->descends_from = before->descends_from;
     } else if (parent) {
-        process->parent = parent->pid;
-        process->descends_from = parent->number;
+        peer->parent = parent->pid;
+        peer->descends_from = parent->number;
     }
-    remember(lineages, process);
+    remember(lineages, peer);
 }
 
-void lineages_end(struct lineages *lineages, const struct process *process)
+void lineages_end(struct lineages *lineages, const struct peer *peer)
 {
-    if (find_number(lineages, process->number))
-        place_of(lineages, process->number)->has_ended = true;
+    if (find_number(lineages, peer->number))
+        place_of(lineages, peer->number)->has_ended = true;
 }

@@ -16,7 +16,7 @@
 #include "vector.h"
 
 struct arrival;
-struct process;
+struct peer;
 
 /* Of more processes than these the oldest are forgotten. */
 #define LINEAGES_MAX 4096u
@@ -28,12 +28,13 @@ struct lineages {
 
 void lineages_deinit(struct lineages *lineages);
 
-/* Finds a new process's parent (process.parent, process.descends_from) and remembers the process.
- * `predecessor`: the number of the program whose place it takes, 0: none. */
-void lineages_add(struct lineages *lineages, struct process *process, const struct arrival *arrival,
-                  uint32_t predecessor);
+/* Finds a new process's parent (peer.parent, peer.descends_from) and remembers the process.
+ * `predecessor`: the number of the program whose place it takes; `forked_from`: that of the process
+ * whose mark says that it has forked this one; 0: none. */
+void lineages_add(struct lineages *lineages, struct peer *peer, const struct arrival *arrival,
+                  uint32_t predecessor, uint32_t forked_from);
 
 /* It has ended, so that its process id may become another one's. */
-void lineages_end(struct lineages *lineages, const struct process *process);
+void lineages_end(struct lineages *lineages, const struct peer *peer);
 
 #endif

@@ -64,7 +64,7 @@ static char *whole_path(const struct process *process, const char *path)
         return strdup("[vdso]");
     if (*path == '/' || *path == 0)
         return strdup(path);
-    return asprintf(&whole, "%s/%s", process->directory, path) < 0 ? NULL : whole;
+    return asprintf(&whole, "%s/%s", process->peer.directory, path) < 0 ? NULL : whole;
 }
 
 static uint32_t module_of(struct native_table *table, const struct process *process,
@@ -74,8 +74,9 @@ static uint32_t module_of(struct native_table *table, const struct process *proc
     char *whole = whole_path(process, path);
     const struct native_mapping mapping = {
         .start = range->start, .end = range->end, .path = whole, .id = *id};
-    uint32_t module =
-        whole ? native_modules_add(&table->modules, process->local, process->root, &mapping) : 0;
+    uint32_t module = whole ? native_modules_add(&table->modules, process->peer.local,
+                                                 process->peer.root, &mapping)
+                            : 0;
     free(whole);
     return module;
 }
@@ -95,7 +96,7 @@ void native_ranges_add(struct run *run, struct process *process, const struct na
             list[kept++] = list[i];
     ranges->count = kept;
     ranges->told++;
-    if (!process_may_look(process, ALLOWANCE_MODULE))
+    if (!peer_may_look(&process->peer, ALLOWANCE_MODULE))
         return;
     list[kept] = *range;
     list[kept].module = module_of(&run->native, process, range, path, id);
@@ -106,7 +107,7 @@ void native_made_add(struct run *run, struct process *process, uint64_t start, u
                      const char *symbol)
 {
     enum made_code_answer answer = MADE_CODE_KNOWN;
-    if (process_may_look(process, ALLOWANCE_MADE_CODE))
+    if (peer_may_look(&process->peer, ALLOWANCE_MADE_CODE))
         answer = made_code_tell(&process->made_code, start, end, symbol);
     process->modules.told += answer == MADE_CODE_NEW;
     run->memory_short |= answer == MADE_CODE_NO_MEMORY;
@@ -121,8 +122,9 @@ static struct native_place place_of(const struct process *process, uint64_t addr
             return (struct native_place){.module = ranges[i].module,
                                          .offset = address - 1 - ranges[i].bias};
     const struct made_function *function = made_code_find(&process->made_code, address - 1);
-    return (struct native_place){
-        .offset = address - 1, .process = process->number, .made = function ? function->number : 0};
+    return (struct native_place){.offset = address - 1,
+                                 .process = process->peer.number,
+                                 .made = function ? function->number : 0};
 }
 
 /* --- names -------------------------------------------------------------------------------------
@@ -174,9 +176,10 @@ static char *name_made_code(struct process *process, struct native_place place)
     const struct made_function *function = made_code_find(&process->made_code, place.offset);
     if (function && function->name)
         return strdup(function->name);
-    perf_map_read(map, process->root, process->pid);
+    perf_map_read(map, process->peer.root, process->peer.pid);
     unsigned looks = (unsigned)(map->bytes / PERF_MAP_LOOK_BYTES);
-    return map->text && process_may_look(process, looks) ? perf_map_find(map, place.offset) : NULL;
+    return map->text && peer_may_look(&process->peer, looks) ? perf_map_find(map, place.offset)
+                                                             : NULL;
 }
 
 static uint32_t locate_call(struct run *run, const struct process *process,
@@ -184,7 +187,7 @@ static uint32_t locate_call(struct run *run, const struct process *process,
                             struct native_place place)
 {
     const struct code_place from = {
-        .root = process->root, .directory = "/", .module = place.module};
+        .root = process->peer.root, .directory = "/", .module = place.module};
     char unknown[NATIVE_TEXT_BYTES_MAX];
     name_place(unknown, sizeof unknown, path, place);
     const char *function = call && call->function ? call->function : unknown;

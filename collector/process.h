@@ -13,13 +13,11 @@
 #include <sys/types.h>
 
 #include "absence.h"
-#include "allowance.h"
-#include "arrival.h"
 #include "chunk.h"
 #include "codes.h"
 #include "counters.h"
 #include "ended_threads.h"
-#include "ending.h"
+#include "endings.h"
 #include "history_queue.h"
 #include "lineage.h"
 #include "live_heap.h"
@@ -28,13 +26,13 @@
 #include "mappings.h"
 #include "native_frames.h"
 #include "native_stack.h"
+#include "peer.h"
 #include "perf_map.h"
-#include "ring.h"
+#include "ring_end.h"
 #include "run_peak.h"
 #include "samples.h"
 #include "slices.h"
 #include "stack_tree.h"
-#include "stream_reader.h"
 #include "vector.h"
 #include "wire.h"
 
@@ -137,41 +135,9 @@ struct thread_row {
 };
 
 struct process {
-    uint32_t number; /* process.id in the recording */
-    pid_t pid;       /* as shown */
-    pid_t parent;
-    uint32_t descends_from; /* number of its parent's row (lineage.h); 0: not known */
-    uint64_t place;         /* what they belong to, see arrival_place() */
-    pid_t local;            /* what /proc knows it by; 0: it does not */
-    int pidfd;              /* -1 without */
-    int root;               /* descriptor of its root folder, or ROOT_NONE */
-    char *command;          /* JSON; the title that it has given itself */
-    char *directory;
-    char *settings; /* settings.h; null once they are written, or when there are none */
-    double started;
-    unsigned long arguments; /* the address of its command line */
-    uint64_t next_title_ns,
-        title_pause_ns; /* when to look at the command line, and how soon again */
-
-    struct stream_reader *stream;  /* fills the ring; null where the process does */
-    enum welcome_verdict farewell; /* what a stream is told at the end */
-    uint64_t clock_offset;         /* to be added to its clock, modulo 2^64 */
-
-    /* The ring. Without a stream the process may write anything, at any time, into the page of the
-     * writers and the words: each value is looked at once, and what it is then is checked. */
-    struct ring_reader_page *reader;
-    struct ring_writers_page *writers;
-    _Atomic uint64_t *words;
-    void *ring_memory; /* all of it */
-    size_t ring_size;
-    unsigned log2_words;
-    uint64_t position; /* words read */
-    uint64_t cut;      /* where the latest cut through all streams goes (drain.h) */
+    struct peer peer;
+    struct ring_end ring;
     uint64_t snapshot_position, snapshot_ns; /* when the recording was brought up to date last */
-    uint64_t
-        stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
-    uint64_t stuck_head; /* head at that time */
-    bool roused;         /* somebody has ended the reader's last sleep */
 
     struct thread_mirror *mirrors[WIRE_THREAD_SLOTS];
     struct vector threads;                   /* struct thread_row, in order of appearance */
@@ -201,9 +167,8 @@ struct process {
     struct pending_unmap unmaps[WIRE_REALLOC_THREAD_MASK + 1];
     uint64_t pieces_put_back; /* of mappings, by unmappings that failed */
 
-    uint64_t now_ns;        /* of the latest TIME record, CLOCK_MONOTONIC */
-    double now;             /* the same in seconds from the run's start */
-    struct allowance looks; /* at files, for its sake */
+    uint64_t now_ns; /* of the latest TIME record, CLOCK_MONOTONIC */
+    double now;      /* the same in seconds from the run's start */
     uint64_t unmatched_frees;
     uint64_t
         damaged; /* words and records that made no sense, holes, blocks that could not be kept */
@@ -218,38 +183,18 @@ struct process {
     uint32_t end_count;
 
     struct peak_position position_at_peak;
-    bool executes;         /* it has said that another program takes its place, and nothing since */
-    bool is_replaced;      /* one has: what it held is gone */
-    bool was_gone;         /* before its hello was read, */
-    uint64_t hello_age_ns; /* which it had sent so long before */
-    bool is_dead;          /* its pidfd has said so: no word will come any more */
-    bool has_left;         /* it is no part of the run's sum any more */
+    bool executes; /* it has said that another program takes its place, and nothing since */
+    bool has_left; /* it is no part of the run's sum any more */
 
     uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
     uint32_t refused_location;      /* where that was asked for; 0: not known */
-
-    bool ended; /* also: another program has taken its place */
-    double ended_time;
-    struct ending ending;
 };
 
-struct process_plan {
-    unsigned log2_words;
-    uint32_t overflow; /* enum ring_overflow */
-    uint64_t patience_ns;
-};
-
-/* Can a ring be shared so that the program cannot write the reader's page? Linux can from 5.1 on;
- * what imitates it may not, and streams are left then. */
-bool process_can_share_ring(void);
 /* Makes a process with a fresh ring, whose descriptors are the caller's to close. With a stream
  * there are none (-1), and the arrival's connection is taken over. Null when memory or descriptors
  * are short. */
 struct process *process_new(struct run *run, const struct arrival *arrival,
-                            const struct process_plan *plan, int parts[RING_PARTS]);
-/* Closes what is open of them, and sets it to -1. */
-void process_close_parts(int parts[RING_PARTS]);
-
+                            const struct ring_plan *plan, int parts[RING_PARTS]);
 /* It has ended and been read to the last word: closes and frees all that is not needed for writing
  * its rows, or by those who inherit. */
 void process_retire(struct process *process);
@@ -263,29 +208,11 @@ bool process_has_ended(const struct process *process);
 /* Has another program taken its place, after it had said so? */
 bool process_is_replaced(const struct process *process);
 
-/* Of one that was gone when it was taken in and is finished: had it had no answer and gone on
- * untraced? Who was killed while it waited has done nothing of its own. */
-bool process_went_on_alone(const struct process *process);
-
-/* Events that are not in the recording, as far as is known. What the writers say of it is believed
- * only so far that it can be added up. */
+/* Events that are not in the recording, as far as is known. */
 static inline uint64_t process_lost(const struct process *process)
 {
-    uint64_t most = UINT64_C(1) << 40;
-    uint64_t dropped = process->writers ? atomic_load(&process->writers->dropped) : 0;
-    return process->damaged + (dropped < most ? dropped : most);
+    return process->damaged + process->peer.looks.refused + ring_end_dropped(&process->ring);
 }
-
-/* Looks from time to time whether the process has another title than before, as `ps` shows it: soon
- * after its beginning, when workers give themselves theirs, and then once a second. */
-void process_look_at_title(struct process *process, uint64_t now_ns);
-
-/* Reads what the process's stream has, when it has one; words that are new in its ring. */
-uint64_t process_receive(struct process *process, uint64_t words);
-/* Words of a stream that are still read at its end, or of an old connection when there is a new
- * one: more than all sockets on the way hold, and what is read in a moment. How much is under way
- * cannot be asked: over TCP what the sender's kernel holds comes only once there is room for it. */
-#define STREAM_REST_WORDS (UINT64_C(1) << 24)
 
 /* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
  * counts it in blocks_made. */
@@ -322,10 +249,6 @@ static inline bool process_keeps_history(struct run *run, struct process *proces
         history_queue_finish_chunk(run, process);
     return history->kept;
 }
-
-/* Is a look at a file, or what costs as much as several, within what the process may ask for? When
- * not it is counted. */
-bool process_may_look(struct process *process, unsigned looks);
 
 /* The thread in a slot, made when it was never announced; null when memory is short. */
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);

@@ -592,8 +592,8 @@ static bool append_threads(struct recording_writer *writer, const struct process
 {
     const struct thread_row *rows = process->threads.data;
     for (uint32_t i = process->threads_written; i < process->threads_count; i++)
-        if (!put(writer, STORE_THREAD, "iiis", INTEGER(rows[i].number), INTEGER(process->number),
-                 INTEGER(rows[i].tid), rows[i].name))
+        if (!put(writer, STORE_THREAD, "iiis", INTEGER(rows[i].number),
+                 INTEGER(process->peer.number), INTEGER(rows[i].tid), rows[i].name))
             return false;
     return true;
 }
@@ -603,7 +603,7 @@ static bool put_chunk(struct recording_writer *writer, const struct process *pro
 {
     const struct history_span *span = &chunk->span;
     const uint8_t *events = chunk->data + chunk->summary_size;
-    return put(writer, STORE_HISTORY, "iiiiiibbb", INTEGER(process->number),
+    return put(writer, STORE_HISTORY, "iiiiiibbb", INTEGER(process->peer.number),
                INTEGER(span->first_event), INTEGER(span->events), INTEGER(span->first_block),
                INTEGER(span->started_us), INTEGER(span->ended_us), chunk->data,
                (sqlite3_uint64)chunk->summary_size, events + chunk->events_size,
@@ -618,13 +618,13 @@ static bool put_part(struct recording_writer *writer, const struct process *proc
     case HISTORY_PART_CHUNK:
         return put_chunk(writer, process, part->chunk);
     case HISTORY_PART_CHECKPOINT:
-        return put(writer, STORE_CHECKPOINT, "iiiib", INTEGER(process->number),
+        return put(writer, STORE_CHECKPOINT, "iiiib", INTEGER(process->peer.number),
                    INTEGER(place->event), INTEGER(place->first), INTEGER(part->rows), part->data,
                    (sqlite3_uint64)part->size);
     case HISTORY_PART_SLICE:
-        return put(writer, STORE_SLICE, "iidiib", INTEGER(process->number), INTEGER(place->event),
-                   place->time, INTEGER(place->first), INTEGER(part->rows), part->data,
-                   (sqlite3_uint64)part->size);
+        return put(writer, STORE_SLICE, "iidiib", INTEGER(process->peer.number),
+                   INTEGER(place->event), place->time, INTEGER(place->first), INTEGER(part->rows),
+                   part->data, (sqlite3_uint64)part->size);
     }
     return false;
 }
@@ -643,7 +643,7 @@ static bool put_sample(struct recording_writer *writer, const struct process *pr
                        const struct sample *sample)
 {
     const uint64_t *by = sample->by_allocator;
-    return put(writer, STORE_SAMPLE, "idiiiiiiIII", INTEGER(process->number), sample->time,
+    return put(writer, STORE_SAMPLE, "idiiiiiiIII", INTEGER(process->peer.number), sample->time,
                INTEGER(by[WIRE_ALLOCATOR_MALLOC]), INTEGER(by[WIRE_ALLOCATOR_RAW]),
                INTEGER(by[WIRE_ALLOCATOR_MEM]), INTEGER(by[WIRE_ALLOCATOR_OBJECT]),
                INTEGER(by[WIRE_ALLOCATOR_MMAP]), INTEGER(sample->most),
@@ -656,7 +656,8 @@ static bool put_sample(struct recording_writer *writer, const struct process *pr
 static bool append_samples(struct recording_writer *writer, const struct process *process)
 {
     const struct samples *samples = &process->samples;
-    if (samples->written == 0 && !put(writer, STORE_FORGET_SAMPLES, "i", INTEGER(process->number)))
+    if (samples->written == 0 &&
+        !put(writer, STORE_FORGET_SAMPLES, "i", INTEGER(process->peer.number)))
         return false;
     for (uint32_t i = samples->written; i < samples->count; i++)
         if (!put_sample(writer, process, &samples->list[i]))
@@ -720,8 +721,8 @@ static bool flush_counters(struct counter_pass *pass)
         return fail(pass->writer, "the recording could not be written on: compression failed");
     uint32_t first = pass->rows;
     pass->rows += rows;
-    return put(pass->writer, STORE_COUNTERS, "iiib", INTEGER(pass->process->number), INTEGER(first),
-               INTEGER(rows), data, (sqlite3_uint64)size);
+    return put(pass->writer, STORE_COUNTERS, "iiib", INTEGER(pass->process->peer.number),
+               INTEGER(first), INTEGER(rows), data, (sqlite3_uint64)size);
 }
 
 static bool add_to_line(struct counter_pass *pass, const struct counter_row *row)
@@ -790,7 +791,7 @@ static bool write_lines(const struct counter_pass *pass)
     const struct line_sums *lines = pass->lines.data;
     for (uint32_t i = 1; i <= pass->line_count; i++) {
         const struct counter_row *sums = &lines[i].sums;
-        if (!put(pass->writer, STORE_LINE, "iiiiiiiiiii", INTEGER(pass->process->number),
+        if (!put(pass->writer, STORE_LINE, "iiiiiiiiiii", INTEGER(pass->process->peer.number),
                  INTEGER(lines[i].location), INTEGER(lines[i].allocator),
                  INTEGER(sums->allocations), INTEGER(sums->allocated_bytes),
                  INTEGER(sums->peak_blocks), INTEGER(sums->peak_bytes), INTEGER(sums->end_blocks),
@@ -811,7 +812,8 @@ static bool write_counters(struct recording_writer *writer, const struct run *ru
     for (uint32_t i = 1; done && i < process->counters.count; i++)
         done = write_counter(&pass, i);
     done = done && flush_counters(&pass) &&
-           put(writer, STORE_FORGET_COUNTERS, "ii", INTEGER(process->number), INTEGER(pass.rows)) &&
+           put(writer, STORE_FORGET_COUNTERS, "ii", INTEGER(process->peer.number),
+               INTEGER(pass.rows)) &&
            write_lines(&pass);
     index_deinit(&pass.by_line);
     vector_deinit(&pass.lines);
@@ -835,62 +837,65 @@ static bool write_process(struct recording_writer *writer, const struct process 
                           const struct recorded_run *about)
 {
     const struct heap_sums *sums = &process->sums;
-    bool is_main = process->pid == about->main_pid, seen = process->end_seen;
-    const struct ending *ending = &process->ending;
+    bool is_main = process->peer.pid == about->main_pid, seen = process->end_seen;
+    const struct ending *ending = &process->peer.ending;
     char python[32];
     version_text(process->python_version, python, sizeof python);
-    return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->number),
-               INTEGER(process->pid), !is_main && process->parent, INTEGER(process->parent),
-               process->command, process->directory, process->python_version ? python : NULL,
-               INTEGER(!process->stacks_unreadable), process->started, (int)process->ended,
-               process->ended_time, (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
-               (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
-               INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
-               INTEGER(seen ? process->end_bytes : sums->bytes),
-               INTEGER(seen ? process->end_blocks : sums->blocks),
-               seen ? process->end_time : process->now,
-               INTEGER(seen ? process->end_events : sums->events), INTEGER(seen),
-               INTEGER(sums->bytes), INTEGER(sums->blocks), INTEGER(sums->allocations),
-               INTEGER(sums->frees), INTEGER(sums->allocated_bytes), INTEGER(sums->events),
-               INTEGER(process->unmatched_frees), INTEGER(process_lost(process)));
+    return put(
+        writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->peer.number),
+        INTEGER(process->peer.pid), !is_main && process->peer.parent, INTEGER(process->peer.parent),
+        process->peer.command, process->peer.directory, process->python_version ? python : NULL,
+        INTEGER(!process->stacks_unreadable), process->peer.started, (int)process->peer.ended,
+        process->peer.ended_time, (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
+        (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
+        INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
+        INTEGER(seen ? process->end_bytes : sums->bytes),
+        INTEGER(seen ? process->end_blocks : sums->blocks), seen ? process->end_time : process->now,
+        INTEGER(seen ? process->end_events : sums->events), INTEGER(seen), INTEGER(sums->bytes),
+        INTEGER(sums->blocks), INTEGER(sums->allocations), INTEGER(sums->frees),
+        INTEGER(sums->allocated_bytes), INTEGER(sums->events), INTEGER(process->unmatched_frees),
+        INTEGER(process_lost(process)));
 }
 
 static bool write_ending(struct recording_writer *writer, const struct process *process)
 {
-    const struct ending *ending = &process->ending;
-    return put(writer, STORE_ENDING, "iiiiiii", INTEGER(process->number),
+    const struct ending *ending = &process->peer.ending;
+    return put(writer, STORE_ENDING, "iiiiiii", INTEGER(process->peer.number),
                INTEGER(ending->core_dumped), INTEGER(ending->out_of_memory),
                INTEGER(process->refused), INTEGER(process->most_refused),
-               INTEGER(ending->collector_bytes), INTEGER(process->is_replaced));
+               INTEGER(ending->collector_bytes), INTEGER(process->peer.is_replaced));
 }
 
 static bool write_lineage(struct recording_writer *writer, const struct process *process)
 {
-    return !process->descends_from || put(writer, STORE_LINEAGE, "ii", INTEGER(process->number),
-                                          INTEGER(process->descends_from));
+    return !process->peer.descends_from ||
+           put(writer, STORE_LINEAGE, "ii", INTEGER(process->peer.number),
+               INTEGER(process->peer.descends_from));
 }
 
 static bool write_refusal(struct recording_writer *writer, const struct process *process)
 {
-    return !process->refused_location || put(writer, STORE_REFUSAL, "ii", INTEGER(process->number),
-                                             INTEGER(process->refused_location));
+    return !process->refused_location ||
+           put(writer, STORE_REFUSAL, "ii", INTEGER(process->peer.number),
+               INTEGER(process->refused_location));
 }
 
 static bool write_inheritance(struct recording_writer *writer, const struct process *process)
 {
     struct inherited_from from;
     return !inheritance_of(process, &from) ||
-           put(writer, STORE_INHERITANCE, "iiii", INTEGER(process->number), INTEGER(from.process),
-               INTEGER(from.events), INTEGER(from.blocks));
+           put(writer, STORE_INHERITANCE, "iiii", INTEGER(process->peer.number),
+               INTEGER(from.process), INTEGER(from.events), INTEGER(from.blocks));
 }
 
 static bool write_settings(struct recording_writer *writer, const struct process *process)
 {
     bool good = true;
-    for (char *entry = process->settings; good && entry && *entry; entry += strlen(entry) + 1) {
+    for (char *entry = process->peer.settings; good && entry && *entry;
+         entry += strlen(entry) + 1) {
         char *equals = strchr(entry, '=');
         *equals = 0;
-        good = put(writer, STORE_SETTING, "iss", INTEGER(process->number), entry, equals + 1);
+        good = put(writer, STORE_SETTING, "iss", INTEGER(process->peer.number), entry, equals + 1);
         *equals = '=';
     }
     return good;
@@ -933,8 +938,8 @@ enum recording_outcome recording_snapshot(struct recording_writer *writer, struc
         return RECORDING_FAILED;
     }
     note_written(writer, run, process);
-    free(process->settings);
-    process->settings = NULL;
+    free(process->peer.settings);
+    process->peer.settings = NULL;
     return RECORDING_WRITTEN;
 }
 

@@ -26,7 +26,7 @@ void run_peak_settle(const struct run *run, struct process *process)
                                                        .events = sums->events,
                                                        .bytes = sums->bytes,
                                                        .blocks = sums->blocks,
-                                                       .process = process->number,
+                                                       .process = process->peer.number,
                                                        .lived = true};
 }
 
@@ -57,7 +57,7 @@ static void note_peak(struct run_peak *peak, struct process *process)
                                                        .events = sums->share_events,
                                                        .bytes = sums->share,
                                                        .blocks = sums->share_blocks,
-                                                       .process = process->number,
+                                                       .process = process->peer.number,
                                                        .lived = true};
 }
 

@@ -110,10 +110,10 @@ static void tell_run(struct session *session, uint32_t kind, const char *text)
  * written, which can wait. */
 static bool update_process(struct session *session, struct process *process, uint64_t now)
 {
-    if (process->position == process->snapshot_position &&
+    if (process->ring.position == process->snapshot_position &&
         now - process->snapshot_ns < SNAPSHOT_QUIET_NS)
         return false;
-    process->snapshot_position = process->position;
+    process->snapshot_position = process->ring.position;
     process->snapshot_ns = now;
     recording_snapshot(&session->writer, &session->run, process, &session->about);
     return true;
@@ -155,7 +155,7 @@ static void bring_up_to_date(struct session *session, uint64_t now)
 /* What `heapline run` has told of the process, if it is the command's own. */
 static const int *known_status(const struct session *session, const struct process *process)
 {
-    bool is_main = process->pid == session->about.main_pid;
+    bool is_main = process->peer.pid == session->about.main_pid;
     return session->has_wait_status && is_main ? &session->wait_status : NULL;
 }
 
@@ -169,12 +169,12 @@ void session_count_processes(const struct session *session)
 void session_log_process(const struct session *session, const struct process *process,
                          const char *event)
 {
-    bool broken = process->stream && process->stream->problem;
+    bool broken = process->ring.stream && process->ring.stream->problem;
     log_begin(broken ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, event);
     log_text("file", session->options->output);
-    log_number("pid", process->pid);
-    log_text("carrier", process->stream ? "stream" : "ring");
-    log_text("trouble", broken ? process->stream->problem : NULL);
+    log_number("pid", process->peer.pid);
+    log_text("carrier", process->ring.stream ? "stream" : "ring");
+    log_text("trouble", broken ? process->ring.stream->problem : NULL);
     log_end();
 }
 
@@ -192,26 +192,30 @@ static void put_with_ended(struct session *session, struct process *process)
 void session_finish_process(struct session *session, unsigned at, bool lives_on)
 {
     struct process *process = session->processes[at];
-    process->is_dead |= !lives_on;
+    process->peer.is_dead |= !lives_on;
     drain_to_now(&session->drain, session->processes, session->process_count);
     drain_to_end(&session->drain, process, lives_on);
     uint64_t now = clock_now();
-    process->ended = !lives_on;
-    process->ended_time = run_seconds(&session->run, now);
-    samples_take(&process->samples, &process->sums, process->local, now, process->ended_time, true);
+    process->peer.ended = !lives_on;
+    process->peer.ended_time = run_seconds(&session->run, now);
+    samples_take(&process->samples, &process->sums, process->peer.local, now,
+                 process->peer.ended_time, true);
     slices_end(&session->run, process);
-    endings_settle(&session->run.endings, process, known_status(session, process));
-    session->run.absences.counts[ABSENCE_UNHEARD] += process_went_on_alone(process);
-    if (process->stream && process->stream->problem) {
-        session->broken = process->stream->problem;
+    endings_settle(&session->run.endings, &process->peer,
+                   process_has_ended(process) && !process->peer.is_replaced,
+                   known_status(session, process));
+    session->run.absences.counts[ABSENCE_UNHEARD] += peer_went_on_alone(&process->peer);
+    if (process->ring.stream && process->ring.stream->problem) {
+        session->broken = process->ring.stream->problem;
         process->damaged++;
     }
-    if (process->stream && !process->stream->problem && process->stream->have && !lives_on)
+    if (process->ring.stream && !process->ring.stream->problem && process->ring.stream->have &&
+        !lives_on)
         process->damaged++; /* killed, or had given up, in the middle of a frame */
     session->lost += process_lost(process);
-    session->abandoned |= atomic_load(&process->writers->abandoned) != 0;
+    session->abandoned |= atomic_load(&process->ring.writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
-    lineages_end(&session->run.lineages, process);
+    lineages_end(&session->run.lineages, &process->peer);
     history_queue_finish_chunk(&session->run, process);
     history_writer_deinit(&process->history.writer);
     /* Files are read in the root of who has named them, which is closed then. */
@@ -231,9 +235,9 @@ static void close_processes(struct session *session)
     uint32_t farewell = session_farewell(session);
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
-        atomic_store(&process->reader->state,
+        atomic_store(&process->ring.reader->state,
                      farewell == WELCOME_LIMIT ? RING_STOPPED : RING_CLOSED);
-        process->farewell = farewell;
+        process->ring.farewell = farewell;
     }
     while (session->process_count) {
         unsigned last = session->process_count - 1;
@@ -250,15 +254,15 @@ static void close_processes(struct session *session)
  * was nothing to read. A writer that wakes it for nothing does so once and not without end. */
 static void sleep_on_ring(struct process *process, uint64_t sleep_ns, bool idle)
 {
-    struct ring_writers_page *writers = process->writers;
+    struct ring_writers_page *writers = process->ring.writers;
     atomic_store(&writers->reader_sleeps, 1);
-    bool awaited =
-        atomic_load(&writers->writers_wait) && atomic_load(&writers->head) != process->position;
-    if (idle && process->roused)
+    bool awaited = atomic_load(&writers->writers_wait) &&
+                   atomic_load(&writers->head) != process->ring.position;
+    if (idle && process->ring.roused)
         nanosleep(&(struct timespec){.tv_nsec = (long)(awaited ? SLEEP_STUCK_NS : sleep_ns)}, NULL);
     else if (idle || !awaited)
         futex_wait(&writers->reader_sleeps, 1, awaited ? SLEEP_STUCK_NS : sleep_ns);
-    process->roused = atomic_exchange(&writers->reader_sleeps, 0) == 0;
+    process->ring.roused = atomic_exchange(&writers->reader_sleeps, 0) == 0;
 }
 
 static bool is_deserted(const struct session *session)
@@ -282,7 +286,7 @@ static int wait_time(struct session *session, uint64_t now)
         sleep_ns = SLEEP_RESTING_NS;
     /* A child says hello on a socket, and is not to wait for the end of a sleep. */
     bool forks = session->run.forked_ns && now - session->run.forked_ns < FORKS_FOR_NS;
-    if (session->process_count > 1 || forks || session->processes[0]->stream)
+    if (session->process_count > 1 || forks || session->processes[0]->ring.stream)
         return (int)(sleep_ns / 1000000);
     sleep_on_ring(session->processes[0], sleep_ns, session->last_work_ns != now);
     return 0;
@@ -384,15 +388,16 @@ static void handle_handover(struct session *session)
 static bool awaits_status(const struct session *session, const struct process *process)
 {
     return session->control >= 0 && !session->has_wait_status &&
-           process->pid == session->about.main_pid;
+           process->peer.pid == session->about.main_pid;
 }
 
 /* Has a stream ended for good whose process cannot be watched? */
 static bool stream_is_over(const struct process *process, uint64_t now)
 {
-    const struct stream_reader *stream = process->stream;
+    const struct stream_reader *stream = process->ring.stream;
     return stream && stream->gone_ns &&
-           (stream->problem || (process->pidfd < 0 && now - stream->gone_ns > STREAM_PATIENCE_NS));
+           (stream->problem ||
+            (process->peer.pidfd < 0 && now - stream->gone_ns > STREAM_PATIENCE_NS));
 }
 
 static void finish_ended(struct session *session, const struct pollfd *pidfds, unsigned count)
@@ -411,7 +416,7 @@ static void finish_replaced(struct session *session)
         struct process *process = session->processes[i];
         if (!process_is_replaced(process))
             continue;
-        process->is_replaced = true;
+        process->peer.is_replaced = true;
         session_finish_process(session, i, false);
     }
 }
@@ -423,10 +428,10 @@ static void look_around(struct session *session, int timeout_ms)
     unsigned count = session->process_count;
     for (unsigned i = 0; i < count; i++) {
         const struct process *process = session->processes[i];
-        int pidfd = awaits_status(session, process) ? -1 : process->pidfd;
+        int pidfd = awaits_status(session, process) ? -1 : process->peer.pidfd;
         watched[i] = (struct pollfd){.fd = pidfd, .events = POLLIN};
         watched[count + i] = (struct pollfd){
-            .fd = process->stream ? process->stream->connection : -1, .events = POLLIN};
+            .fd = process->ring.stream ? process->ring.stream->connection : -1, .events = POLLIN};
     }
     struct pollfd *sockets = watched + 2 * count;
     sockets[0] = (struct pollfd){.fd = session->options->listener, .events = POLLIN};
@@ -463,8 +468,8 @@ static void take_samples(struct session *session, uint64_t now)
     for (unsigned i = 0; i < session->process_count && taken < SAMPLES_A_ROUND; i++) {
         session->sampled_last = (session->sampled_last + 1) % session->process_count;
         struct process *process = session->processes[session->sampled_last];
-        process_look_at_title(process, now);
-        taken += samples_take(&process->samples, &process->sums, process->local, now,
+        peer_look_at_title(&process->peer, now);
+        taken += samples_take(&process->samples, &process->sums, process->peer.local, now,
                               run_seconds(&session->run, now), false);
     }
 }
@@ -539,7 +544,7 @@ static bool awaits_others(struct session *session)
     bool others = session->run.inheritances || session->run.absences.expected_count;
     for (unsigned i = 0; i < session->process_count; i++) {
         const struct process *process = session->processes[i];
-        others |= !process->stream || !process->stream->gone_ns;
+        others |= !process->ring.stream || !process->ring.stream->gone_ns;
     }
     if (!others && session->others_patience_ns > OTHERS_PATIENCE_NS)
         others = awaits_members(session);
@@ -690,10 +695,10 @@ static void await_last_words(struct session *session)
     uint64_t since = clock_now();
     for (unsigned i = 0; i < session->process_count; i++) {
         const struct process *process = session->processes[i];
-        if (!process->stream || !known_status(session, process))
+        if (!process->ring.stream || !known_status(session, process))
             continue;
-        while (process->stream->connection >= 0 && clock_now() - since < STREAM_PATIENCE_NS) {
-            struct pollfd watched = {.fd = process->stream->connection, .events = POLLIN};
+        while (process->ring.stream->connection >= 0 && clock_now() - since < STREAM_PATIENCE_NS) {
+            struct pollfd watched = {.fd = process->ring.stream->connection, .events = POLLIN};
             poll(&watched, 1, LAST_WORDS_PAUSE_MS);
             drain_to_now(&session->drain, session->processes, session->process_count);
         }

@@ -18,7 +18,7 @@
 #include "session_options.h"
 #include "strangers.h"
 
-#define PROCESSES_MAX DRAIN_PROCESSES_MAX
+#define PROCESSES_MAX PEERS_MAX
 /* So many may wait to be written, if the file can be. */
 #define ENDED_MAX 256u
 

@@ -91,8 +91,8 @@ static void collect(struct long_run *run)
     run->decoded_at = run->stream.position;
     uint64_t now = of->started_ns + run->now_ns;
     if (run->now_ns >= run->next_sample_ns) {
-        samples_take(&process->samples, &process->sums, process->pid, now, run_seconds(of, now),
-                     false);
+        samples_take(&process->samples, &process->sums, process->peer.pid, now,
+                     run_seconds(of, now), false);
         run->next_sample_ns = run->now_ns + SAMPLE_NS;
     }
     slices_take(of, process, now);
@@ -164,14 +164,15 @@ static void play(struct long_run *run)
 static void finish(struct long_run *run)
 {
     struct process *process = run->stream.process;
-    process->ended = true;
-    process->ended_time = (double)run->now_ns / 1e9;
-    samples_take(&process->samples, &process->sums, process->pid, 0, process->ended_time, true);
+    process->peer.ended = true;
+    process->peer.ended_time = (double)run->now_ns / 1e9;
+    samples_take(&process->samples, &process->sums, process->peer.pid, 0, process->peer.ended_time,
+                 true);
     slices_end(&run->stream.run, process);
     if (recording_snapshot(&run->writer, &run->stream.run, process, &run->about) !=
             RECORDING_WRITTEN ||
         !recording_peak(&run->writer, &run->stream.run, &process, 1) ||
-        !recording_complete(&run->writer, process->ended_time, true, NULL))
+        !recording_complete(&run->writer, process->peer.ended_time, true, NULL))
         exit(1);
     recording_close(&run->writer);
     stream_deinit(&run->stream);
@@ -181,7 +182,7 @@ static void finish(struct long_run *run)
 static void begin(struct stream *stream)
 {
     stream->run.started_ns = clock_now();
-    stream->process->started = stream->process->now = 0;
+    stream->process->peer.started = stream->process->now = 0;
     history_writer_set_time(&stream->process->history.writer, 0);
 }
 

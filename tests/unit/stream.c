@@ -16,13 +16,13 @@
 static struct process *new_process(struct run *run, uint32_t number, pid_t pid, unsigned log2_words)
 {
     int parts[RING_PARTS];
-    const struct process_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
+    const struct ring_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
     struct arrival own = {.connection = -1, .peer = {.local = true, .pid = pid}};
     struct process *process = process_new(run, &own, &plan, parts);
     if (!process)
         abort();
-    process->number = number;
-    process_close_parts(parts);
+    process->peer.number = number;
+    ring_close_parts(parts);
     return process;
 }
 
@@ -38,7 +38,7 @@ void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
 void stream_init_beside(struct stream *stream, struct stream *first, pid_t pid)
 {
     *stream = (struct stream){0};
-    stream->process = new_process(&first->run, 2, pid, first->process->log2_words);
+    stream->process = new_process(&first->run, 2, pid, first->process->ring.log2_words);
 }
 
 void stream_deinit(struct stream *stream)
@@ -50,15 +50,15 @@ void stream_deinit(struct stream *stream)
 void stream_put(struct stream *stream, uint64_t word)
 {
     struct process *process = stream->process;
-    uint64_t mask = (UINT64_C(1) << process->log2_words) - 1;
-    atomic_store(&process->words[stream->position & mask],
-                 (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->log2_words));
+    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
+    atomic_store(&process->ring.words[stream->position & mask],
+                 (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->ring.log2_words));
     stream->position++;
 }
 
 void stream_publish(struct stream *stream)
 {
-    atomic_store(&stream->process->writers->head, stream->position);
+    atomic_store(&stream->process->ring.writers->head, stream->position);
 }
 
 void stream_decode(struct stream *stream)

@@ -357,7 +357,7 @@ static void test_names_of_more_threads_than_any_program_has(void **state)
 {
     struct stream *stream = fresh(state);
     const struct process *process = stream->process;
-    stream->process->looks.used = ALLOWANCE_FIRST - 10;
+    stream->process->peer.looks.used = ALLOWANCE_FIRST - 10;
     for (uint32_t i = 0; i < 20; i++)
         announce(stream, 1, i % 2 ? (uint32_t)getpid() : (uint32_t)getpid() + 1000000);
     stream_decode(stream);
@@ -365,11 +365,11 @@ static void test_names_of_more_threads_than_any_program_has(void **state)
     assert_int_equal(process->threads_count, 20);
     assert_true(rows[1].name[0]);
     assert_false(rows[19].name[0]);
-    assert_int_equal(process->damaged, 10);
-    stream->process->now += 1; /* another second has gone by */
+    assert_int_equal(process_lost(process), 10);
+    stream->process->peer.looks.seconds += 1; /* another second has gone by */
     announce(stream, 1, 0x7fffffff);
     stream_decode(stream);
-    assert_int_equal(process->damaged, 10);
+    assert_int_equal(process_lost(process), 10);
 }
 
 /* Nor is a relative name of a file looked for. */
@@ -378,12 +378,12 @@ static void test_files_of_more_codes_than_any_program_has(void **state)
     struct stream *stream = fresh(state);
     stream_code(stream, 2, "relative.py", "f", 1);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 0);
-    stream->process->looks.used = ALLOWANCE_FIRST;
+    assert_int_equal(process_lost(stream->process), 0);
+    stream->process->peer.looks.used = ALLOWANCE_FIRST;
     stream_code(stream, 3, "relative.py", "g", 1);
     stream_code(stream, 4, "/absolute.py", "h", 1);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(process_lost(stream->process), 1);
     assert_int_equal(stream->run.codes.code_count, 4);
 }
 
@@ -496,12 +496,12 @@ static void put_frees(struct stream *stream, unsigned count)
  * for less; and nobody for what the reader finds before a record that is still being written. */
 static void check_waking(struct stream *stream, unsigned waiting, unsigned enough)
 {
-    const struct ring_reader_page *reader = stream->process->reader;
+    const struct ring_reader_page *reader = stream->process->ring.reader;
     const unsigned capacity = 1u << RING_LOG2;
     put_frees(stream, enough - 1);
     uint64_t hole = stream->position++;
     put_frees(stream, capacity - enough);
-    atomic_store(&stream->process->writers->writers_wait, waiting);
+    atomic_store(&stream->process->ring.writers->writers_wait, waiting);
     stream_decode(stream);
     assert_int_equal(atomic_load(&reader->tail), hole);
     assert_int_equal(atomic_load(&reader->progress), 0);
@@ -570,13 +570,13 @@ static void test_samples_are_bounded(void **state)
 
 #define CHILD_PID 0x7ffffff1 /* beyond any process id */
 
-static void watch_child(struct stream *stream, struct process *child, uint32_t number)
+static void watch_child(struct stream *stream, struct peer *child, uint32_t number)
 {
-    *child = (struct process){.number = number,
-                              .pid = CHILD_PID,
-                              .parent = stream->process->pid,
-                              .pidfd = eventfd(1, EFD_CLOEXEC),
-                              .ending = ENDING_UNKNOWN};
+    *child = (struct peer){.number = number,
+                           .pid = CHILD_PID,
+                           .parent = stream->process->peer.pid,
+                           .pidfd = eventfd(1, EFD_CLOEXEC),
+                           .ending = ENDING_UNKNOWN};
     assert_true(child->pidfd >= 0);
     endings_watch(&stream->run.endings, child);
 }
@@ -588,9 +588,9 @@ static void tell_ending(struct stream *stream, pid_t pid, unsigned status)
     stream_decode(stream);
 }
 
-static void settle_child(struct stream *stream, struct process *child, const int *wait_status)
+static void settle_child(struct stream *stream, struct peer *child, const int *wait_status)
 {
-    endings_settle(&stream->run.endings, child, wait_status);
+    endings_settle(&stream->run.endings, child, peer_has_ended(child), wait_status);
     close(child->pidfd);
 }
 
@@ -598,7 +598,7 @@ static void test_told_before_its_end_is_seen(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     watch_child(stream, &child, 2);
     tell_ending(stream, CHILD_PID - 1, 1 << 8); /* nobody that is known */
     tell_ending(stream, CHILD_PID, 0x137f);     /* stopped */
@@ -617,7 +617,7 @@ static void test_told_after_its_end_is_seen(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     struct ending ending;
     uint32_t number;
     watch_child(stream, &child, 2);
@@ -643,7 +643,7 @@ static void test_told_and_not_taken(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     const int certain = 5 << 8;
     watch_child(stream, &child, 2);
     tell_ending(stream, CHILD_PID, 7 << 8);
@@ -651,9 +651,9 @@ static void test_told_and_not_taken(void **state)
     assert_int_equal(child.ending.exit_status, 5);
     watch_child(stream, &child, 3);
     settle_child(stream, &child, NULL);
-    const struct process stranger = {.pid = stream->process->pid + 1};
+    const struct peer stranger = {.pid = stream->process->peer.pid + 1};
     endings_tell(endings, &stranger, CHILD_PID, 7 << 8);
-    const struct process distant = {.pid = stream->process->pid, .place = 1};
+    const struct peer distant = {.pid = stream->process->peer.pid, .place = 1};
     endings_tell(endings, &distant, CHILD_PID, 7 << 8);
     assert_int_equal(endings->late, 0);
     watch_child(stream, &child, 4);
@@ -667,7 +667,7 @@ static void test_told_and_not_taken(void **state)
 static void test_one_that_lives_on_has_no_ending(void **state)
 {
     struct stream *stream = *state;
-    struct process child;
+    struct peer child;
     watch_child(stream, &child, 2);
     uint64_t count;
     assert_int_equal(read(child.pidfd, &count, sizeof count), sizeof count); /* it lives */
@@ -698,17 +698,17 @@ static void test_a_late_ending_is_written(void **state)
     char path[64];
     snprintf(path, sizeof path, "/tmp/heapline-test-%d.heapline", (int)getpid());
     assert_true(recording_create(&writer, path, true, &about));
-    assert_int_equal(dup2(eventfd(1, EFD_CLOEXEC), process->pidfd), process->pidfd);
-    pid_t pid = process->pid;
-    process->pid = CHILD_PID;
-    process->parent = pid;
-    endings_watch(&stream->run.endings, process);
-    endings_settle(&stream->run.endings, process, NULL);
-    process->ended = true;
+    assert_int_equal(dup2(eventfd(1, EFD_CLOEXEC), process->peer.pidfd), process->peer.pidfd);
+    pid_t pid = process->peer.pid;
+    process->peer.pid = CHILD_PID;
+    process->peer.parent = pid;
+    endings_watch(&stream->run.endings, &process->peer);
+    endings_settle(&stream->run.endings, &process->peer, process_has_ended(process), NULL);
+    process->peer.ended = true;
     assert_int_equal(recording_snapshot(&writer, &stream->run, process, &about), RECORDING_WRITTEN);
     const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
     assert_int_equal(recorded(writer.database, status), -1);
-    const struct process parent = {.pid = pid};
+    const struct peer parent = {.pid = pid};
     endings_tell(&stream->run.endings, &parent, CHILD_PID, SIGABRT | 0x80);
     recording_put_late_endings(&writer, &stream->run.endings);
     assert_int_equal(recorded(writer.database, status), -1);
@@ -739,7 +739,7 @@ static void put_refusal(struct stream *stream, uint64_t size, uint64_t depth_cha
                wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | size);
     stream_put(stream, rest | (depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_SIZE_SHIFT);
     stream_decode(stream);
-    assert_int_equal(stream->process->position, position + 2);
+    assert_int_equal(stream->process->ring.position, position + 2);
 }
 
 /* What the second word says of the stack holds for the thread from then on. */

@@ -39,7 +39,7 @@ static int set_up(void **state)
     stream_init_beside(&fixture->streams[2], &fixture->streams[0], fixture->mortal);
     for (uint32_t i = 0; i < COUNT; i++) {
         fixture->processes[i] = fixture->streams[i].process;
-        fixture->processes[i]->number = i + 1;
+        fixture->processes[i]->peer.number = i + 1;
     }
     drain_init(&fixture->drain, &fixture->streams[0].run);
     fixture->start = fixture->processes[COUNT - 1]->now_ns + MILLISECONDS;
@@ -265,7 +265,7 @@ static void test_holes_and_lies(void **state)
     assert_int_equal(fixture->processes[2]->sums.events, 2);
     /* A head that cannot be. */
     allocate(fixture, 2, 0x30, 1);
-    atomic_store(&fixture->processes[2]->writers->head, 3);
+    atomic_store(&fixture->processes[2]->ring.writers->head, 3);
     drain_round(&fixture->drain, fixture->processes, 3, fixture->start);
     assert_int_equal(fixture->processes[2]->sums.events, 3);
     drain_to_end(&fixture->drain, fixture->processes[0], false);
@@ -341,7 +341,7 @@ static void test_the_end_is_where_it_stands(void **state)
     uint64_t published = fixture->streams[0].position;
     allocate(fixture, 0, 0x20, 100); /* its words are there, and not published by the head */
     drain_to_end(&fixture->drain, process, true);
-    assert_int_equal(process->position, published);
+    assert_int_equal(process->ring.position, published);
     assert_int_equal(process->sums.allocations, 1);
 }
 
@@ -350,12 +350,12 @@ static void test_the_end_of_a_head_that_lies(void **state)
 {
     struct fixture *fixture = *state;
     struct process *process = fixture->processes[0];
-    uint64_t capacity = UINT64_C(1) << process->log2_words;
+    uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
     while (fixture->streams[0].position < capacity)
         deallocate(fixture, 0, 0x10);
-    atomic_store(&process->writers->head, UINT64_MAX);
+    atomic_store(&process->ring.writers->head, UINT64_MAX);
     drain_to_end(&fixture->drain, process, false);
-    assert_int_equal(process->position, capacity);
+    assert_int_equal(process->ring.position, capacity);
 }
 
 /* Who comes later was not there. */

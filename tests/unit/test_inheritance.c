@@ -95,7 +95,7 @@ static void fork_into(struct member *parent, struct member *child)
     stream_decode(&parent->stream);
     member_begin(child);
     struct inheritance *inheritance =
-        inheritance_take(&parent->stream.run, 0, parent->stream.process->pid, token);
+        inheritance_take(&parent->stream.run, 0, parent->stream.process->peer.pid, token);
     assert_non_null(inheritance);
     inheritance_apply(&child->stream.run, child->stream.process, inheritance);
     memcpy(child->at, parent->at, sizeof child->at);
@@ -384,7 +384,7 @@ static void test_forks_without_children(void **state)
     }
     stream_decode(stream);
     /* The oldest have gone. */
-    pid_t pid = stream->process->pid;
+    pid_t pid = stream->process->peer.pid;
     assert_int_equal(stream->run.inheritance_count, INHERITANCES_MAX);
     assert_null(inheritance_take(&stream->run, 0, pid, FORKS - INHERITANCES_MAX));
     assert_null(inheritance_take(&stream->run, 0, pid + 1, FORKS));

@@ -182,12 +182,12 @@ static void test_beyond_the_allowance(void **state)
     struct stream stream;
     (void)state;
     stream_init(&stream, RING_LOG2, true);
-    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MADE_CODE;
+    stream.process->peer.looks.used = ALLOWANCE_FIRST - ALLOWANCE_MADE_CODE;
     put_made(&stream, 0, CODE, CODE + 1);
     put_made(&stream, 0, CODE + 1, CODE + 2);
     stream_decode(&stream);
     assert_int_equal(stream.process->made_code.count, 1);
-    assert_int_equal(stream.process->damaged, 1);
+    assert_int_equal(process_lost(stream.process), 1);
     stream_deinit(&stream);
 }
 

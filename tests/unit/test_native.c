@@ -459,15 +459,15 @@ static void test_modules_beyond_the_allowance(void **state)
     (void)state;
     struct stream stream;
     stream_init(&stream, RING_LOG2, true);
-    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
+    stream.process->peer.looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
     send_module(&stream, MODULE_AT, MODULE_AT);
     send_module(&stream, 2 * MODULE_AT, MODULE_AT);
     stream_decode(&stream);
-    assert_int_equal(stream.process->damaged, 1);
+    assert_int_equal(process_lost(stream.process), 1);
     assert_int_equal(stream.process->modules.count, 1);
     send_module(&stream, MODULE_AT, MODULE_AT); /* what stood there is void all the same */
     stream_decode(&stream);
-    assert_int_equal(stream.process->damaged, 2);
+    assert_int_equal(process_lost(stream.process), 2);
     assert_int_equal(stream.process->modules.count, 0);
     stream_deinit(&stream);
 }

@@ -9,7 +9,7 @@
  * A process that was killed by SIGKILL is taken to be a victim of the OOM killer when its cgroup
  * counts more of those than when the process began, each for one process.
  */
-#include "ending.h"
+#include "endings.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,8 +22,8 @@
 
 #include "memory_cgroup.h"
 #include "own_memory.h"
+#include "peer.h"
 #include "proc.h"
-#include "process.h"
 
 /* As include/uapi/linux/pidfd.h of Linux 6.15 has it, which the C library's headers may not. */
 struct pidfd_information {
@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct pidfd_information) == 64, "PIDFD_INFO_SIZE_VER0");
 
 struct watched_ending {
     uint32_t process; /* number of its row */
-    uint64_t place;   /* of both, see process.place */
+    uint64_t place;   /* of both, see peer.place */
     pid_t pid, parent;
     int status;        /* told by its parent */
     bool is_told;      /* status is set */
@@ -91,11 +91,11 @@ static bool is_unreaped(int pidfd)
     return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 || errno != ESRCH;
 }
 
-static bool status_of_ended(const struct process *process, int *status)
+static bool status_of_ended(const struct peer *peer, int *status)
 {
-    return status_of_reaped(process->pidfd, status) ||
-           (status_of_zombie(process->local, status) && is_unreaped(process->pidfd)) ||
-           status_of_reaped(process->pidfd, status);
+    return status_of_reaped(peer->pidfd, status) ||
+           (status_of_zombie(peer->local, status) && is_unreaped(peer->pidfd)) ||
+           status_of_reaped(peer->pidfd, status);
 }
 
 /* --- who is watched ----------------------------------------------------------------------------
@@ -134,35 +134,35 @@ void endings_deinit(struct endings *endings)
     vector_deinit(&endings->watched);
 }
 
-static bool is_beside_us(const struct process *process)
+static bool is_beside_us(const struct peer *peer)
 {
     struct memory_limit limit;
-    memory_limit_find(process->local, &limit);
+    memory_limit_find(peer->local, &limit);
     bool holds = memory_limit_holds_for(&limit, getpid());
     memory_limit_deinit(&limit);
     return holds;
 }
 
-void endings_watch(struct endings *endings, const struct process *process)
+void endings_watch(struct endings *endings, const struct peer *peer)
 {
-    struct watched_ending *before = find(endings, process->place, process->pid);
+    struct watched_ending *before = find(endings, peer->place, peer->pid);
     if (before)
         forget(endings, before);
     if (!vector_reserve(&endings->watched, (size_t)endings->count + 1, sizeof *before))
         return;
     struct watched_ending watched = {
-        .process = process->number,
-        .place = process->place,
-        .pid = process->pid,
-        .parent = process->parent,
-        .is_beside_us = is_beside_us(process),
-        .oom_file = oom_kills_file(process->local),
+        .process = peer->number,
+        .place = peer->place,
+        .pid = peer->pid,
+        .parent = peer->parent,
+        .is_beside_us = is_beside_us(peer),
+        .oom_file = oom_kills_file(peer->local),
     };
     oom_kills_read(watched.oom_file, &watched.oom_kills);
     *watched_at(endings, endings->count++) = watched;
 }
 
-void endings_tell(struct endings *endings, const struct process *parent, pid_t pid, int wait_status)
+void endings_tell(struct endings *endings, const struct peer *parent, pid_t pid, int wait_status)
 {
     struct watched_ending *watched = find(endings, parent->place, pid);
     struct ending ending = ending_from_status(wait_status);
@@ -193,10 +193,9 @@ static void explain_oom_kill(struct endings *endings, const char *oom_file)
 }
 
 /* The best that is known of the status; false: nothing. */
-static bool learn_status(const struct process *process, const struct watched_ending *watched,
-                         int *status)
+static bool learn_status(const struct peer *peer, const struct watched_ending *watched, int *status)
 {
-    if (status_of_ended(process, status))
+    if (status_of_ended(peer, status))
         return true;
     if (watched && watched->is_told)
         *status = watched->status;
@@ -220,15 +219,13 @@ static void bound_awaited(struct endings *endings)
         forget(endings, oldest);
 }
 
-void endings_settle(struct endings *endings, struct process *process, const int *wait_status)
+void endings_settle(struct endings *endings, struct peer *peer, bool ended, const int *wait_status)
 {
-    struct watched_ending *watched = find(endings, process->place, process->pid);
-    struct ending *ending = &process->ending;
-    bool ended = process_has_ended(process) && !process->is_replaced;
+    struct watched_ending *watched = find(endings, peer->place, peer->pid);
+    struct ending *ending = &peer->ending;
     int status = wait_status ? *wait_status : 0;
     *ending = ENDING_UNKNOWN;
-    if ((wait_status && !process->is_replaced) ||
-        (ended && learn_status(process, watched, &status)))
+    if ((wait_status && !peer->is_replaced) || (ended && learn_status(peer, watched, &status)))
         *ending = ending_from_status(status);
     if (!watched)
         return;
