@@ -45,7 +45,8 @@ static uint64_t mark_patience(const struct process *parent)
 static void read_up_to_fork(struct session *session, struct process *parent, uint32_t token)
 {
     uint64_t since = clock_now();
-    while (!inheritance_is_noted(&session->run, parent->peer.place, parent->peer.pid, token)) {
+    while (
+        !inheritance_is_noted(&session->run.ledger, parent->peer.place, parent->peer.pid, token)) {
         drain_to_now(&session->drain, session->processes, session->process_count - 1);
         if (clock_now() - since > mark_patience(parent))
             break;
@@ -67,9 +68,10 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
     if (parent && parent != child)
         read_up_to_fork(session, parent, token);
     /* The parent may have ended meanwhile. */
-    struct inheritance *found = inheritance_take(&session->run, child->peer.place, pid, token);
+    struct inheritance *found =
+        inheritance_take(&session->run.ledger, child->peer.place, pid, token);
     if (found)
-        inheritance_apply(&session->run, child, found);
+        inheritance_apply(&session->run.ledger, &child->book, found);
     return found;
 }
 
@@ -80,18 +82,19 @@ static void inherit(struct session *session, struct process *child, const struct
     pid_t told = (pid_t)hello->parent;
     if (!inherit_from(session, child, child->peer.parent, hello->fork_token) &&
         (child->peer.parent == told || !inherit_from(session, child, told, hello->fork_token))) {
-        child->damaged++; /* what it frees of its parent's will be unmatched */
-        session->run.absences.counts[ABSENCE_INHERITANCE]++;
+        child->book.damaged++; /* what it frees of its parent's will be unmatched */
+        session->run.ledger.absences.counts[ABSENCE_INHERITANCE]++;
     }
 }
 
 /* Nobody waits for this process's hello any more. */
 static void hear(struct session *session, const struct arrival *arrival)
 {
-    absences_hear(&session->run.absences, &(struct heard){.place = arrival_place(arrival),
-                                                          .pid = arrival_pid(arrival),
-                                                          .told = (pid_t)arrival->hello.process,
-                                                          .since_ns = clock_now()});
+    absences_hear(&session->run.ledger.absences,
+                  &(struct heard){.place = arrival_place(arrival),
+                                  .pid = arrival_pid(arrival),
+                                  .told = (pid_t)arrival->hello.process,
+                                  .since_ns = clock_now()});
 }
 
 void session_count_absent(struct session *session, const struct arrival *arrival,
@@ -100,13 +103,13 @@ void session_count_absent(struct session *session, const struct arrival *arrival
     const struct hello *hello = &arrival->hello;
     if (session->forgotten)
         return;
-    session->run.absences.counts[reason]++;
+    session->run.ledger.absences.counts[reason]++;
     hear(session, arrival);
     if (!hello->fork_token)
         return;
     drain_to_now(&session->drain, session->processes, session->process_count);
-    inheritance_free(inheritance_take(&session->run, arrival_place(arrival), (pid_t)hello->parent,
-                                      hello->fork_token));
+    inheritance_free(inheritance_take(&session->run.ledger, arrival_place(arrival),
+                                      (pid_t)hello->parent, hello->fork_token));
 }
 
 /* A hello from a process that is already known: it has executed another program. Returns the number
@@ -197,11 +200,11 @@ static void begin_process(struct session *session, const struct arrival *arrival
     /* Before any ring is read, but the process need not wait for it. */
     endings_watch(&session->run.endings, &process->peer);
     if (arrival->hello.fork_token) {
-        samples_postpone_costly(&process->samples, session->last_work_ns);
+        samples_postpone_costly(&process->book.samples, session->last_work_ns);
         inherit(session, process, &arrival->hello);
     }
     struct inherited_from from = {0};
-    inheritance_of(process, &from);
+    inheritance_of(&process->book, &from);
     lineages_add(&session->run.lineages, &process->peer, arrival, predecessor, from.process);
 }
 

@@ -13,6 +13,8 @@
 #include "chunk.h"
 #include "futex.h"
 #include "inheritance.h"
+#include "run_peak.h"
+#include "program_end.h"
 #include "text.h"
 
 /* Words to look ahead for addresses. */
@@ -78,7 +80,7 @@ static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint3
         if (at->code)
             at->location = codes_locate(&run->codes, at->code, instruction);
         else
-            cursor->process->damaged++;
+            cursor->process->book.damaged++;
     }
     at->is_entry = is_entry;
     if (level < thread->valid)
@@ -114,7 +116,7 @@ static inline uint32_t current_node(struct run *run, struct thread_mirror *threa
         struct mirror_level *at = &thread->levels[level];
         if (at->location) {
             uint32_t child = stack_tree_child(&run->tree, node, at->location);
-            run->memory_short |= child == 0;
+            run->ledger.memory_short |= child == 0;
             node = child;
         }
         at->node = node;
@@ -172,12 +174,12 @@ static inline void count_death(struct cursor *cursor, const struct block *block,
                                struct death *death)
 {
     struct process *process = cursor->process;
-    struct counter *counter = counters_at(&process->counters, block->counter);
-    death->temporary = process_is_latest(process, counter->thread, block->number);
-    if (process_keeps_history(cursor->run, process))
-        death->lifetime = history_free(&process->history.writer, block->number, block->counter,
+    struct counter *counter = counters_at(&process->book.counters, block->counter);
+    death->temporary = book_is_latest(&process->book, counter->thread, block->number);
+    if (book_keeps_history(&cursor->run->ledger, &process->book))
+        death->lifetime = history_free(&process->book.history.writer, block->number, block->counter,
                                        block->size, block_born(block));
-    counter_free(counter, &process->sums, block->size, death->temporary);
+    counter_free(counter, &process->book.sums, block->size, death->temporary);
 }
 
 /* Takes one of the process's own blocks out of the live heap and its counter. */
@@ -185,10 +187,10 @@ static inline bool take_out(struct cursor *cursor, uint64_t address, struct bloc
                             struct death *death)
 {
     struct process *process = cursor->process;
-    if (!live_heap_remove(&process->heap, address, block))
+    if (!live_heap_remove(&process->book.heap, address, block))
         return false;
-    if (__builtin_expect(block->number < process->wanted_below, 0))
-        inheritance_bury(cursor->run, process, block);
+    if (__builtin_expect(block->number < process->book.wanted_below, 0))
+        inheritance_bury(&cursor->run->ledger, &process->book, block);
     count_death(cursor, block, death);
     return true;
 }
@@ -199,7 +201,8 @@ __attribute__((cold, noinline)) static bool take_out_inherited(struct cursor *cu
                                                                struct death *death)
 {
     struct process *process = cursor->process;
-    if (!process->first_block || !inheritance_remove(cursor->run, process, address, block))
+    if (!process->book.first_block ||
+        !inheritance_remove(&cursor->run->ledger, &process->book, address, block))
         return false;
     count_death(cursor, block, death);
     return true;
@@ -216,8 +219,8 @@ static inline bool take_out_any(struct cursor *cursor, uint64_t address, struct 
 /* Puts back what one of these has taken out. False: memory is short. */
 static bool put_back(struct process *process, const struct block *block)
 {
-    inheritance_unbury(process, block);
-    return block->number < process->first_block || live_heap_add(&process->heap, block);
+    inheritance_unbury(&process->book, block);
+    return block->number < process->book.first_block || live_heap_add(&process->book.heap, block);
 }
 
 static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t size, uint32_t node,
@@ -229,25 +232,25 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     struct death death;
     /* A block whose free was never seen has made room. */
     if (__builtin_expect(take_out(cursor, address, &unseen, &death), 0))
-        process->damaged++;
+        process->book.damaged++;
     struct block block = {
         .address = address,
         .size = size & ((UINT64_C(1) << 48) - 1),
-        .counter = counters_find(&process->counters, node, thread, allocator,
+        .counter = counters_find(&process->book.counters, node, thread, allocator,
                                  (uint8_t)size_class_of(size)),
     };
-    process_number_block(process, &block);
-    if (!block.counter || !live_heap_add(&process->heap, &block)) {
-        run->memory_short = true;
-        process->damaged++;
+    book_number_block(&process->book, &block);
+    if (!block.counter || !live_heap_add(&process->book.heap, &block)) {
+        run->ledger.memory_short = true;
+        process->book.damaged++;
         return;
     }
-    process->blocks_made++;
-    process_note_latest(run, process, thread, block.number);
-    if (process_keeps_history(run, process))
-        history_allocate(&process->history.writer, block.counter, size);
-    counter_allocate(counters_at(&process->counters, block.counter), &process->sums, size,
-                     process->now);
+    process->book.blocks_made++;
+    book_note_latest(&run->ledger, &process->book, thread, block.number);
+    if (book_keeps_history(&run->ledger, &process->book))
+        history_allocate(&process->book.history.writer, block.counter, size);
+    counter_allocate(counters_at(&process->book.counters, block.counter), &process->book.sums, size,
+                     process->book.now);
 }
 
 static bool is_range(const struct address_range *range)
@@ -261,16 +264,16 @@ __attribute__((cold, noinline)) static void count_mapping(struct cursor *cursor,
                                                           uint32_t node, uint32_t thread)
 {
     if (is_range(range))
-        mapping_events_map(cursor->run, cursor->process, range, node, thread);
+        mapping_events_map(&cursor->run->ledger, &cursor->process->book, range, node, thread);
     else
-        cursor->process->damaged++;
+        cursor->process->book.damaged++;
 }
 
 /* Sums over many processes must stay numbers that a recording can hold: one that says it has
  * allocated more than 2^56 bytes does not tell the truth, or runs for ten years. */
 static inline bool can_be_counted(const struct process *process, uint64_t size)
 {
-    return !((size | process->sums.allocated_bytes >> 8) >> 48);
+    return !((size | process->book.sums.allocated_bytes >> 8) >> 48);
 }
 
 static unsigned on_allocation(struct cursor *cursor, uint64_t first)
@@ -284,33 +287,33 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     if (whole && wide)
         whole = continuation(process, cursor->position + 2, &size);
     if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || !can_be_counted(process, size)) {
-        process->damaged++;
+        process->book.damaged++;
         return 1;
     }
     struct thread_mirror *thread =
         process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
     if (!thread) {
-        process->damaged++;
+        process->book.damaged++;
         return 2 + wide;
     }
     uint32_t node = 0;
     bool has_python = !(second & WIRE_NO_STACK_BIT);
     if (has_python && !apply_change(cursor, thread, first, second) &&
         !apply_doubted(cursor, thread, first, second)) {
-        process->damaged++;
+        process->book.damaged++;
     } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
         if (is_certain(cursor, thread))
             node = native_stack_node(cursor->run, process, thread, has_python);
         else
-            process->damaged++;
+            process->book.damaged++;
     } else if (has_python) {
         node = current_node(cursor->run, thread);
     }
     if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
         count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
-                      thread->number);
+                      thread->who.number);
     else
-        count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->number,
+        count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->who.number,
                          (uint8_t)allocator);
     return 2 + wide;
 }
@@ -320,7 +323,7 @@ static inline void on_free(struct cursor *cursor, uint64_t first)
     struct block block;
     struct death death;
     if (!take_out_any(cursor, first & WIRE_ADDRESS_MASK, &block, &death))
-        cursor->process->unmatched_frees++;
+        cursor->process->book.unmatched_frees++;
 }
 
 static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
@@ -335,7 +338,7 @@ static void on_realloc_free(struct cursor *cursor, uint64_t first)
         take_out_any(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->death);
     pending->block.address = first & WIRE_ADDRESS_MASK;
     if (!pending->found)
-        cursor->process->unmatched_frees++;
+        cursor->process->book.unmatched_frees++;
 }
 
 static void on_realloc_failed(struct cursor *cursor, uint64_t first)
@@ -344,18 +347,18 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
     struct pending_realloc *pending = pending_of(cursor, first);
     const struct block *block = &pending->block;
     if (block->address != (first & WIRE_ADDRESS_MASK) || !block->address) {
-        process->damaged++;
+        process->book.damaged++;
     } else if (!pending->found) {
-        process->unmatched_frees--;
+        process->book.unmatched_frees--;
     } else if (put_back(process, block)) {
-        if (process_keeps_history(cursor->run, process))
-            history_restore(&process->history.writer, block->number, block->counter, block->size,
-                            pending->death.lifetime);
-        counter_restore(counters_at(&process->counters, block->counter), &process->sums,
-                        block->size, pending->death.temporary, process->now);
+        if (book_keeps_history(&cursor->run->ledger, &process->book))
+            history_restore(&process->book.history.writer, block->number, block->counter,
+                            block->size, pending->death.lifetime);
+        counter_restore(counters_at(&process->book.counters, block->counter), &process->book.sums,
+                        block->size, pending->death.temporary, process->book.now);
     } else {
-        cursor->run->memory_short = true;
-        process->damaged++;
+        cursor->run->ledger.memory_short = true;
+        process->book.damaged++;
     }
     *pending = (struct pending_realloc){0};
 }
@@ -363,19 +366,20 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
 __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
-    unsigned slot = first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK;
+    struct pending_unmap *pending =
+        &process->unmaps[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
     struct address_range range = {.start = first & WIRE_ADDRESS_MASK};
     uint64_t second;
     bool whole = continuation(process, cursor->position + 1, &second);
     range.bytes = second & ~WIRE_UNMAP_FAILED_BIT;
     if (!whole || !is_range(&range)) {
-        process->damaged++;
+        process->book.damaged++;
         return 1 + whole;
     }
     if (second & WIRE_UNMAP_FAILED_BIT)
-        mapping_events_unmap_failed(cursor->run, process, slot, &range);
+        mapping_events_unmap_failed(&cursor->run->ledger, &process->book, pending, &range);
     else
-        mapping_events_unmap(cursor->run, process, slot, &range);
+        mapping_events_unmap(&cursor->run->ledger, &process->book, pending, &range);
     return 2;
 }
 
@@ -402,8 +406,8 @@ static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t
 /* A record that makes no sense, or for which there is no memory, which is then said. */
 static unsigned leave_out(struct cursor *cursor, bool makes_sense)
 {
-    cursor->run->memory_short |= makes_sense;
-    cursor->process->damaged++;
+    cursor->run->ledger.memory_short |= makes_sense;
+    cursor->process->book.damaged++;
     return 1;
 }
 
@@ -421,7 +425,7 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
     for (uint32_t i = 0; i < count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
-            process->damaged++;
+            process->book.damaged++;
             return 1 + i;
         }
         set_level(cursor, thread, level + i,
@@ -445,7 +449,7 @@ static void define_code(struct cursor *cursor, uint32_t number)
     size_t count = process->code_numbers_count;
     if (number >= count) {
         if (!vector_reserve(&process->code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
-            cursor->run->memory_short = true;
+            cursor->run->ledger.memory_short = true;
             return;
         }
         process->code_numbers_count = number + 1;
@@ -455,7 +459,7 @@ static void define_code(struct cursor *cursor, uint32_t number)
     uint32_t code = codes_add(&cursor->run->codes, process->description.data.data,
                               process->description.bytes, &place);
     if (!code)
-        process->damaged++;
+        process->book.damaged++;
     ((uint32_t *)process->code_numbers.data)[number] = code;
     process->description.code = WIRE_CODE_NONE;
 }
@@ -492,7 +496,7 @@ static unsigned take_fragment(struct cursor *cursor, struct arriving *arriving,
         read_bytes(cursor, cursor->position + 1, (uint8_t *)arriving->data.data + arriving->bytes,
                    fragment->bytes);
     if (!sound) {
-        cursor->process->damaged++;
+        cursor->process->book.damaged++;
         arriving->code = WIRE_CODE_NONE;
         return 1;
     }
@@ -512,7 +516,7 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
     for (uint32_t i = 0; i < head.count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
-            process->damaged++;
+            process->book.damaged++;
             return 1 + i;
         }
         native_mirror_set(&head.thread->native, head.level + i, payload);
@@ -536,7 +540,7 @@ static void on_chain(struct cursor *cursor, uint64_t first)
         thread && (first & WIRE_CHAIN_KEEP_BIT
                        ? native_chains_keep(cursor->run, &thread->native, number, level, depth)
                        : native_chains_restore(&thread->native, number, level, depth));
-    process->damaged += !done;
+    process->book.damaged += !done;
 }
 
 _Static_assert(WIRE_MODULE_ID_MAX == BUILD_ID_BYTES_MAX, "every build-id has room");
@@ -553,7 +557,7 @@ static unsigned on_module(struct cursor *cursor, uint64_t first)
         !continuation(process, cursor->position + 2, &range.end) ||
         !continuation(process, cursor->position + 3, &range.bias) ||
         !read_bytes(cursor, cursor->position + 4, text, length + id.size)) {
-        process->damaged++;
+        process->book.damaged++;
         return 1;
     }
     memcpy(id.bytes, text + length, id.size);
@@ -591,7 +595,7 @@ static void define_text(struct cursor *cursor, struct arriving *arriving)
     else
         free(text);
     free(name);
-    cursor->process->damaged += left != 0;
+    cursor->process->book.damaged += left != 0;
 }
 
 static unsigned on_text(struct cursor *cursor, uint64_t value)
@@ -621,7 +625,7 @@ static unsigned on_thread_name(struct cursor *cursor, uint64_t value)
     uint32_t slot = (uint32_t)(value >> WIRE_THREAD_NAME_SLOT_SHIFT & WIRE_THREAD_MASK);
     if (bytes > sizeof data || width > 2 ||
         !read_bytes(cursor, cursor->position + 1, data, bytes)) {
-        process->damaged++;
+        process->book.damaged++;
         return 1;
     }
     char *name = text_to_utf8(data, bytes, 1u << width);
@@ -635,7 +639,7 @@ static void on_thread(struct cursor *cursor, uint64_t first)
 {
     uint32_t tid = (uint32_t)(first & WIRE_THREAD_ID_MASK);
     if (tid > INT32_MAX) {
-        cursor->process->damaged++;
+        cursor->process->book.damaged++;
         return;
     }
     process_thread_begin(cursor->run, cursor->process,
@@ -654,7 +658,7 @@ static uint32_t refused_at(struct cursor *cursor, uint64_t second)
     change <<= WIRE_DEPTH_CHANGE_SHIFT;
     if (!thread || (!apply_change(cursor, thread, change, second) &&
                     !apply_doubted(cursor, thread, change, second))) {
-        process->damaged++;
+        process->book.damaged++;
         return 0;
     }
     for (uint32_t level = thread->depth; level-- > 0;)
@@ -671,7 +675,7 @@ static void on_executed(struct cursor *cursor, uint64_t value)
     const struct process *process = cursor->process;
     uint64_t ago = (value & WIRE_EXECUTED_MS_MASK) * 1000000u;
     if (!cursor->run->has_no_children)
-        absences_expect(&cursor->run->absences, process->peer.place,
+        absences_expect(&cursor->run->ledger.absences, process->peer.place,
                         (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
                         process->now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
 }
@@ -682,7 +686,8 @@ static void on_child_ended(struct cursor *cursor, uint64_t value)
     pid_t pid = (pid_t)(value >> WIRE_CHILD_PID_SHIFT);
     int status = (int)(value & WIRE_CHILD_STATUS_MASK);
     endings_tell(&cursor->run->endings, &process->peer, pid, status);
-    absences_child_ended(&cursor->run->absences, process->peer.place, pid, status, process->now_ns);
+    absences_child_ended(&cursor->run->ledger.absences, process->peer.place, pid, status,
+                         process->now_ns);
 }
 
 static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
@@ -691,10 +696,10 @@ static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
     uint64_t second;
     bool has_place = continuation(process, cursor->position + 1, &second);
     uint32_t location = has_place ? refused_at(cursor, second) : 0;
-    process->refused++;
-    if (bytes > process->most_refused) {
-        process->most_refused = bytes;
-        process->refused_location = location;
+    process->book.refusals.count++;
+    if (bytes > process->book.refusals.most) {
+        process->book.refusals.most = bytes;
+        process->book.refusals.location = location;
     }
     return 1 + has_place;
 }
@@ -707,7 +712,7 @@ static unsigned on_made_code(struct cursor *cursor, uint64_t length)
     if (length > WIRE_MADE_NAME_MAX || !continuation(process, cursor->position + 1, &start) ||
         !continuation(process, cursor->position + 2, &end) || start >= end ||
         !read_bytes(cursor, cursor->position + 3, (uint8_t *)name, length)) {
-        process->damaged++;
+        process->book.damaged++;
         return 1;
     }
     name[length] = 0;
@@ -730,11 +735,11 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         process->stacks_unreadable = true;
         break;
     case WIRE_MARK_PROGRAM_END:
-        process_note_end(cursor->run, process);
+        program_end_note(&cursor->run->ledger, &process->book);
         break;
     case WIRE_MARK_FORK:
         if (!cursor->run->has_no_children)
-            inheritance_note(cursor->run, process, value);
+            inheritance_note(&cursor->run->ledger, &process->book, value);
         break;
     case WIRE_MARK_CHILD_ENDED:
         on_child_ended(cursor, whole);
@@ -745,7 +750,7 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         on_executed(cursor, whole);
         break;
     case WIRE_MARK_NOT_EXECUTED:
-        absences_take_back(&cursor->run->absences, process->peer.place,
+        absences_take_back(&cursor->run->ledger.absences, process->peer.place,
                            (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
         break;
     case WIRE_MARK_REPLACED:
@@ -754,7 +759,7 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_NOT_FORKED:
         inheritance_free(
-            inheritance_take(cursor->run, process->peer.place, process->peer.pid, value));
+            inheritance_take(&cursor->run->ledger, process->peer.place, process->peer.pid, value));
         break;
     case WIRE_MARK_ABANDONED:
         break;
@@ -765,7 +770,7 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
     case WIRE_MARK_MADE_CODE:
         return on_made_code(cursor, whole);
     default:
-        process->damaged++;
+        process->book.damaged++;
     }
     return 1;
 }
@@ -792,9 +797,9 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
     }
     if (time_ns > process->now_ns && !is_from_the_future(cursor->run, time_ns)) {
         process->now_ns = time_ns;
-        process->now = run_seconds(cursor->run, time_ns);
-        process->peer.looks.seconds = process->now - process->peer.started;
-        history_writer_set_time(&process->history.writer, (uint64_t)(process->now * 1e6));
+        process->book.now = run_seconds(cursor->run, time_ns);
+        process->peer.looks.seconds = process->book.now - process->peer.started;
+        history_writer_set_time(&process->book.history.writer, (uint64_t)(process->book.now * 1e6));
     }
     return 1;
 }
@@ -835,7 +840,7 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
     case WIRE_MARK:
         return on_mark(cursor, first);
     default:
-        cursor->process->damaged++;
+        cursor->process->book.damaged++;
         return 1;
     }
 }
@@ -876,16 +881,16 @@ static void read_records(struct cursor *cursor)
         uint64_t first = load_word(process, cursor->position);
         if (!is_published(process, cursor->position, first))
             return;
-        live_heap_prefetch_bucket(&process->heap,
+        live_heap_prefetch_bucket(&process->book.heap,
                                   load_word(process, cursor->position + LOOK_AHEAD_BUCKET) &
                                       WIRE_ADDRESS_MASK);
-        live_heap_prefetch_block(&process->heap,
+        live_heap_prefetch_block(&process->book.heap,
                                  load_word(process, cursor->position + LOOK_AHEAD_BLOCK) &
                                      WIRE_ADDRESS_MASK);
         if (first & WIRE_FIRST_BIT) {
             cursor->position += handle(cursor, first);
         } else {
-            process->damaged++;
+            process->book.damaged++;
             cursor->position++;
         }
         if (cursor->position >= publish_at) {
@@ -902,9 +907,9 @@ uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, u
     struct cursor cursor = {run, process, start, UINT64_MAX, until_ns};
     if (!__builtin_add_overflow(start, words, &end))
         cursor.end = end;
-    run_peak_begin(run, process);
+    run_peak_begin(&run->ledger, &process->book);
     read_records(&cursor);
-    run_peak_end(run, process);
+    run_peak_end(&run->ledger, &process->book);
     process->ring.position = cursor.position;
     publish_tail(process);
     return cursor.position - start;

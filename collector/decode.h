@@ -3,7 +3,7 @@
  *
  * The words come from shared memory that the traced process can write, so nothing in them is
  * trusted: positions are masked, kinds, thread slots, code numbers, levels and lengths are checked,
- * and what makes no sense is counted in process->damaged and skipped.
+ * and what makes no sense is counted in process->book.damaged and skipped.
  */
 #ifndef HEAPLINE_COLLECTOR_DECODE_H
 #define HEAPLINE_COLLECTOR_DECODE_H

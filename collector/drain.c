@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "decode.h"
+#include "run_peak.h"
 
 /* Words read from one ring before the others and the sockets have their turn. */
 #define ROUND_WORDS (UINT64_C(1) << 16)
@@ -73,7 +74,7 @@ static void set_processes(struct drain *drain, struct process *const *processes,
 /* Whose words have been passed over is not known; `head` is at least as far as any of them. */
 static void doubt(struct process *process, uint64_t head)
 {
-    process->damaged++;
+    process->book.damaged++;
     if (process->ring.stream)
         return;
     process_doubt_stacks(process, head);
@@ -173,7 +174,7 @@ static void merge_add(struct merge *merge, struct run *run, struct process *proc
     if (source_look(source))
         merge->count++;
     else if (process->peer.is_dead)
-        run_peak_leave(run, process);
+        run_peak_leave(&run->ledger, &process->book);
 }
 
 static void merge_init(struct merge *merge, struct run *run, struct process *const *processes,
@@ -298,7 +299,7 @@ void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
         read_alone(drain->run, process, !lives_on);
     } while (received);
     /* A head that cannot be. */
-    process->damaged +=
+    process->book.damaged +=
         !lives_on && atomic_load(&process->ring.writers->head) != process->ring.position;
-    run_peak_leave(drain->run, process);
+    run_peak_leave(&drain->run->ledger, &process->book);
 }

@@ -23,7 +23,7 @@ struct counters;
 
 struct ended_thread {
     uint32_t number; /* thread.id in the recording */
-    uint32_t row;    /* in process.threads */
+    uint32_t row;    /* in thread_rows.list */
     char name[THREAD_NAME_BYTES];
 };
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "process.h"
-
 /* A checkpoint comes after so many events, and so many for each counter: a row of it costs two or
  * three bytes and is read as fast as a few events. */
 #define CHECKPOINT_EVENTS             (UINT64_C(1) << 21)
@@ -85,35 +83,33 @@ bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer 
     return true;
 }
 
-static bool make_checkpoint(struct chunk_writer *chunk, struct process *process)
+static bool make_checkpoint(struct history_queue *queue, struct chunk_writer *chunk,
+                            const struct counters *counters, uint64_t events)
 {
-    struct history_place place = {.kind = HISTORY_PART_CHECKPOINT, .event = process->sums.events};
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
+    struct history_place place = {.kind = HISTORY_PART_CHECKPOINT, .event = events};
+    for (uint32_t i = 1; i < counters->count; i++) {
+        const struct counter *counter = counters_at(counters, i);
         if (counter->blocks)
             chunk_add_live(chunk, &(struct live_row){i, counter_blocks(counter), counter->bytes});
-        if (chunk->rows == CHUNK_ROWS &&
-            !history_queue_append_rows(&process->history, chunk, &place))
+        if (chunk->rows == CHUNK_ROWS && !history_queue_append_rows(queue, chunk, &place))
             return false;
     }
     /* The last part may be empty: it shows that the checkpoint is whole. */
-    return history_queue_append_rows(&process->history, chunk, &place);
+    return history_queue_append_rows(queue, chunk, &place);
 }
 
-void history_queue_finish_chunk(struct run *run, struct process *process)
+bool history_queue_finish_chunk(struct history_queue *queue, struct chunk_writer *chunk,
+                                const struct counters *counters, uint64_t events)
 {
-    struct history_queue *queue = &process->history;
     if (!queue->kept || queue->writer.span.events == 0)
-        return;
-    bool good = append_chunk(queue, &run->chunk.packer);
-    if (good && process->sums.events >= queue->checkpoint_at) {
-        good = make_checkpoint(&run->chunk, process);
-        uint64_t apart = (uint64_t)process->counters.count * CHECKPOINT_EVENTS_FOR_COUNTER;
-        queue->checkpoint_at =
-            process->sums.events + (apart > CHECKPOINT_EVENTS ? apart : CHECKPOINT_EVENTS);
+        return true;
+    bool good = append_chunk(queue, &chunk->packer);
+    if (good && events >= queue->checkpoint_at) {
+        good = make_checkpoint(queue, chunk, counters, events);
+        uint64_t apart = (uint64_t)counters->count * CHECKPOINT_EVENTS_FOR_COUNTER;
+        queue->checkpoint_at = events + (apart > CHECKPOINT_EVENTS ? apart : CHECKPOINT_EVENTS);
     }
-    if (!good) {
+    if (!good)
         history_queue_deinit(queue);
-        run->history_short = true;
-    }
+    return good;
 }

@@ -7,17 +7,19 @@
  * It is made when the events since the last one are many beside what it costs to write, so that
  * any moment is one checkpoint and a bounded number of chunks away.
  *
- * When memory is short the history ends there, run->history_short says so, and everything else goes
- * on. One thread at a time.
+ * When memory is short the history ends there, whoever asked is told (ledger.history_short), and
+ * everything else goes on. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_HISTORY_QUEUE_H
 #define HEAPLINE_COLLECTOR_HISTORY_QUEUE_H
 
-#include "chunk.h"
-#include "history_writer.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct run;
-struct process;
+#include "chunk.h"
+#include "counters.h"
+#include "history_writer.h"
 
 enum history_part_kind {
     HISTORY_PART_CHUNK,
@@ -54,8 +56,11 @@ struct history_queue {
 bool history_queue_init(struct history_queue *queue, bool kept);
 void history_queue_deinit(struct history_queue *queue);
 
-/* Ends the chunk at hand, if it has events, and makes a checkpoint when it is time. */
-void history_queue_finish_chunk(struct run *run, struct process *process);
+/* Ends the chunk at hand, if it has events, and makes a checkpoint of the counters when it is time:
+ * `events` have been counted in them. Packs with `chunk`. False: no memory, and the history ends
+ * here. */
+bool history_queue_finish_chunk(struct history_queue *queue, struct chunk_writer *chunk,
+                                const struct counters *counters, uint64_t events);
 
 /* Packs the rows gathered so far, and moves place->first behind them. False: no memory. */
 bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer *chunk,

@@ -10,7 +10,9 @@
 
 #include "clock.h"
 #include "graveyard.h"
-#include "process.h"
+#include "book.h"
+#include "ledger.h"
+#include "slices.h"
 
 #define SWEEP_AT_FIRST 4096u
 
@@ -22,9 +24,9 @@ struct shared_mappings {
 };
 
 struct estate {
-    uint32_t references;     /* the process, while it is there, and each mark */
-    struct process *process; /* null once it has gone */
-    struct live_heap heap;   /* then: what it has left */
+    uint32_t references;   /* the process, while it is there, and each mark */
+    struct book *book;     /* null once it has gone */
+    struct live_heap heap; /* then: what it has left */
     struct counters counters;
     struct graveyard graves;
     uint32_t sweep_at;
@@ -51,25 +53,25 @@ struct inheritance {
 
 static const struct live_heap *heap_of(const struct estate *estate)
 {
-    return estate->process ? &estate->process->heap : &estate->heap;
+    return estate->book ? &estate->book->heap : &estate->heap;
 }
 
 static const struct counters *counters_of(const struct estate *estate)
 {
-    return estate->process ? &estate->process->counters : &estate->counters;
+    return estate->book ? &estate->book->counters : &estate->counters;
 }
 
 /* The process's, made when it has none; null when memory is short. */
-static struct estate *estate_of(struct process *process)
+static struct estate *estate_of(struct book *book)
 {
-    struct estate *estate = process->estate;
+    struct estate *estate = book->estate;
     if (estate || !(estate = calloc(1, sizeof *estate)))
         return estate;
     estate->references = 1;
-    estate->process = process;
+    estate->book = book;
     estate->sweep_at = SWEEP_AT_FIRST;
-    estate->first_block = process->first_block;
-    return process->estate = estate;
+    estate->first_block = book->first_block;
+    return book->estate = estate;
 }
 
 /* What it had inherited itself is returned when the estate goes with this reference. */
@@ -88,8 +90,8 @@ static struct inheritance *estate_release(struct estate *estate)
 /* Whoever has blocks of lower numbers must bury them. */
 static void set_wanted(const struct estate *estate)
 {
-    if (estate->process)
-        estate->process->wanted_below = estate->last ? estate->last->mark.blocks : 0;
+    if (estate->book)
+        estate->book->wanted_below = estate->last ? estate->last->mark.blocks : 0;
 }
 
 static void add_mark(struct estate *estate, struct inheritance *mark)
@@ -143,7 +145,7 @@ static bool share_mappings(struct inheritance *mark, struct estate *estate)
         mark->mappings->references++;
         return true;
     }
-    if (!estate->process->mappings.live_ranges)
+    if (!estate->book->mappings.live_ranges)
         return true;
     mark->mapped_by = estate;
     return (mark->mappings = lend(estate)) != NULL;
@@ -155,26 +157,26 @@ static bool keep_for_others(struct estate *estate)
     struct shared_mappings *lent = estate->lent;
     bool good = true;
     if (lent->references > 1)
-        good = lent->is_filled = mappings_copy(&lent->table, &estate->process->mappings);
+        good = lent->is_filled = mappings_copy(&lent->table, &estate->book->mappings);
     estate->lent = NULL;
     shared_release(lent);
     return good;
 }
 
 /* The process's number of a counter of another's: made when new, 0: memory is short. */
-static uint32_t counter_for(struct process *process, const struct estate *owner, uint32_t number)
+static uint32_t counter_for(struct book *book, const struct estate *owner, uint32_t number)
 {
     const struct counter from = *counters_at(counters_of(owner), number);
     uint32_t own =
-        counters_find(&process->counters, from.node, from.thread, from.allocator, from.size_class);
+        counters_find(&book->counters, from.node, from.thread, from.allocator, from.size_class);
     if (own)
-        counters_at(&process->counters, own)->inherited = true;
+        counters_at(&book->counters, own)->inherited = true;
     return own;
 }
 
 /* What is being copied, and `numbers`: by mapping, its number in the child; 0: none yet. */
 struct adoption {
-    struct process *child;
+    struct book *child;
     const struct estate *owner;
     const struct mappings *from;
     uint32_t *numbers;
@@ -182,7 +184,7 @@ struct adoption {
 
 static bool adopt_range(const struct adoption *adoption, const struct mapping_range *range)
 {
-    struct process *child = adoption->child;
+    struct book *child = adoption->child;
     uint32_t *number = &adoption->numbers[range->mapping];
     if (!*number) {
         struct mapping mapping = *mappings_at(adoption->from, range->mapping);
@@ -193,11 +195,11 @@ static bool adopt_range(const struct adoption *adoption, const struct mapping_ra
 }
 
 /* The child makes what it has inherited its own. False when memory is short. */
-static bool adopt_mappings(struct process *child, struct inheritance *own)
+static bool adopt_mappings(struct book *child, struct inheritance *own)
 {
     const struct estate *owner = own->mapped_by;
     const struct mappings *from =
-        own->mappings->is_filled ? &own->mappings->table : &owner->process->mappings;
+        own->mappings->is_filled ? &own->mappings->table : &owner->book->mappings;
     uint32_t *numbers = calloc((size_t)from->all_used + 1, sizeof *numbers);
     const struct adoption adoption = {child, owner, from, numbers};
     const struct mapping_range *range;
@@ -213,60 +215,61 @@ static bool adopt_mappings(struct process *child, struct inheritance *own)
     return good;
 }
 
-void inheritance_touch_mappings(struct run *run, struct process *process)
+void inheritance_touch_mappings(struct ledger *ledger, struct book *book)
 {
-    struct estate *estate = process->estate;
+    struct estate *estate = book->estate;
     if (!estate)
         return;
-    if (estate->own && estate->own->mappings && !adopt_mappings(process, estate->own))
-        run->memory_short = true;
+    if (estate->own && estate->own->mappings && !adopt_mappings(book, estate->own))
+        ledger->memory_short = true;
     if (estate->lent && !keep_for_others(estate))
-        run->memory_short = true;
+        ledger->memory_short = true;
 }
 
 /* --- those that wait -------------------------------------------------------------------------- */
 
 /* Takes one out of those that wait. */
-static struct inheritance *take(struct run *run, struct inheritance **at)
+static struct inheritance *take(struct ledger *ledger, struct inheritance **at)
 {
     struct inheritance *taken = *at;
     *at = taken->next;
     if (!*at)
-        run->last_inheritance = at;
-    run->inheritance_count--;
+        ledger->inheritances.last = at;
+    ledger->inheritances.count--;
     taken->next = NULL;
     return taken;
 }
 
 /* Whose child has not said hello. */
-static void give_up_oldest(struct run *run)
+static void give_up_oldest(struct ledger *ledger)
 {
-    run->absences.counts[ABSENCE_UNHEARD]++;
-    inheritance_free(take(run, &run->inheritances));
+    ledger->absences.counts[ABSENCE_UNHEARD]++;
+    inheritance_free(take(ledger, &ledger->inheritances.first));
 }
 
-void inheritance_drop_all(struct run *run)
+void inheritance_drop_all(struct ledger *ledger)
 {
-    while (run->inheritances)
-        give_up_oldest(run);
+    while (ledger->inheritances.first)
+        give_up_oldest(ledger);
 }
 
-void inheritance_drop_old(struct run *run, uint64_t now_ns)
+void inheritance_drop_old(struct ledger *ledger, uint64_t now_ns)
 {
-    while (run->inheritances && run->inheritances->noted_ns + INHERITANCE_PATIENCE_NS < now_ns)
-        give_up_oldest(run);
+    while (ledger->inheritances.first &&
+           ledger->inheritances.first->noted_ns + INHERITANCE_PATIENCE_NS < now_ns)
+        give_up_oldest(ledger);
 }
 
-static void append(struct run *run, struct inheritance *mark)
+static void append(struct ledger *ledger, struct inheritance *mark)
 {
-    if (!run->inheritances)
-        run->last_inheritance = &run->inheritances;
-    *run->last_inheritance = mark;
-    run->last_inheritance = &mark->next;
-    run->inheritance_count++;
+    if (!ledger->inheritances.first)
+        ledger->inheritances.last = &ledger->inheritances.first;
+    *ledger->inheritances.last = mark;
+    ledger->inheritances.last = &mark->next;
+    ledger->inheritances.count++;
 }
 
-static struct inheritance *make_mark(struct process *parent)
+static struct inheritance *make_mark(struct book *parent)
 {
     struct estate *estate = estate_of(parent);
     struct inheritance *mark = estate ? calloc(1, sizeof *mark) : NULL;
@@ -274,28 +277,28 @@ static struct inheritance *make_mark(struct process *parent)
         free(mark);
         return NULL;
     }
-    mark->place = parent->peer.place;
-    mark->parent = parent->peer.pid;
+    mark->place = parent->peer->place;
+    mark->parent = parent->peer->pid;
     mark->noted_ns = clock_now();
     mark->mark =
-        (struct inherited_from){parent->peer.number, parent->sums.events, parent->blocks_made};
+        (struct inherited_from){parent->peer->number, parent->sums.events, parent->blocks_made};
     add_mark(estate, mark);
     return mark;
 }
 
-void inheritance_note(struct run *run, struct process *parent, uint32_t token)
+void inheritance_note(struct ledger *ledger, struct book *parent, uint32_t token)
 {
-    if (run->inheritance_count >= INHERITANCES_MAX)
-        give_up_oldest(run);
+    if (ledger->inheritances.count >= INHERITANCES_MAX)
+        give_up_oldest(ledger);
     struct inheritance *mark = make_mark(parent);
     if (!mark) {
-        run->memory_short = true;
+        ledger->memory_short = true;
         return;
     }
     mark->token = token;
-    run->forked_ns = mark->noted_ns;
-    append(run, mark);
-    slices_end(run, parent); /* without history: what it holds here must be known */
+    ledger->inheritances.forked_ns = mark->noted_ns;
+    append(ledger, mark);
+    slices_end(ledger, parent); /* without history: what it holds here must be known */
 }
 
 static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent, uint32_t token)
@@ -303,19 +306,20 @@ static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent,
     return noted->place == place && noted->parent == parent && noted->token == token;
 }
 
-bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, uint32_t token)
+bool inheritance_is_noted(const struct ledger *ledger, uint64_t place, pid_t parent, uint32_t token)
 {
-    for (const struct inheritance *at = run->inheritances; at; at = at->next)
+    for (const struct inheritance *at = ledger->inheritances.first; at; at = at->next)
         if (is_of(at, place, parent, token))
             return true;
     return false;
 }
 
-struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token)
+struct inheritance *inheritance_take(struct ledger *ledger, uint64_t place, pid_t parent,
+                                     uint32_t token)
 {
-    for (struct inheritance **at = &run->inheritances; *at; at = &(*at)->next)
+    for (struct inheritance **at = &ledger->inheritances.first; *at; at = &(*at)->next)
         if (is_of(*at, place, parent, token))
-            return take(run, at);
+            return take(ledger, at);
     return NULL;
 }
 
@@ -331,19 +335,19 @@ void inheritance_free(struct inheritance *inheritance)
     }
 }
 
-void inheritance_free_all(struct run *run)
+void inheritance_free_all(struct ledger *ledger)
 {
-    while (run->inheritances)
-        inheritance_free(take(run, &run->inheritances));
+    while (ledger->inheritances.first)
+        inheritance_free(take(ledger, &ledger->inheritances.first));
 }
 
 /* --- the child -------------------------------------------------------------------------------- */
 
-void inheritance_apply(struct run *run, struct process *child, struct inheritance *inheritance)
+void inheritance_apply(struct ledger *ledger, struct book *child, struct inheritance *inheritance)
 {
     struct estate *estate = estate_of(child);
     if (!estate) {
-        run->memory_short = true;
+        ledger->memory_short = true;
         inheritance_free(inheritance);
         return;
     }
@@ -353,9 +357,9 @@ void inheritance_apply(struct run *run, struct process *child, struct inheritanc
     child->history.writer.span.first_block = inheritance->mark.blocks;
 }
 
-bool inheritance_of(const struct process *process, struct inherited_from *from)
+bool inheritance_of(const struct book *book, struct inherited_from *from)
 {
-    const struct estate *estate = process->estate;
+    const struct estate *estate = book->estate;
     if (!estate || !estate->own)
         return false;
     *from = estate->own->mark;
@@ -401,21 +405,21 @@ static const struct block *find(const struct inheritance *own, uint64_t address,
     return block;
 }
 
-bool inheritance_remove(struct run *run, struct process *process, uint64_t address,
+bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t address,
                         struct block *block)
 {
-    struct estate *estate = process->estate;
+    struct estate *estate = book->estate;
     const struct estate *owner;
     const struct block *found = find(estate->own, address, &owner);
     if (!found || graveyard_find_block(&estate->graves, address, found->number))
         return false;
     *block = *found;
-    block->counter = counter_for(process, owner, found->counter);
+    block->counter = counter_for(book, owner, found->counter);
     if (!block->counter) {
-        run->memory_short = true;
+        ledger->memory_short = true;
         return false;
     }
-    inheritance_bury(run, process, block);
+    inheritance_bury(ledger, book, block);
     return true;
 }
 
@@ -463,24 +467,24 @@ static void sweep(struct estate *estate)
     estate->sweep_at = twice > SWEEP_AT_FIRST ? twice : SWEEP_AT_FIRST;
 }
 
-void inheritance_bury(struct run *run, struct process *process, const struct block *block)
+void inheritance_bury(struct ledger *ledger, struct book *book, const struct block *block)
 {
-    struct estate *estate = process->estate;
+    struct estate *estate = book->estate;
     if (estate->graves.count >= estate->sweep_at)
         sweep(estate);
-    if (!graveyard_add(&estate->graves, block, process->sums.events))
-        run->memory_short = true;
+    if (!graveyard_add(&estate->graves, block, book->sums.events))
+        ledger->memory_short = true;
 }
 
-void inheritance_unbury(struct process *process, const struct block *block)
+void inheritance_unbury(struct book *book, const struct block *block)
 {
-    if (process->estate)
-        graveyard_remove(&process->estate->graves, block->address, block->number);
+    if (book->estate)
+        graveyard_remove(&book->estate->graves, block->address, block->number);
 }
 
-uint32_t inheritance_graves(const struct process *process)
+uint32_t inheritance_graves(const struct book *book)
 {
-    return process->estate ? process->estate->graves.count : 0;
+    return book->estate ? book->estate->graves.count : 0;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -490,33 +494,33 @@ static void leave_mappings(struct estate *estate)
 {
     struct shared_mappings *lent = estate->lent;
     if (lent && lent->references > 1) {
-        lent->table = estate->process->mappings;
+        lent->table = estate->book->mappings;
         lent->is_filled = true;
-        estate->process->mappings = (struct mappings){0};
+        estate->book->mappings = (struct mappings){0};
     }
     shared_release(lent);
     estate->lent = NULL;
 }
 
-bool inheritance_is_shared(const struct process *process)
+bool inheritance_is_shared(const struct book *book)
 {
-    return process->estate && process->estate->references > 1;
+    return book->estate && book->estate->references > 1;
 }
 
-void inheritance_leave(struct process *process)
+void inheritance_leave(struct book *book)
 {
-    struct estate *estate = process->estate;
+    struct estate *estate = book->estate;
     if (!estate)
         return;
     leave_mappings(estate);
     if (estate->references > 1) {
-        estate->heap = process->heap;
-        estate->counters = process->counters;
-        process->heap = (struct live_heap){0};
-        process->counters = (struct counters){0};
+        estate->heap = book->heap;
+        estate->counters = book->counters;
+        book->heap = (struct live_heap){0};
+        book->counters = (struct counters){0};
     }
-    estate->process = NULL;
-    process->estate = NULL;
-    process->wanted_below = 0;
+    estate->book = NULL;
+    book->estate = NULL;
+    book->wanted_below = 0;
     inheritance_free(estate_release(estate));
 }

@@ -24,7 +24,7 @@
  * Blocks that other threads of the parent allocate between the mark and the fork are missed; when
  * the child frees one of those, that is an unmatched free. What they free there is still taken for
  * live. A child whose mark is not there, because it came too late or memory was short, has lost an
- * event (process.damaged). One thread.
+ * event (book.damaged). One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_INHERITANCE_H
 #define HEAPLINE_COLLECTOR_INHERITANCE_H
@@ -36,57 +36,60 @@
 struct block;
 struct estate;
 struct inheritance;
-struct process;
-struct run;
+struct book;
+struct ledger;
 
 /* A child says hello as soon as it has been forked. */
 #define INHERITANCE_PATIENCE_NS UINT64_C(10000000000)
 /* So many wait at most, then the oldest go. */
 #define INHERITANCES_MAX 16384u
 
-/* At the mark with this token. When memory is short nothing is noted, and run->memory_short set. */
-void inheritance_note(struct run *run, struct process *parent, uint32_t token);
+/* At the mark with this token. When memory is short nothing is noted, and ledger->memory_short set.
+ */
+void inheritance_note(struct ledger *ledger, struct book *parent, uint32_t token);
 
-/* Is something noted of a process (see process.place)? */
-bool inheritance_is_noted(const struct run *run, uint64_t place, pid_t parent, uint32_t token);
+/* Is something noted of a process (see peer.place)? */
+bool inheritance_is_noted(const struct ledger *ledger, uint64_t place, pid_t parent,
+                          uint32_t token);
 
 /* Takes out what was noted of it; null when nothing was. The caller hands it on to
  * inheritance_apply(), or frees it. */
-struct inheritance *inheritance_take(struct run *run, uint64_t place, pid_t parent, uint32_t token);
+struct inheritance *inheritance_take(struct ledger *ledger, uint64_t place, pid_t parent,
+                                     uint32_t token);
 
 /* Makes it that of a child that has had no event yet; takes it over. */
-void inheritance_apply(struct run *run, struct process *child, struct inheritance *inheritance);
+void inheritance_apply(struct ledger *ledger, struct book *child, struct inheritance *inheritance);
 
 /* Drops what has waited for longer than INHERITANCE_PATIENCE_NS at `now_ns` (clock_now()), and
  * counts the child as one that was never heard of. */
-void inheritance_drop_old(struct run *run, uint64_t now_ns);
+void inheritance_drop_old(struct ledger *ledger, uint64_t now_ns);
 /* All that waits still, at the recording's end. */
-void inheritance_drop_all(struct run *run);
+void inheritance_drop_all(struct ledger *ledger);
 
 /* Accepts null. */
 void inheritance_free(struct inheritance *inheritance);
-void inheritance_free_all(struct run *run);
+void inheritance_free_all(struct ledger *ledger);
 
 /* A block of the process has died, before the event is counted; for those whose number is below
- * process.wanted_below. */
-void inheritance_bury(struct run *run, struct process *process, const struct block *block);
+ * book.wanted_below. */
+void inheritance_bury(struct ledger *ledger, struct book *book, const struct block *block);
 /* Its free is taken back. */
-void inheritance_unbury(struct process *process, const struct block *block);
+void inheritance_unbury(struct book *book, const struct block *block);
 
 /* The process frees `address`, which is none of its own blocks: takes out an inherited one, with
  * the process's own counter. False: there is none. */
-bool inheritance_remove(struct run *run, struct process *process, uint64_t address,
+bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t address,
                         struct block *block);
 
 /* Before the process's mappings change. */
-void inheritance_touch_mappings(struct run *run, struct process *process);
+void inheritance_touch_mappings(struct ledger *ledger, struct book *book);
 
 /* Does anybody ask for what the process has? */
-bool inheritance_is_shared(const struct process *process);
+bool inheritance_is_shared(const struct book *book);
 
 /* The process goes: leaves its heap, counters and mappings to those who may ask for them, if there
  * are any. */
-void inheritance_leave(struct process *process);
+void inheritance_leave(struct book *book);
 
 /* Where its parent stood when it was forked. */
 struct inherited_from {
@@ -95,9 +98,9 @@ struct inherited_from {
 };
 
 /* Blocks that the process has freed and that are kept for those who may ask for them. */
-uint32_t inheritance_graves(const struct process *process);
+uint32_t inheritance_graves(const struct book *book);
 
 /* False: the process has not been forked by one that is known. */
-bool inheritance_of(const struct process *process, struct inherited_from *from);
+bool inheritance_of(const struct book *book, struct inherited_from *from);
 
 #endif

@@ -11,8 +11,8 @@
 
 #include <stdint.h>
 
-struct run;
-struct process;
+struct book;
+struct ledger;
 
 /* A range of addresses: not empty, and below 2^48. */
 struct address_range {
@@ -20,13 +20,19 @@ struct address_range {
 };
 
 /* `node` and `thread` (of the run) are those of the allocation. */
-void mapping_events_map(struct run *run, struct process *process, const struct address_range *range,
+void mapping_events_map(struct ledger *ledger, struct book *book, const struct address_range *range,
                         uint32_t node, uint32_t thread);
 
-/* `slot`: the thread's low bits, by which a failure finds what it takes back. */
-void mapping_events_unmap(struct run *run, struct process *process, unsigned slot,
+/* What a thread has unmapped last, which may yet fail. */
+struct pending_unmap {
+    struct address_range range;
+    uint32_t cut; /* the list (mappings.h) */
+};
+
+/* `pending`: that of the thread's low bits, by which a failure finds what it takes back. */
+void mapping_events_unmap(struct ledger *ledger, struct book *book, struct pending_unmap *pending,
                           const struct address_range *range);
-void mapping_events_unmap_failed(struct run *run, struct process *process, unsigned slot,
-                                 const struct address_range *range);
+void mapping_events_unmap_failed(struct ledger *ledger, struct book *book,
+                                 struct pending_unmap *pending, const struct address_range *range);
 
 #endif

@@ -87,7 +87,7 @@ void native_ranges_add(struct run *run, struct process *process, const struct na
     struct native_ranges *ranges = &process->modules;
     uint32_t kept = 0;
     if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range)) {
-        run->memory_short = true;
+        run->ledger.memory_short = true;
         return;
     }
     struct native_range *list = ranges->list.data;
@@ -110,7 +110,7 @@ void native_made_add(struct run *run, struct process *process, uint64_t start, u
     if (peer_may_look(&process->peer, ALLOWANCE_MADE_CODE))
         answer = made_code_tell(&process->made_code, start, end, symbol);
     process->modules.told += answer == MADE_CODE_NEW;
-    run->memory_short |= answer == MADE_CODE_NO_MEMORY;
+    run->ledger.memory_short |= answer == MADE_CODE_NO_MEMORY;
 }
 
 /* The place of the call that returns to an address. */
@@ -214,7 +214,7 @@ static void name_frames(struct run *run, struct process *process, struct native_
                                          : made ? &made_call
                                                 : NULL;
         frames->locations[i] = locate_call(run, process, call, path, place);
-        run->memory_short |= frames->locations[i] == 0;
+        run->ledger.memory_short |= frames->locations[i] == 0;
     }
     free(made);
 }
@@ -254,7 +254,7 @@ uint32_t native_frames_find(struct run *run, struct process *process, uint64_t a
         return number ? *number : 0;
     uint32_t count = table->count;
     if (count > NATIVE_PLACES_MAX) {
-        process->damaged++;
+        process->peer.looks.refused++;
         return 0;
     }
     if (!vector_reserve(&table->list, (size_t)count + 1, sizeof(struct native_frames)))

@@ -229,7 +229,7 @@ static uint32_t node_of_prefix(const struct merge *merge)
 static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)
 {
     uint32_t child = stack_tree_child(&run->tree, parent, location);
-    run->memory_short |= child == 0;
+    run->ledger.memory_short |= child == 0;
     return child;
 }
 

@@ -11,16 +11,13 @@
 #include "clock.h"
 #include "inheritance.h"
 #include "proc.h"
-#include "text.h"
-
-/* Ends of the program's own code that are noted whatever happens between. */
-#define ENDS_FREE 64u
+#include "run_peak.h"
 
 bool run_init(struct run *run)
 {
     *run = (struct run){0};
     return codes_init(&run->codes) && stack_tree_init(&run->tree) &&
-           native_table_init(&run->native) && chunk_writer_init(&run->chunk);
+           native_table_init(&run->native) && ledger_init(&run->ledger);
 }
 
 void run_deinit(struct run *run)
@@ -28,11 +25,9 @@ void run_deinit(struct run *run)
     codes_deinit(&run->codes);
     stack_tree_deinit(&run->tree);
     native_table_deinit(&run->native);
-    chunk_writer_deinit(&run->chunk);
-    inheritance_free_all(run);
-    run_peak_deinit(&run->peak);
+    inheritance_free_all(&run->ledger);
+    ledger_deinit(&run->ledger);
     endings_deinit(&run->endings);
-    absences_deinit(&run->absences);
     lineages_deinit(&run->lineages);
 }
 
@@ -47,17 +42,17 @@ struct process *process_new(struct run *run, const struct arrival *arrival,
     struct process *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
-    if (!peer_init(&process->peer, arrival) || !live_heap_init(&process->heap) ||
-        !history_queue_init(&process->history, run->keeps_history) ||
+    if (!peer_init(&process->peer, arrival) ||
+        !book_init(&process->book, &process->peer, run->ledger.keeps_history) ||
         !ring_end_init(&process->ring, arrival, plan, parts))
         return process_free(process);
     /* Who reads strange files for us, in a process of its own, has no part in it. */
     madvise(process->ring.memory, process->ring.bytes, MADV_DONTFORK);
     process->now_ns = clock_now();
     process->peer.hello_age_ns = process->now_ns - arrival->hello.clock_ns;
-    process->peer.started = process->now = run_seconds(run, process->now_ns);
-    run_peak_join(run, process);
-    history_writer_set_time(&process->history.writer, (uint64_t)(process->now * 1e6));
+    process->peer.started = process->book.now = run_seconds(run, process->now_ns);
+    run_peak_join(&run->ledger, &process->book);
+    history_writer_set_time(&process->book.history.writer, (uint64_t)(process->book.now * 1e6));
     return process;
 }
 
@@ -90,7 +85,7 @@ static void free_mirrors(struct process *process)
 
 void process_retire(struct process *process)
 {
-    process->damaged += ring_end_dropped(&process->ring);
+    process->book.damaged += ring_end_dropped(&process->ring);
     peer_close(&process->peer);
     ring_end_deinit(&process->ring);
     free_mirrors(process);
@@ -100,10 +95,7 @@ void process_retire(struct process *process)
     vector_deinit(&process->code_numbers);
     vector_deinit(&process->description.data);
     vector_deinit(&process->text.data);
-    vector_deinit(&process->latest);
-    ended_threads_deinit(&process->ended_threads);
-    if (!inheritance_is_shared(process))
-        live_heap_deinit(&process->heap);
+    book_close(&process->book, inheritance_is_shared(&process->book));
 }
 
 struct process *process_free(struct process *process)
@@ -111,15 +103,8 @@ struct process *process_free(struct process *process)
     if (!process)
         return NULL;
     process_retire(process);
-    inheritance_leave(process);
-    live_heap_deinit(&process->heap);
-    mappings_deinit(&process->mappings);
-    counters_deinit(&process->counters);
-    vector_deinit(&process->threads);
-    vector_deinit(&process->end);
-    history_queue_deinit(&process->history);
-    samples_deinit(&process->samples);
-    slices_deinit(&process->slices);
+    inheritance_leave(&process->book);
+    book_deinit(&process->book);
     peer_deinit(&process->peer);
     free(process);
     return NULL;
@@ -152,112 +137,35 @@ static void read_thread_name(struct process *process, uint32_t tid, char name[TH
     snprintf(name, THREAD_NAME_BYTES, "%.15s", tid ? text : "other threads");
 }
 
-/* The row's index; that of the last one where memory is short. */
-static uint32_t add_thread_row(struct process *process, uint32_t number, uint32_t tid,
-                               const char *name)
-{
-    uint32_t count = process->threads_count;
-    if (!vector_reserve(&process->threads, (size_t)count + 1, sizeof(struct thread_row)))
-        return count ? count - 1 : 0;
-    struct thread_row *row = (struct thread_row *)process->threads.data + count;
-    *row = (struct thread_row){.number = number, .tid = tid};
-    snprintf(row->name, sizeof row->name, "%s", name);
-    return process->threads_count++;
-}
-
-/* The slot's thread has ended. */
-static void end_thread(struct process *process, const struct thread_mirror *thread)
-{
-    struct ended_thread ended = {.number = thread->number, .row = thread->row};
-    if (thread->row >= process->threads_count)
-        return;
-    const struct thread_row *row = (const struct thread_row *)process->threads.data + thread->row;
-    memcpy(ended.name, row->name, sizeof ended.name);
-    ended_threads_add(&process->ended_threads, &process->counters, &ended);
-}
-
-static void call_row(struct process *process, uint32_t row, const char name[THREAD_NAME_BYTES])
-{
-    struct thread_row *called = (struct thread_row *)process->threads.data + row;
-    if (strcmp(called->name, name) == 0)
-        return;
-    memcpy(called->name, name, sizeof called->name);
-    if (process->threads_written > row)
-        process->threads_written = row;
-}
-
-/* Takes the number of one that has ended. False: there is none. */
-static bool take_number(struct process *process, struct thread_mirror *thread,
-                        const char name[THREAD_NAME_BYTES])
-{
-    struct ended_thread ended;
-    if (!ended_threads_take(&process->ended_threads, name, &ended))
-        return false;
-    thread->number = ended.number;
-    thread->row = ended.row;
-    ((struct thread_row *)process->threads.data + ended.row)->is_shared = true;
-    if (strcmp(ended.name, name) != 0)
-        ended_threads_common_name(ended.name);
-    call_row(process, ended.row, ended.name);
-    return true;
-}
-
-/* The number of one that has ended, or a new one. */
-static void number_thread(struct run *run, struct process *process, struct thread_mirror *thread,
-                          const char name[THREAD_NAME_BYTES])
-{
-    if (take_number(process, thread, name))
-        return;
-    thread->number = ++run->thread_count;
-    thread->row = add_thread_row(process, thread->number, thread->tid, name);
-}
-
-void process_name_thread(struct run *run, struct process *process, uint32_t slot, const char *text)
-{
-    struct thread_mirror *thread = process->mirrors[slot];
-    char name[THREAD_NAME_BYTES] = {0}, common[THREAD_NAME_BYTES];
-    text_cut(name, sizeof name, text);
-    memcpy(common, name, sizeof common);
-    ended_threads_common_name(common);
-    if (!thread || thread->row >= process->threads_count || !name[0])
-        return;
-    const struct thread_row *row = (const struct thread_row *)process->threads.data + thread->row;
-    if (strcmp(row->name, name) == 0 || strcmp(row->name, common) == 0)
-        return;
-    /* What it leaves is the name that it had, and what it has done under that. */
-    struct thread_mirror before = *thread;
-    bool is_shared = row->is_shared;
-    if (take_number(process, thread, name))
-        end_thread(process, &before);
-    else if (!is_shared)
-        call_row(process, thread->row, name);
-    else {
-        end_thread(process, &before);
-        number_thread(run, process, thread, name);
-    }
-}
-
 void process_thread_begin(struct run *run, struct process *process, uint32_t slot, uint32_t tid)
 {
     struct thread_mirror *thread = process->mirrors[slot];
     if (!thread)
         thread = process->mirrors[slot] = calloc(1, sizeof *thread);
     if (!thread) {
-        run->memory_short = true;
+        run->ledger.memory_short = true;
         return;
     }
     thread->depth = thread->valid = thread->known = 0;
     thread->native.depth = thread->native.valid = 0;
     thread->native.top = NULL;
     /* The same thread announces itself again when it has to start over. */
-    if (thread->number && thread->tid == tid)
+    if (thread->who.number && thread->who.tid == tid)
         return;
-    if (thread->number)
-        end_thread(process, thread);
-    thread->tid = tid;
+    if (thread->who.number)
+        thread_rows_end(&process->book.threads, &process->book.counters, &thread->who);
+    thread->who.tid = tid;
     char name[THREAD_NAME_BYTES] = {0};
     read_thread_name(process, tid, name);
-    number_thread(run, process, thread, name);
+    thread_rows_begin(&process->book.threads, &run->ledger.thread_count, &thread->who, name);
+}
+
+void process_name_thread(struct run *run, struct process *process, uint32_t slot, const char *text)
+{
+    struct book *book = &process->book;
+    if (process->mirrors[slot])
+        thread_rows_rename(&book->threads, &book->counters, &run->ledger.thread_count,
+                           &process->mirrors[slot]->who, text);
 }
 
 /* What is on its way has lost a part, or all. */
@@ -287,42 +195,4 @@ struct thread_mirror *process_thread(struct run *run, struct process *process, u
     if (!process->mirrors[slot])
         process_thread_begin(run, process, slot, 0);
     return process->mirrors[slot];
-}
-
-/* May the end be noted once more? */
-static bool may_end(struct process *process)
-{
-    uint64_t since = process->sums.events - process->end_events;
-    if (process->ends_noted >= ENDS_FREE && since < process->counters.count)
-        return false;
-    process->ends_noted += process->ends_noted < ENDS_FREE;
-    return true;
-}
-
-void process_note_end(struct run *run, struct process *process)
-{
-    if (!may_end(process)) {
-        process->damaged++;
-        return;
-    }
-    process->end_seen = true;
-    process->end_time = process->now;
-    process->end_bytes = process->sums.bytes;
-    process->end_blocks = process->sums.blocks;
-    process->end_events = process->sums.events;
-    process->end_count = 0;
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
-        if (!counter->blocks)
-            continue;
-        size_t count = process->end_count;
-        if (!vector_reserve(&process->end, count + 1, sizeof(struct end_entry))) {
-            run->memory_short = true;
-            return;
-        }
-        ((struct end_entry *)process->end.data)[count] =
-            (struct end_entry){i, counter->blocks, counter->bytes};
-        process->end_count++;
-    }
-    slices_end(run, process);
 }

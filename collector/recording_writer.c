@@ -22,6 +22,7 @@
 
 #include "index.h"
 #include "inheritance.h"
+#include "run_peak.h"
 #include "source.h"
 #include "source_check.h"
 #include "store.h"
@@ -590,8 +591,8 @@ static bool append_nodes(struct recording_writer *writer, const struct stack_tre
 
 static bool append_threads(struct recording_writer *writer, const struct process *process)
 {
-    const struct thread_row *rows = process->threads.data;
-    for (uint32_t i = process->threads_written; i < process->threads_count; i++)
+    const struct thread_row *rows = process->book.threads.list.data;
+    for (uint32_t i = process->book.threads.written; i < process->book.threads.count; i++)
         if (!put(writer, STORE_THREAD, "iiis", INTEGER(rows[i].number),
                  INTEGER(process->peer.number), INTEGER(rows[i].tid), rows[i].name))
             return false;
@@ -632,7 +633,7 @@ static bool put_part(struct recording_writer *writer, const struct process *proc
 static bool append_history(struct recording_writer *writer, struct process *process)
 {
     bool done = true;
-    for (struct history_part *part; done && (part = history_queue_take(&process->history));) {
+    for (struct history_part *part; done && (part = history_queue_take(&process->book.history));) {
         done = put_part(writer, process, part);
         history_part_free(part);
     }
@@ -655,7 +656,7 @@ static bool put_sample(struct recording_writer *writer, const struct process *pr
 /* Samples that have become others replace what the file has. */
 static bool append_samples(struct recording_writer *writer, const struct process *process)
 {
-    const struct samples *samples = &process->samples;
+    const struct samples *samples = &process->book.samples;
     if (samples->written == 0 &&
         !put(writer, STORE_FORGET_SAMPLES, "i", INTEGER(process->peer.number)))
         return false;
@@ -686,7 +687,7 @@ struct counter_pass {
     struct recording_writer *writer;
     const struct run *run;
     const struct process *process;
-    uint32_t end_at; /* next entry of process->end */
+    uint32_t end_at; /* next entry of book.end.entries */
     uint32_t rows;   /* written so far */
     struct index by_line;
     struct vector lines; /* struct line_sums; element 0 unused */
@@ -697,13 +698,13 @@ struct counter_pass {
 static void fill_end(struct counter_pass *pass, uint32_t number, struct counter_row *row)
 {
     const struct process *process = pass->process;
-    if (!process->end_seen) {
+    if (!process->book.end.seen) {
         row->end_blocks = row->leaked_blocks;
         row->end_bytes = row->leaked_bytes;
         return;
     }
-    const struct end_entry *entries = process->end.data;
-    if (pass->end_at < process->end_count && entries[pass->end_at].counter == number) {
+    const struct end_entry *entries = process->book.end.entries.data;
+    if (pass->end_at < process->book.end.count && entries[pass->end_at].counter == number) {
         row->end_blocks = entries[pass->end_at].blocks;
         row->end_bytes = entries[pass->end_at].bytes;
         pass->end_at++;
@@ -764,8 +765,8 @@ static void tell_as_freed(struct counter_row *row)
 
 static bool write_counter(struct counter_pass *pass, uint32_t number)
 {
-    struct counter *counter = counters_at(&pass->process->counters, number);
-    counter_settle(counter, &pass->process->sums);
+    struct counter *counter = counters_at(&pass->process->book.counters, number);
+    counter_settle(counter, &pass->process->book.sums);
     struct counter_row row = {.node = counter->node,
                               .thread = counter->thread,
                               .allocator = counter->allocator,
@@ -809,7 +810,7 @@ static bool write_counters(struct recording_writer *writer, const struct run *ru
     bool done = index_init(&pass.by_line);
     if (!done)
         fail(writer, "the recording could not be written on: memory is short");
-    for (uint32_t i = 1; done && i < process->counters.count; i++)
+    for (uint32_t i = 1; done && i < process->book.counters.count; i++)
         done = write_counter(&pass, i);
     done = done && flush_counters(&pass) &&
            put(writer, STORE_FORGET_COUNTERS, "ii", INTEGER(process->peer.number),
@@ -836,25 +837,26 @@ static void version_text(uint32_t version, char *text, size_t size)
 static bool write_process(struct recording_writer *writer, const struct process *process,
                           const struct recorded_run *about)
 {
-    const struct heap_sums *sums = &process->sums;
-    bool is_main = process->peer.pid == about->main_pid, seen = process->end_seen;
+    const struct heap_sums *sums = &process->book.sums;
+    bool is_main = process->peer.pid == about->main_pid, seen = process->book.end.seen;
     const struct ending *ending = &process->peer.ending;
     char python[32];
     version_text(process->python_version, python, sizeof python);
-    return put(
-        writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->peer.number),
-        INTEGER(process->peer.pid), !is_main && process->peer.parent, INTEGER(process->peer.parent),
-        process->peer.command, process->peer.directory, process->python_version ? python : NULL,
-        INTEGER(!process->stacks_unreadable), process->peer.started, (int)process->peer.ended,
-        process->peer.ended_time, (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
-        (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
-        INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
-        INTEGER(seen ? process->end_bytes : sums->bytes),
-        INTEGER(seen ? process->end_blocks : sums->blocks), seen ? process->end_time : process->now,
-        INTEGER(seen ? process->end_events : sums->events), INTEGER(seen), INTEGER(sums->bytes),
-        INTEGER(sums->blocks), INTEGER(sums->allocations), INTEGER(sums->frees),
-        INTEGER(sums->allocated_bytes), INTEGER(sums->events), INTEGER(process->unmatched_frees),
-        INTEGER(process_lost(process)));
+    return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->peer.number),
+               INTEGER(process->peer.pid), !is_main && process->peer.parent,
+               INTEGER(process->peer.parent), process->peer.command, process->peer.directory,
+               process->python_version ? python : NULL, INTEGER(!process->stacks_unreadable),
+               process->peer.started, (int)process->peer.ended, process->peer.ended_time,
+               (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
+               (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
+               INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
+               INTEGER(seen ? process->book.end.bytes : sums->bytes),
+               INTEGER(seen ? process->book.end.blocks : sums->blocks),
+               seen ? process->book.end.time : process->book.now,
+               INTEGER(seen ? process->book.end.events : sums->events), INTEGER(seen),
+               INTEGER(sums->bytes), INTEGER(sums->blocks), INTEGER(sums->allocations),
+               INTEGER(sums->frees), INTEGER(sums->allocated_bytes), INTEGER(sums->events),
+               INTEGER(process->book.unmatched_frees), INTEGER(process_lost(process)));
 }
 
 static bool write_ending(struct recording_writer *writer, const struct process *process)
@@ -862,7 +864,7 @@ static bool write_ending(struct recording_writer *writer, const struct process *
     const struct ending *ending = &process->peer.ending;
     return put(writer, STORE_ENDING, "iiiiiii", INTEGER(process->peer.number),
                INTEGER(ending->core_dumped), INTEGER(ending->out_of_memory),
-               INTEGER(process->refused), INTEGER(process->most_refused),
+               INTEGER(process->book.refusals.count), INTEGER(process->book.refusals.most),
                INTEGER(ending->collector_bytes), INTEGER(process->peer.is_replaced));
 }
 
@@ -875,15 +877,15 @@ static bool write_lineage(struct recording_writer *writer, const struct process 
 
 static bool write_refusal(struct recording_writer *writer, const struct process *process)
 {
-    return !process->refused_location ||
+    return !process->book.refusals.location ||
            put(writer, STORE_REFUSAL, "ii", INTEGER(process->peer.number),
-               INTEGER(process->refused_location));
+               INTEGER(process->book.refusals.location));
 }
 
 static bool write_inheritance(struct recording_writer *writer, const struct process *process)
 {
     struct inherited_from from;
-    return !inheritance_of(process, &from) ||
+    return !inheritance_of(&process->book, &from) ||
            put(writer, STORE_INHERITANCE, "iiii", INTEGER(process->peer.number),
                INTEGER(from.process), INTEGER(from.events), INTEGER(from.blocks));
 }
@@ -911,22 +913,22 @@ static void note_written(struct recording_writer *writer, const struct run *run,
     writer->locations = run->codes.location_count;
     uint32_t partial = run->tree.count / CHUNK_ROWS * CHUNK_ROWS;
     writer->nodes = partial > 1 ? partial : 1;
-    process->threads_written = process->threads_count;
-    process->samples.written = process->samples.count;
+    process->book.threads.written = process->book.threads.count;
+    process->book.samples.written = process->book.samples.count;
 }
 
 /* Nothing more will be written of a process when the file cannot be: so nothing need wait. */
 static bool is_put_off(const struct recording_writer *writer, struct process *process)
 {
     if (writer->trouble[0])
-        history_queue_deinit(&process->history);
+        history_queue_deinit(&process->book.history);
     return !writer->trouble[0];
 }
 
 enum recording_outcome recording_snapshot(struct recording_writer *writer, struct run *run,
                                           struct process *process, const struct recorded_run *about)
 {
-    history_queue_finish_chunk(run, process);
+    book_finish_chunk(&run->ledger, &process->book);
     if (!begin_transaction(writer))
         return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
     bool done = append_all(writer, run, process) && write_process(writer, process, about) &&
@@ -934,7 +936,7 @@ enum recording_outcome recording_snapshot(struct recording_writer *writer, struc
                 write_lineage(writer, process) && write_inheritance(writer, process) &&
                 write_settings(writer, process) && write_counters(writer, run, process);
     if (!end_transaction(writer, done)) {
-        history_queue_deinit(&process->history);
+        history_queue_deinit(&process->book.history);
         return RECORDING_FAILED;
     }
     note_written(writer, run, process);
@@ -949,7 +951,7 @@ enum recording_outcome recording_append(struct recording_writer *writer, struct 
     if (!begin_transaction(writer))
         return is_put_off(writer, process) ? RECORDING_PUT_OFF : RECORDING_FAILED;
     if (!end_transaction(writer, append_all(writer, run, process))) {
-        history_queue_deinit(&process->history);
+        history_queue_deinit(&process->book.history);
         return RECORDING_FAILED;
     }
     note_written(writer, run, process);
@@ -966,7 +968,7 @@ static bool put_position(struct recording_writer *writer, const struct peak_posi
 static bool write_peak(struct recording_writer *writer, const struct run *run,
                        struct process *const *processes, unsigned count)
 {
-    const struct run_peak *peak = &run->peak;
+    const struct run_peak *peak = &run->ledger.peak;
     const struct peak_position *left = peak->left.data;
     if (!put(writer, STORE_FORGET_POSITIONS, "") ||
         !put(writer, STORE_PEAK, "iid", INTEGER(peak->bytes), INTEGER(peak->blocks), peak->time))
@@ -975,8 +977,9 @@ static bool write_peak(struct recording_writer *writer, const struct run *run,
         if (!put_position(writer, &left[i]))
             return false;
     for (unsigned i = 0; i < count; i++) {
-        run_peak_settle(run, processes[i]);
-        if (!processes[i]->has_left && !put_position(writer, &processes[i]->position_at_peak))
+        run_peak_settle(&run->ledger, &processes[i]->book);
+        if (!processes[i]->book.has_left &&
+            !put_position(writer, &processes[i]->book.position_at_peak))
             return false;
     }
     return true;
@@ -985,13 +988,13 @@ static bool write_peak(struct recording_writer *writer, const struct run *run,
 bool recording_peak(struct recording_writer *writer, const struct run *run,
                     struct process *const *processes, unsigned count)
 {
-    if (writer->has_peak && writer->peak_epoch == run->peak.epoch)
+    if (writer->has_peak && writer->peak_epoch == run->ledger.peak.epoch)
         return true;
     if (!begin_transaction(writer) ||
         !end_transaction(writer, write_peak(writer, run, processes, count)))
         return false;
     writer->has_peak = true;
-    writer->peak_epoch = run->peak.epoch;
+    writer->peak_epoch = run->ledger.peak.epoch;
     return true;
 }
 

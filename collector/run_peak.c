@@ -5,39 +5,35 @@
  */
 #include "run_peak.h"
 
-#include "process.h"
+#include "book.h"
+#include "ledger.h"
 
-void run_peak_deinit(struct run_peak *peak)
+void run_peak_join(const struct ledger *ledger, struct book *book)
 {
-    vector_deinit(&peak->left);
+    book->position_at_peak = (struct peak_position){.epoch = ledger->peak.epoch};
 }
 
-void run_peak_join(const struct run *run, struct process *process)
+void run_peak_settle(const struct ledger *ledger, struct book *book)
 {
-    process->position_at_peak = (struct peak_position){.epoch = run->peak.epoch};
-}
-
-void run_peak_settle(const struct run *run, struct process *process)
-{
-    const struct heap_sums *sums = &process->sums;
-    if (process->has_left || process->position_at_peak.epoch == run->peak.epoch)
+    const struct heap_sums *sums = &book->sums;
+    if (book->has_left || book->position_at_peak.epoch == ledger->peak.epoch)
         return;
-    process->position_at_peak = (struct peak_position){.epoch = run->peak.epoch,
-                                                       .events = sums->events,
-                                                       .bytes = sums->bytes,
-                                                       .blocks = sums->blocks,
-                                                       .process = process->peer.number,
-                                                       .lived = true};
+    book->position_at_peak = (struct peak_position){.epoch = ledger->peak.epoch,
+                                                    .events = sums->events,
+                                                    .bytes = sums->bytes,
+                                                    .blocks = sums->blocks,
+                                                    .process = book->peer->number,
+                                                    .lived = true};
 }
 
-void run_peak_begin(struct run *run, struct process *process)
+void run_peak_begin(struct ledger *ledger, struct book *book)
 {
-    struct run_peak *peak = &run->peak;
-    struct heap_sums *sums = &process->sums;
+    struct run_peak *peak = &ledger->peak;
+    struct heap_sums *sums = &book->sums;
     sums->share = UINT64_MAX;
-    if (process->has_left)
+    if (book->has_left)
         return;
-    run_peak_settle(run, process);
+    run_peak_settle(ledger, book);
     peak->live_bytes -= sums->bytes;
     peak->live_blocks -= sums->blocks;
     sums->share = peak->bytes - peak->live_bytes;
@@ -45,54 +41,54 @@ void run_peak_begin(struct run *run, struct process *process)
 }
 
 /* The batch has made a new peak: those who have left since the one before have no part in it. */
-static void note_peak(struct run_peak *peak, struct process *process)
+static void note_peak(struct run_peak *peak, struct book *book)
 {
-    const struct heap_sums *sums = &process->sums;
+    const struct heap_sums *sums = &book->sums;
     peak->bytes = peak->live_bytes + sums->share;
     peak->blocks = peak->live_blocks + sums->share_blocks;
     peak->time = sums->share_time;
     peak->epoch++;
     peak->left_count = 0;
-    process->position_at_peak = (struct peak_position){.epoch = peak->epoch,
-                                                       .events = sums->share_events,
-                                                       .bytes = sums->share,
-                                                       .blocks = sums->share_blocks,
-                                                       .process = process->peer.number,
-                                                       .lived = true};
+    book->position_at_peak = (struct peak_position){.epoch = peak->epoch,
+                                                    .events = sums->share_events,
+                                                    .bytes = sums->share,
+                                                    .blocks = sums->share_blocks,
+                                                    .process = book->peer->number,
+                                                    .lived = true};
 }
 
-void run_peak_end(struct run *run, struct process *process)
+void run_peak_end(struct ledger *ledger, struct book *book)
 {
-    struct run_peak *peak = &run->peak;
-    struct heap_sums *sums = &process->sums;
-    if (process->has_left)
+    struct run_peak *peak = &ledger->peak;
+    struct heap_sums *sums = &book->sums;
+    if (book->has_left)
         return;
     if (sums->share_events)
-        note_peak(peak, process);
+        note_peak(peak, book);
     peak->live_bytes += sums->bytes;
     peak->live_blocks += sums->blocks;
 }
 
-static void keep_position(struct run *run, const struct peak_position *position)
+static void keep_position(struct ledger *ledger, const struct peak_position *position)
 {
-    struct run_peak *peak = &run->peak;
+    struct run_peak *peak = &ledger->peak;
     size_t count = peak->left_count;
     if (!vector_reserve(&peak->left, count + 1, sizeof *position)) {
-        run->memory_short = true;
+        ledger->memory_short = true;
         return;
     }
     ((struct peak_position *)peak->left.data)[count] = *position;
     peak->left_count++;
 }
 
-void run_peak_leave(struct run *run, struct process *process)
+void run_peak_leave(struct ledger *ledger, struct book *book)
 {
-    if (process->has_left)
+    if (book->has_left)
         return;
-    run_peak_settle(run, process);
-    process->has_left = true;
-    run->peak.live_bytes -= process->sums.bytes;
-    run->peak.live_blocks -= process->sums.blocks;
-    if (process->position_at_peak.lived)
-        keep_position(run, &process->position_at_peak);
+    run_peak_settle(ledger, book);
+    book->has_left = true;
+    ledger->peak.live_bytes -= book->sums.bytes;
+    ledger->peak.live_blocks -= book->sums.blocks;
+    if (book->position_at_peak.lived)
+        keep_position(ledger, &book->position_at_peak);
 }

@@ -10,45 +10,20 @@
 #ifndef HEAPLINE_COLLECTOR_RUN_PEAK_H
 #define HEAPLINE_COLLECTOR_RUN_PEAK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "vector.h"
-
-struct run;
-struct process;
-
-/* Where a process stood at the run's peak of this epoch. */
-struct peak_position {
-    uint64_t epoch;
-    uint64_t events; /* that it had had */
-    uint64_t bytes, blocks;
-    uint32_t process; /* process.id in the recording */
-    bool lived;       /* false: it came later */
-};
-
-struct run_peak {
-    uint64_t bytes, blocks;
-    double time;                      /* seconds from the run's start */
-    uint64_t epoch;                   /* moves with every new peak */
-    uint64_t live_bytes, live_blocks; /* of all that have not left; during a batch of the others */
-    struct vector left; /* struct peak_position: of those that lived at the peak and left since */
-    uint32_t left_count;
-};
-
-void run_peak_deinit(struct run_peak *peak);
+struct book;
+struct ledger;
 
 /* A process begins. */
-void run_peak_join(const struct run *run, struct process *process);
+void run_peak_join(const struct ledger *ledger, struct book *book);
 
 /* Around every batch of a process's events. */
-void run_peak_begin(struct run *run, struct process *process);
-void run_peak_end(struct run *run, struct process *process);
+void run_peak_begin(struct ledger *ledger, struct book *book);
+void run_peak_end(struct ledger *ledger, struct book *book);
 
 /* A process has ended; all its events have been read. Once is enough. */
-void run_peak_leave(struct run *run, struct process *process);
+void run_peak_leave(struct ledger *ledger, struct book *book);
 
 /* Makes the process's position that at the latest peak, unless it has left. Between batches. */
-void run_peak_settle(const struct run *run, struct process *process);
+void run_peak_settle(const struct ledger *ledger, struct book *book);
 
 #endif

@@ -38,6 +38,7 @@
 #include "log.h"
 #include "members.h"
 #include "session_state.h"
+#include "slices.h"
 #include "text.h"
 
 /* Less than this in all rings is left to gather: reading right behind a writer would take its cache
@@ -146,7 +147,7 @@ static void bring_up_to_date(struct session *session, uint64_t now)
     for (unsigned i = 0; i < session->process_count; i++)
         is_news |= update_process(session, session->processes[i], now);
     is_news |= write_ended(session);
-    recording_put_absences(&session->writer, &session->run.absences);
+    recording_put_absences(&session->writer, &session->run.ledger.absences);
     recording_commit(&session->writer);
     if (is_news)
         recording_peak(&session->writer, &session->run, session->processes, session->process_count);
@@ -185,7 +186,7 @@ static void put_with_ended(struct session *session, struct process *process)
         return;
     }
     process_free(process);
-    session->run.memory_short = true;
+    session->run.ledger.memory_short = true;
 }
 
 /* Reads a process's ring to its very end, the others' so far as they come before. */
@@ -198,26 +199,26 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     uint64_t now = clock_now();
     process->peer.ended = !lives_on;
     process->peer.ended_time = run_seconds(&session->run, now);
-    samples_take(&process->samples, &process->sums, process->peer.local, now,
+    samples_take(&process->book.samples, &process->book.sums, process->peer.local, now,
                  process->peer.ended_time, true);
-    slices_end(&session->run, process);
+    slices_end(&session->run.ledger, &process->book);
     endings_settle(&session->run.endings, &process->peer,
                    process_has_ended(process) && !process->peer.is_replaced,
                    known_status(session, process));
-    session->run.absences.counts[ABSENCE_UNHEARD] += peer_went_on_alone(&process->peer);
+    session->run.ledger.absences.counts[ABSENCE_UNHEARD] += peer_went_on_alone(&process->peer);
     if (process->ring.stream && process->ring.stream->problem) {
         session->broken = process->ring.stream->problem;
-        process->damaged++;
+        process->book.damaged++;
     }
     if (process->ring.stream && !process->ring.stream->problem && process->ring.stream->have &&
         !lives_on)
-        process->damaged++; /* killed, or had given up, in the middle of a frame */
+        process->book.damaged++; /* killed, or had given up, in the middle of a frame */
     session->lost += process_lost(process);
     session->abandoned |= atomic_load(&process->ring.writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
     lineages_end(&session->run.lineages, &process->peer);
-    history_queue_finish_chunk(&session->run, process);
-    history_writer_deinit(&process->history.writer);
+    book_finish_chunk(&session->run.ledger, &process->book);
+    history_writer_deinit(&process->book.history.writer);
     /* Files are read in the root of who has named them, which is closed then. */
     if (session->writer.files < session->run.codes.file_count)
         recording_append(&session->writer, &session->run, process);
@@ -242,7 +243,7 @@ static void close_processes(struct session *session)
     while (session->process_count) {
         unsigned last = session->process_count - 1;
         bool lives_on = !process_has_ended(session->processes[last]);
-        session->run.absences.counts[ABSENCE_WENT_ON] += lives_on;
+        session->run.ledger.absences.counts[ABSENCE_WENT_ON] += lives_on;
         session_finish_process(session, last, lives_on);
     }
 }
@@ -285,7 +286,8 @@ static int wait_time(struct session *session, uint64_t now)
     if (session->rests && session->control < 0 && session->process_count == 1)
         sleep_ns = SLEEP_RESTING_NS;
     /* A child says hello on a socket, and is not to wait for the end of a sleep. */
-    bool forks = session->run.forked_ns && now - session->run.forked_ns < FORKS_FOR_NS;
+    bool forks = session->run.ledger.inheritances.forked_ns &&
+                 now - session->run.ledger.inheritances.forked_ns < FORKS_FOR_NS;
     if (session->process_count > 1 || forks || session->processes[0]->ring.stream)
         return (int)(sleep_ns / 1000000);
     sleep_on_ring(session->processes[0], sleep_ns, session->last_work_ns != now);
@@ -469,7 +471,7 @@ static void take_samples(struct session *session, uint64_t now)
         session->sampled_last = (session->sampled_last + 1) % session->process_count;
         struct process *process = session->processes[session->sampled_last];
         peer_look_at_title(&process->peer, now);
-        taken += samples_take(&process->samples, &process->sums, process->peer.local, now,
+        taken += samples_take(&process->book.samples, &process->book.sums, process->peer.local, now,
                               run_seconds(&session->run, now), false);
     }
 }
@@ -477,15 +479,15 @@ static void take_samples(struct session *session, uint64_t now)
 static void take_slices(struct session *session, uint64_t now)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        slices_take(&session->run, session->processes[i], now);
+        slices_take(&session->run.ledger, &session->processes[i]->book, now);
 }
 
 /* What is needed only while there is something to be read and written. */
 static void give_memory_back(struct session *session)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        history_writer_rest(&session->processes[i]->history.writer);
-    chunk_writer_rest(&session->run.chunk);
+        history_writer_rest(&session->processes[i]->book.history.writer);
+    chunk_writer_rest(&session->run.ledger.chunk);
     recording_rest(&session->writer);
     malloc_trim(0);
 }
@@ -494,8 +496,8 @@ static void take_snapshots(struct session *session, uint64_t now)
 {
     if (now < session->next_snapshot_ns)
         return;
-    inheritance_drop_old(&session->run, now);
-    absences_drop_old(&session->run.absences, now);
+    inheritance_drop_old(&session->run.ledger, now);
+    absences_drop_old(&session->run.ledger.absences, now);
     bring_up_to_date(session, now);
     if (session->options->crowded)
         give_memory_back(session);
@@ -510,11 +512,11 @@ static void write_waiting_history(struct session *session)
 {
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
-        if (process->history.waiting_bytes <= HISTORY_WAITING_MAX ||
+        if (process->book.history.waiting_bytes <= HISTORY_WAITING_MAX ||
             recording_append(&session->writer, &session->run, process) != RECORDING_PUT_OFF ||
-            process->history.waiting_bytes <= HISTORY_PUT_OFF_MAX)
+            process->book.history.waiting_bytes <= HISTORY_PUT_OFF_MAX)
             continue;
-        history_queue_deinit(&process->history);
+        history_queue_deinit(&process->book.history);
         session->locked_out = true;
     }
 }
@@ -541,7 +543,8 @@ static bool awaits_members(struct session *session)
  * is given a moment. */
 static bool awaits_others(struct session *session)
 {
-    bool others = session->run.inheritances || session->run.absences.expected_count;
+    bool others =
+        session->run.ledger.inheritances.first || session->run.ledger.absences.expected_count;
     for (unsigned i = 0; i < session->process_count; i++) {
         const struct process *process = session->processes[i];
         others |= !process->ring.stream || !process->ring.stream->gone_ns;
@@ -616,9 +619,9 @@ static const char *describe_loss(const struct session *session, char *text, size
         return session->stopped;
     if (session->writer.trouble[0])
         return session->writer.trouble;
-    if (session->run.memory_short)
+    if (session->run.ledger.memory_short)
         return "the collector ran out of memory; some allocations are not counted";
-    if (session->run.history_short)
+    if (session->run.ledger.history_short)
         return "the collector ran out of memory; the history ends early";
     if (session->locked_out)
         return "another program kept the recording locked; the history ends early";
@@ -648,7 +651,7 @@ static const char *describe_trouble(const struct session *session, char *text, s
     size_t length = (size_t)snprintf(text, size, "%s", loss ? loss : "");
     if (length + sizeof "; " < size && !session->forgotten) {
         size_t separator = length ? strlen("; ") : 0;
-        absences_describe(&session->run.absences, text + length + separator,
+        absences_describe(&session->run.ledger.absences, text + length + separator,
                           size - length - separator);
         if (separator && text[length + separator])
             memcpy(text + length, "; ", separator);
@@ -660,7 +663,8 @@ static const char *describe_trouble(const struct session *session, char *text, s
 static bool is_told_by_programs(const struct session *session)
 {
     char text[128];
-    return !describe_loss(session, text, sizeof text) && absences_are_told(&session->run.absences);
+    return !describe_loss(session, text, sizeof text) &&
+           absences_are_told(&session->run.ledger.absences);
 }
 
 /* Those who stand at a door. */
@@ -772,8 +776,8 @@ static void complete(struct session *session)
     await_last_words(session);
     close_processes(session);
     double seconds = run_seconds(&session->run, clock_now());
-    inheritance_drop_all(&session->run);
-    absences_drop_all(&session->run.absences);
+    inheritance_drop_all(&session->run.ledger);
+    absences_drop_all(&session->run.ledger.absences);
     bring_up_to_date(session, clock_now());
     recording_peak(&session->writer, &session->run, session->processes, 0);
     recording_put_late_endings(&session->writer, &session->run.endings);
@@ -806,7 +810,7 @@ static bool begin(struct session *session)
     session->run.native.modules.since = wall;
     session->run.native.download = session->options->downloads;
     session->run.frames_max = session->options->frames_max;
-    session->run.keeps_history = session->options->keeps_history;
+    session->run.ledger.keeps_history = session->options->keeps_history;
     session->run.has_no_children = session->options->no_children;
     session->about.keeps_history = session->options->keeps_history;
     session->next_snapshot_ns = session->run.started_ns + SNAPSHOT_EVERY_NS;

@@ -7,15 +7,11 @@
 #include "slices.h"
 
 #include "clock.h"
-#include "process.h"
+#include "book.h"
+#include "ledger.h"
 
 /* Between two slices at least so many times what one takes. */
 #define SLICE_SHARE 50u
-
-void slices_deinit(struct slices *slices)
-{
-    vector_deinit(&slices->base);
-}
 
 static struct change_row change_of(const struct counter *counter, const struct slice_base *base)
 {
@@ -33,28 +29,28 @@ static bool is_change(const struct change_row *row)
 }
 
 /* Packs the changes of all counters; false when memory is short. */
-static bool append_changes(struct run *run, struct process *process)
+static bool append_changes(struct ledger *ledger, struct book *book)
 {
-    const struct slice_base *bases = process->slices.base.data;
+    const struct slice_base *bases = book->slices.base.data;
     struct history_place place = {
-        .kind = HISTORY_PART_SLICE, .event = process->sums.events, .time = process->now};
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        struct change_row row = change_of(counters_at(&process->counters, i), &bases[i]);
+        .kind = HISTORY_PART_SLICE, .event = book->sums.events, .time = book->now};
+    for (uint32_t i = 1; i < book->counters.count; i++) {
+        struct change_row row = change_of(counters_at(&book->counters, i), &bases[i]);
         row.counter = i;
         if (is_change(&row))
-            chunk_add_change(&run->chunk, &row);
-        if (run->chunk.rows == CHUNK_ROWS &&
-            !history_queue_append_rows(&process->history, &run->chunk, &place))
+            chunk_add_change(&ledger->chunk, &row);
+        if (ledger->chunk.rows == CHUNK_ROWS &&
+            !history_queue_append_rows(&book->history, &ledger->chunk, &place))
             return false;
     }
-    return history_queue_append_rows(&process->history, &run->chunk, &place);
+    return history_queue_append_rows(&book->history, &ledger->chunk, &place);
 }
 
-static void set_bases(struct process *process)
+static void set_bases(struct book *book)
 {
-    struct slice_base *bases = process->slices.base.data;
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
+    struct slice_base *bases = book->slices.base.data;
+    for (uint32_t i = 1; i < book->counters.count; i++) {
+        const struct counter *counter = counters_at(&book->counters, i);
         bases[i] = (struct slice_base){.allocations = counter->allocations,
                                        .allocated_bytes = counter->allocated_bytes,
                                        .bytes = counter->bytes,
@@ -62,27 +58,27 @@ static void set_bases(struct process *process)
     }
 }
 
-void slices_end(struct run *run, struct process *process)
+void slices_end(struct ledger *ledger, struct book *book)
 {
-    struct slices *slices = &process->slices;
-    if (run->keeps_history || slices->last_event == process->sums.events)
+    struct slices *slices = &book->slices;
+    if (ledger->keeps_history || slices->last_event == book->sums.events)
         return;
-    if (!vector_reserve(&slices->base, process->counters.count, sizeof(struct slice_base)) ||
-        !append_changes(run, process)) {
-        run->memory_short = true;
+    if (!vector_reserve(&slices->base, book->counters.count, sizeof(struct slice_base)) ||
+        !append_changes(ledger, book)) {
+        ledger->memory_short = true;
         return;
     }
-    set_bases(process);
-    slices->last_event = process->sums.events;
+    set_bases(book);
+    slices->last_event = book->sums.events;
 }
 
-void slices_take(struct run *run, struct process *process, uint64_t now_ns)
+void slices_take(struct ledger *ledger, struct book *book, uint64_t now_ns)
 {
-    struct slices *slices = &process->slices;
-    if (now_ns < slices->next_ns || run->keeps_history)
+    struct slices *slices = &book->slices;
+    if (now_ns < slices->next_ns || ledger->keeps_history)
         return;
     uint64_t before = clock_computed();
-    slices_end(run, process);
+    slices_end(ledger, book);
     uint64_t pause = (clock_computed() - before) * SLICE_SHARE;
     if (!slices->interval_ns)
         slices->interval_ns = SLICES_FIRST_NS;

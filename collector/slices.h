@@ -12,32 +12,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vector.h"
-
-struct run;
-struct process;
+struct book;
+struct ledger;
 
 #define SLICES_BEFORE_WIDENING 64u
 #define SLICES_FIRST_NS        UINT64_C(20000000)
 
+/* What a counter had counted at the end of the last slice. */
 struct slice_base {
     uint64_t allocations, allocated_bytes, bytes, blocks;
 };
 
-struct slices {
-    struct vector base; /* by counter: what it had counted at the end of the last slice */
-    uint64_t interval_ns;
-    uint64_t next_ns;    /* CLOCK_MONOTONIC */
-    uint64_t last_event; /* number of events at the end of the last slice */
-    uint32_t taken;      /* since the last widening */
-};
-
-void slices_deinit(struct slices *slices);
-
 /* Ends a slice when it is time. */
-void slices_take(struct run *run, struct process *process, uint64_t now_ns);
+void slices_take(struct ledger *ledger, struct book *book, uint64_t now_ns);
 
 /* Ends a slice here: at the end of the program and of the process. */
-void slices_end(struct run *run, struct process *process);
+void slices_end(struct ledger *ledger, struct book *book);
 
 #endif

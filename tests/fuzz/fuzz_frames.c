@@ -35,7 +35,7 @@ static void sender_init(struct sender *sender, size_t piece)
     *sender = (struct sender){.socket = ends[1], .piece = piece};
     if (!run_init(&sender->stream.run))
         abort();
-    sender->stream.run.keeps_history = true;
+    sender->stream.run.ledger.keeps_history = true;
     sender->stream.process = process_new(&sender->stream.run, &arrival, &plan, none);
     if (!sender->stream.process || none[RING_READER] != -1)
         abort();

@@ -31,7 +31,7 @@ void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
     *stream = (struct stream){0};
     if (!run_init(&stream->run))
         abort();
-    stream->run.keeps_history = keeps_history;
+    stream->run.ledger.keeps_history = keeps_history;
     stream->process = new_process(&stream->run, 1, getpid(), log2_words);
 }
 
@@ -70,7 +70,7 @@ void stream_decode(struct stream *stream)
 
 static struct live_row *new_rows(const struct stream *stream)
 {
-    struct live_row *rows = calloc(stream->process->counters.count + 1u, sizeof *rows);
+    struct live_row *rows = calloc(stream->process->book.counters.count + 1u, sizeof *rows);
     return rows ? rows : (abort(), NULL);
 }
 
@@ -136,24 +136,24 @@ void stream_check_history(struct stream *stream)
     struct history_reader reader;
     struct live_row *live = new_rows(stream);
     uint64_t events = 0;
-    history_queue_finish_chunk(&stream->run, process);
+    book_finish_chunk(&stream->run.ledger, &process->book);
     if (!history_reader_init(&reader))
         abort();
-    for (struct history_part *part; (part = history_queue_take(&process->history));) {
+    for (struct history_part *part; (part = history_queue_take(&process->book.history));) {
         if (part->chunk) {
             if (part->chunk->span.first_event != events)
                 abort();
             events += part->chunk->span.events;
-            play_chunk(live, &reader, part->chunk, process->counters.count);
+            play_chunk(live, &reader, part->chunk, process->book.counters.count);
         } else {
             take_checkpoint(live, part);
         }
         history_part_free(part);
     }
-    if (events != process->sums.events)
+    if (events != process->book.sums.events)
         abort();
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
+    for (uint32_t i = 1; i < process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&process->book.counters, i);
         if (live[i].blocks != counter_blocks(counter) || live[i].bytes != counter->bytes)
             abort();
     }
@@ -179,16 +179,16 @@ static void put_allocation(struct stream *stream, enum wire_allocator allocator,
 void stream_check_sums(const struct stream *stream)
 {
     uint64_t bytes = 0, blocks = 0;
-    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->process->counters, i);
+    for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&stream->process->book.counters, i);
         bytes += counter->bytes;
         blocks += counter->blocks;
     }
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
         abort();
-    const struct run_peak *peak = &stream->run.peak;
-    if (stream->process->has_left) { /* what a dead one's page says after that is nobody's */
+    const struct run_peak *peak = &stream->run.ledger.peak;
+    if (stream->process->book.has_left) { /* what a dead one's page says after that is nobody's */
         if (peak->live_bytes || peak->live_blocks)
             abort();
         return;

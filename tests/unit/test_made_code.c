@@ -151,7 +151,7 @@ static void test_records(void **state)
     put_made(&stream, 0, CODE + 7, CODE + 8);
     stream_decode(&stream);
     assert_string_equal(call_at(&stream, CODE + 8), "0x7f0000001008");
-    assert_int_equal(stream.process->damaged, 0);
+    assert_int_equal(stream.process->book.damaged, 0);
     stream_deinit(&stream);
 }
 
@@ -163,16 +163,16 @@ static void test_records_that_make_no_sense(void **state)
     put_made(&stream, WIRE_MADE_NAME_MAX + 1, CODE, CODE + 16); /* its other words are none, too */
     stream_decode(&stream);
     assert_int_equal(stream.process->made_code.count, 0);
-    assert_true(stream.process->damaged > 0);
-    uint64_t damaged = stream.process->damaged;
+    assert_true(stream.process->book.damaged > 0);
+    uint64_t damaged = stream.process->book.damaged;
     put_made(&stream, 0, CODE + 16, CODE + 16);
     stream_decode(&stream);
-    assert_true(stream.process->damaged > damaged);
-    damaged = stream.process->damaged;
+    assert_true(stream.process->book.damaged > damaged);
+    damaged = stream.process->book.damaged;
     put_made(&stream, 8, CODE, CODE + 16);
     stream_put(&stream, wire_first(WIRE_TIME) | 5); /* where the name should be */
     stream_decode(&stream);
-    assert_true(stream.process->damaged > damaged);
+    assert_true(stream.process->book.damaged > damaged);
     assert_int_equal(stream.process->made_code.count, 0);
     stream_deinit(&stream);
 }
