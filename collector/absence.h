@@ -37,7 +37,7 @@ enum absence {
 
 /* Who has said hello. */
 struct heard {
-    uint64_t place;  /* see process.place */
+    uint64_t place;  /* see peer.place */
     pid_t pid, told; /* as the kernel knows it, and as it knows itself */
     uint64_t since_ns;
 };

@@ -13,6 +13,9 @@
 #include "chunk.h"
 #include "futex.h"
 #include "inheritance.h"
+#include "native_chains.h"
+#include "native_frames.h"
+#include "native_stack.h"
 #include "run_peak.h"
 #include "program_end.h"
 #include "text.h"
@@ -70,15 +73,13 @@ static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint3
     struct mirror_level *at = &thread->levels[level];
     *at = (struct mirror_level){.loops = at->loops};
     if (code == WIRE_CODE_TRUNCATED) {
-        if (!run->truncated)
-            run->truncated = codes_truncated(&run->codes);
-        at->location = run->truncated;
+        at->location = stacks_truncated(&run->stacks);
     } else if (code != WIRE_CODE_NONE) {
-        const uint32_t *numbers = cursor->process->code_numbers.data;
-        if (code < cursor->process->code_numbers_count)
+        const uint32_t *numbers = cursor->process->mirror.code_numbers.data;
+        if (code < cursor->process->mirror.code_numbers_count)
             at->code = numbers[code];
         if (at->code)
-            at->location = codes_locate(&run->codes, at->code, instruction);
+            at->location = codes_locate(&run->stacks.codes, at->code, instruction);
         else
             cursor->process->book.damaged++;
     }
@@ -88,22 +89,22 @@ static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint3
 }
 
 /* The node of the innermost `frames_max` frames. */
-static uint32_t node_of_innermost(struct run *run, const struct thread_mirror *thread)
+static uint32_t node_of_innermost(struct stacks *stacks, const struct thread_mirror *thread)
 {
     uint32_t from = thread->depth, frames = 0, node = 0;
-    while (from > 0 && frames < run->frames_max)
+    while (from > 0 && frames < stacks->frames_max)
         frames += thread->levels[--from].location != 0;
     for (; from < thread->depth; from++)
         if (thread->levels[from].location)
-            node = stack_tree_child(&run->tree, node, thread->levels[from].location);
+            node = stack_tree_child(&stacks->tree, node, thread->levels[from].location);
     return node;
 }
 
 /* The node of the thread's stack. */
-static inline uint32_t current_node(struct run *run, struct thread_mirror *thread)
+static inline uint32_t current_node(struct stacks *stacks, struct thread_mirror *thread)
 {
-    if (__builtin_expect(run->frames_max != 0, 0))
-        return node_of_innermost(run, thread);
+    if (__builtin_expect(stacks->frames_max != 0, 0))
+        return node_of_innermost(stacks, thread);
     if (__builtin_expect(thread->is_merged, 0)) {
         thread->valid = 0; /* nodes of another stack */
         thread->is_merged = false;
@@ -115,9 +116,7 @@ static inline uint32_t current_node(struct run *run, struct thread_mirror *threa
     for (; level < thread->depth; level++) {
         struct mirror_level *at = &thread->levels[level];
         if (at->location) {
-            uint32_t child = stack_tree_child(&run->tree, node, at->location);
-            run->ledger.memory_short |= child == 0;
-            node = child;
+            node = stacks_child(stacks, node, at->location);
         }
         at->node = node;
     }
@@ -138,7 +137,7 @@ static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thr
         if (depth == 0 || thread->levels[depth - 1].code == 0)
             return false;
         struct mirror_level *leaf = &thread->levels[depth - 1];
-        uint32_t location = codes_locate(&cursor->run->codes, leaf->code,
+        uint32_t location = codes_locate(&cursor->run->stacks.codes, leaf->code,
                                          (uint32_t)(second & WIRE_INSTRUCTION_MASK));
         if (location != leaf->location) {
             leaf->location = location;
@@ -156,7 +155,7 @@ __attribute__((noinline)) static bool is_certain(const struct cursor *cursor,
 {
     if (thread->depth != MIRROR_DOUBTED)
         return true;
-    if (cursor->position >= cursor->process->doubted_until)
+    if (cursor->position >= cursor->process->mirror.doubted_until)
         return false;
     thread->depth = thread->doubted_depth;
     return true;
@@ -303,11 +302,12 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
         process->book.damaged++;
     } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
         if (is_certain(cursor, thread))
-            node = native_stack_node(cursor->run, process, thread, has_python);
+            node = native_stack_node(&cursor->run->stacks, &process->mirror.native, thread,
+                                     has_python);
         else
             process->book.damaged++;
     } else if (has_python) {
-        node = current_node(cursor->run, thread);
+        node = current_node(&cursor->run->stacks, thread);
     }
     if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
         count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
@@ -328,7 +328,8 @@ static inline void on_free(struct cursor *cursor, uint64_t first)
 
 static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 {
-    return &cursor->process->pending[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
+    return &cursor->process->mirror
+                .pending[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
 }
 
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
@@ -367,7 +368,7 @@ __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, 
 {
     struct process *process = cursor->process;
     struct pending_unmap *pending =
-        &process->unmaps[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
+        &process->mirror.unmaps[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
     struct address_range range = {.start = first & WIRE_ADDRESS_MASK};
     uint64_t second;
     bool whole = continuation(process, cursor->position + 1, &second);
@@ -446,22 +447,22 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
 static void define_code(struct cursor *cursor, uint32_t number)
 {
     struct process *process = cursor->process;
-    size_t count = process->code_numbers_count;
+    size_t count = process->mirror.code_numbers_count;
     if (number >= count) {
-        if (!vector_reserve(&process->code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
+        if (!vector_reserve(&process->mirror.code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
             cursor->run->ledger.memory_short = true;
             return;
         }
-        process->code_numbers_count = number + 1;
+        process->mirror.code_numbers_count = number + 1;
     }
     const struct code_place place = {
         .root = process->peer.root, .directory = process->peer.directory, .peer = &process->peer};
-    uint32_t code = codes_add(&cursor->run->codes, process->description.data.data,
-                              process->description.bytes, &place);
+    uint32_t code = codes_add(&cursor->run->stacks.codes, process->mirror.description.data.data,
+                              process->mirror.description.bytes, &place);
     if (!code)
         process->book.damaged++;
-    ((uint32_t *)process->code_numbers.data)[number] = code;
-    process->description.code = WIRE_CODE_NONE;
+    ((uint32_t *)process->mirror.code_numbers.data)[number] = code;
+    process->mirror.description.code = WIRE_CODE_NONE;
 }
 
 /* How many bytes the description that has begun to arrive will have; 0: not known yet. */
@@ -536,10 +537,10 @@ static void on_chain(struct cursor *cursor, uint64_t first)
     struct thread_mirror *thread = process_thread(cursor->run, process, slot);
     if (thread && !is_certain(cursor, thread))
         return;
-    bool done =
-        thread && (first & WIRE_CHAIN_KEEP_BIT
-                       ? native_chains_keep(cursor->run, &thread->native, number, level, depth)
-                       : native_chains_restore(&thread->native, number, level, depth));
+    bool done = thread && (first & WIRE_CHAIN_KEEP_BIT
+                               ? native_chains_keep(&cursor->run->stacks, &thread->native, number,
+                                                    level, depth)
+                               : native_chains_restore(&thread->native, number, level, depth));
     process->book.damaged += !done;
 }
 
@@ -562,13 +563,14 @@ static unsigned on_module(struct cursor *cursor, uint64_t first)
     }
     memcpy(id.bytes, text + length, id.size);
     text[length] = 0;
-    native_ranges_add(cursor->run, process, &range, (const char *)text, &id);
+    native_ranges_add(&cursor->run->stacks, &process->mirror.native, &range, (const char *)text,
+                      &id);
     return 4 + (unsigned)(length + id.size + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
 static unsigned on_code(struct cursor *cursor, uint64_t first)
 {
-    struct arriving *description = &cursor->process->description;
+    struct arriving *description = &cursor->process->mirror.description;
     const struct fragment fragment = {
         .code = (uint32_t)(first >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
         .bytes = (uint32_t)(first & WIRE_CODE_LENGTH_MASK),
@@ -591,7 +593,7 @@ static void define_text(struct cursor *cursor, struct arriving *arriving)
     char *text = text_from_pieces(&data, &left, UINT32_MAX);
     arriving->code = WIRE_CODE_NONE;
     if (name && text && !left)
-        codes_tell_text(&cursor->run->codes, name, text);
+        codes_tell_text(&cursor->run->stacks.codes, name, text);
     else
         free(text);
     free(name);
@@ -600,7 +602,7 @@ static void define_text(struct cursor *cursor, struct arriving *arriving)
 
 static unsigned on_text(struct cursor *cursor, uint64_t value)
 {
-    struct arriving *text = &cursor->process->text;
+    struct arriving *text = &cursor->process->mirror.text;
     struct wire_text head;
     const struct fragment fragment = {
         .code = WIRE_CODE_FIRST, /* of any */
@@ -677,7 +679,7 @@ static void on_executed(struct cursor *cursor, uint64_t value)
     if (!cursor->run->has_no_children)
         absences_expect(&cursor->run->ledger.absences, process->peer.place,
                         (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
-                        process->now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
+                        process->mirror.now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
 }
 
 static void on_child_ended(struct cursor *cursor, uint64_t value)
@@ -687,7 +689,7 @@ static void on_child_ended(struct cursor *cursor, uint64_t value)
     int status = (int)(value & WIRE_CHILD_STATUS_MASK);
     endings_tell(&cursor->run->endings, &process->peer, pid, status);
     absences_child_ended(&cursor->run->ledger.absences, process->peer.place, pid, status,
-                         process->now_ns);
+                         process->mirror.now_ns);
 }
 
 static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
@@ -716,7 +718,7 @@ static unsigned on_made_code(struct cursor *cursor, uint64_t length)
         return 1;
     }
     name[length] = 0;
-    native_made_add(cursor->run, process, start, end, name);
+    native_made_add(&cursor->run->stacks, &process->mirror.native, start, end, name);
     return 3 + (unsigned)(length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
 }
 
@@ -728,11 +730,11 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
     uint32_t value = (uint32_t)whole;
     switch (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) {
     case WIRE_MARK_PYTHON:
-        process->python_version = value;
+        process->mirror.python_version = value;
         break;
     case WIRE_MARK_UNKNOWN_PYTHON:
-        process->python_version = value;
-        process->stacks_unreadable = true;
+        process->mirror.python_version = value;
+        process->mirror.stacks_unreadable = true;
         break;
     case WIRE_MARK_PROGRAM_END:
         program_end_note(&cursor->run->ledger, &process->book);
@@ -755,7 +757,8 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_REPLACED:
     case WIRE_MARK_NOT_REPLACED:
-        process->executes = (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) == WIRE_MARK_REPLACED;
+        process->mirror.executes =
+            (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) == WIRE_MARK_REPLACED;
         break;
     case WIRE_MARK_NOT_FORKED:
         inheritance_free(
@@ -795,8 +798,8 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
         cursor->end = cursor->position;
         return 0;
     }
-    if (time_ns > process->now_ns && !is_from_the_future(cursor->run, time_ns)) {
-        process->now_ns = time_ns;
+    if (time_ns > process->mirror.now_ns && !is_from_the_future(cursor->run, time_ns)) {
+        process->mirror.now_ns = time_ns;
         process->book.now = run_seconds(cursor->run, time_ns);
         process->peer.looks.seconds = process->book.now - process->peer.started;
         history_writer_set_time(&process->book.history.writer, (uint64_t)(process->book.now * 1e6));
@@ -920,9 +923,9 @@ bool decode_next_time(const struct process *process, uint64_t *time_ns)
     uint64_t first = load_word(process, process->ring.position);
     if (!is_published(process, process->ring.position, first))
         return false;
-    *time_ns = process->now_ns;
+    *time_ns = process->mirror.now_ns;
     if ((first & WIRE_FIRST_BIT) && wire_kind(first) == WIRE_TIME &&
-        time_of(process, first) > process->now_ns)
+        time_of(process, first) > process->mirror.now_ns)
         *time_ns = time_of(process, first);
     return true;
 }

@@ -61,8 +61,8 @@ static void tick_while_waiting(void *context)
 void drain_init(struct drain *drain, struct run *run)
 {
     drain->run = run;
-    run->while_waiting = tick_while_waiting;
-    run->waiting_context = drain;
+    run->stacks.while_waiting = tick_while_waiting;
+    run->stacks.waiting_context = drain;
 }
 
 static void set_processes(struct drain *drain, struct process *const *processes, unsigned count)
@@ -77,7 +77,7 @@ static void doubt(struct process *process, uint64_t head)
     process->book.damaged++;
     if (process->ring.stream)
         return;
-    process_doubt_stacks(process, head);
+    mirror_doubt(&process->mirror, head);
     atomic_fetch_add(&process->ring.reader->skips, 1);
 }
 

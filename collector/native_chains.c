@@ -9,18 +9,8 @@
 #include <string.h>
 
 #include "native_frames.h"
-#include "native_stack.h"
-#include "process.h"
 
 #define LOG2_NODES 13u
-
-struct native_chain *native_chains_free(struct native_chain *chains)
-{
-    for (uint32_t i = 0; chains && i < WIRE_CHAINS; i++)
-        free(chains[i].levels);
-    free(chains);
-    return NULL;
-}
 
 /* The chain of a number, with room for levels. */
 static struct native_chain *chain_at(struct native_mirror *mirror, uint32_t number)
@@ -51,7 +41,7 @@ static void keep_top(struct native_mirror *mirror, struct native_chain *chain, u
     mirror->top_level = level;
 }
 
-bool native_chains_keep(struct run *run, struct native_mirror *mirror, uint32_t number,
+bool native_chains_keep(struct stacks *stacks, struct native_mirror *mirror, uint32_t number,
                         uint32_t level, uint32_t depth)
 {
     uint32_t count = depth - level;
@@ -66,7 +56,7 @@ bool native_chains_keep(struct run *run, struct native_mirror *mirror, uint32_t 
     struct native_chain *chain = chain_at(mirror, number);
     if (!chain)
         return false;
-    chain->identity = ++run->native.chain_nodes.identities;
+    chain->identity = ++stacks->native.chain_nodes.identities;
     chain->loops = levels[0].loops;
     chain->count = (uint16_t)count;
     chain->valid = 0;
@@ -98,13 +88,13 @@ bool native_chains_restore(struct native_mirror *mirror, uint32_t number, uint32
     return true;
 }
 
-void native_chains_rename(struct run *run, struct native_mirror *mirror)
+void native_chains_rename(struct stacks *stacks, struct native_mirror *mirror)
 {
     for (uint32_t number = 0; mirror->chains && number < WIRE_CHAINS; number++) {
         struct native_chain *chain = &mirror->chains[number];
         chain->valid = 0;
         if (chain->identity)
-            chain->identity = ++run->native.chain_nodes.identities;
+            chain->identity = ++stacks->native.chain_nodes.identities;
     }
 }
 
@@ -113,8 +103,8 @@ void native_chains_rename(struct run *run, struct native_mirror *mirror)
 
 /* Makes the nodes of the levels above the loop, as far as they are not there, and remembers them
  * with the chain. */
-static uint32_t find_node(struct run *run, struct process *process, struct native_mirror *mirror,
-                          uint32_t parent)
+static uint32_t find_node(struct stacks *stacks, struct native_space *space,
+                          struct native_mirror *mirror, uint32_t parent)
 {
     struct native_chain *chain = mirror->top;
     struct native_above_loop *above = &mirror->above;
@@ -123,7 +113,7 @@ static uint32_t find_node(struct run *run, struct process *process, struct nativ
     uint32_t at = known ? above->valid - above->level : 1;
     uint32_t node = known ? levels[at - 1].node : parent;
     for (; at < chain->count; at++)
-        levels[at].node = node = native_level_node(run, process, &levels[at], node);
+        levels[at].node = node = native_level_node(stacks, space, &levels[at], node);
     memcpy(&chain->levels[1], &levels[1], (chain->count - 1u) * sizeof *levels);
     chain->valid = chain->count;
     chain->parent = above->parent = parent;
@@ -131,20 +121,20 @@ static uint32_t find_node(struct run *run, struct process *process, struct nativ
     return node;
 }
 
-uint32_t native_chain_node(struct run *run, struct process *process, struct native_mirror *mirror,
-                           uint32_t parent)
+uint32_t native_chain_node(struct stacks *stacks, struct native_space *space,
+                           struct native_mirror *mirror, uint32_t parent)
 {
-    struct native_chain_nodes *nodes = &run->native.chain_nodes;
+    struct native_chain_nodes *nodes = &stacks->native.chain_nodes;
     const struct native_chain *chain = mirror->top;
     uint64_t key = chain->identity << 32 ^ parent;
     if (mirror->above.parent == parent && mirror->above.valid == mirror->depth && chain->count > 1)
         return mirror->levels[mirror->depth - 1].node;
     if (!nodes->list && !(nodes->list = calloc(1u << LOG2_NODES, sizeof *nodes->list)))
-        return find_node(run, process, mirror, parent);
+        return find_node(stacks, space, mirror, parent);
     struct native_chain_node *known =
         &nodes->list[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LOG2_NODES)];
     if (known->chain != chain->identity || known->parent != parent)
         *known = (struct native_chain_node){chain->identity, parent,
-                                            find_node(run, process, mirror, parent)};
+                                            find_node(stacks, space, mirror, parent)};
     return known->node;
 }

@@ -4,110 +4,22 @@
  */
 #include "native_stack.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "native_chains.h"
 #include "native_frames.h"
-#include "process.h"
+#include "thread_mirror.h"
 
 /* With --max-frames, at most so many. */
 #define FRAMES_KEPT_MAX 8192u
-
-void native_mirror_deinit(struct native_mirror *mirror)
-{
-    mirror->chains = native_chains_free(mirror->chains);
-    free(mirror->levels);
-}
-
-bool native_mirror_reserve(struct native_mirror *mirror, uint32_t levels)
-{
-    uint32_t capacity = mirror->capacity ? mirror->capacity : 64;
-    if (levels <= mirror->capacity)
-        return true;
-    while (capacity < levels)
-        capacity *= 2;
-    struct native_mirror_level *grown = realloc(mirror->levels, capacity * sizeof *grown);
-    if (!grown)
-        return false;
-    memset(grown + mirror->capacity, 0, (capacity - mirror->capacity) * sizeof *grown);
-    mirror->levels = grown;
-    mirror->capacity = capacity;
-    return true;
-}
 
 static uint32_t lesser(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
 
-void native_mirror_change(struct native_mirror *mirror, uint32_t level, uint32_t loops)
-{
-    if (level < mirror->native_count)
-        loops = lesser(loops, mirror->levels[level].loops);
-    mirror->changed_loops = lesser(mirror->changed_loops, loops);
-    if (level < mirror->valid)
-        mirror->valid = level;
-}
-
-/* The interpreter's frames below the innermost loop are not shown: where one becomes another, as
- * that of the loop does with every call, the nodes stay what they were. Which loop is the innermost
- * one may change; then those with as many loops are merged anew (find_prefix()). */
-static bool is_hidden_change(const struct native_mirror *mirror, uint32_t level,
-                             const struct native_mirror_level *put)
-{
-    const struct native_mirror_level *at = &mirror->levels[level];
-    return level < mirror->native_count && at->is_interpreter && put->is_interpreter &&
-           at->is_loop == put->is_loop && at->loops == put->loops &&
-           put->loops + mirror->hidden < (int32_t)mirror->loops;
-}
-
-static bool is_same(const struct native_mirror_level *one, const struct native_mirror_level *other)
-{
-    return one->address == other->address && one->loops == other->loops &&
-           one->is_loop == other->is_loop && one->is_interpreter == other->is_interpreter;
-}
-
-void native_mirror_put(struct native_mirror *mirror, uint32_t level,
-                       const struct native_mirror_level *put)
-{
-    struct native_mirror_level *at = &mirror->levels[level];
-    uint32_t node = at->node;
-    if (is_same(at, put))
-        return;
-    if (level > mirror->above.level && level < mirror->above.valid)
-        mirror->above.valid = level;
-    if (is_hidden_change(mirror, level, put)) {
-        *at = *put;
-        at->node = node;
-        return;
-    }
-    native_mirror_change(mirror, level, put->loops);
-    *at = *put;
-}
-
-void native_mirror_set(struct native_mirror *mirror, uint32_t level, uint64_t payload)
-{
-    const struct native_mirror_level put = {
-        .address = payload & WIRE_ADDRESS_MASK,
-        .loops = (uint16_t)(payload >> WIRE_NATIVE_LOOPS_SHIFT & WIRE_NATIVE_LOOPS_MASK),
-        .is_loop = payload & WIRE_NATIVE_LOOP_BIT,
-        .is_interpreter = payload & WIRE_NATIVE_INTERPRETER_BIT,
-    };
-    native_mirror_put(mirror, level, &put);
-}
-
-void native_mirror_forget(struct native_mirror *mirror)
-{
-    mirror->valid = 0;
-    mirror->changed_loops = 0;
-    mirror->above.valid = 0;
-}
-
 /* One merging. */
 struct merge {
-    struct run *run;
-    struct process *process;
+    struct stacks *stacks;
+    struct native_space *space;
     struct mirror_level *python;
     struct native_mirror_level *native;
     bool has_python;
@@ -155,19 +67,12 @@ static int32_t count_hidden(const struct merge *merge)
     return merge->loops - innermost->loops - innermost->is_loop;
 }
 
-static uint32_t truncated_location(struct run *run)
-{
-    if (!run->truncated)
-        run->truncated = codes_truncated(&run->codes);
-    return run->truncated;
-}
-
 /* Is what stands outside of Python's first loop left out? Where Python's own outer frames are, it
  * is not known which loop that is. */
 static bool cuts(const struct merge *merge)
 {
-    if (merge->python_count && merge->run->truncated &&
-        merge->python[0].location == merge->run->truncated)
+    if (merge->python_count && merge->stacks->truncated &&
+        merge->python[0].location == merge->stacks->truncated)
         return false;
     return merge->hidden < 0 || (merge->hidden == 0 && merge->loops > 0 && merge->native_count &&
                                  merge->native[0].address == WIRE_NATIVE_TRUNCATED);
@@ -226,36 +131,11 @@ static uint32_t node_of_prefix(const struct merge *merge)
     return python ? python->node : merge->start;
 }
 
-static uint32_t child_of(struct run *run, uint32_t parent, uint32_t location)
-{
-    uint32_t child = stack_tree_child(&run->tree, parent, location);
-    run->ledger.memory_short |= child == 0;
-    return child;
-}
-
-static const struct native_frames *frames_of(struct run *run, struct process *process,
-                                             struct native_mirror_level *level)
-{
-    if (!level->frames || level->told != process->modules.told)
-        level->frames = native_frames_find(run, process, level->address);
-    level->told = process->modules.told;
-    return native_frames_at(&run->native, level->frames);
-}
-
-uint32_t native_level_node(struct run *run, struct process *process,
-                           struct native_mirror_level *level, uint32_t parent)
-{
-    const struct native_frames *frames = frames_of(run, process, level);
-    for (uint32_t i = 0; i < frames->count; i++)
-        parent = child_of(run, parent, frames->locations[i]);
-    return parent;
-}
-
 static void add_python(struct merge *merge)
 {
     struct mirror_level *level = &merge->python[merge->python_at++];
     if (level->location)
-        merge->node = child_of(merge->run, merge->node, level->location);
+        merge->node = stacks_child(merge->stacks, merge->node, level->location);
     level->node = merge->node;
 }
 
@@ -265,7 +145,7 @@ static bool is_passed_over(const struct merge *merge, struct native_mirror_level
     int32_t loops = loops_below(merge, level);
     return (level->is_interpreter && loops < merge->loops) ||
            (loops == 0 && merge->node == 0 &&
-            frames_of(merge->run, merge->process, level)->starts_threads);
+            native_frames_of(merge->stacks, merge->space, level)->starts_threads);
 }
 
 static void add_native(struct merge *merge)
@@ -275,44 +155,45 @@ static void add_native(struct merge *merge)
     if (loops_below(merge, level) < (merge->is_cut && merge->loops > 0))
         return; /* not this stack's */
     if (!is_passed_over(merge, level))
-        merge->node = native_level_node(merge->run, merge->process, level, merge->node);
+        merge->node = native_level_node(merge->stacks, merge->space, level, merge->node);
     level->node = merge->node;
 }
 
 /* The node of the innermost frames alone; where there are fewer, the same. */
-static uint32_t keep_innermost(struct run *run, uint32_t node)
+static uint32_t keep_innermost(struct stacks *stacks, uint32_t node)
 {
     uint32_t locations[FRAMES_KEPT_MAX], count = 0, at = node;
-    uint32_t most = run->frames_max < FRAMES_KEPT_MAX ? run->frames_max : FRAMES_KEPT_MAX;
-    for (; at && count < most; at = stack_tree_node(&run->tree, at)->parent)
-        locations[count++] = stack_tree_node(&run->tree, at)->location;
+    uint32_t most = stacks->frames_max < FRAMES_KEPT_MAX ? stacks->frames_max : FRAMES_KEPT_MAX;
+    for (; at && count < most; at = stack_tree_node(&stacks->tree, at)->parent)
+        locations[count++] = stack_tree_node(&stacks->tree, at)->location;
     if (!at)
         return node;
     for (at = 0; count;)
-        at = stack_tree_child(&run->tree, at, locations[--count]);
+        at = stack_tree_child(&stacks->tree, at, locations[--count]);
     return at;
 }
 
 /* Modules have been told of since: what addresses are called is to be asked anew. */
-static void ask_anew(struct run *run, const struct process *process, struct native_mirror *mirror)
+static void ask_anew(struct stacks *stacks, const struct native_space *space,
+                     struct native_mirror *mirror)
 {
-    native_chains_rename(run, mirror);
+    native_chains_rename(stacks, mirror);
     native_mirror_forget(mirror);
-    mirror->told = process->modules.told;
+    mirror->told = space->modules.told;
 }
 
-uint32_t native_stack_node(struct run *run, struct process *process, struct thread_mirror *thread,
-                           bool has_python)
+uint32_t native_stack_node(struct stacks *stacks, struct native_space *space,
+                           struct thread_mirror *thread, bool has_python)
 {
     struct native_mirror *mirror = &thread->native;
-    if (__builtin_expect(mirror->told != process->modules.told, 0))
-        ask_anew(run, process, mirror);
+    if (__builtin_expect(mirror->told != space->modules.told, 0))
+        ask_anew(stacks, space, mirror);
     if (!thread->is_merged) /* nodes of another stack */
         thread->valid = mirror->valid = mirror->python_count = mirror->native_count = 0;
     thread->is_merged = true;
     struct merge merge = {
-        .run = run,
-        .process = process,
+        .stacks = stacks,
+        .space = space,
         .python = thread->levels,
         .native = mirror->levels,
         .has_python = has_python,
@@ -324,7 +205,7 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
     merge.native_at = lesser(mirror->valid, merge.native_count);
     find_prefix(&merge, mirror);
     if (merge.is_cut)
-        merge.node = child_of(run, merge.node, truncated_location(run));
+        merge.node = stacks_child(stacks, merge.node, stacks_truncated(stacks));
     merge.start = merge.node;
     merge.node = node_of_prefix(&merge);
     while (merge.python_at < merge.python_count || merge.native_at < merge.native_count) {
@@ -344,8 +225,8 @@ uint32_t native_stack_node(struct run *run, struct process *process, struct thre
     mirror->is_cut = merge.is_cut;
     mirror->changed_loops = UINT32_MAX;
     if (mirror->top)
-        merge.node = native_chain_node(run, process, mirror, merge.node);
+        merge.node = native_chain_node(stacks, space, mirror, merge.node);
     else
         mirror->above.valid = 0; /* nodes of the merged stack have taken their places */
-    return run->frames_max ? keep_innermost(run, merge.node) : merge.node;
+    return stacks->frames_max ? keep_innermost(stacks, merge.node) : merge.node;
 }

@@ -371,8 +371,9 @@ static bool append_source(struct recording_writer *writer, const struct code_fil
 
 static bool append_file(struct recording_writer *writer, const struct run *run, uint32_t number)
 {
-    const struct code_file *file = codes_file(&run->codes, number);
-    const struct native_module *module = native_modules_get(&run->native.modules, file->module);
+    const struct code_file *file = codes_file(&run->stacks.codes, number);
+    const struct native_module *module =
+        native_modules_get(&run->stacks.native.modules, file->module);
     char *package = module ? packages_find_native(&writer->packages, file->root, module->path)
                            : packages_find(&writer->packages, file->root, file->path);
     bool done = (!module || append_module(writer, module, file->module)) &&
@@ -544,7 +545,7 @@ static bool append_told(struct recording_writer *writer, struct codes *codes)
 
 static bool append_codes(struct recording_writer *writer, struct run *run)
 {
-    struct codes *codes = &run->codes;
+    struct codes *codes = &run->stacks.codes;
     for (uint32_t i = writer->files; i < codes->file_count; i++)
         if (!append_file(writer, run, i))
             return false;
@@ -668,8 +669,8 @@ static bool append_samples(struct recording_writer *writer, const struct process
 
 static bool append_all(struct recording_writer *writer, struct run *run, struct process *process)
 {
-    return append_codes(writer, run) && renew_notes(writer, &run->native.modules) &&
-           append_nodes(writer, &run->tree) && append_threads(writer, process) &&
+    return append_codes(writer, run) && renew_notes(writer, &run->stacks.native.modules) &&
+           append_nodes(writer, &run->stacks.tree) && append_threads(writer, process) &&
            append_history(writer, process) && append_samples(writer, process);
 }
 
@@ -728,7 +729,7 @@ static bool flush_counters(struct counter_pass *pass)
 
 static bool add_to_line(struct counter_pass *pass, const struct counter_row *row)
 {
-    uint32_t location = stack_tree_node(&pass->run->tree, row->node)->location;
+    uint32_t location = stack_tree_node(&pass->run->stacks.tree, row->node)->location;
     uint32_t *at = index_at(&pass->by_line, (uint64_t)location << 8 | row->allocator);
     if (!at)
         return fail(pass->writer, "the recording could not be written on: memory is short");
@@ -841,16 +842,16 @@ static bool write_process(struct recording_writer *writer, const struct process 
     bool is_main = process->peer.pid == about->main_pid, seen = process->book.end.seen;
     const struct ending *ending = &process->peer.ending;
     char python[32];
-    version_text(process->python_version, python, sizeof python);
+    version_text(process->mirror.python_version, python, sizeof python);
     return put(writer, STORE_PROCESS, "iiIsssidDIIiidiiidiiiiiiiiii", INTEGER(process->peer.number),
                INTEGER(process->peer.pid), !is_main && process->peer.parent,
                INTEGER(process->peer.parent), process->peer.command, process->peer.directory,
-               process->python_version ? python : NULL, INTEGER(!process->stacks_unreadable),
-               process->peer.started, (int)process->peer.ended, process->peer.ended_time,
-               (int)(ending->exit_status >= 0), INTEGER(ending->exit_status),
-               (int)(ending->signal != 0), INTEGER(ending->signal), INTEGER(sums->peak_bytes),
-               INTEGER(sums->peak_blocks), sums->peak_time, INTEGER(sums->peak_events),
-               INTEGER(seen ? process->book.end.bytes : sums->bytes),
+               process->mirror.python_version ? python : NULL,
+               INTEGER(!process->mirror.stacks_unreadable), process->peer.started,
+               (int)process->peer.ended, process->peer.ended_time, (int)(ending->exit_status >= 0),
+               INTEGER(ending->exit_status), (int)(ending->signal != 0), INTEGER(ending->signal),
+               INTEGER(sums->peak_bytes), INTEGER(sums->peak_blocks), sums->peak_time,
+               INTEGER(sums->peak_events), INTEGER(seen ? process->book.end.bytes : sums->bytes),
                INTEGER(seen ? process->book.end.blocks : sums->blocks),
                seen ? process->book.end.time : process->book.now,
                INTEGER(seen ? process->book.end.events : sums->events), INTEGER(seen),
@@ -908,10 +909,10 @@ static bool write_settings(struct recording_writer *writer, const struct process
 static void note_written(struct recording_writer *writer, const struct run *run,
                          struct process *process)
 {
-    writer->files = run->codes.file_count;
-    writer->codes = run->codes.code_count;
-    writer->locations = run->codes.location_count;
-    uint32_t partial = run->tree.count / CHUNK_ROWS * CHUNK_ROWS;
+    writer->files = run->stacks.codes.file_count;
+    writer->codes = run->stacks.codes.code_count;
+    writer->locations = run->stacks.codes.location_count;
+    uint32_t partial = run->stacks.tree.count / CHUNK_ROWS * CHUNK_ROWS;
     writer->nodes = partial > 1 ? partial : 1;
     process->book.threads.written = process->book.threads.count;
     process->book.samples.written = process->book.samples.count;

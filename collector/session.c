@@ -220,7 +220,7 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     book_finish_chunk(&session->run.ledger, &process->book);
     history_writer_deinit(&process->book.history.writer);
     /* Files are read in the root of who has named them, which is closed then. */
-    if (session->writer.files < session->run.codes.file_count)
+    if (session->writer.files < session->run.stacks.codes.file_count)
         recording_append(&session->writer, &session->run, process);
     process_retire(process);
     session->processes[at] = session->processes[--session->process_count];
@@ -619,7 +619,7 @@ static const char *describe_loss(const struct session *session, char *text, size
         return session->stopped;
     if (session->writer.trouble[0])
         return session->writer.trouble;
-    if (session->run.ledger.memory_short)
+    if (run_is_short_of_memory(&session->run))
         return "the collector ran out of memory; some allocations are not counted";
     if (session->run.ledger.history_short)
         return "the collector ran out of memory; the history ends early";
@@ -632,9 +632,9 @@ static const char *describe_loss(const struct session *session, char *text, size
         return text;
     }
     if (session->lost == 0 &&
-        session->writer.sources_left_out + session->run.codes.texts_left_out) {
+        session->writer.sources_left_out + session->run.stacks.codes.texts_left_out) {
         snprintf(text, size, "the source of %u files is left out: there was too much of it",
-                 session->writer.sources_left_out + session->run.codes.texts_left_out);
+                 session->writer.sources_left_out + session->run.stacks.codes.texts_left_out);
         return text;
     }
     if (session->lost == 0)
@@ -807,9 +807,9 @@ static bool begin(struct session *session)
     drain_init(&session->drain, &session->run);
     session->run.started_ns = clock_now();
     session->run.started = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
-    session->run.native.modules.since = wall;
-    session->run.native.download = session->options->downloads;
-    session->run.frames_max = session->options->frames_max;
+    session->run.stacks.native.modules.since = wall;
+    session->run.stacks.native.download = session->options->downloads;
+    session->run.stacks.frames_max = session->options->frames_max;
     session->run.ledger.keeps_history = session->options->keeps_history;
     session->run.has_no_children = session->options->no_children;
     session->about.keeps_history = session->options->keeps_history;

@@ -13,6 +13,7 @@
 
 #include "counters.h"
 #include "ended_threads.h"
+#include "thread_identity.h"
 #include "vector.h"
 
 struct thread_row {
@@ -28,13 +29,6 @@ struct thread_rows {
     uint32_t count;
     uint32_t written; /* that the recording has; one that is called otherwise is written again */
     struct ended_threads ended;
-};
-
-/* Who a living thread is, and what it counts under. */
-struct thread_identity {
-    uint32_t number; /* thread.id in the recording; 0: none yet */
-    uint32_t row;    /* in thread_rows.list */
-    uint32_t tid;
 };
 
 /* No more threads will come: what is written stays. */

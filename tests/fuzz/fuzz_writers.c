@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     init(streams, &drain, data, size);
-    uint64_t now = streams[0].process->now_ns;
+    uint64_t now = streams[0].process->mirror.now_ns;
     for (unsigned rounds = data[0] >> 2; rounds; rounds--)
         drain_round(&drain, peer.processes, peer.count, now += ROUND_NS);
     drain_to_now(&drain, peer.processes, peer.count);

@@ -45,9 +45,9 @@ static uint64_t peak_at_line(struct stream *stream, int line)
     uint64_t bytes = 0;
     for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
         struct counter *counter = counters_at(&stream->process->book.counters, i);
-        uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
+        uint32_t location = stack_tree_node(&stream->run.stacks.tree, counter->node)->location;
         counter_settle(counter, &stream->process->book.sums);
-        if ((location ? codes_location(&stream->run.codes, location)->line : 0) == line)
+        if ((location ? codes_location(&stream->run.stacks.codes, location)->line : 0) == line)
             bytes += counter->peak_bytes;
     }
     return bytes;
@@ -269,7 +269,7 @@ static void test_stale_levels_count_again(void **state)
     }
     stream_decode(stream);
     assert_int_equal(stream->process->book.damaged, 0);
-    assert_int_equal(stream->run.tree.count, 3);
+    assert_int_equal(stream->run.stacks.tree.count, 3);
     assert_int_equal(peak_at_line(stream, 5), 1);
     assert_int_equal(peak_at_line(stream, 6), 2);
 }
@@ -282,8 +282,8 @@ static void test_equal_code_is_one_code(void **state)
     stream_code(stream, 4, "/a.py", "g", 1);
     stream_code(stream, 2, "/b.py", "f", 1);
     stream_decode(stream);
-    assert_int_equal(stream->run.codes.code_count, 1 + 3);
-    assert_int_equal(stream->run.codes.file_count, 1 + 2);
+    assert_int_equal(stream->run.stacks.codes.code_count, 1 + 3);
+    assert_int_equal(stream->run.stacks.codes.file_count, 1 + 2);
 }
 
 static void test_hostile_words_are_counted(void **state)
@@ -384,7 +384,7 @@ static void test_files_of_more_codes_than_any_program_has(void **state)
     stream_code(stream, 4, "/absolute.py", "h", 1);
     stream_decode(stream);
     assert_int_equal(process_lost(stream->process), 1);
-    assert_int_equal(stream->run.codes.code_count, 4);
+    assert_int_equal(stream->run.stacks.codes.code_count, 4);
 }
 
 /* To bring back what a failed unmapping had taken costs as much as there is of it. */
@@ -451,7 +451,7 @@ static void test_stacks_are_doubted_behind_a_hole(void **state)
     }
     assert_at_line(stream, 5, 1);
     assert_at_line(stream, 9, 2);
-    process_doubt_stacks(process, stream->position + 2);
+    mirror_doubt(&process->mirror, stream->position + 2);
     stream_allocation(stream, 1, 0x110, 10);
     stream_allocation(stream, 1, 0x120, 10);
     stream_allocation(stream, 2, 0x210, 100);
@@ -479,7 +479,7 @@ static void test_descriptions_are_doubted_behind_a_hole(void **state)
                wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT | UINT64_C(2) << WIRE_CODE_SHIFT | 6);
     stream_put(stream, 0);
     stream_decode(stream);
-    process_doubt_stacks(stream->process, stream->position);
+    mirror_doubt(&stream->process->mirror, stream->position);
     stream_frame(stream, 1, 2, 4);
     stream_allocation(stream, 1, 0x10, 1);
     assert_at_line(stream, 5, 0);
@@ -750,7 +750,8 @@ static void test_where_an_allocation_was_refused(void **state)
     stream_code(stream, 2, "/a.py", "f", 7);
     stream_frame(stream, 0, 2, 0);
     put_refusal(stream, 10, 0, WIRE_INSTRUCTION_BIT);
-    assert_int_equal(codes_location(&stream->run.codes, process->book.refusals.location)->line, 7);
+    assert_int_equal(
+        codes_location(&stream->run.stacks.codes, process->book.refusals.location)->line, 7);
     put_refusal(stream, 9, 0, WIRE_NO_STACK_BIT);
     assert_int_not_equal(process->book.refusals.location, 0);
     put_refusal(stream, 11, 0, WIRE_NO_STACK_BIT);
@@ -764,9 +765,9 @@ static void test_where_an_allocation_was_refused(void **state)
 
 static const struct code_file *file_named(struct stream *stream, const char *path)
 {
-    for (uint32_t i = 1; i < stream->run.codes.file_count; i++)
-        if (strcmp(codes_file(&stream->run.codes, i)->path, path) == 0)
-            return codes_file(&stream->run.codes, i);
+    for (uint32_t i = 1; i < stream->run.stacks.codes.file_count; i++)
+        if (strcmp(codes_file(&stream->run.stacks.codes, i)->path, path) == 0)
+            return codes_file(&stream->run.stacks.codes, i);
     return NULL;
 }
 
@@ -788,7 +789,7 @@ static void test_texts_that_processes_have(void **state)
     const struct code_file *file = file_named(stream, "<a>");
     assert_int_equal(process->book.damaged, 0);
     assert_string_equal(file->told, "x\303\251 = \357\277\275\360\237\230\200\n");
-    assert_int_equal(stream->run.codes.told_bytes, strlen(file->told));
+    assert_int_equal(stream->run.stacks.codes.told_bytes, strlen(file->told));
     /* Again the same; then another one, half of it in characters of four bytes. */
     stream_text(stream, true, whole_text, WHOLE_TEXT_BYTES);
     stream_decode(stream);
@@ -847,7 +848,7 @@ static void name_thread(struct stream *stream, uint32_t slot, const char *name)
 static const char *name_of_slot(const struct process *process, uint32_t slot)
 {
     return ((const struct thread_row *)
-                process->book.threads.list.data)[process->mirrors[slot]->who.row]
+                process->book.threads.list.data)[process->mirror.slots[slot]->who.row]
         .name;
 }
 

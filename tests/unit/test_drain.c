@@ -43,7 +43,7 @@ static int set_up(void **state)
         fixture->processes[i]->peer.number = i + 1;
     }
     drain_init(&fixture->drain, &fixture->streams[0].run);
-    fixture->start = fixture->processes[COUNT - 1]->now_ns + MILLISECONDS;
+    fixture->start = fixture->processes[COUNT - 1]->mirror.now_ns + MILLISECONDS;
     *state = fixture;
     return 0;
 }

@@ -312,8 +312,8 @@ static void test_random_against_model(void **state)
         expected[owner[page]] += owner[page] ? PAGE : 0;
     for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
         const struct counter *counter = counters_at(&stream->process->book.counters, i);
-        uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
-        found[codes_location(&stream->run.codes, location)->line] += counter->bytes;
+        uint32_t location = stack_tree_node(&stream->run.stacks.tree, counter->node)->location;
+        found[codes_location(&stream->run.stacks.codes, location)->line] += counter->bytes;
     }
     assert_memory_equal(found, expected, sizeof found);
     assert_int_equal(stream->process->book.damaged, 0);

@@ -77,12 +77,12 @@ static void add_text(char *text, const char *name)
 /* The names of a node's stack, outermost first. */
 static void describe_node(const struct stream *stream, uint32_t node, char *text)
 {
-    const struct codes *codes = &stream->run.codes;
+    const struct codes *codes = &stream->run.stacks.codes;
     if (!node)
         return;
-    const struct node *at = stack_tree_node(&stream->run.tree, node);
+    const struct node *at = stack_tree_node(&stream->run.stacks.tree, node);
     describe_node(stream, at->parent, text);
-    add_text(text, at->location == stream->run.truncated
+    add_text(text, at->location == stream->run.stacks.truncated
                        ? MARK
                        : codes_code(codes, codes_location(codes, at->location)->code)->name);
 }
@@ -464,11 +464,11 @@ static void test_modules_beyond_the_allowance(void **state)
     send_module(&stream, 2 * MODULE_AT, MODULE_AT);
     stream_decode(&stream);
     assert_int_equal(process_lost(stream.process), 1);
-    assert_int_equal(stream.process->modules.count, 1);
+    assert_int_equal(stream.process->mirror.native.modules.count, 1);
     send_module(&stream, MODULE_AT, MODULE_AT); /* what stood there is void all the same */
     stream_decode(&stream);
     assert_int_equal(process_lost(stream.process), 2);
-    assert_int_equal(stream.process->modules.count, 0);
+    assert_int_equal(stream.process->mirror.native.modules.count, 0);
     stream_deinit(&stream);
 }
 
@@ -477,7 +477,7 @@ static void test_more_modules_than_there_was_room_for(void **state)
     (void)state;
     struct stream stream;
     stream_init(&stream, RING_LOG2, true);
-    const struct native_ranges *ranges = &stream.process->modules;
+    const struct native_ranges *ranges = &stream.process->mirror.native.modules;
     for (uint64_t i = 0; i < MODULES; i++)
         send_module(&stream, (i + 1) * MODULE_AT, MODULE_AT);
     stream_decode(&stream);
