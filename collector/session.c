@@ -98,10 +98,10 @@ static bool has_said_why(const struct session *session)
 
 static void tell_run(struct session *session, uint32_t kind, const char *text)
 {
-    struct control_message message = {.kind = kind, .value = (int32_t)session->told};
+    struct control_message message = {.kind = kind, .value = (int32_t)session->command.told};
     snprintf(message.text, sizeof message.text, "%s", text ? text : "");
-    if (session->control >= 0)
-        TEMP_FAILURE_RETRY(send(session->control, &message, sizeof message, MSG_NOSIGNAL));
+    if (session->command.control >= 0)
+        TEMP_FAILURE_RETRY(send(session->command.control, &message, sizeof message, MSG_NOSIGNAL));
 }
 
 /* --- processes ---------------------------------------------------------------------------------
@@ -123,15 +123,15 @@ static bool update_process(struct session *session, struct process *process, uin
 /* Those whose rows are still to be written. */
 static struct process **ended_processes(const struct session *session)
 {
-    return session->ended.data;
+    return session->ended.list.data;
 }
 
 /* Writes the rows of those who have ended; of them all is known now. */
 static bool write_ended(struct session *session)
 {
-    bool is_news = session->ended_count;
-    while (session->ended_count) {
-        struct process *process = ended_processes(session)[--session->ended_count];
+    bool is_news = session->ended.count;
+    while (session->ended.count) {
+        struct process *process = ended_processes(session)[--session->ended.count];
         recording_snapshot(&session->writer, &session->run, process, &session->about);
         process_free(process);
     }
@@ -157,7 +157,7 @@ static void bring_up_to_date(struct session *session, uint64_t now)
 static const int *known_status(const struct session *session, const struct process *process)
 {
     bool is_main = process->peer.pid == session->about.main_pid;
-    return session->has_wait_status && is_main ? &session->wait_status : NULL;
+    return session->command.has_wait_status && is_main ? &session->command.wait_status : NULL;
 }
 
 void session_count_processes(const struct session *session)
@@ -181,8 +181,8 @@ void session_log_process(const struct session *session, const struct process *pr
 
 static void put_with_ended(struct session *session, struct process *process)
 {
-    if (vector_reserve(&session->ended, session->ended_count + 1, sizeof process)) {
-        ended_processes(session)[session->ended_count++] = process;
+    if (vector_reserve(&session->ended.list, session->ended.count + 1, sizeof process)) {
+        ended_processes(session)[session->ended.count++] = process;
         return;
     }
     process_free(process);
@@ -207,14 +207,14 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
                    known_status(session, process));
     session->run.ledger.absences.counts[ABSENCE_UNHEARD] += peer_went_on_alone(&process->peer);
     if (process->ring.stream && process->ring.stream->problem) {
-        session->broken = process->ring.stream->problem;
+        session->loss.broken = process->ring.stream->problem;
         process->book.damaged++;
     }
     if (process->ring.stream && !process->ring.stream->problem && process->ring.stream->have &&
         !lives_on)
         process->book.damaged++; /* killed, or had given up, in the middle of a frame */
-    session->lost += process_lost(process);
-    session->abandoned |= atomic_load(&process->ring.writers->abandoned) != 0;
+    session->loss.events += process_lost(process);
+    session->loss.abandoned |= atomic_load(&process->ring.writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
     lineages_end(&session->run.lineages, &process->peer);
     book_finish_chunk(&session->run.ledger, &process->book);
@@ -226,7 +226,7 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     session->processes[at] = session->processes[--session->process_count];
     session_count_processes(session);
     put_with_ended(session, process);
-    if (session->ended_count >= ENDED_MAX)
+    if (session->ended.count >= ENDED_MAX)
         bring_up_to_date(session, now);
 }
 
@@ -268,22 +268,22 @@ static void sleep_on_ring(struct process *process, uint64_t sleep_ns, bool idle)
 
 static bool is_deserted(const struct session *session)
 {
-    return session->control < 0 && session->process_count == 0 && !session->options->named &&
-           session->options->handover >= 0 && !session->leaving;
+    return session->command.control < 0 && session->process_count == 0 &&
+           !session->options->named && session->options->handover >= 0 && !session->daemon.leaving;
 }
 
 /* Waits for something to do; returns the time that poll() may wait, in ms. */
 static int wait_time(struct session *session, uint64_t now)
 {
-    if (session->process_count == 0 && session->has_wait_status)
+    if (session->process_count == 0 && session->command.has_wait_status)
         return LAST_WORDS_PAUSE_MS;
     if (session->process_count == 0)
         return is_deserted(session)   ? (int)(LINGER_NS / 1000000)
-               : session->ended_count ? (int)(SNAPSHOT_EVERY_NS / 1000000)
+               : session->ended.count ? (int)(SNAPSHOT_EVERY_NS / 1000000)
                                       : -1;
     bool active = now - session->last_work_ns <= IDLE_AFTER_NS && !session->options->crowded;
     uint64_t sleep_ns = active ? SLEEP_ACTIVE_NS : SLEEP_IDLE_NS;
-    if (session->rests && session->control < 0 && session->process_count == 1)
+    if (session->rests && session->command.control < 0 && session->process_count == 1)
         sleep_ns = SLEEP_RESTING_NS;
     /* A child says hello on a socket, and is not to wait for the end of a sleep. */
     bool forks = session->run.ledger.inheritances.forked_ns &&
@@ -297,19 +297,19 @@ static int wait_time(struct session *session, uint64_t now)
 /* Closes the connection to `heapline run`. */
 static void drop_control(struct session *session)
 {
-    close(session->control);
-    session->control = -1;
-    session->heard_bytes = 0;
+    close(session->command.control);
+    session->command.control = -1;
+    session->command.heard_bytes = 0;
 }
 
 /* Takes over the connection to a `heapline run`. */
 static void take_control(struct session *session, int connection)
 {
-    if (session->control >= 0) { /* a run has one command */
+    if (session->command.control >= 0) { /* a run has one command */
         close(connection);
         return;
     }
-    session->control = connection;
+    session->command.control = connection;
     tell_run(session, CONTROL_READY, session->options->output);
     if (session->options->named) /* it goes on whatever becomes of one command */
         drop_control(session);
@@ -320,13 +320,13 @@ static void heed_control(struct session *session, const struct control_message *
     if (message->kind == CONTROL_STARTED) {
         session->about.main_pid = message->value;
     } else if (message->kind == CONTROL_ENDED) {
-        session->wait_status = message->value;
-        session->has_wait_status = true;
-        session->command_ended_ns = clock_now();
+        session->command.wait_status = message->value;
+        session->command.has_wait_status = true;
+        session->command.ended_ns = clock_now();
     } else if (message->kind == CONTROL_UNDO) {
         session->finishing = session->undone = true;
     } else if (message->kind == CONTROL_WAIT) {
-        session->others_patience_ns =
+        session->command.others_patience_ns =
             message->value > 0 ? (uint64_t)message->value * 1000000000u : UINT64_MAX;
     } else if (message->kind == CONTROL_FINISH) {
         session->finishing = true;
@@ -336,19 +336,20 @@ static void heed_control(struct session *session, const struct control_message *
 /* A message may come in pieces when heapline run is on another host. */
 static void handle_control(struct session *session)
 {
-    ssize_t got = recv(session->control, (char *)&session->heard + session->heard_bytes,
-                       sizeof session->heard - session->heard_bytes, MSG_DONTWAIT);
+    ssize_t got = recv(session->command.control,
+                       (char *)&session->command.heard + session->command.heard_bytes,
+                       sizeof session->command.heard - session->command.heard_bytes, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
         drop_control(session);
         return;
     }
-    session->heard_bytes += (size_t)got;
-    if (session->heard_bytes < sizeof session->heard)
+    session->command.heard_bytes += (size_t)got;
+    if (session->command.heard_bytes < sizeof session->command.heard)
         return;
-    session->heard_bytes = 0;
-    heed_control(session, &session->heard);
+    session->command.heard_bytes = 0;
+    heed_control(session, &session->command.heard);
 }
 
 /* The daemon hands something over. */
@@ -371,14 +372,14 @@ static void handle_handover(struct session *session)
             close(handover.arrival.connection);
         break;
     case HANDOVER_GOODBYE:
-        session->left = true;
+        session->daemon.left = true;
         break;
     case HANDOVER_STOP:
         snprintf(session->stopped, sizeof session->stopped, "%s", handover.text);
         break;
     case HANDOVER_END:
-        session->left = true;
-        session->handover_closed = true;
+        session->daemon.left = true;
+        session->daemon.is_closed = true;
         break;
     case HANDOVER_LEAVE:
     case HANDOVER_NOTHING:
@@ -389,7 +390,7 @@ static void handle_handover(struct session *session)
 /* The command's own end is told by `heapline run`, with its status. */
 static bool awaits_status(const struct session *session, const struct process *process)
 {
-    return session->control >= 0 && !session->has_wait_status &&
+    return session->command.control >= 0 && !session->command.has_wait_status &&
            process->peer.pid == session->about.main_pid;
 }
 
@@ -437,8 +438,8 @@ static void look_around(struct session *session, int timeout_ms)
     }
     struct pollfd *sockets = watched + 2 * count;
     sockets[0] = (struct pollfd){.fd = session->options->listener, .events = POLLIN};
-    sockets[1] = (struct pollfd){.fd = session->control, .events = POLLIN};
-    sockets[2] = (struct pollfd){.fd = session->handover_closed ? -1 : session->options->handover,
+    sockets[1] = (struct pollfd){.fd = session->command.control, .events = POLLIN};
+    sockets[2] = (struct pollfd){.fd = session->daemon.is_closed ? -1 : session->options->handover,
                                  .events = POLLIN};
     sockets[3] = (struct pollfd){.fd = session->options->beside, .events = POLLIN};
     strangers_watch(&session->strangers, sockets + 4);
@@ -517,14 +518,14 @@ static void write_waiting_history(struct session *session)
             process->book.history.waiting_bytes <= HISTORY_PUT_OFF_MAX)
             continue;
         history_queue_deinit(&process->book.history);
-        session->locked_out = true;
+        session->loss.locked_out = true;
     }
 }
 
 /* Their rows must be there. */
 static void put_late_endings(struct session *session)
 {
-    if (!session->ended_count)
+    if (!session->ended.count)
         recording_put_late_endings(&session->writer, &session->run.endings);
 }
 
@@ -532,11 +533,11 @@ static void put_late_endings(struct session *session)
 static bool awaits_members(struct session *session)
 {
     uint64_t now = clock_now();
-    if (session->options->key && now >= session->next_members_ns) {
-        session->members = members_are_there(session->options->key);
-        session->next_members_ns = now + MEMBERS_EVERY_NS;
+    if (session->options->key && now >= session->command.next_members_ns) {
+        session->command.members = members_are_there(session->options->key);
+        session->command.next_members_ns = now + MEMBERS_EVERY_NS;
     }
-    return session->members;
+    return session->command.members;
 }
 
 /* Who ends with the command, as the helpers of multiprocessing do, or has been started just before,
@@ -549,19 +550,19 @@ static bool awaits_others(struct session *session)
         const struct process *process = session->processes[i];
         others |= !process->ring.stream || !process->ring.stream->gone_ns;
     }
-    if (!others && session->others_patience_ns > OTHERS_PATIENCE_NS)
+    if (!others && session->command.others_patience_ns > OTHERS_PATIENCE_NS)
         others = awaits_members(session);
-    return others && clock_now() - session->command_ended_ns < session->others_patience_ns;
+    return others && clock_now() - session->command.ended_ns < session->command.others_patience_ns;
 }
 
 static bool is_over(struct session *session)
 {
     if (session->finishing || terminated || session->stopped[0])
         return true;
-    if (session->has_wait_status)
+    if (session->command.has_wait_status)
         return !awaits_others(session);
-    return session->control < 0 && session->process_count == 0 &&
-           (session->options->handover < 0 || session->left);
+    return session->command.control < 0 && session->process_count == 0 &&
+           (session->options->handover < 0 || session->daemon.left);
 }
 
 /* A session of the daemon that nobody is in any more tells it so: it must not hand over anybody who
@@ -569,7 +570,7 @@ static bool is_over(struct session *session)
 static void take_leave(struct session *session, uint64_t now)
 {
     if (is_deserted(session) && now - session->last_work_ns > LINGER_NS)
-        session->leaving = handover_send(session->options->handover, HANDOVER_LEAVE, NULL);
+        session->daemon.leaving = handover_send(session->options->handover, HANDOVER_LEAVE, NULL);
 }
 
 /* After some time without work. What has not been written yet is, so that no chunk is begun. */
@@ -623,23 +624,23 @@ static const char *describe_loss(const struct session *session, char *text, size
         return "the collector ran out of memory; some allocations are not counted";
     if (session->run.ledger.history_short)
         return "the collector ran out of memory; the history ends early";
-    if (session->locked_out)
+    if (session->loss.locked_out)
         return "another program kept the recording locked; the history ends early";
-    if (session->abandoned)
+    if (session->loss.abandoned)
         return "the collector did not answer for too long; from then on nothing was recorded";
-    if (session->broken) {
-        snprintf(text, size, "a stream made no sense and was given up (%s)", session->broken);
+    if (session->loss.broken) {
+        snprintf(text, size, "a stream made no sense and was given up (%s)", session->loss.broken);
         return text;
     }
-    if (session->lost == 0 &&
+    if (session->loss.events == 0 &&
         session->writer.sources_left_out + session->run.stacks.codes.texts_left_out) {
         snprintf(text, size, "the source of %u files is left out: there was too much of it",
                  session->writer.sources_left_out + session->run.stacks.codes.texts_left_out);
         return text;
     }
-    if (session->lost == 0)
+    if (session->loss.events == 0)
         return NULL;
-    snprintf(text, size, "%llu events were lost", (unsigned long long)session->lost);
+    snprintf(text, size, "%llu events were lost", (unsigned long long)session->loss.events);
     return text;
 }
 
@@ -731,9 +732,9 @@ static void keep_the_door(struct session *session)
 {
     forget(session);
     malloc_trim(0);
-    while (session->control >= 0 && !session->has_wait_status && !session->undone) {
+    while (session->command.control >= 0 && !session->command.has_wait_status && !session->undone) {
         struct pollfd watched[] = {{.fd = session->options->listener, .events = POLLIN},
-                                   {.fd = session->control, .events = POLLIN},
+                                   {.fd = session->command.control, .events = POLLIN},
                                    {.fd = session->options->beside, .events = POLLIN}};
         poll(watched, 3, -1);
         if (watched[0].revents)
@@ -790,9 +791,9 @@ static void complete(struct session *session)
     if (session->undone && !is_gone)
         unlink(session->options->output);
     log_completion(session, is_gone ? gone : trouble);
-    session->told = has_said_why(session)          ? CONTROL_TOLD_BY_COLLECTOR
-                    : is_told_by_programs(session) ? CONTROL_TOLD_BY_PROGRAMS
-                                                   : CONTROL_TOLD_BY_NOBODY;
+    session->command.told = has_said_why(session)          ? CONTROL_TOLD_BY_COLLECTOR
+                            : is_told_by_programs(session) ? CONTROL_TOLD_BY_PROGRAMS
+                                                           : CONTROL_TOLD_BY_NOBODY;
     if (has_said_why(session))
         keep_the_door(session);
     tell_run(session, is_gone ? CONTROL_GONE : CONTROL_DONE, is_gone ? gone : trouble);
@@ -836,7 +837,7 @@ static void end(struct session *session)
     strangers_dismiss(&session->strangers);
     remove_file(session->options->beside);
     forget(session);
-    vector_deinit(&session->ended);
+    vector_deinit(&session->ended.list);
     own_share_deinit(&session->share);
     free(session);
 }
@@ -867,7 +868,7 @@ static void refuse_first(struct session *session)
         handover_receive(session->options->handover, &handover) == HANDOVER_NOTHING)
         return;
     if (handover.kind == HANDOVER_CONTROL)
-        session->control = handover.arrival.connection;
+        session->command.control = handover.arrival.connection;
     else if (handover.kind == HANDOVER_ARRIVAL)
         arrival_refuse(&handover.arrival, WELCOME_LIMIT);
 }
@@ -883,8 +884,8 @@ int session_run(const struct session_options *options)
     if (!session)
         return 1;
     session->options = options;
-    session->control = options->control;
-    session->others_patience_ns = OTHERS_PATIENCE_NS;
+    session->command.control = options->control;
+    session->command.others_patience_ns = OTHERS_PATIENCE_NS;
     session->strangers =
         (struct strangers){.key = options->key, .admit = admit, .context = session};
     set_signals(session);

@@ -22,6 +22,42 @@
 /* So many may wait to be written, if the file can be. */
 #define ENDED_MAX 256u
 
+/* The command that `heapline run` has started, and what it says of it. */
+struct session_command {
+    int control; /* the connection to it; -1 once closed */
+    struct control_message heard;
+    size_t heard_bytes;
+    enum control_told told; /* who has told the user what is missing */
+    int wait_status;
+    bool has_wait_status;
+    uint64_t ended_ns;           /* when it was told */
+    uint64_t others_patience_ns; /* for those that go on then */
+    bool members;                /* there were some when they were last looked for */
+    uint64_t next_members_ns;
+};
+
+/* The daemon that the session is of. */
+struct session_daemon {
+    bool leaving;   /* it has been asked to send nobody more, */
+    bool left;      /* and has said goodbye, */
+    bool is_closed; /* or is gone */
+};
+
+/* What is not in the recording of the processes that are. */
+struct session_loss {
+    uint64_t events;
+    bool locked_out;    /* history was dropped because another program had locked the file */
+    bool abandoned;     /* a process went on untraced because nobody read its ring */
+    const char *broken; /* what was wrong with a stream that made no sense */
+};
+
+/* Processes that have ended and been read to the end; their rows are written with the next
+ * snapshot, with those of the processes that they descend from. */
+struct session_ended {
+    struct vector list; /* struct process * */
+    unsigned count;
+};
+
 struct session {
     const struct session_options *options;
     struct run run;
@@ -30,36 +66,19 @@ struct session {
     struct recorded_run about;
     struct process *processes[PROCESSES_MAX];
     unsigned process_count;
-    /* Have ended and been read to the end; their rows are written with the next snapshot, with
-     * those of the processes that they descend from. */
-    struct vector ended; /* struct process * */
-    unsigned ended_count;
+    struct session_ended ended;
     unsigned sampled_last; /* index of the process that was looked at last */
     uint32_t processes_seen;
     uint32_t settled; /* arrivals that the daemon has handed over and that are dealt with */
-    int control;      /* -1 once closed */
-    struct control_message heard;
-    size_t heard_bytes;
+    struct session_command command;
+    struct session_daemon daemon;
     struct strangers strangers;
     bool finishing;
     bool undone;                     /* nothing has been executed: there is to be no file */
-    bool leaving;                    /* the daemon has been asked to send nobody more, */
-    bool left;                       /* and has said goodbye, */
-    bool handover_closed;            /* or is gone */
     char stopped[HANDOVER_TEXT_MAX]; /* why the session ends early, else empty */
     struct own_share share;
-    bool forgotten;         /* `run` has been given back */
-    enum control_told told; /* who has told the user what is missing */
-    int wait_status;
-    bool has_wait_status;
-    uint64_t command_ended_ns;   /* when it was told */
-    uint64_t others_patience_ns; /* for those that go on then */
-    bool members;                /* there were some when they were last looked for */
-    uint64_t next_members_ns;
-    uint64_t lost;
-    bool locked_out;    /* history was dropped because another program had locked the file */
-    bool abandoned;     /* a process went on untraced because nobody read its ring */
-    const char *broken; /* what was wrong with a stream that made no sense */
+    bool forgotten; /* `run` has been given back */
+    struct session_loss loss;
     sigset_t unblocked; /* while it waits */
     uint64_t last_work_ns;
     bool rests; /* there has been no work for some time */
