@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "decode.h"
-#include "recording_writer.h"
-#include "slices.h"
+#include "collector/base/clock.h"
+#include "collector/book/slices.h"
+#include "collector/store/recording_writer.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define LOG2_WORDS    18u

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "decode.h"
+#include "collector/stream/decode.h"
 #include "driver.h"
 #include "stream.h"
 

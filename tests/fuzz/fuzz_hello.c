@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "arrival.h"
+#include "collector/peer/arrival.h"
+#include "collector/peer/whereabouts.h"
 #include "driver.h"
 #include "wire.h"
-#include "whereabouts.h"
 
 static enum arrival_state read_in_pieces(struct arrival_reader *reader, const uint8_t *data,
                                          size_t size, size_t piece, size_t growth)

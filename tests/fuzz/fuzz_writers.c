@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
-#include "drain.h"
+#include "collector/stream/decode.h"
+#include "collector/stream/drain.h"
 #include "driver.h"
 #include "stream.h"
 

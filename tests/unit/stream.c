@@ -3,7 +3,7 @@
  */
 #include "stream.h"
 
-#include "decode.h"
+#include "collector/stream/decode.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,9 +11,9 @@
 
 #include "unit.h"
 
-#include "clock.h"
-#include "decode.h"
-#include "recording_writer.h"
+#include "collector/base/clock.h"
+#include "collector/store/recording_writer.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14

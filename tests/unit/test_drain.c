@@ -10,8 +10,8 @@
 
 #include "unit.h"
 
-#include "drain.h"
-#include "run_peak.h"
+#include "collector/book/run_peak.h"
+#include "collector/stream/drain.h"
 #include "stream.h"
 
 #define RING_LOG2    14

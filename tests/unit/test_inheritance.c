@@ -7,9 +7,9 @@
 
 #include "unit.h"
 
-#include "clock.h"
-#include "decode.h"
-#include "inheritance.h"
+#include "collector/base/clock.h"
+#include "collector/book/inheritance.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14

@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-#include "made_code.h"
-#include "made_name.h"
-#include "native_frames.h"
+#include "collector/native/made_code.h"
+#include "collector/native/native_frames.h"
+#include "collector/symbols/made_name.h"
 #include "stream.h"
 
 #define RING_LOG2 16

@@ -7,8 +7,8 @@
 
 #include "unit.h"
 
-#include "decode.h"
-#include "mappings.h"
+#include "collector/book/mappings.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14

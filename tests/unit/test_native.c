@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "native_frames.h"
+#include "collector/native/native_frames.h"
 #include "stream.h"
 
 #define RING_LOG2  14
