@@ -139,7 +139,7 @@ static void finish(struct drain *drain, struct process *process)
     drain_to_end(drain, process, !process->peer.is_dead);
     if (process->ring.position - before > CAPACITY + RECORD_WORDS_MAX)
         abort();
-    if (process_lost(process) - process->book.damaged > UINT64_C(1) << 40)
+    if (ring_end_dropped(&process->ring) > UINT64_C(1) << 40)
         abort();
 }
 
