@@ -8,15 +8,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "daemon.h"
-#include "debug_file.h"
+#include "collector/base/log.h"
+#include "collector/base/text.h"
+#include "collector/daemon/daemon.h"
+#include "collector/daemon/runs.h"
+#include "collector/session/session.h"
+#include "collector/symbols/debug_file.h"
 #include "handshake.h"
-#include "log.h"
 #include "ring.h"
-#include "runs.h"
-#include "session.h"
 #include "size.h"
-#include "text.h"
 
 #define PATIENCE_ENVIRONMENT  "HEAPLINE_PATIENCE"
 #define PATIENCE_MS_DEFAULT   5000u

@@ -1,7 +1,7 @@
 /*
  * Playing several histories in the order of their times, as the collector reads streams
- * (collector/drain.h): the one whose next event is the earliest goes on until another one's is
- * earlier. Events between two moves of the clock are taken one process after the other.
+ * (collector/stream/drain.h): the one whose next event is the earliest goes on until another one's
+ * is earlier. Events between two moves of the clock are taken one process after the other.
  *
  * A process that has had its last event goes on holding what it held until it ends. Its end is
  * noticed late, and somebody may have waited for it: where it comes right after the last event, it

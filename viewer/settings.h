@@ -1,6 +1,6 @@
 /*
  * The environment variables that a recording knows of: those that change how a process uses memory
- * (collector/settings.h).
+ * (collector/peer/settings.h).
  */
 #ifndef HEAPLINE_VIEWER_SETTINGS_H
 #define HEAPLINE_VIEWER_SETTINGS_H

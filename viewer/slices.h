@@ -1,6 +1,6 @@
 /*
  * What a process held over time where no history was kept: at the ends of slices of time
- * (collector/slices.h), and by how much it changed between them.
+ * (collector/book/slices.h), and by how much it changed between them.
  *
  * All functions return false, with a problem in the recording, when its slices are damaged.
  */

@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "decode.h"
-#include "recording_writer.h"
+#include "collector/base/clock.h"
+#include "collector/book/slices.h"
+#include "collector/store/recording_writer.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define LOG2_WORDS    18u
@@ -91,11 +92,11 @@ static void collect(struct long_run *run)
     run->decoded_at = run->stream.position;
     uint64_t now = of->started_ns + run->now_ns;
     if (run->now_ns >= run->next_sample_ns) {
-        samples_take(&process->samples, &process->sums, process->pid, now, run_seconds(of, now),
-                     false);
+        samples_take(&process->book.samples, &process->book.sums, process->peer.pid, now,
+                     run_seconds(of, now), false);
         run->next_sample_ns = run->now_ns + SAMPLE_NS;
     }
-    slices_take(of, process, now);
+    slices_take(&of->ledger, &process->book, now);
     if (run->now_ns < run->next_snapshot_ns)
         return;
     if (recording_snapshot(&run->writer, of, process, &run->about) != RECORDING_WRITTEN) {
@@ -164,14 +165,15 @@ static void play(struct long_run *run)
 static void finish(struct long_run *run)
 {
     struct process *process = run->stream.process;
-    process->ended = true;
-    process->ended_time = (double)run->now_ns / 1e9;
-    samples_take(&process->samples, &process->sums, process->pid, 0, process->ended_time, true);
-    slices_end(&run->stream.run, process);
+    process->peer.ended = true;
+    process->peer.ended_time = (double)run->now_ns / 1e9;
+    samples_take(&process->book.samples, &process->book.sums, process->peer.pid, 0,
+                 process->peer.ended_time, true);
+    slices_end(&run->stream.run.ledger, &process->book);
     if (recording_snapshot(&run->writer, &run->stream.run, process, &run->about) !=
             RECORDING_WRITTEN ||
         !recording_peak(&run->writer, &run->stream.run, &process, 1) ||
-        !recording_complete(&run->writer, process->ended_time, true, NULL))
+        !recording_complete(&run->writer, process->peer.ended_time, true, NULL))
         exit(1);
     recording_close(&run->writer);
     stream_deinit(&run->stream);
@@ -181,8 +183,8 @@ static void finish(struct long_run *run)
 static void begin(struct stream *stream)
 {
     stream->run.started_ns = clock_now();
-    stream->process->started = stream->process->now = 0;
-    history_writer_set_time(&stream->process->history.writer, 0);
+    stream->process->peer.started = stream->process->book.now = 0;
+    history_writer_set_time(&stream->process->book.history.writer, 0);
 }
 
 int main(int count, char **words)

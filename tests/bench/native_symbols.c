@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "native_symbols.h"
-#include "root_file.h"
+#include "collector/symbols/native_symbols.h"
+#include "collector/system/root_file.h"
 
 struct times {
     double all, longest; /* of all calls, and of the longest */

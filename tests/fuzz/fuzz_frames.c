@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "decode.h"
+#include "collector/stream/decode.h"
 #include "driver.h"
 #include "failing.h"
 #include "stream.h"
@@ -28,7 +28,7 @@ struct sender {
 static void sender_init(struct sender *sender, size_t piece)
 {
     int ends[2], none[RING_PARTS];
-    const struct process_plan plan = {.log2_words = RING_LOG2};
+    const struct ring_plan plan = {.log2_words = RING_LOG2};
     struct arrival arrival = {.hello = {.carrier = HELLO_STREAM, .process = 77}};
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         abort();
@@ -36,23 +36,23 @@ static void sender_init(struct sender *sender, size_t piece)
     *sender = (struct sender){.socket = ends[1], .piece = piece};
     if (!run_init(&sender->stream.run))
         abort();
-    sender->stream.run.keeps_history = true;
+    sender->stream.run.ledger.keeps_history = true;
     sender->stream.process = process_new(&sender->stream.run, &arrival, &plan, none);
     if (!sender->stream.process || none[RING_READER] != -1)
         abort();
-    sender->stream.process->number = 1;
+    sender->stream.process->peer.number = 1;
 }
 
 static void decode(struct stream *stream)
 {
-    while (process_receive(stream->process, UINT64_MAX) ||
+    while (ring_end_receive(&stream->process->ring, UINT64_MAX) ||
            decode_ring(&stream->run, stream->process, UINT64_MAX, DECODE_ALL))
         ;
 }
 
 static void put_bytes(struct sender *sender, const void *bytes, size_t size)
 {
-    for (size_t at = 0; at < size && sender->stream.process->stream->connection >= 0;) {
+    for (size_t at = 0; at < size && sender->stream.process->ring.stream->connection >= 0;) {
         size_t count = sender->piece < size - at ? sender->piece : size - at;
         ssize_t sent =
             send(sender->socket, (const char *)bytes + at, count, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -105,14 +105,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             put_words(&sender, data + 3, size - 3, 1 + data[2]);
     struct process *process = sender.stream.process;
     bool sound = !(data[0] & 1);
-    if (sound && (process->stream->problem || process->stream->position != sender.position))
+    if (sound &&
+        (process->ring.stream->problem || process->ring.stream->position != sender.position))
         abort();
     close(sender.socket);
     decode(&sender.stream);
     while (decode_skip_hole(process))
         decode(&sender.stream);
     failing_end();
-    if (process->stream->connection >= 0)
+    if (process->ring.stream->connection >= 0)
         abort();
     stream_check_sums(&sender.stream);
     stream_check_history(&sender.stream);

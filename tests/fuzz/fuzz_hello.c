@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "arrival.h"
+#include "collector/peer/arrival.h"
+#include "collector/peer/whereabouts.h"
 #include "driver.h"
 #include "wire.h"
-#include "whereabouts.h"
 
 static enum arrival_state read_in_pieces(struct arrival_reader *reader, const uint8_t *data,
                                          size_t size, size_t piece, size_t growth)
@@ -22,7 +22,7 @@ static enum arrival_state read_in_pieces(struct arrival_reader *reader, const ui
     reader->have = 0;
     memset(&reader->arrival, 0x5a, sizeof reader->arrival);
     reader->arrival.connection = ends[0];
-    reader->arrival.peer = (struct peer){0};
+    reader->arrival.peer = (struct arrival_peer){0};
     enum arrival_state state = ARRIVAL_PARTIAL;
     for (size_t at = 0; at < size && state == ARRIVAL_PARTIAL; piece += growth) {
         size_t count = piece < size - at ? piece : size - at;

@@ -3,8 +3,8 @@
  */
 #include <stdlib.h>
 
+#include "collector/python/line_table.h"
 #include "driver.h"
-#include "line_table.h"
 
 #define UNITS 4096
 

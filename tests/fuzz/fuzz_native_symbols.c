@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collector/symbols/native_symbols.h"
+#include "collector/system/root_file.h"
 #include "driver.h"
-#include "native_symbols.h"
-#include "root_file.h"
 
 #define STEP 3 /* bytes between the addresses asked for */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
+#include "collector/stream/decode.h"
 #include "driver.h"
 #include "failing.h"
 #include "stream.h"

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
-#include "drain.h"
+#include "collector/stream/decode.h"
+#include "collector/stream/drain.h"
 #include "driver.h"
 #include "failing.h"
 #include "stream.h"
@@ -56,15 +56,15 @@ static uint64_t take(size_t bytes)
 
 static void put_word(struct process *process, uint64_t position, uint64_t word, bool published)
 {
-    uint64_t lap = wire_lap_bit(position, process->log2_words);
-    atomic_store(&process->words[position & (CAPACITY - 1)],
+    uint64_t lap = wire_lap_bit(position, process->ring.log2_words);
+    atomic_store(&process->ring.words[position & (CAPACITY - 1)],
                  published ? (word & ~WIRE_LAP_BIT) | lap : word);
 }
 
 /* From somewhere near the reader on. */
 static void put_words(struct process *process, bool published)
 {
-    uint64_t position = process->position + take(2) % CAPACITY;
+    uint64_t position = process->ring.position + take(2) % CAPACITY;
     for (uint64_t left = 1 + take(1) % 16; left && peer.size; left--)
         put_word(process, position++, take(8), published);
 }
@@ -74,15 +74,15 @@ static void put_all_words(struct process *process)
 {
     uint64_t word = take(8);
     for (uint64_t i = 0; i < CAPACITY; i++)
-        put_word(process, process->position + i, word, true);
+        put_word(process, process->ring.position + i, word, true);
 }
 
 static void act(struct process *process, enum action action)
 {
-    struct ring_writers_page *writers = process->writers;
+    struct ring_writers_page *writers = process->ring.writers;
     switch (action) {
     case HEAD_NEAR:
-        atomic_store(&writers->head, process->position + take(2) - 8);
+        atomic_store(&writers->head, process->ring.position + take(2) - 8);
         break;
     case HEAD_ANYWHERE:
         atomic_store(&writers->head, take(8));
@@ -124,10 +124,10 @@ static void init(struct stream streams[PROCESSES], struct drain *drain, const ui
     memset(&peer, 0, sizeof peer);
     peer.count = 1 + (data[0] & 1);
     if (peer.count == PROCESSES)
-        stream_init_beside(&streams[1], &streams[0], streams[0].process->pid);
+        stream_init_beside(&streams[1], &streams[0], streams[0].process->peer.pid);
     for (unsigned i = 0; i < peer.count; i++) {
         peer.processes[i] = streams[i].process;
-        peer.processes[i]->is_dead = data[0] & 2;
+        peer.processes[i]->peer.is_dead = data[0] & 2;
     }
     drain_init(drain, &streams[0].run);
     peer.data = data + 1;
@@ -136,11 +136,11 @@ static void init(struct stream streams[PROCESSES], struct drain *drain, const ui
 
 static void finish(struct drain *drain, struct process *process)
 {
-    uint64_t before = process->position;
-    drain_to_end(drain, process, !process->is_dead);
-    if (process->position - before > CAPACITY + RECORD_WORDS_MAX)
+    uint64_t before = process->ring.position;
+    drain_to_end(drain, process, !process->peer.is_dead);
+    if (process->ring.position - before > CAPACITY + RECORD_WORDS_MAX)
         abort();
-    if (process_lost(process) - process->damaged > UINT64_C(1) << 40)
+    if (ring_end_dropped(&process->ring) > UINT64_C(1) << 40)
         abort();
 }
 
@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     init(streams, &drain, data, size);
-    uint64_t now = streams[0].process->now_ns;
+    uint64_t now = streams[0].process->mirror.now_ns;
     failing_begin(data, size);
     for (unsigned rounds = data[0] >> 2; rounds; rounds--)
         drain_round(&drain, peer.processes, peer.count, now += ROUND_NS);

@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include "memory_map.h"
+#include "collector/system/memory_map.h"
 
 struct native_place mapped_place(struct native_modules *modules, int root, uint64_t address)
 {

@@ -4,7 +4,7 @@
 #ifndef HEAPLINE_TESTS_MAPPED_PLACE_H
 #define HEAPLINE_TESTS_MAPPED_PLACE_H
 
-#include "native_modules.h"
+#include "collector/symbols/native_modules.h"
 
 /* The place of an instruction; its module's files are looked for in the folder `root`. */
 struct native_place mapped_place(struct native_modules *modules, int root, uint64_t address);

@@ -3,7 +3,7 @@
  */
 #include "stream.h"
 
-#include "decode.h"
+#include "collector/stream/decode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +16,13 @@
 static struct process *new_process(struct run *run, uint32_t number, pid_t pid, unsigned log2_words)
 {
     int parts[RING_PARTS];
-    const struct process_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
+    const struct ring_plan plan = {.log2_words = log2_words, .overflow = RING_OVERFLOW_BLOCK};
     struct arrival own = {.connection = -1, .peer = {.local = true, .pid = pid}};
     struct process *process = process_new(run, &own, &plan, parts);
     if (!process)
         abort();
-    process->number = number;
-    process_close_parts(parts);
+    process->peer.number = number;
+    ring_close_parts(parts);
     return process;
 }
 
@@ -31,14 +31,14 @@ void stream_init(struct stream *stream, unsigned log2_words, bool keeps_history)
     *stream = (struct stream){0};
     if (!run_init(&stream->run))
         abort();
-    stream->run.keeps_history = keeps_history;
+    stream->run.ledger.keeps_history = keeps_history;
     stream->process = new_process(&stream->run, 1, getpid(), log2_words);
 }
 
 void stream_init_beside(struct stream *stream, struct stream *first, pid_t pid)
 {
     *stream = (struct stream){0};
-    stream->process = new_process(&first->run, 2, pid, first->process->log2_words);
+    stream->process = new_process(&first->run, 2, pid, first->process->ring.log2_words);
 }
 
 void stream_deinit(struct stream *stream)
@@ -50,15 +50,15 @@ void stream_deinit(struct stream *stream)
 void stream_put(struct stream *stream, uint64_t word)
 {
     struct process *process = stream->process;
-    uint64_t mask = (UINT64_C(1) << process->log2_words) - 1;
-    atomic_store(&process->words[stream->position & mask],
-                 (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->log2_words));
+    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
+    atomic_store(&process->ring.words[stream->position & mask],
+                 (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->ring.log2_words));
     stream->position++;
 }
 
 void stream_publish(struct stream *stream)
 {
-    atomic_store(&stream->process->writers->head, stream->position);
+    atomic_store(&stream->process->ring.writers->head, stream->position);
 }
 
 void stream_decode(struct stream *stream)
@@ -70,7 +70,7 @@ void stream_decode(struct stream *stream)
 
 static struct live_row *new_rows(const struct stream *stream)
 {
-    struct live_row *rows = calloc(stream->process->counters.count + 1u, sizeof *rows);
+    struct live_row *rows = calloc(stream->process->book.counters.count + 1u, sizeof *rows);
     return rows ? rows : (abort(), NULL);
 }
 
@@ -136,24 +136,24 @@ void stream_check_history(struct stream *stream)
     struct history_reader reader;
     struct live_row *live = new_rows(stream);
     uint64_t events = 0;
-    history_queue_finish_chunk(&stream->run, process);
+    book_finish_chunk(&stream->run.ledger, &process->book);
     if (!history_reader_init(&reader))
         abort();
-    for (struct history_part *part; (part = history_queue_take(&process->history));) {
+    for (struct history_part *part; (part = history_queue_take(&process->book.history));) {
         if (part->chunk) {
             if (part->chunk->span.first_event != events)
                 abort();
             events += part->chunk->span.events;
-            play_chunk(live, &reader, part->chunk, process->counters.count);
+            play_chunk(live, &reader, part->chunk, process->book.counters.count);
         } else {
             take_checkpoint(live, part);
         }
         history_part_free(part);
     }
-    if (events != process->sums.events)
+    if (events != process->book.sums.events)
         abort();
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
+    for (uint32_t i = 1; i < process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&process->book.counters, i);
         if (live[i].blocks != counter_blocks(counter) || live[i].bytes != counter->bytes)
             abort();
     }
@@ -179,16 +179,16 @@ static void put_allocation(struct stream *stream, enum wire_allocator allocator,
 void stream_check_sums(const struct stream *stream)
 {
     uint64_t bytes = 0, blocks = 0;
-    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->process->counters, i);
+    for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&stream->process->book.counters, i);
         bytes += counter->bytes;
         blocks += counter->blocks;
     }
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
         abort();
-    const struct run_peak *peak = &stream->run.peak;
-    if (stream->process->has_left) { /* what a dead one's page says after that is nobody's */
+    const struct run_peak *peak = &stream->run.ledger.peak;
+    if (stream->process->book.has_left) { /* what a dead one's page says after that is nobody's */
         if (peak->live_bytes || peak->live_blocks)
             abort();
         return;

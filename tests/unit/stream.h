@@ -5,7 +5,7 @@
 #ifndef HEAPLINE_TESTS_STREAM_H
 #define HEAPLINE_TESTS_STREAM_H
 
-#include "process.h"
+#include "collector/stream/process.h"
 
 struct stream {
     struct run run;

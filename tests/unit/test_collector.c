@@ -11,9 +11,9 @@
 
 #include "unit.h"
 
-#include "clock.h"
-#include "decode.h"
-#include "recording_writer.h"
+#include "collector/base/clock.h"
+#include "collector/store/recording_writer.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14
@@ -43,11 +43,11 @@ static int tear_down(void **state)
 static uint64_t peak_at_line(struct stream *stream, int line)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
-        struct counter *counter = counters_at(&stream->process->counters, i);
-        uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
-        counter_settle(counter, &stream->process->sums);
-        if ((location ? codes_location(&stream->run.codes, location)->line : 0) == line)
+    for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
+        struct counter *counter = counters_at(&stream->process->book.counters, i);
+        uint32_t location = stack_tree_node(&stream->run.stacks.tree, counter->node)->location;
+        counter_settle(counter, &stream->process->book.sums);
+        if ((location ? codes_location(&stream->run.stacks.codes, location)->line : 0) == line)
             bytes += counter->peak_bytes;
     }
     return bytes;
@@ -56,7 +56,7 @@ static uint64_t peak_at_line(struct stream *stream, int line)
 static void test_counts(void **state)
 {
     struct stream *stream = fresh(state);
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     stream_bare_allocation(stream, 0x1000, 10);
     stream_bare_allocation(stream, 0x2000, (UINT64_C(1) << 32) + 5);
     stream_free(stream, 0x1000);
@@ -68,8 +68,8 @@ static void test_counts(void **state)
     assert_int_equal(sums->blocks, 1);
     assert_int_equal(sums->peak_bytes, (UINT64_C(1) << 32) + 15);
     assert_int_equal(sums->peak_blocks, 2);
-    assert_int_equal(stream->process->unmatched_frees, 1);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.unmatched_frees, 1);
+    assert_int_equal(stream->process->book.damaged, 0);
 }
 
 static void test_first_of_two_equal_peaks(void **state)
@@ -108,7 +108,7 @@ static void send_realloc(struct stream *stream, enum wire_kind kind, uint64_t ad
 static void test_failed_realloc_changes_nothing(void **state)
 {
     struct stream *stream = fresh(state);
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     stream_bare_allocation(stream, 0x1000, 10);
     send_realloc(stream, WIRE_REALLOC_FREE, 0x1000);
     stream_decode(stream);
@@ -119,21 +119,21 @@ static void test_failed_realloc_changes_nothing(void **state)
     stream_decode(stream);
     assert_int_equal(sums->bytes, 10);
     assert_int_equal(sums->frees, 0);
-    assert_int_equal(stream->process->unmatched_frees, 0);
+    assert_int_equal(stream->process->book.unmatched_frees, 0);
     stream_free(stream, 0x1000);
     stream_decode(stream);
     assert_int_equal(sums->blocks, 0);
     /* Without the free that it belongs to it is refused. */
     send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(stream->process->book.damaged, 1);
 }
 
 /* Nor what another thread allocates meanwhile: the block was there beside it. */
 static void test_failed_realloc_at_the_peak(void **state)
 {
     struct stream *stream = fresh(state);
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     stream_bare_allocation(stream, 0x1000, 10);
     send_realloc(stream, WIRE_REALLOC_FREE, 0x1000);
     stream_bare_allocation(stream, 0x2000, 7);
@@ -144,7 +144,7 @@ static void test_failed_realloc_at_the_peak(void **state)
     assert_int_equal(sums->peak_events, 4);
     assert_int_equal(sums->most, 17);
     assert_int_equal(peak_at_line(stream, 0), 17);
-    assert_int_equal(stream->run.peak.bytes, 17);
+    assert_int_equal(stream->run.ledger.peak.bytes, 17);
 }
 
 /* A model beside the collector: random allocations and frees, peak by line. */
@@ -178,9 +178,9 @@ static void test_random_against_model(void **state)
         }
         stream_decode(stream);
     }
-    assert_int_equal(stream->process->sums.peak_bytes, most);
-    assert_int_equal(stream->process->sums.bytes, total);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.sums.peak_bytes, most);
+    assert_int_equal(stream->process->book.sums.bytes, total);
+    assert_int_equal(stream->process->book.damaged, 0);
     for (int line = 0; line < LINES; line++)
         assert_int_equal(peak_at_line(stream, line + 1), peak[line]);
 }
@@ -268,8 +268,8 @@ static void test_stale_levels_count_again(void **state)
         stream_put(stream, UINT64_C(1) << WIRE_SIZE_SHIFT);
     }
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 0);
-    assert_int_equal(stream->run.tree.count, 3);
+    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(stream->run.stacks.tree.count, 3);
     assert_int_equal(peak_at_line(stream, 5), 1);
     assert_int_equal(peak_at_line(stream, 6), 2);
 }
@@ -282,8 +282,8 @@ static void test_equal_code_is_one_code(void **state)
     stream_code(stream, 4, "/a.py", "g", 1);
     stream_code(stream, 2, "/b.py", "f", 1);
     stream_decode(stream);
-    assert_int_equal(stream->run.codes.code_count, 1 + 3);
-    assert_int_equal(stream->run.codes.file_count, 1 + 2);
+    assert_int_equal(stream->run.stacks.codes.code_count, 1 + 3);
+    assert_int_equal(stream->run.stacks.codes.file_count, 1 + 2);
 }
 
 static void test_hostile_words_are_counted(void **state)
@@ -305,14 +305,14 @@ static void test_hostile_words_are_counted(void **state)
     stream_put(stream, wire_first(WIRE_ALLOCATION) | UINT64_C(7) << WIRE_ALLOCATOR_SHIFT | 0x10);
     stream_put(stream, 0); /* no such allocator */
     stream_decode(stream);
-    assert_int_equal(process->damaged, 12);
-    assert_int_equal(process->sums.allocations, 0);
+    assert_int_equal(process->book.damaged, 12);
+    assert_int_equal(process->book.sums.allocations, 0);
     /* Depth below zero and instruction without a level: counted, kept without a stack. */
     stream_put(stream, wire_first(WIRE_ALLOCATION) | 0x20);
     stream_put(stream, UINT64_C(9) << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
     stream_decode(stream);
-    assert_int_equal(process->damaged, 13);
-    assert_int_equal(process->sums.allocations, 1);
+    assert_int_equal(process->book.damaged, 13);
+    assert_int_equal(process->book.sums.allocations, 1);
 }
 
 static void put_mark(struct stream *stream, enum wire_mark mark, uint64_t value)
@@ -329,20 +329,20 @@ static void test_ends_that_nothing_lies_between(void **state)
     for (int i = 0; i < 64; i++)
         put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.damaged, 0);
     stream_free(stream, 0x1000);
     put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 1);
-    assert_int_equal(stream->process->end_blocks, 200);
+    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(stream->process->book.end.blocks, 200);
     for (int i = 0; i < 200; i++)
         stream_free(stream, 0x7000);
     for (uint64_t i = 0; i < 200; i++)
         stream_allocation(stream, 0, 0x10000 + i * 16, 8);
     put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 1);
-    assert_int_equal(stream->process->end_blocks, 399);
+    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(stream->process->book.end.blocks, 399);
 }
 
 static void announce(struct stream *stream, uint32_t slot, uint32_t tid)
@@ -357,19 +357,19 @@ static void test_names_of_more_threads_than_any_program_has(void **state)
 {
     struct stream *stream = fresh(state);
     const struct process *process = stream->process;
-    stream->process->looks.used = ALLOWANCE_FIRST - 10;
+    stream->process->peer.looks.used = ALLOWANCE_FIRST - 10;
     for (uint32_t i = 0; i < 20; i++)
         announce(stream, 1, i % 2 ? (uint32_t)getpid() : (uint32_t)getpid() + 1000000);
     stream_decode(stream);
-    const struct thread_row *rows = process->threads.data;
-    assert_int_equal(process->threads_count, 20);
+    const struct thread_row *rows = process->book.threads.list.data;
+    assert_int_equal(process->book.threads.count, 20);
     assert_true(rows[1].name[0]);
     assert_false(rows[19].name[0]);
-    assert_int_equal(process->damaged, 10);
-    stream->process->now += 1; /* another second has gone by */
+    assert_int_equal(process_lost(process), 10);
+    stream->process->peer.looks.seconds += 1; /* another second has gone by */
     announce(stream, 1, 0x7fffffff);
     stream_decode(stream);
-    assert_int_equal(process->damaged, 10);
+    assert_int_equal(process_lost(process), 10);
 }
 
 /* Nor is a relative name of a file looked for. */
@@ -378,13 +378,13 @@ static void test_files_of_more_codes_than_any_program_has(void **state)
     struct stream *stream = fresh(state);
     stream_code(stream, 2, "relative.py", "f", 1);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 0);
-    stream->process->looks.used = ALLOWANCE_FIRST;
+    assert_int_equal(process_lost(stream->process), 0);
+    stream->process->peer.looks.used = ALLOWANCE_FIRST;
     stream_code(stream, 3, "relative.py", "g", 1);
     stream_code(stream, 4, "/absolute.py", "h", 1);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 1);
-    assert_int_equal(stream->run.codes.code_count, 4);
+    assert_int_equal(process_lost(stream->process), 1);
+    assert_int_equal(stream->run.stacks.codes.code_count, 4);
 }
 
 /* To bring back what a failed unmapping had taken costs as much as there is of it. */
@@ -396,25 +396,25 @@ static void test_unmappings_that_fail_all_the_time(void **state)
         stream_map(stream, 0, 0x100000 + i * 0x1000, 0x1000);
     stream_decode(stream);
     uint64_t rounds = 0;
-    while (stream->process->damaged == 0 && rounds < 2000) {
+    while (stream->process->book.damaged == 0 && rounds < 2000) {
         stream_unmap(stream, 0, 0x100000, PIECES * 0x1000);
         stream_unmap_failed(stream, 0, 0x100000, PIECES * 0x1000);
         stream_decode(stream);
         rounds++;
     }
     assert_int_equal(rounds, (1 << 20) / PIECES + 1);
-    assert_int_equal(stream->process->sums.blocks, 0);
+    assert_int_equal(stream->process->book.sums.blocks, 0);
     stream_check_sums(stream);
     /* A few pieces may fail for ever. */
     stream_map(stream, 0, 0x100000, 0x1000);
-    stream->process->damaged = 0;
+    stream->process->book.damaged = 0;
     for (int i = 0; i < 2000; i++) {
         stream_unmap(stream, 0, 0x100000, 0x1000);
         stream_unmap_failed(stream, 0, 0x100000, 0x1000);
         stream_decode(stream);
     }
-    assert_int_equal(stream->process->damaged, 0);
-    assert_int_equal(stream->process->sums.blocks, 1);
+    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(stream->process->book.sums.blocks, 1);
 }
 
 static void test_hole_is_skipped(void **state)
@@ -424,11 +424,11 @@ static void test_hole_is_skipped(void **state)
     stream->position += 2; /* reserved, its writer never came back */
     stream_bare_allocation(stream, 0x20, 1);
     stream_decode(stream);
-    assert_int_equal(stream->process->sums.allocations, 1);
+    assert_int_equal(stream->process->book.sums.allocations, 1);
     assert_int_equal(decode_skip_hole(stream->process), 2);
     stream_decode(stream);
-    assert_int_equal(stream->process->sums.allocations, 2);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.sums.allocations, 2);
+    assert_int_equal(stream->process->book.damaged, 0);
     assert_int_equal(decode_skip_hole(stream->process), 0);
 }
 
@@ -451,23 +451,23 @@ static void test_stacks_are_doubted_behind_a_hole(void **state)
     }
     assert_at_line(stream, 5, 1);
     assert_at_line(stream, 9, 2);
-    process_doubt_stacks(process, stream->position + 2);
+    mirror_doubt(&process->mirror, stream->position + 2);
     stream_allocation(stream, 1, 0x110, 10);
     stream_allocation(stream, 1, 0x120, 10);
     stream_allocation(stream, 2, 0x210, 100);
     assert_at_line(stream, 5, 21);
     assert_at_line(stream, 9, 2);
-    assert_int_equal(process->damaged, 1);
+    assert_int_equal(process->book.damaged, 1);
     stream_frame(stream, 2, 2, 12); /* may be a part of what is not known */
     stream_allocation(stream, 2, 0x220, 100);
     assert_at_line(stream, 13, 0);
-    assert_int_equal(process->damaged, 2);
+    assert_int_equal(process->book.damaged, 2);
     stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(2) << WIRE_THREAD_SLOT_SHIFT | 7);
     stream_frame(stream, 2, 2, 12);
     stream_allocation(stream, 2, 0x230, 1000);
     assert_at_line(stream, 13, 1000);
-    assert_int_equal(process->damaged, 2);
-    assert_int_equal(process->sums.blocks, 7);
+    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process->book.sums.blocks, 7);
 }
 
 /* The number of a description that a part of was lost means nothing. */
@@ -479,11 +479,11 @@ static void test_descriptions_are_doubted_behind_a_hole(void **state)
                wire_first(WIRE_CODE) | WIRE_CODE_BEGIN_BIT | UINT64_C(2) << WIRE_CODE_SHIFT | 6);
     stream_put(stream, 0);
     stream_decode(stream);
-    process_doubt_stacks(stream->process, stream->position);
+    mirror_doubt(&stream->process->mirror, stream->position);
     stream_frame(stream, 1, 2, 4);
     stream_allocation(stream, 1, 0x10, 1);
     assert_at_line(stream, 5, 0);
-    assert_int_not_equal(stream->process->damaged, 0);
+    assert_int_not_equal(stream->process->book.damaged, 0);
 }
 
 static void put_frees(struct stream *stream, unsigned count)
@@ -496,12 +496,12 @@ static void put_frees(struct stream *stream, unsigned count)
  * for less; and nobody for what the reader finds before a record that is still being written. */
 static void check_waking(struct stream *stream, unsigned waiting, unsigned enough)
 {
-    const struct ring_reader_page *reader = stream->process->reader;
+    const struct ring_reader_page *reader = stream->process->ring.reader;
     const unsigned capacity = 1u << RING_LOG2;
     put_frees(stream, enough - 1);
     uint64_t hole = stream->position++;
     put_frees(stream, capacity - enough);
-    atomic_store(&stream->process->writers->writers_wait, waiting);
+    atomic_store(&stream->process->ring.writers->writers_wait, waiting);
     stream_decode(stream);
     assert_int_equal(atomic_load(&reader->tail), hole);
     assert_int_equal(atomic_load(&reader->progress), 0);
@@ -531,9 +531,9 @@ static void test_two_frees_missing_between(void **state)
     stream_bare_allocation(stream, 0x10, 100);
     stream_bare_allocation(stream, 0x10, 30);
     stream_decode(stream);
-    assert_int_equal(stream->process->sums.bytes, 30);
-    assert_int_equal(stream->process->sums.blocks, 1);
-    assert_int_equal(stream->process->damaged, 1);
+    assert_int_equal(stream->process->book.sums.bytes, 30);
+    assert_int_equal(stream->process->book.sums.blocks, 1);
+    assert_int_equal(stream->process->book.damaged, 1);
 }
 
 static void test_samples_are_bounded(void **state)
@@ -570,13 +570,13 @@ static void test_samples_are_bounded(void **state)
 
 #define CHILD_PID 0x7ffffff1 /* beyond any process id */
 
-static void watch_child(struct stream *stream, struct process *child, uint32_t number)
+static void watch_child(struct stream *stream, struct peer *child, uint32_t number)
 {
-    *child = (struct process){.number = number,
-                              .pid = CHILD_PID,
-                              .parent = stream->process->pid,
-                              .pidfd = eventfd(1, EFD_CLOEXEC),
-                              .ending = ENDING_UNKNOWN};
+    *child = (struct peer){.number = number,
+                           .pid = CHILD_PID,
+                           .parent = stream->process->peer.pid,
+                           .pidfd = eventfd(1, EFD_CLOEXEC),
+                           .ending = ENDING_UNKNOWN};
     assert_true(child->pidfd >= 0);
     endings_watch(&stream->run.endings, child);
 }
@@ -588,9 +588,9 @@ static void tell_ending(struct stream *stream, pid_t pid, unsigned status)
     stream_decode(stream);
 }
 
-static void settle_child(struct stream *stream, struct process *child, const int *wait_status)
+static void settle_child(struct stream *stream, struct peer *child, const int *wait_status)
 {
-    endings_settle(&stream->run.endings, child, wait_status);
+    endings_settle(&stream->run.endings, child, peer_has_ended(child), wait_status);
     close(child->pidfd);
 }
 
@@ -598,7 +598,7 @@ static void test_told_before_its_end_is_seen(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     watch_child(stream, &child, 2);
     tell_ending(stream, CHILD_PID - 1, 1 << 8); /* nobody that is known */
     tell_ending(stream, CHILD_PID, 0x137f);     /* stopped */
@@ -610,14 +610,14 @@ static void test_told_before_its_end_is_seen(void **state)
     assert_int_equal(child.ending.exit_status, 7);
     assert_int_equal(child.ending.signal, 0);
     assert_int_equal(endings->count, 0);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.damaged, 0);
 }
 
 static void test_told_after_its_end_is_seen(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     struct ending ending;
     uint32_t number;
     watch_child(stream, &child, 2);
@@ -643,7 +643,7 @@ static void test_told_and_not_taken(void **state)
 {
     struct stream *stream = *state;
     struct endings *endings = &stream->run.endings;
-    struct process child;
+    struct peer child;
     const int certain = 5 << 8;
     watch_child(stream, &child, 2);
     tell_ending(stream, CHILD_PID, 7 << 8);
@@ -651,9 +651,9 @@ static void test_told_and_not_taken(void **state)
     assert_int_equal(child.ending.exit_status, 5);
     watch_child(stream, &child, 3);
     settle_child(stream, &child, NULL);
-    const struct process stranger = {.pid = stream->process->pid + 1};
+    const struct peer stranger = {.pid = stream->process->peer.pid + 1};
     endings_tell(endings, &stranger, CHILD_PID, 7 << 8);
-    const struct process distant = {.pid = stream->process->pid, .place = 1};
+    const struct peer distant = {.pid = stream->process->peer.pid, .place = 1};
     endings_tell(endings, &distant, CHILD_PID, 7 << 8);
     assert_int_equal(endings->late, 0);
     watch_child(stream, &child, 4);
@@ -667,7 +667,7 @@ static void test_told_and_not_taken(void **state)
 static void test_one_that_lives_on_has_no_ending(void **state)
 {
     struct stream *stream = *state;
-    struct process child;
+    struct peer child;
     watch_child(stream, &child, 2);
     uint64_t count;
     assert_int_equal(read(child.pidfd, &count, sizeof count), sizeof count); /* it lives */
@@ -698,17 +698,17 @@ static void test_a_late_ending_is_written(void **state)
     char path[64];
     snprintf(path, sizeof path, "/tmp/heapline-test-%d.heapline", (int)getpid());
     assert_true(recording_create(&writer, path, true, &about));
-    assert_int_equal(dup2(eventfd(1, EFD_CLOEXEC), process->pidfd), process->pidfd);
-    pid_t pid = process->pid;
-    process->pid = CHILD_PID;
-    process->parent = pid;
-    endings_watch(&stream->run.endings, process);
-    endings_settle(&stream->run.endings, process, NULL);
-    process->ended = true;
+    assert_int_equal(dup2(eventfd(1, EFD_CLOEXEC), process->peer.pidfd), process->peer.pidfd);
+    pid_t pid = process->peer.pid;
+    process->peer.pid = CHILD_PID;
+    process->peer.parent = pid;
+    endings_watch(&stream->run.endings, &process->peer);
+    endings_settle(&stream->run.endings, &process->peer, process_has_ended(process), NULL);
+    process->peer.ended = true;
     assert_int_equal(recording_snapshot(&writer, &stream->run, process, &about), RECORDING_WRITTEN);
     const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
     assert_int_equal(recorded(writer.database, status), -1);
-    const struct process parent = {.pid = pid};
+    const struct peer parent = {.pid = pid};
     endings_tell(&stream->run.endings, &parent, CHILD_PID, SIGABRT | 0x80);
     recording_put_late_endings(&writer, &stream->run.endings);
     assert_int_equal(recorded(writer.database, status), -1);
@@ -727,9 +727,9 @@ static void test_refused_allocations(void **state)
         stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT |
                                sizes[i]);
     stream_decode(stream);
-    assert_int_equal(stream->process->refused, 3);
-    assert_int_equal(stream->process->most_refused, WIRE_MARK_VALUE_MASK);
-    assert_int_equal(stream->process->refused_location, 0);
+    assert_int_equal(stream->process->book.refusals.count, 3);
+    assert_int_equal(stream->process->book.refusals.most, WIRE_MARK_VALUE_MASK);
+    assert_int_equal(stream->process->book.refusals.location, 0);
 }
 
 static void put_refusal(struct stream *stream, uint64_t size, uint64_t depth_change, uint64_t rest)
@@ -739,7 +739,7 @@ static void put_refusal(struct stream *stream, uint64_t size, uint64_t depth_cha
                wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT | size);
     stream_put(stream, rest | (depth_change + WIRE_DEPTH_CHANGE_BIAS) << WIRE_SIZE_SHIFT);
     stream_decode(stream);
-    assert_int_equal(stream->process->position, position + 2);
+    assert_int_equal(stream->process->ring.position, position + 2);
 }
 
 /* What the second word says of the stack holds for the thread from then on. */
@@ -750,23 +750,24 @@ static void test_where_an_allocation_was_refused(void **state)
     stream_code(stream, 2, "/a.py", "f", 7);
     stream_frame(stream, 0, 2, 0);
     put_refusal(stream, 10, 0, WIRE_INSTRUCTION_BIT);
-    assert_int_equal(codes_location(&stream->run.codes, process->refused_location)->line, 7);
+    assert_int_equal(
+        codes_location(&stream->run.stacks.codes, process->book.refusals.location)->line, 7);
     put_refusal(stream, 9, 0, WIRE_NO_STACK_BIT);
-    assert_int_not_equal(process->refused_location, 0);
+    assert_int_not_equal(process->book.refusals.location, 0);
     put_refusal(stream, 11, 0, WIRE_NO_STACK_BIT);
-    assert_int_equal(process->refused_location, 0);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.refusals.location, 0);
+    assert_int_equal(process->book.damaged, 0);
     put_refusal(stream, 12, 1, 0); /* a level that was never sent */
     put_refusal(stream, 13, 0, WIRE_THREAD_MASK << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
-    assert_int_equal(process->damaged, 2);
-    assert_int_equal(process->refused, 5);
+    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process->book.refusals.count, 5);
 }
 
 static const struct code_file *file_named(struct stream *stream, const char *path)
 {
-    for (uint32_t i = 1; i < stream->run.codes.file_count; i++)
-        if (strcmp(codes_file(&stream->run.codes, i)->path, path) == 0)
-            return codes_file(&stream->run.codes, i);
+    for (uint32_t i = 1; i < stream->run.stacks.codes.file_count; i++)
+        if (strcmp(codes_file(&stream->run.stacks.codes, i)->path, path) == 0)
+            return codes_file(&stream->run.stacks.codes, i);
     return NULL;
 }
 
@@ -786,9 +787,9 @@ static void test_texts_that_processes_have(void **state)
     stream_text(stream, false, whole_text + 10, WHOLE_TEXT_BYTES - 10);
     stream_decode(stream);
     const struct code_file *file = file_named(stream, "<a>");
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.damaged, 0);
     assert_string_equal(file->told, "x\303\251 = \357\277\275\360\237\230\200\n");
-    assert_int_equal(stream->run.codes.told_bytes, strlen(file->told));
+    assert_int_equal(stream->run.stacks.codes.told_bytes, strlen(file->told));
     /* Again the same; then another one, half of it in characters of four bytes. */
     stream_text(stream, true, whole_text, WHOLE_TEXT_BYTES);
     stream_decode(stream);
@@ -801,7 +802,7 @@ static void test_texts_that_processes_have(void **state)
     stream_text(stream, true, other, WHOLE_TEXT_BYTES);
     stream_decode(stream);
     assert_true(file_named(stream, "<a>")->is_told_twice);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.damaged, 0);
 }
 
 static void test_texts_that_make_no_sense(void **state)
@@ -812,7 +813,7 @@ static void test_texts_that_make_no_sense(void **state)
     stream_code(stream, 2, "<a>", "f", 1);
     stream_text(stream, false, whole_text, 7); /* none has begun: two words */
     stream_decode(stream);
-    assert_int_equal(process->damaged, 2);
+    assert_int_equal(process->book.damaged, 2);
     memcpy(text, whole_text, sizeof text);
     text[3] = 1; /* more than a text has: goes on waiting, until another one begins */
     stream_text(stream, true, text, WHOLE_TEXT_BYTES);
@@ -824,13 +825,13 @@ static void test_texts_that_make_no_sense(void **state)
     stream_text(stream, true, text, WHOLE_TEXT_BYTES);
     stream_text(stream, true, "\2\0\0\0\0\0", 6); /* half a piece */
     stream_decode(stream);
-    assert_int_equal(process->damaged, 5);
+    assert_int_equal(process->book.damaged, 5);
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
                            WIRE_TEXT_BEGIN_BIT); /* nothing */
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
                            WIRE_TEXT_BEGIN_BIT | 7); /* and its words are missing */
     stream_decode(stream);
-    assert_int_equal(process->damaged, 7);
+    assert_int_equal(process->book.damaged, 7);
     assert_null(file_named(stream, "<a>")->told);
 }
 
@@ -846,7 +847,9 @@ static void name_thread(struct stream *stream, uint32_t slot, const char *name)
 
 static const char *name_of_slot(const struct process *process, uint32_t slot)
 {
-    return ((const struct thread_row *)process->threads.data)[process->mirrors[slot]->row].name;
+    return ((const struct thread_row *)
+                process->book.threads.list.data)[process->mirror.slots[slot]->who.row]
+        .name;
 }
 
 static void test_names_of_threads(void **state)
@@ -858,12 +861,12 @@ static void test_names_of_threads(void **state)
     name_thread(stream, 2, "nobody"); /* a slot without a thread */
     stream_decode(stream);
     assert_string_equal(name_of_slot(process, 1), "reader");
-    assert_int_equal(process->threads_count, 1);
-    process->threads_written = 1;
+    assert_int_equal(process->book.threads.count, 1);
+    process->book.threads.written = 1;
     name_thread(stream, 1, "writer"); /* is written again */
     stream_decode(stream);
-    assert_int_equal(process->threads_written, 0);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.threads.written, 0);
+    assert_int_equal(process->book.damaged, 0);
     put_mark(stream, WIRE_MARK_THREAD_NAME,
              UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | (WIRE_THREAD_NAME_BYTES_MAX + 1));
     put_mark(stream, WIRE_MARK_THREAD_NAME,
@@ -871,7 +874,7 @@ static void test_names_of_threads(void **state)
                                                               << WIRE_THREAD_NAME_WIDTH_SHIFT);
     put_mark(stream, WIRE_MARK_THREAD_NAME, UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | 7);
     stream_decode(stream); /* too long, no width, and its word is missing */
-    assert_int_equal(process->damaged, 3);
+    assert_int_equal(process->book.damaged, 3);
     assert_string_equal(name_of_slot(process, 1), "writer");
 }
 
@@ -893,11 +896,11 @@ static void test_numbered_threads_fold(void **state)
             stream_allocation(stream, 1, 0x100000 + i * 16, 8);
         stream_decode(stream);
     }
-    assert_in_range(process->threads_count, 10, 300);
+    assert_in_range(process->book.threads.count, 10, 300);
     assert_string_equal(name_of_slot(process, 1), "w-*");
     uint64_t allocations = 0;
-    for (uint32_t i = 1; i < process->counters.count; i++)
-        allocations += counters_at(&process->counters, i)->allocations;
+    for (uint32_t i = 1; i < process->book.counters.count; i++)
+        allocations += counters_at(&process->book.counters, i)->allocations;
     assert_int_equal(allocations, 1010);
     stream_check_sums(stream);
 }

@@ -10,7 +10,8 @@
 
 #include "unit.h"
 
-#include "drain.h"
+#include "collector/book/run_peak.h"
+#include "collector/stream/drain.h"
 #include "stream.h"
 
 #define RING_LOG2    14
@@ -39,10 +40,10 @@ static int set_up(void **state)
     stream_init_beside(&fixture->streams[2], &fixture->streams[0], fixture->mortal);
     for (uint32_t i = 0; i < COUNT; i++) {
         fixture->processes[i] = fixture->streams[i].process;
-        fixture->processes[i]->number = i + 1;
+        fixture->processes[i]->peer.number = i + 1;
     }
     drain_init(&fixture->drain, &fixture->streams[0].run);
-    fixture->start = fixture->processes[COUNT - 1]->now_ns + MILLISECONDS;
+    fixture->start = fixture->processes[COUNT - 1]->mirror.now_ns + MILLISECONDS;
     *state = fixture;
     return 0;
 }
@@ -85,9 +86,9 @@ static uint64_t drain(struct fixture *fixture, unsigned count)
 static void assert_peak(struct fixture *fixture, uint64_t bytes, uint64_t blocks, uint64_t ms)
 {
     const struct run *run = fixture->drain.run;
-    assert_int_equal(run->peak.bytes, bytes);
-    assert_int_equal(run->peak.blocks, blocks);
-    assert_true(run->peak.time == run_seconds(run, fixture->start + ms * MILLISECONDS));
+    assert_int_equal(run->ledger.peak.bytes, bytes);
+    assert_int_equal(run->ledger.peak.blocks, blocks);
+    assert_true(run->ledger.peak.time == run_seconds(run, fixture->start + ms * MILLISECONDS));
 }
 
 /* Where a process that has not left stood at the peak. */
@@ -95,17 +96,17 @@ static void assert_position(struct fixture *fixture, unsigned number, uint64_t e
                             uint64_t bytes, uint64_t blocks)
 {
     struct process *process = fixture->processes[number];
-    run_peak_settle(fixture->drain.run, process);
-    assert_true(process->position_at_peak.lived);
-    assert_int_equal(process->position_at_peak.events, events);
-    assert_int_equal(process->position_at_peak.bytes, bytes);
-    assert_int_equal(process->position_at_peak.blocks, blocks);
+    run_peak_settle(&fixture->drain.run->ledger, &process->book);
+    assert_true(process->book.position_at_peak.lived);
+    assert_int_equal(process->book.position_at_peak.events, events);
+    assert_int_equal(process->book.position_at_peak.bytes, bytes);
+    assert_int_equal(process->book.position_at_peak.blocks, blocks);
 }
 
 static void test_one_is_its_own_peak(void **state)
 {
     struct fixture *fixture = *state;
-    const struct heap_sums *sums = &fixture->processes[0]->sums;
+    const struct heap_sums *sums = &fixture->processes[0]->book.sums;
     at(fixture, 0, 1);
     allocate(fixture, 0, 0x10, 100);
     allocate(fixture, 0, 0x20, 1);
@@ -142,9 +143,9 @@ static void test_in_the_order_of_time(void **state)
     assert_peak(fixture, 110, 2, 2);
     assert_position(fixture, 0, 1, 100, 1);
     assert_position(fixture, 1, 1, 10, 1);
-    assert_int_equal(fixture->processes[1]->sums.peak_bytes, 90);
-    assert_int_equal(fixture->drain.run->peak.live_bytes, 95);
-    assert_int_equal(fixture->drain.run->peak.live_blocks, 2);
+    assert_int_equal(fixture->processes[1]->book.sums.peak_bytes, 90);
+    assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, 95);
+    assert_int_equal(fixture->drain.run->ledger.peak.live_blocks, 2);
 }
 
 /* The later process is the one that comes first in the list. */
@@ -209,7 +210,7 @@ static void test_backlog(void **state)
     assert_peak(fixture, 1000001, 2, 1);
     assert_position(fixture, 0, 0, 0, 0);
     assert_position(fixture, 1, 2, 1000001, 2);
-    assert_int_equal(fixture->processes[1]->sums.events, 2 + 2 * BLOCKS);
+    assert_int_equal(fixture->processes[1]->book.sums.events, 2 + 2 * BLOCKS);
 }
 
 /* While the clock stands still, what was published before a cut came before the rest. */
@@ -240,9 +241,9 @@ static void test_what_is_published_later_waits(void **state)
     stream_publish(&fixture->streams[0]);
     allocate(fixture, 0, 0x20, 1); /* written, and the head is not yet there */
     drain_to_now(&fixture->drain, fixture->processes, 2);
-    assert_int_equal(fixture->processes[0]->sums.events, 1);
+    assert_int_equal(fixture->processes[0]->book.sums.events, 1);
     drain(fixture, 2);
-    assert_int_equal(fixture->processes[0]->sums.events, 2);
+    assert_int_equal(fixture->processes[0]->book.sums.events, 2);
 }
 
 /* A stream with a hole, or with a time from another world, holds nobody back. */
@@ -260,16 +261,16 @@ static void test_holes_and_lies(void **state)
     stream_time(&fixture->streams[2], 0);
     allocate(fixture, 2, 0x20, 1);
     drain(fixture, 3);
-    assert_int_equal(fixture->processes[0]->sums.events, 1);
-    assert_int_equal(fixture->processes[1]->sums.events, 1);
-    assert_int_equal(fixture->processes[2]->sums.events, 2);
+    assert_int_equal(fixture->processes[0]->book.sums.events, 1);
+    assert_int_equal(fixture->processes[1]->book.sums.events, 1);
+    assert_int_equal(fixture->processes[2]->book.sums.events, 2);
     /* A head that cannot be. */
     allocate(fixture, 2, 0x30, 1);
-    atomic_store(&fixture->processes[2]->writers->head, 3);
+    atomic_store(&fixture->processes[2]->ring.writers->head, 3);
     drain_round(&fixture->drain, fixture->processes, 3, fixture->start);
-    assert_int_equal(fixture->processes[2]->sums.events, 3);
+    assert_int_equal(fixture->processes[2]->book.sums.events, 3);
     drain_to_end(&fixture->drain, fixture->processes[0], false);
-    assert_int_equal(fixture->processes[0]->sums.events, 2);
+    assert_int_equal(fixture->processes[0]->book.sums.events, 2);
 }
 
 static void kill_the_mortal(struct fixture *fixture)
@@ -291,11 +292,11 @@ static void test_relay(void **state)
     allocate(fixture, 0, 0x10, 90);
     drain(fixture, 3);
     assert_peak(fixture, 100, 1, 1);
-    assert_int_equal(fixture->drain.run->peak.live_bytes, 90);
+    assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, 90);
     /* Where it stood then is kept. */
-    assert_true(fixture->processes[2]->has_left);
-    assert_int_equal(fixture->drain.run->peak.left_count, 1);
-    const struct peak_position *left = fixture->drain.run->peak.left.data;
+    assert_true(fixture->processes[2]->book.has_left);
+    assert_int_equal(fixture->drain.run->ledger.peak.left_count, 1);
+    const struct peak_position *left = fixture->drain.run->ledger.peak.left.data;
     assert_int_equal(left->process, 3);
     assert_int_equal(left->events, 1);
     assert_int_equal(left->bytes, 100);
@@ -303,7 +304,7 @@ static void test_relay(void **state)
     allocate(fixture, 0, 0x20, 20);
     drain(fixture, 3);
     assert_peak(fixture, 110, 2, 2);
-    assert_int_equal(fixture->drain.run->peak.left_count, 0);
+    assert_int_equal(fixture->drain.run->ledger.peak.left_count, 0);
 }
 
 /* Its last words count at their time, although it is dead when they are read; a hole among them is
@@ -324,10 +325,10 @@ static void test_last_words(void **state)
     drain(fixture, 3);
     assert_peak(fixture, 151, 3, 4);
     assert_position(fixture, 0, 1, 50, 1);
-    assert_int_equal(fixture->drain.run->peak.live_bytes, 110);
-    assert_true(fixture->processes[2]->has_left);
+    assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, 110);
+    assert_true(fixture->processes[2]->book.has_left);
     drain_to_end(&fixture->drain, fixture->processes[2], false);
-    assert_int_equal(fixture->drain.run->peak.left_count, 1);
+    assert_int_equal(fixture->drain.run->ledger.peak.left_count, 1);
 }
 
 /* Somebody writes on into a ring while it is read to its end: what stood in it when that began is
@@ -341,8 +342,8 @@ static void test_the_end_is_where_it_stands(void **state)
     uint64_t published = fixture->streams[0].position;
     allocate(fixture, 0, 0x20, 100); /* its words are there, and not published by the head */
     drain_to_end(&fixture->drain, process, true);
-    assert_int_equal(process->position, published);
-    assert_int_equal(process->sums.allocations, 1);
+    assert_int_equal(process->ring.position, published);
+    assert_int_equal(process->book.sums.allocations, 1);
 }
 
 /* A head that cannot be is no reason to read more than the ring holds. */
@@ -350,12 +351,12 @@ static void test_the_end_of_a_head_that_lies(void **state)
 {
     struct fixture *fixture = *state;
     struct process *process = fixture->processes[0];
-    uint64_t capacity = UINT64_C(1) << process->log2_words;
+    uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
     while (fixture->streams[0].position < capacity)
         deallocate(fixture, 0, 0x10);
-    atomic_store(&process->writers->head, UINT64_MAX);
+    atomic_store(&process->ring.writers->head, UINT64_MAX);
     drain_to_end(&fixture->drain, process, false);
-    assert_int_equal(process->position, capacity);
+    assert_int_equal(process->ring.position, capacity);
 }
 
 /* Who comes later was not there. */
@@ -365,15 +366,15 @@ static void test_a_late_process(void **state)
     at(fixture, 0, 1);
     allocate(fixture, 0, 0x10, 100);
     drain(fixture, 1);
-    run_peak_join(fixture->drain.run, fixture->processes[1]);
+    run_peak_join(&fixture->drain.run->ledger, &fixture->processes[1]->book);
     at(fixture, 1, 2);
     at(fixture, 0, 2);
     deallocate(fixture, 0, 0x10);
     at(fixture, 1, 3);
     allocate(fixture, 1, 0x10, 99);
     drain(fixture, 2);
-    run_peak_settle(fixture->drain.run, fixture->processes[1]);
-    assert_false(fixture->processes[1]->position_at_peak.lived);
+    run_peak_settle(&fixture->drain.run->ledger, &fixture->processes[1]->book);
+    assert_false(fixture->processes[1]->book.position_at_peak.lived);
     allocate(fixture, 1, 0x20, 2);
     drain(fixture, 2);
     assert_peak(fixture, 101, 2, 3);
@@ -463,13 +464,13 @@ static void test_random_against_model(void **state)
     }
     drain_to_now(&fixture->drain, fixture->processes, COUNT);
     drain(fixture, COUNT);
-    assert_int_equal(fixture->drain.run->peak.bytes, model.peak);
-    assert_int_equal(fixture->drain.run->peak.live_bytes, model.total);
+    assert_int_equal(fixture->drain.run->ledger.peak.bytes, model.peak);
+    assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, model.total);
     for (unsigned i = 0; i < COUNT; i++) {
-        run_peak_settle(fixture->drain.run, fixture->processes[i]);
-        assert_int_equal(fixture->processes[i]->position_at_peak.events, model.peak_events[i]);
-        assert_int_equal(fixture->processes[i]->position_at_peak.bytes, model.peak_bytes[i]);
-        assert_int_equal(fixture->processes[i]->damaged, 0);
+        run_peak_settle(&fixture->drain.run->ledger, &fixture->processes[i]->book);
+        assert_int_equal(fixture->processes[i]->book.position_at_peak.events, model.peak_events[i]);
+        assert_int_equal(fixture->processes[i]->book.position_at_peak.bytes, model.peak_bytes[i]);
+        assert_int_equal(fixture->processes[i]->book.damaged, 0);
     }
 }
 

@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "guesses.h"
-#include "log.h"
+#include "collector/base/log.h"
+#include "collector/daemon/guesses.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START  (100 * SECOND)

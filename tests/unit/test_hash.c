@@ -6,10 +6,10 @@
 
 #include "unit.h"
 
-#include "counters.h"
-#include "index.h"
-#include "live_heap.h"
-#include "stack_tree.h"
+#include "collector/base/index.h"
+#include "collector/book/counters.h"
+#include "collector/book/live_heap.h"
+#include "collector/python/stack_tree.h"
 
 #define KEYS 60000u
 

@@ -7,9 +7,9 @@
 
 #include "unit.h"
 
-#include "clock.h"
-#include "decode.h"
-#include "inheritance.h"
+#include "collector/base/clock.h"
+#include "collector/book/inheritance.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14
@@ -46,7 +46,7 @@ static void member_begin(struct member *member)
 {
     *member = (struct member){.lives = true};
     stream_init(&member->stream, RING_LOG2, true);
-    member->stream.run.thread_count = threads += 10;
+    member->stream.run.ledger.thread_count = threads += 10;
 }
 
 static uint64_t address_of(uint32_t place)
@@ -95,9 +95,9 @@ static void fork_into(struct member *parent, struct member *child)
     stream_decode(&parent->stream);
     member_begin(child);
     struct inheritance *inheritance =
-        inheritance_take(&parent->stream.run, 0, parent->stream.process->pid, token);
+        inheritance_take(&parent->stream.run.ledger, 0, parent->stream.process->peer.pid, token);
     assert_non_null(inheritance);
-    inheritance_apply(&child->stream.run, child->stream.process, inheritance);
+    inheritance_apply(&child->stream.run.ledger, &child->stream.process->book, inheritance);
     memcpy(child->at, parent->at, sizeof child->at);
     for (uint32_t i = 0; i < ADDRESSES; i++)
         child->at[i].inherited = child->at[i].size != 0;
@@ -108,8 +108,8 @@ static void check_member(struct member *member)
     struct process *process = member->stream.process;
     uint64_t bytes = 0, blocks = 0, own_bytes = 0, own_blocks = 0;
     stream_decode(&member->stream);
-    for (uint32_t i = 1; i < process->counters.count; i++) {
-        const struct counter *counter = counters_at(&process->counters, i);
+    for (uint32_t i = 1; i < process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&process->book.counters, i);
         if (!counter->inherited)
             continue;
         bytes -= counter->bytes;
@@ -122,11 +122,11 @@ static void check_member(struct member *member)
     }
     assert_int_equal(bytes, member->freed_bytes);
     assert_int_equal(blocks, member->freed_blocks);
-    assert_int_equal(process->sums.bytes, own_bytes);
-    assert_int_equal(process->sums.blocks, own_blocks);
-    assert_int_equal(process->unmatched_frees, member->unmatched);
-    assert_int_equal(process->damaged, 0);
-    assert_false(member->stream.run.memory_short);
+    assert_int_equal(process->book.sums.bytes, own_bytes);
+    assert_int_equal(process->book.sums.blocks, own_blocks);
+    assert_int_equal(process->book.unmatched_frees, member->unmatched);
+    assert_int_equal(process->book.damaged, 0);
+    assert_false(member->stream.run.ledger.memory_short);
 }
 
 static void member_end(struct member *member)
@@ -272,14 +272,14 @@ static void test_numbers_go_on(void **state)
     allocate(&parent, 0, 100);
     allocate(&parent, 1, 100);
     fork_into(&parent, &child);
-    assert_true(inheritance_of(child.stream.process, &from));
-    assert_false(inheritance_of(parent.stream.process, &from));
+    assert_true(inheritance_of(&child.stream.process->book, &from));
+    assert_false(inheritance_of(&parent.stream.process->book, &from));
     assert_int_equal(from.process, 1);
     assert_int_equal(from.events, 2);
     assert_int_equal(from.blocks, 2);
     allocate(&child, 2, 10);
     check_member(&child);
-    assert_int_equal(child.stream.process->blocks_made, 3);
+    assert_int_equal(child.stream.process->book.blocks_made, 3);
     member_end(&parent);
     member_end(&child);
 }
@@ -288,7 +288,7 @@ static void test_numbers_go_on(void **state)
 
 static uint64_t held_mappings(const struct member *member)
 {
-    const struct mappings *mappings = &member->stream.process->mappings;
+    const struct mappings *mappings = &member->stream.process->book.mappings;
     uint64_t bytes = 0;
     for (uint32_t number = mappings_from(mappings, 0), i = 0; number; i++) {
         const struct mapping_range *range = mappings_range(mappings, number);
@@ -320,7 +320,7 @@ static void test_mappings_are_shared_until_changed(void **state)
     stream_unmap(&second.stream, 0, BASE, PAGE); /* nothing is there any more */
     stream_decode(&second.stream);
     assert_int_equal(held_mappings(&second), 0);
-    assert_int_equal(second.stream.process->unmatched_frees, 1);
+    assert_int_equal(second.stream.process->book.unmatched_frees, 1);
     stream_check_history(&second.stream);
     stream_deinit(&second.stream);
     stream_check_history(&first.stream);
@@ -329,7 +329,7 @@ static void test_mappings_are_shared_until_changed(void **state)
     stream_unmap(&grandchild.stream, 0, BASE + 101 * PAGE, PAGE);
     stream_decode(&grandchild.stream);
     assert_int_equal(held_mappings(&grandchild), 9 * PAGE);
-    assert_int_equal(grandchild.stream.process->sums.bytes, 0);
+    assert_int_equal(grandchild.stream.process->book.sums.bytes, 0);
     stream_check_history(&grandchild.stream);
     stream_deinit(&grandchild.stream);
 }
@@ -356,15 +356,15 @@ static void test_what_nobody_asks_for_is_given_up(void **state)
     }
     stream_decode(&parent.stream);
     /* 60,000 blocks have gone; the worker can ask for 20 of them. */
-    assert_true(inheritance_graves(parent.stream.process) <= 4096 + BLOCKS);
+    assert_true(inheritance_graves(&parent.stream.process->book) <= 4096 + BLOCKS);
     for (uint32_t i = 0; i < ADDRESSES; i++)
         release(&worker, i);
     assert_int_equal(worker.freed_blocks, ADDRESSES);
     member_end(&worker);
     stream_decode(&parent.stream);
-    assert_int_equal(inheritance_graves(parent.stream.process), 0);
+    assert_int_equal(inheritance_graves(&parent.stream.process->book), 0);
     /* Nobody is left: nothing is buried. */
-    assert_int_equal(parent.stream.process->wanted_below, 0);
+    assert_int_equal(parent.stream.process->book.wanted_below, 0);
     member_end(&parent);
 }
 
@@ -384,22 +384,22 @@ static void test_forks_without_children(void **state)
     }
     stream_decode(stream);
     /* The oldest have gone. */
-    pid_t pid = stream->process->pid;
-    assert_int_equal(stream->run.inheritance_count, INHERITANCES_MAX);
-    assert_null(inheritance_take(&stream->run, 0, pid, FORKS - INHERITANCES_MAX));
-    assert_null(inheritance_take(&stream->run, 0, pid + 1, FORKS));
-    struct inheritance *latest = inheritance_take(&stream->run, 0, pid, FORKS);
+    pid_t pid = stream->process->peer.pid;
+    assert_int_equal(stream->run.ledger.inheritances.count, INHERITANCES_MAX);
+    assert_null(inheritance_take(&stream->run.ledger, 0, pid, FORKS - INHERITANCES_MAX));
+    assert_null(inheritance_take(&stream->run.ledger, 0, pid + 1, FORKS));
+    struct inheritance *latest = inheritance_take(&stream->run.ledger, 0, pid, FORKS);
     assert_non_null(latest);
     inheritance_free(latest);
-    assert_null(inheritance_take(&stream->run, 0, pid, FORKS));
+    assert_null(inheritance_take(&stream->run.ledger, 0, pid, FORKS));
     /* Those that nobody asks for go after a while, and the rest with the run. */
-    inheritance_drop_old(&stream->run, clock_now());
-    assert_int_equal(stream->run.inheritance_count, INHERITANCES_MAX - 1);
-    inheritance_drop_old(&stream->run, clock_now() + INHERITANCE_PATIENCE_NS + 1);
-    assert_int_equal(stream->run.inheritance_count, 0);
+    inheritance_drop_old(&stream->run.ledger, clock_now());
+    assert_int_equal(stream->run.ledger.inheritances.count, INHERITANCES_MAX - 1);
+    inheritance_drop_old(&stream->run.ledger, clock_now() + INHERITANCE_PATIENCE_NS + 1);
+    assert_int_equal(stream->run.ledger.inheritances.count, 0);
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_FORK << WIRE_MARK_SHIFT | 1);
     stream_decode(stream);
-    assert_true(inheritance_is_noted(&stream->run, 0, pid, 1));
+    assert_true(inheritance_is_noted(&stream->run.ledger, 0, pid, 1));
     member_end(&parent);
 }
 

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "line_table.h"
+#include "collector/python/line_table.h"
 
 static void check(enum wire_line_table kind, const uint8_t *table, size_t bytes, int first,
                   const int32_t *golden, uint32_t units)

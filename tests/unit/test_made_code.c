@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-#include "made_code.h"
-#include "made_name.h"
-#include "native_frames.h"
+#include "collector/native/made_code.h"
+#include "collector/native/native_frames.h"
+#include "collector/symbols/made_name.h"
 #include "stream.h"
 
 #define RING_LOG2 16
@@ -125,9 +125,10 @@ static void put_made(struct stream *stream, uint64_t length, uint64_t start, uin
 /* What the call is said to be that returns to an address. */
 static const char *call_at(struct stream *stream, uint64_t address)
 {
-    const struct codes *codes = &stream->run.codes;
-    uint32_t number = native_frames_find(&stream->run, stream->process, address);
-    uint32_t location = native_frames_at(&stream->run.native, number)->locations[0];
+    const struct codes *codes = &stream->run.stacks.codes;
+    uint32_t number =
+        native_frames_find(&stream->run.stacks, &stream->process->mirror.native, address);
+    uint32_t location = native_frames_at(&stream->run.stacks.native, number)->locations[0];
     return codes_code(codes, codes_location(codes, location)->code)->name;
 }
 
@@ -151,7 +152,7 @@ static void test_records(void **state)
     put_made(&stream, 0, CODE + 7, CODE + 8);
     stream_decode(&stream);
     assert_string_equal(call_at(&stream, CODE + 8), "0x7f0000001008");
-    assert_int_equal(stream.process->damaged, 0);
+    assert_int_equal(stream.process->book.damaged, 0);
     stream_deinit(&stream);
 }
 
@@ -162,18 +163,18 @@ static void test_records_that_make_no_sense(void **state)
     stream_init(&stream, RING_LOG2, true);
     put_made(&stream, WIRE_MADE_NAME_MAX + 1, CODE, CODE + 16); /* its other words are none, too */
     stream_decode(&stream);
-    assert_int_equal(stream.process->made_code.count, 0);
-    assert_true(stream.process->damaged > 0);
-    uint64_t damaged = stream.process->damaged;
+    assert_int_equal(stream.process->mirror.native.made.count, 0);
+    assert_true(stream.process->book.damaged > 0);
+    uint64_t damaged = stream.process->book.damaged;
     put_made(&stream, 0, CODE + 16, CODE + 16);
     stream_decode(&stream);
-    assert_true(stream.process->damaged > damaged);
-    damaged = stream.process->damaged;
+    assert_true(stream.process->book.damaged > damaged);
+    damaged = stream.process->book.damaged;
     put_made(&stream, 8, CODE, CODE + 16);
     stream_put(&stream, wire_first(WIRE_TIME) | 5); /* where the name should be */
     stream_decode(&stream);
-    assert_true(stream.process->damaged > damaged);
-    assert_int_equal(stream.process->made_code.count, 0);
+    assert_true(stream.process->book.damaged > damaged);
+    assert_int_equal(stream.process->mirror.native.made.count, 0);
     stream_deinit(&stream);
 }
 
@@ -182,12 +183,12 @@ static void test_beyond_the_allowance(void **state)
     struct stream stream;
     (void)state;
     stream_init(&stream, RING_LOG2, true);
-    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MADE_CODE;
+    stream.process->peer.looks.used = ALLOWANCE_FIRST - ALLOWANCE_MADE_CODE;
     put_made(&stream, 0, CODE, CODE + 1);
     put_made(&stream, 0, CODE + 1, CODE + 2);
     stream_decode(&stream);
-    assert_int_equal(stream.process->made_code.count, 1);
-    assert_int_equal(stream.process->damaged, 1);
+    assert_int_equal(stream.process->mirror.native.made.count, 1);
+    assert_int_equal(process_lost(stream.process), 1);
     stream_deinit(&stream);
 }
 

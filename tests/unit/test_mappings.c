@@ -7,8 +7,8 @@
 
 #include "unit.h"
 
-#include "decode.h"
-#include "mappings.h"
+#include "collector/book/mappings.h"
+#include "collector/stream/decode.h"
 #include "stream.h"
 
 #define RING_LOG2 14
@@ -134,7 +134,7 @@ static void test_parts_and_holes(void **state)
 {
     struct stream *stream = *state;
     const struct process *process = stream->process;
-    const struct heap_sums *sums = &process->sums;
+    const struct heap_sums *sums = &process->book.sums;
     stream_map(stream, 0, BASE, 10 * PAGE);
     stream_map(stream, 0, BASE + 10 * PAGE, 10 * PAGE);
     stream_unmap(stream, 0, BASE + 3 * PAGE, 2 * PAGE); /* a hole */
@@ -143,7 +143,7 @@ static void test_parts_and_holes(void **state)
     assert_int_equal(sums->by_allocator[WIRE_ALLOCATOR_MMAP], 18 * PAGE);
     assert_int_equal(sums->blocks, 2);
     assert_int_equal(sums->frees, 0);
-    assert_int_equal(process->mappings.live_ranges, 3);
+    assert_int_equal(process->book.mappings.live_ranges, 3);
     stream_unmap(stream, 0, BASE + 8 * PAGE, 6 * PAGE); /* over the edge of both */
     stream_decode(stream);
     assert_int_equal(sums->bytes, 12 * PAGE);
@@ -161,8 +161,8 @@ static void test_parts_and_holes(void **state)
     assert_int_equal(sums->allocations, 2);
     assert_int_equal(sums->allocated_bytes, 20 * PAGE);
     assert_int_equal(sums->peak_bytes, 20 * PAGE);
-    assert_int_equal(process->unmatched_frees, 1);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.unmatched_frees, 1);
+    assert_int_equal(process->book.damaged, 0);
     stream_check_history(stream);
 }
 
@@ -170,7 +170,7 @@ static void test_overlays(void **state)
 {
     struct stream *stream = *state;
     const struct process *process = stream->process;
-    const struct heap_sums *sums = &process->sums;
+    const struct heap_sums *sums = &process->book.sums;
     stream_map(stream, 0, BASE, 10 * PAGE);
     stream_map(stream, 0, BASE + 2 * PAGE, 3 * PAGE);
     stream_decode(stream);
@@ -182,8 +182,8 @@ static void test_overlays(void **state)
     assert_int_equal(sums->bytes, 20 * PAGE);
     assert_int_equal(sums->blocks, 1);
     assert_int_equal(sums->frees, 2);
-    assert_int_equal(process->unmatched_frees, 0);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.unmatched_frees, 0);
+    assert_int_equal(process->book.damaged, 0);
     stream_check_history(stream);
 }
 
@@ -191,7 +191,7 @@ static void test_failed_unmap_changes_nothing(void **state)
 {
     struct stream *stream = *state;
     const struct process *process = stream->process;
-    const struct heap_sums *sums = &process->sums;
+    const struct heap_sums *sums = &process->book.sums;
     stream_map(stream, 0, BASE, 4 * PAGE);
     stream_map(stream, 0, BASE + 4 * PAGE, 4 * PAGE);
     stream_unmap(stream, 3, BASE + 2 * PAGE, 6 * PAGE); /* a part, and one as a whole */
@@ -207,17 +207,17 @@ static void test_failed_unmap_changes_nothing(void **state)
     assert_int_equal(sums->blocks, 3);
     assert_int_equal(sums->frees, 0);
     assert_int_equal(sums->allocations, 3);
-    assert_int_equal(process->unmatched_frees, 0);
+    assert_int_equal(process->book.unmatched_frees, 0);
     stream_unmap(stream, 3, BASE, 8 * PAGE);
     stream_decode(stream);
     assert_int_equal(sums->bytes, 10);
     assert_int_equal(sums->frees, 2);
-    assert_int_equal(process->damaged, 0);
+    assert_int_equal(process->book.damaged, 0);
     /* Not what was unmapped last, and nothing at all. */
     stream_unmap_failed(stream, 3, BASE, 7 * PAGE);
     stream_unmap_failed(stream, 4, BASE, 8 * PAGE);
     stream_decode(stream);
-    assert_int_equal(process->damaged, 2);
+    assert_int_equal(process->book.damaged, 2);
     assert_int_equal(sums->bytes, 10);
     stream_check_history(stream);
 }
@@ -226,7 +226,7 @@ static void test_failed_unmap_changes_nothing(void **state)
 static void test_failed_unmap_of_what_has_changed(void **state)
 {
     struct stream *stream = *state;
-    const struct heap_sums *sums = &stream->process->sums;
+    const struct heap_sums *sums = &stream->process->book.sums;
     stream_map(stream, 0, BASE, 8 * PAGE);
     stream_unmap(stream, 1, BASE + 2 * PAGE, 2 * PAGE);
     stream_map(stream, 0, BASE + 3 * PAGE, PAGE);
@@ -254,10 +254,10 @@ static void test_temporary_mappings(void **state)
     stream_map(stream, 0, BASE + 9 * PAGE, 4 * PAGE);
     stream_unmap(stream, 0, BASE, 4 * PAGE);
     stream_decode(stream);
-    const struct counter *counter = counters_at(&process->counters, 1);
+    const struct counter *counter = counters_at(&process->book.counters, 1);
     assert_int_equal(counter->temporary_bytes, 5 * PAGE);
     assert_int_equal(counter->temporary_blocks, 1);
-    assert_int_equal(process->sums.frees, 2);
+    assert_int_equal(process->book.sums.frees, 2);
     stream_check_history(stream);
 }
 
@@ -273,8 +273,8 @@ static void test_mappings_that_cannot_be(void **state)
     stream_decode(stream);
     stream_bare_allocation(stream, 0x1000, 10);
     stream_decode(stream);
-    assert_int_equal(process->damaged, 5);
-    assert_int_equal(process->sums.bytes, 10);
+    assert_int_equal(process->book.damaged, 5);
+    assert_int_equal(process->book.sums.bytes, 10);
     stream_check_history(stream);
 }
 
@@ -310,13 +310,13 @@ static void test_random_against_model(void **state)
     uint64_t expected[LINES + 1] = {0}, found[LINES + 1] = {0};
     for (unsigned page = 0; page < PAGES; page++)
         expected[owner[page]] += owner[page] ? PAGE : 0;
-    for (uint32_t i = 1; i < stream->process->counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->process->counters, i);
-        uint32_t location = stack_tree_node(&stream->run.tree, counter->node)->location;
-        found[codes_location(&stream->run.codes, location)->line] += counter->bytes;
+    for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
+        const struct counter *counter = counters_at(&stream->process->book.counters, i);
+        uint32_t location = stack_tree_node(&stream->run.stacks.tree, counter->node)->location;
+        found[codes_location(&stream->run.stacks.codes, location)->line] += counter->bytes;
     }
     assert_memory_equal(found, expected, sizeof found);
-    assert_int_equal(stream->process->damaged, 0);
+    assert_int_equal(stream->process->book.damaged, 0);
     stream_check_history(stream);
 }
 

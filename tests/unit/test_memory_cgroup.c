@@ -9,8 +9,8 @@
 
 #include "unit.h"
 
+#include "collector/system/own_memory.h"
 #include "memory_cgroup.h"
-#include "own_memory.h"
 
 static char top[64];
 

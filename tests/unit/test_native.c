@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "native_frames.h"
+#include "collector/native/native_frames.h"
 #include "stream.h"
 
 #define RING_LOG2  14
@@ -63,9 +63,9 @@ static uint32_t allocate(struct stream *stream, uint64_t address, bool without_p
     stream_put(stream, WIRE_NATIVE_STACK_BIT | (without_python ? WIRE_NO_STACK_BIT : 0) |
                            UINT64_C(8) << WIRE_SIZE_SHIFT);
     stream_decode(stream);
-    assert_int_equal(stream->process->damaged, 0);
-    assert_true(live_heap_remove(&stream->process->heap, address, &block));
-    return counters_at(&stream->process->counters, block.counter)->node;
+    assert_int_equal(stream->process->book.damaged, 0);
+    assert_true(live_heap_remove(&stream->process->book.heap, address, &block));
+    return counters_at(&stream->process->book.counters, block.counter)->node;
 }
 
 static void add_text(char *text, const char *name)
@@ -77,12 +77,12 @@ static void add_text(char *text, const char *name)
 /* The names of a node's stack, outermost first. */
 static void describe_node(const struct stream *stream, uint32_t node, char *text)
 {
-    const struct codes *codes = &stream->run.codes;
+    const struct codes *codes = &stream->run.stacks.codes;
     if (!node)
         return;
-    const struct node *at = stack_tree_node(&stream->run.tree, node);
+    const struct node *at = stack_tree_node(&stream->run.stacks.tree, node);
     describe_node(stream, at->parent, text);
-    add_text(text, at->location == stream->run.truncated
+    add_text(text, at->location == stream->run.stacks.truncated
                        ? MARK
                        : codes_code(codes, codes_location(codes, at->location)->code)->name);
 }
@@ -425,16 +425,16 @@ static void test_chains_that_are_none(void **state)
     for (unsigned i = 0; i < sizeof unsound / sizeof *unsound; i++) {
         send_chain(&stream, unsound[i].number, unsound[i].level, unsound[i].depth, unsound[i].keep);
         stream_decode(&stream);
-        assert_int_equal(stream.process->damaged, i + 1);
+        assert_int_equal(stream.process->book.damaged, i + 1);
     }
-    stream.process->damaged = 0;
+    stream.process->book.damaged = 0;
     send_chain(&stream, 7, 1, 3, WIRE_CHAIN_KEEP_BIT);
     assert_stack(&stream, &stack, "0x10 0x20 0x30");
     send_chain(&stream, 7, 1, 4, 0); /* another depth than its levels make */
     send_chain(&stream, 7, WIRE_CHAIN_LEVEL_MASK - 2, WIRE_CHAIN_LEVEL_MASK, 0);
     stream_decode(&stream);
-    assert_int_equal(stream.process->damaged, 2);
-    stream.process->damaged = 0;
+    assert_int_equal(stream.process->book.damaged, 2);
+    stream.process->book.damaged = 0;
     assert_stack(&stream, &stack, "0x10 0x20 0x30");
     stream_deinit(&stream);
 }
@@ -459,16 +459,16 @@ static void test_modules_beyond_the_allowance(void **state)
     (void)state;
     struct stream stream;
     stream_init(&stream, RING_LOG2, true);
-    stream.process->looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
+    stream.process->peer.looks.used = ALLOWANCE_FIRST - ALLOWANCE_MODULE;
     send_module(&stream, MODULE_AT, MODULE_AT);
     send_module(&stream, 2 * MODULE_AT, MODULE_AT);
     stream_decode(&stream);
-    assert_int_equal(stream.process->damaged, 1);
-    assert_int_equal(stream.process->modules.count, 1);
+    assert_int_equal(process_lost(stream.process), 1);
+    assert_int_equal(stream.process->mirror.native.modules.count, 1);
     send_module(&stream, MODULE_AT, MODULE_AT); /* what stood there is void all the same */
     stream_decode(&stream);
-    assert_int_equal(stream.process->damaged, 2);
-    assert_int_equal(stream.process->modules.count, 0);
+    assert_int_equal(process_lost(stream.process), 2);
+    assert_int_equal(stream.process->mirror.native.modules.count, 0);
     stream_deinit(&stream);
 }
 
@@ -477,7 +477,7 @@ static void test_more_modules_than_there_was_room_for(void **state)
     (void)state;
     struct stream stream;
     stream_init(&stream, RING_LOG2, true);
-    const struct native_ranges *ranges = &stream.process->modules;
+    const struct native_ranges *ranges = &stream.process->mirror.native.modules;
     for (uint64_t i = 0; i < MODULES; i++)
         send_module(&stream, (i + 1) * MODULE_AT, MODULE_AT);
     stream_decode(&stream);

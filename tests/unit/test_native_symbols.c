@@ -21,11 +21,11 @@
 
 #include "unit.h"
 
-#include "demangle.h"
+#include "collector/symbols/demangle.h"
+#include "collector/symbols/native_symbols.h"
+#include "collector/symbols/symbol_cache.h"
+#include "collector/system/root_file.h"
 #include "mapped_place.h"
-#include "native_symbols.h"
-#include "root_file.h"
-#include "symbol_cache.h"
 
 #define C_SOURCE    NATIVE_SOURCES "/library.c"
 #define CPP_SOURCE  NATIVE_SOURCES "/library.cpp"

@@ -7,7 +7,7 @@
 
 #include "unit.h"
 
-#include "settings.h"
+#include "collector/peer/settings.h"
 
 static void check(const char *environment, size_t bytes, const char *golden, size_t size)
 {

@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-#include "text.h"
+#include "collector/base/text.h"
 
 static void check(const void *data, size_t bytes, unsigned width, const char *golden)
 {

@@ -1,0 +1,81 @@
+/*
+ * The list is in the order of addresses. How many functions there may be the allowance says
+ * (allowance.h).
+ */
+#include "collector/native/made_code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/symbols/made_name.h"
+
+static struct made_function *function_at(const struct made_code *made, uint32_t place)
+{
+    return (struct made_function *)made->list.data + place;
+}
+
+/* The place of the first function that ends behind the address. */
+static uint32_t find_place(const struct made_code *made, uint64_t address)
+{
+    uint32_t low = 0, high = made->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (function_at(made, middle)->end > address)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static bool is_same(const struct made_function *one, const struct made_function *other)
+{
+    return one->start == other->start && one->end == other->end &&
+           (one->name && other->name ? strcmp(one->name, other->name) == 0
+                                     : one->name == other->name);
+}
+
+/* Puts it in the place of what has some of its addresses. There is room for one more. */
+static void put(struct made_code *made, const struct made_function *function)
+{
+    uint32_t place = find_place(made, function->start), end = place;
+    for (; end < made->count && function_at(made, end)->start < function->end; end++)
+        free(function_at(made, end)->name);
+    memmove(function_at(made, place + 1), function_at(made, end),
+            (made->count - end) * sizeof *function);
+    *function_at(made, place) = *function;
+    made->count += 1 - (end - place);
+}
+
+enum made_code_answer made_code_tell(struct made_code *made, uint64_t start, uint64_t end,
+                                     const char *symbol)
+{
+    struct made_function new = {.start = start, .end = end, .number = made->told + 1};
+    if (*symbol && !(new.name = made_name(symbol)))
+        return MADE_CODE_NO_MEMORY;
+    const struct made_function *known = made_code_find(made, start);
+    bool is_known = known && is_same(known, &new);
+    if (is_known || !vector_reserve(&made->list, (size_t)made->count + 1, sizeof new)) {
+        free(new.name);
+        return is_known ? MADE_CODE_KNOWN : MADE_CODE_NO_MEMORY;
+    }
+    put(made, &new);
+    made->told++;
+    return MADE_CODE_NEW;
+}
+
+const struct made_function *made_code_find(const struct made_code *made, uint64_t address)
+{
+    uint32_t place = find_place(made, address);
+    return place < made->count && address >= function_at(made, place)->start
+               ? function_at(made, place)
+               : NULL;
+}
+
+void made_code_deinit(struct made_code *made)
+{
+    for (uint32_t i = 0; i < made->count; i++)
+        free(function_at(made, i)->name);
+    vector_deinit(&made->list);
+    *made = (struct made_code){0};
+}

@@ -1,0 +1,110 @@
+/*
+ * A collector that is not root's greets nobody: the shim of another user's process would not speak
+ * to it either.
+ */
+#include "collector/session/strangers.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "collector/base/clock.h"
+#include "collector/peer/arrival.h"
+
+#define PATIENCE_NS UINT64_C(1000000000)
+
+static void dismiss(struct strangers *strangers, unsigned place)
+{
+    struct arrival_reader *reader = strangers->places[place].reader;
+    if (!reader)
+        return;
+    close(reader->arrival.connection);
+    free(reader);
+    strangers->places[place].reader = NULL;
+}
+
+/* Its hello is whole: the connection is handed on, or closed. */
+static void decide(struct strangers *strangers, unsigned place)
+{
+    struct arrival_reader *reader = strangers->places[place].reader;
+    const struct arrival *arrival = &reader->arrival;
+    if (arrival->hello.carrier == HELLO_RUN || !arrival_knows(arrival, "run", strangers->key)) {
+        dismiss(strangers, place);
+        return;
+    }
+    strangers->places[place].reader = NULL;
+    strangers->admit(strangers->context, arrival);
+    free(reader);
+}
+
+static void hear(struct strangers *strangers, unsigned place)
+{
+    switch (arrival_read(strangers->places[place].reader)) {
+    case ARRIVAL_PARTIAL:
+        break;
+    case ARRIVAL_WHOLE:
+        decide(strangers, place);
+        break;
+    default:
+        dismiss(strangers, place);
+    }
+}
+
+/* A free place, made free if need be. */
+static unsigned find_place(struct strangers *strangers)
+{
+    unsigned oldest = 0;
+    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+        if (!strangers->places[i].reader)
+            return i;
+        if (strangers->places[i].since_ns < strangers->places[oldest].since_ns)
+            oldest = i;
+    }
+    dismiss(strangers, oldest);
+    return oldest;
+}
+
+void strangers_greet(struct strangers *strangers, const struct arrival *arrival)
+{
+    bool is_welcome = geteuid() == 0 && strangers->key;
+    struct arrival_reader *reader = is_welcome ? calloc(1, sizeof *reader) : NULL;
+    if (!reader) {
+        close(arrival->connection);
+        return;
+    }
+    unsigned place = find_place(strangers);
+    reader->arrival.connection = arrival->connection;
+    reader->arrival.peer = arrival->peer;
+    strangers->places[place].reader = reader;
+    strangers->places[place].since_ns = clock_now();
+    hear(strangers, place);
+}
+
+void strangers_watch(const struct strangers *strangers, struct pollfd *watched)
+{
+    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+        const struct arrival_reader *reader = strangers->places[i].reader;
+        watched[i] =
+            (struct pollfd){.fd = reader ? reader->arrival.connection : -1, .events = POLLIN};
+    }
+}
+
+void strangers_hear(struct strangers *strangers, const struct pollfd *watched)
+{
+    uint64_t now = clock_now();
+    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+        const struct arrival_reader *reader = strangers->places[i].reader;
+        if (!reader || reader->arrival.connection != watched[i].fd)
+            continue;
+        if (watched[i].revents)
+            hear(strangers, i);
+        else if (now - strangers->places[i].since_ns > PATIENCE_NS)
+            dismiss(strangers, i);
+    }
+}
+
+void strangers_dismiss(struct strangers *strangers)
+{
+    for (unsigned i = 0; i < STRANGERS_MAX; i++)
+        dismiss(strangers, i);
+}
