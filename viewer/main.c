@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/closest.h"
-#include "viewer/commands/command.h"
-#include "viewer/completion.h"
-#include "viewer/format/utf8.h"
-#include "viewer/say.h"
-#include "viewer/version.h"
+#include "viewer/base/closest.h"
+#include "viewer/base/say.h"
+#include "viewer/base/utf8.h"
+#include "viewer/base/version.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/completion.h"
 
 static const struct command_entry commands[] = {
     {"run", "record a command with all its Python processes", command_run, &run_options,

@@ -17,7 +17,7 @@
 
 #include "driver.h"
 #include "packing.h"
-#include "viewer/commands/command.h"
+#include "viewer/cli/command.h"
 
 #define BASES           2u
 #define COLUMNS_MAX     400u

@@ -9,7 +9,7 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/fold.h"
+#include "viewer/question/fold.h"
 
 struct fixture {
     char path[64];

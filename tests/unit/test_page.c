@@ -9,7 +9,7 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/html/bytes.h"
 #include "viewer/html/changes.h"
 #include "viewer/html/importance.h"

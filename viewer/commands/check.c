@@ -4,14 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/format/utf8.h"
-#include "viewer/options.h"
-#include "viewer/recording.h"
-#include "viewer/say.h"
-#include "viewer/verify.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/options.h"
+#include "viewer/base/say.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/history/verify.h"
+#include "viewer/recording/recording.h"
 
 #define COMMAND "heapline check"
 

@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
-#include "viewer/difference.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/difference_text.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/row_key.h"
-#include "viewer/recording.h"
+#include "viewer/question/difference.h"
+#include "viewer/recording/recording.h"
 
 #define COMMAND "heapline diff"
 

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
 #include "viewer/doctor/doctor.h"
 #include "viewer/format/colour.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/utf8.h"
 
 #define COMMAND "heapline doctor"
 

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/output.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/output.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/export/export.h"
-#include "viewer/memory.h"
-#include "viewer/recording.h"
+#include "viewer/recording/recording.h"
 
 #define COMMAND "heapline export"
 

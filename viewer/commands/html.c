@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/output.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/output.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/html/page.h"
-#include "viewer/recording.h"
+#include "viewer/recording/recording.h"
 
 #define COMMAND "heapline html"
 

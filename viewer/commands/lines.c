@@ -12,19 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/annotation.h"
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/say.h"
+#include "viewer/base/terminal.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/say.h"
-#include "viewer/source.h"
+#include "viewer/question/annotation.h"
+#include "viewer/recording/source.h"
 
 #define COMMAND "heapline lines"
 

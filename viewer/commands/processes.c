@@ -12,20 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/terminal.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
 #include "viewer/format/process_json.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
-#include "viewer/process_tree.h"
+#include "viewer/history/moment.h"
+#include "viewer/recording/process_tree.h"
 
 #define COMMAND "heapline processes"
 /* Deeper ones are not indented further. */

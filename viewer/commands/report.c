@@ -5,18 +5,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/options.h"
+#include "viewer/base/printable.h"
+#include "viewer/base/terminal.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/format/growth.h"
 #include "viewer/format/lives.h"
 #include "viewer/format/report.h"
-#include "viewer/format/printable.h"
-#include "viewer/format/terminal.h"
-#include "viewer/options.h"
-#include "viewer/query.h"
-#include "viewer/recording.h"
+#include "viewer/question/query.h"
+#include "viewer/recording/recording.h"
 
 #define COMMAND "heapline report"
 

@@ -15,10 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/command.h"
-#include "viewer/null.h"
-#include "viewer/options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/null.h"
+#include "viewer/base/options.h"
+#include "viewer/base/version.h"
+#include "viewer/cli/command.h"
 #include "viewer/run/collector.h"
 #include "viewer/run/command.h"
 #include "viewer/run/daemon.h"
@@ -28,7 +29,6 @@
 #include "viewer/run/summary.h"
 #include "viewer/run/supervise.h"
 #include "viewer/run/witness.h"
-#include "viewer/version.h"
 
 /* More levels than a recorded stack can have. */
 #define FRAMES_MAX 1000000

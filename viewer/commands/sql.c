@@ -13,18 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/database.h"
-#include "viewer/events_table.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/options.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/utf8.h"
-#include "viewer/guard.h"
-#include "viewer/memory.h"
-#include "viewer/options.h"
-#include "viewer/stacks_table.h"
+#include "viewer/recording/database.h"
+#include "viewer/recording/guard.h"
+#include "viewer/sql/events_table.h"
+#include "viewer/sql/stacks_table.h"
 
 /* Rows that are kept back until the widths are known, and the widest column. */
 #define ROWS_KEPT   200u

@@ -11,20 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/terminal.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
-#include "viewer/format/size.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
 #include "viewer/format/timeline_text.h"
-#include "viewer/grouping.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
-#include "viewer/peak.h"
-#include "viewer/samples.h"
+#include "viewer/history/moment.h"
+#include "viewer/question/grouping.h"
+#include "viewer/question/peak.h"
+#include "viewer/recording/samples.h"
 
 #define COMMAND "heapline timeline"
 #define DIGITS  13

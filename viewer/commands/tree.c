@@ -11,18 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/say.h"
+#include "viewer/base/terminal.h"
+#include "viewer/cli/arguments.h"
+#include "viewer/cli/command.h"
+#include "viewer/cli/query_options.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/memory.h"
-#include "viewer/say.h"
-#include "viewer/tree.h"
+#include "viewer/question/tree.h"
 
 #define COMMAND       "heapline tree"
 #define LEAST_DEFAULT 0.01

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/format/size.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/utf8.h"
 
 /* Less than this of a path says nothing. */
 #define PATH_COLUMNS_MIN 12u

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "viewer/query.h"
+#include "viewer/question/query.h"
 
 /* What has no frame. */
 #define NAME_OF_NO_FRAME "(no Python frame)"

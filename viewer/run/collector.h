@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "control.h"
-#include "viewer/progress.h"
+#include "viewer/base/progress.h"
 #include "viewer/run/signals.h"
 
 #define COLLECTOR_KEY_MAX     40u

@@ -1,0 +1,14 @@
+/*
+ * The peak of some processes by playing their histories side by side.
+ */
+#ifndef HEAPLINE_VIEWER_QUESTION_PEAK_PLAY_H
+#define HEAPLINE_VIEWER_QUESTION_PEAK_PLAY_H
+
+#include "viewer/question/peak.h"
+
+/* Fills in the peak of the processes with these indices; peak->positions is there. Where a history
+ * ends early the peak is not known. False, with a problem in the recording, when one is damaged. */
+bool peak_play(struct peak *peak, struct recording *recording, const size_t *processes,
+               size_t count);
+
+#endif
