@@ -10,6 +10,7 @@
 
 #include "recording_maker.h"
 #include "viewer/question/fold.h"
+#include "viewer/recording/loading.h"
 
 struct fixture {
     char path[64];

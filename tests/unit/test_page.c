@@ -16,6 +16,7 @@
 #include "viewer/html/page_names.h"
 #include "viewer/html/page_rows.h"
 #include "viewer/html/time_grid.h"
+#include "viewer/recording/loading.h"
 
 static const struct made_recording made = {
     .processes = 2,

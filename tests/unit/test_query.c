@@ -14,6 +14,7 @@
 #include "recording_maker.h"
 #include "viewer/question/query.h"
 #include "viewer/recording/counters.h"
+#include "viewer/recording/loading.h"
 #include "wire.h"
 #include "viewer/recording/source.h"
 

@@ -11,7 +11,7 @@
 #include "viewer/cli/arguments.h"
 #include "viewer/cli/command.h"
 #include "viewer/history/verify.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND "heapline check"
 

@@ -15,7 +15,7 @@
 #include "viewer/format/json_values.h"
 #include "viewer/format/row_key.h"
 #include "viewer/question/difference.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND "heapline diff"
 

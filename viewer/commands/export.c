@@ -12,7 +12,7 @@
 #include "viewer/cli/output.h"
 #include "viewer/cli/query_options.h"
 #include "viewer/export/export.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND "heapline export"
 

@@ -13,7 +13,7 @@
 #include "viewer/cli/output.h"
 #include "viewer/cli/query_options.h"
 #include "viewer/html/page.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND "heapline html"
 

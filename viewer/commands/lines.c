@@ -24,6 +24,7 @@
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
 #include "viewer/question/annotation.h"
+#include "viewer/recording/loading.h"
 #include "viewer/recording/source.h"
 
 #define COMMAND "heapline lines"

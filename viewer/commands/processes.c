@@ -25,6 +25,8 @@
 #include "viewer/format/process_json.h"
 #include "viewer/format/table.h"
 #include "viewer/history/moment.h"
+#include "viewer/recording/endings.h"
+#include "viewer/recording/loading.h"
 #include "viewer/recording/process_tree.h"
 
 #define COMMAND "heapline processes"

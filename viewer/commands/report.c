@@ -16,7 +16,7 @@
 #include "viewer/format/lives.h"
 #include "viewer/format/report.h"
 #include "viewer/question/query.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND "heapline report"
 

@@ -21,7 +21,7 @@
 #include "viewer/cli/command.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
-#include "viewer/recording/database.h"
+#include "viewer/recording/database_file.h"
 #include "viewer/recording/guard.h"
 #include "viewer/sql/events_table.h"
 #include "viewer/sql/stacks_table.h"

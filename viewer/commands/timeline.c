@@ -24,6 +24,7 @@
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
 #include "viewer/question/peak.h"
+#include "viewer/recording/loading.h"
 #include "viewer/recording/samples.h"
 
 #define COMMAND "heapline timeline"

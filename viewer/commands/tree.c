@@ -23,6 +23,7 @@
 #include "viewer/format/names.h"
 #include "viewer/format/table.h"
 #include "viewer/question/tree.h"
+#include "viewer/recording/loading.h"
 
 #define COMMAND       "heapline tree"
 #define LEAST_DEFAULT 0.01

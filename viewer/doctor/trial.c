@@ -13,7 +13,7 @@
 #include "viewer/base/size.h"
 #include "viewer/doctor/child.h"
 #include "viewer/doctor/doctor.h"
-#include "viewer/recording/recording.h"
+#include "viewer/recording/loading.h"
 
 #define SUBJECT "trial"
 

@@ -17,6 +17,7 @@
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/history/play_groups.h"
 #include "viewer/question/cumulative.h"
 #include "viewer/question/fold.h"

@@ -13,6 +13,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
+#include "viewer/recording/endings.h"
 
 /* For a place within a sentence. */
 #define PLACE_COLUMNS 100u

@@ -18,6 +18,7 @@
 #include "viewer/format/names.h"
 #include "viewer/format/report.h"
 #include "viewer/format/table.h"
+#include "viewer/recording/endings.h"
 #include "viewer/recording/source.h"
 
 /* Of a deeper stack the outer and the inner half of so many frames are shown. */

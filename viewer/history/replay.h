@@ -22,11 +22,6 @@ bool history_is_kept(struct recording *recording);
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
                       uint64_t *position);
 
-/* What a counter held. */
-struct held {
-    uint64_t bytes, blocks;
-};
-
 /* What an event changes, by counter from 0; modulo 2^64. */
 void held_change(struct held *held, const struct history_event *event);
 

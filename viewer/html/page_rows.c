@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/history/play.h"
 #include "viewer/html/importance.h"
 #include "viewer/html/page_fold.h"

@@ -10,6 +10,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/html/bytes.h"
 #include "viewer/html/changes.h"
 #include "viewer/html/changes_play.h"

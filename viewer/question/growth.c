@@ -12,6 +12,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/question/run_end.h"
 #include "viewer/recording/inheritance.h"
 

@@ -19,6 +19,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/history/play.h"
 #include "viewer/history/replay.h"
 #include "viewer/history/slices.h"

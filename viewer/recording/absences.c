@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "viewer/base/cleanup.h"
-#include "viewer/recording/recording.h"
 
 static bool read_row(struct rows *rows, void *absences)
 {

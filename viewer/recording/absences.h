@@ -5,10 +5,9 @@
 #ifndef HEAPLINE_VIEWER_RECORDING_ABSENCES_H
 #define HEAPLINE_VIEWER_RECORDING_ABSENCES_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
-struct recording;
+#include "viewer/recording/recording.h"
 
 /* Reads the table, if there is one, into recording->run.absences: an object of counts by reason. */
 bool absences_load(struct recording *recording);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "viewer/base/cleanup.h"
-#include "viewer/history/replay.h"
 
 /* --- reading --- */
 

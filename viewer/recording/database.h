@@ -1,5 +1,5 @@
 /*
- * A recording's SQLite file, opened for reading and not trusted.
+ * A recording's SQLite file, open for reading (database_file.h) and not trusted.
  *
  * The first thing that goes wrong is kept as one message for the user, which names the file, the
  * reason and what to do; it stays valid until database_deinit(). One thread.
@@ -21,12 +21,6 @@ struct database {
     int64_t format;            /* of the recording: 1 to STORE_FORMAT */
     char problem[1024];
 };
-
-/* Opens the file and begins a read transaction: whoever still writes to it changes nothing any
- * more for us. False, with a problem, when it is no recording of a format that is known here. Needs
- * database_deinit() in either case; path and progress must outlive it. */
-bool database_init(struct database *database, const char *path, struct progress *progress);
-void database_deinit(struct database *database);
 
 /* These keep a problem, unless there is one already, and return false. `reason` is a printf format.
  * database_damaged(): what was read cannot be true. database_failed(): SQLite's last call failed.

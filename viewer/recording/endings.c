@@ -8,7 +8,6 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
-#include "viewer/recording/recording.h"
 
 const char *const ending_names[] = {
     [ENDING_UNKNOWN] = "unknown", [ENDING_EXITED] = "exited",   [ENDING_KILLED] = "killed",

@@ -9,31 +9,11 @@
 #define HEAPLINE_VIEWER_RECORDING_ENDINGS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-enum ending_kind {
-    ENDING_UNKNOWN,
-    ENDING_EXITED,   /* with process.exit_status */
-    ENDING_KILLED,   /* by process.signal */
-    ENDING_EXECUTED, /* another program took its place */
-    ENDING_RUNNING,  /* it lived on, or the recording was cut short before */
-};
+#include "viewer/recording/recording.h"
 
 /* In JSON and CSV. */
 extern const char *const ending_names[];
-
-struct ending {
-    enum ending_kind kind;
-    bool is_told; /* the recording has a row for what follows */
-    bool core_dumped, out_of_memory;
-    uint64_t collector_bytes; /* held by the collector under the limit that killed it, 0: none */
-    uint64_t refused, most_refused; /* allocations that failed, and the largest in bytes */
-    uint32_t refused_location;      /* where that was asked for; 0: not known */
-};
-
-struct frame;
-struct recording;
-struct process;
 
 /* Fills in every process's ending. False, with a problem, when they cannot be read. */
 bool endings_load(struct recording *recording);
