@@ -6,6 +6,7 @@
 #define HEAPLINE_VIEWER_CLI_QUERY_OPTIONS_H
 
 #include "viewer/base/options.h"
+#include "viewer/history/moment.h"
 #include "viewer/question/query.h"
 
 /* Their ids; a command's own are below. */

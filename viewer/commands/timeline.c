@@ -18,12 +18,12 @@
 #include "viewer/cli/arguments.h"
 #include "viewer/cli/command.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
 #include "viewer/format/table.h"
 #include "viewer/format/timeline_text.h"
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
 #include "viewer/question/peak.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/loading.h"
 #include "viewer/recording/samples.h"
 

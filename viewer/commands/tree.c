@@ -22,6 +22,7 @@
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
 #include "viewer/format/table.h"
+#include "viewer/question/key_name.h"
 #include "viewer/question/tree.h"
 #include "viewer/recording/loading.h"
 

@@ -11,8 +11,8 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
 #include "viewer/question/grouping.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/samples.h"
 
 #define NAME_HEAP     "heap"

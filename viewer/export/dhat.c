@@ -19,8 +19,9 @@
 #include "viewer/format/names.h"
 #include "viewer/history/inherited_counters.h"
 #include "viewer/history/play_groups.h"
-#include "viewer/question/cumulative.h"
 #include "viewer/question/fold.h"
+#include "viewer/question/row.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/inheritance.h"
 
 /* Blocks that live no longer on average are called short-lived; the clock knows milliseconds. */

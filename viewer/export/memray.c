@@ -15,7 +15,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
+#include "viewer/recording/command_line.h"
 
 /* How many each list of the largest has. */
 #define LARGEST 10u

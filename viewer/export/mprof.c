@@ -7,7 +7,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
-#include "viewer/format/names.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/samples.h"
 
 #define MEBIBYTE (1024.0 * 1024.0)

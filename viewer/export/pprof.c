@@ -27,7 +27,9 @@
 #include "viewer/export/gzip.h"
 #include "viewer/export/protobuf.h"
 #include "viewer/format/names.h"
-#include "viewer/question/cumulative.h"
+#include "viewer/question/key_name.h"
+#include "viewer/question/row.h"
+#include "viewer/recording/command_line.h"
 
 enum profile_field {
     PROFILE_SAMPLE_TYPE = 1,

@@ -16,6 +16,8 @@
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
 #include "viewer/question/fold.h"
+#include "viewer/question/key_name.h"
+#include "viewer/recording/command_line.h"
 
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 

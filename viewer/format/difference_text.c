@@ -12,6 +12,7 @@
 #include "viewer/base/size.h"
 #include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
+#include "viewer/question/key_name.h"
 
 static void print_change(FILE *stream, const struct difference_row *row)
 {

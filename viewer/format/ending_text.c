@@ -13,6 +13,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/endings.h"
 
 /* For a place within a sentence. */

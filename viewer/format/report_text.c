@@ -18,6 +18,8 @@
 #include "viewer/format/names.h"
 #include "viewer/format/report.h"
 #include "viewer/format/table.h"
+#include "viewer/question/key_name.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/endings.h"
 #include "viewer/recording/source.h"
 

@@ -11,7 +11,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/size.h"
 #include "viewer/format/report.h"
-#include "viewer/question/cumulative.h"
+#include "viewer/question/row.h"
 
 /* tracemalloc's own name for what has no frame. */
 #define UNKNOWN_FILE "<unknown>"

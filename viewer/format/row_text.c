@@ -7,6 +7,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
+#include "viewer/question/key_name.h"
 
 char *row_name(const struct grouping *grouping, uint32_t key, size_t width)
 {

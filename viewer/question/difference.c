@@ -10,7 +10,8 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
-#include "viewer/format/names.h"
+#include "viewer/question/key_name.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/source.h"
 
 /* Stands between the parts of a key; no name has it. */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "viewer/base/memory.h"
-#include "viewer/question/peak_play.h"
 
 /* Where a process stands at its own peak. */
 static struct peak_position own_position(const struct process *process)

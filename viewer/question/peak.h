@@ -9,18 +9,7 @@
 #ifndef HEAPLINE_VIEWER_QUESTION_PEAK_H
 #define HEAPLINE_VIEWER_QUESTION_PEAK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "viewer/recording/recording.h"
-
-struct peak {
-    bool is_known; /* false: bytes and blocks are each one's own, added up */
-    uint64_t bytes, blocks;
-    double time;                     /* from the run's start; NaN: unknown */
-    struct peak_position *positions; /* by process of the recording; of the chosen ones */
-};
+#include "viewer/question/peak_play.h"
 
 /* `processes` are indices. False, with a problem in the recording, when its history is damaged.
  * Needs peak_deinit() in either case. */

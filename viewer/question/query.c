@@ -25,7 +25,6 @@
 #include "viewer/history/slices.h"
 #include "viewer/question/cumulative.h"
 #include "viewer/question/peak_held.h"
-#include "viewer/question/selection.h"
 #include "viewer/recording/counters.h"
 #include "viewer/recording/inheritance.h"
 
@@ -43,12 +42,6 @@ const char *const group_names[] = {
     [GROUP_BY_SIZE] = "size",
     [GROUP_BY_PROCESS] = "process",
     NULL,
-};
-
-const char *const sort_names[] = {
-    [SORT_BYTES] = "bytes",         [SORT_BLOCKS] = "blocks",
-    [SORT_ALLOCATED] = "allocated", [SORT_ALLOCATIONS] = "allocations",
-    [SORT_NAME] = "name",           NULL,
 };
 
 void query_init(struct query *query)

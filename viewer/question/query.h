@@ -20,20 +20,13 @@
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
 #include "viewer/question/peak.h"
+#include "viewer/question/row.h"
 #include "viewer/question/run_end.h"
+#include "viewer/question/selection.h"
 #include "viewer/recording/recording.h"
 
-enum sort {
-    SORT_BYTES,
-    SORT_BLOCKS,
-    SORT_ALLOCATED,
-    SORT_ALLOCATIONS,
-    SORT_NAME,
-};
-
-/* What the user calls groupings and sorts, by their numbers; NULL ends each list. */
+/* What the user calls groupings, by their numbers; NULL ends the list. */
 extern const char *const group_names[];
-extern const char *const sort_names[];
 
 /* A list of words from the command line. */
 struct globs {
@@ -73,14 +66,6 @@ bool globs_match(const struct globs *globs, const char *path);
 
 /* Is not all asked for that there was at its moment? */
 bool query_is_filtered(const struct query *query);
-
-struct row {
-    uint32_t key;                          /* see grouping.h */
-    uint64_t bytes, blocks;                /* at the moment; of a span: allocated and kept; or the
-                                            * temporary ones */
-    uint64_t allocated_bytes, allocations; /* of the whole run, or of the span */
-    uint64_t freed_bytes, freed_blocks;    /* of a span: from before it */
-};
 
 /* Is the process one of those that are asked for? */
 bool query_wants_process(const struct query *query, const struct process *process);

@@ -8,6 +8,12 @@
 
 #include <stdlib.h>
 
+const char *const sort_names[] = {
+    [SORT_BYTES] = "bytes",         [SORT_BLOCKS] = "blocks",
+    [SORT_ALLOCATED] = "allocated", [SORT_ALLOCATIONS] = "allocations",
+    [SORT_NAME] = "name",           NULL,
+};
+
 struct order {
     enum sort sort;
     const struct grouping *grouping;

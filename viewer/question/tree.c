@@ -9,7 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
-#include "viewer/question/cumulative.h"
+#include "viewer/question/row.h"
 
 /* One stack: its lines are `lines[first]` to before `lines[end]`. */
 struct path {

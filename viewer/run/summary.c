@@ -17,6 +17,7 @@
 #include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
 #include "viewer/question/query.h"
+#include "viewer/recording/command_line.h"
 #include "viewer/recording/loading.h"
 #include "viewer/recording/source.h"
 #include "viewer/run/message.h"
