@@ -36,6 +36,12 @@ struct option_table {
     const struct option_words *words; /* of options of its own; NULL: none */
 };
 
+/* The table of an array of specs. */
+#define OPTION_TABLE(specs, words)                                                                 \
+    {                                                                                              \
+        specs, sizeof specs / sizeof *specs, words                                                 \
+    }
+
 /* What options_next() returns beside the ids. */
 enum {
     OPTIONS_END = 0,

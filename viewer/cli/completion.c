@@ -16,7 +16,7 @@
 
 /* What is known of the cursor. */
 struct cursor {
-    const struct command_entry *command;
+    const struct subcommand *command;
     const char *word;               /* at the cursor */
     const struct option_spec *spec; /* its value is at the cursor; NULL: none */
     size_t values_left;             /* how many of its values are to come */
@@ -87,7 +87,7 @@ static void offer_written_out(const struct cursor *cursor, const char *argument,
 static void offer_values(const struct cursor *cursor, const struct option_spec *spec,
                          const char *head)
 {
-    const struct option_words *list = words_of(cursor->command->options, spec->id);
+    const struct option_words *list = words_of(&cursor->command->options, spec->id);
     if (list)
         offer_words(cursor, list, head);
     else if (is_written_out(spec->argument))
@@ -97,7 +97,7 @@ static void offer_values(const struct cursor *cursor, const struct option_spec *
 
 static void offer_options(const struct cursor *cursor)
 {
-    const struct option_table *table = cursor->command->options;
+    const struct option_table *table = &cursor->command->options;
     for (size_t i = 0; i < table->spec_count; i++) {
         const struct option_spec *spec = &table->specs[i];
         offer(cursor, "--", spec->name, strlen(spec->name), spec->help);
@@ -110,7 +110,7 @@ static void offer_value_behind(const struct cursor *cursor)
 {
     size_t length = strcspn(cursor->word, "=");
     const struct option_spec *spec =
-        options_named(cursor->command->options, cursor->word + 2, length - 2);
+        options_named(&cursor->command->options, cursor->word + 2, length - 2);
     char head[64];
     if (!spec || !spec->argument ||
         snprintf(head, sizeof head, "--%s=", spec->name) >= (int)sizeof head)
@@ -134,12 +134,14 @@ static void offer_operands(const struct cursor *cursor)
     }
 }
 
-static void offer_commands(const struct cursor *cursor, const struct command_entry *commands,
+static void offer_commands(const struct cursor *cursor, const struct subcommand *const *commands,
                            size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (commands[i].run)
-            offer(cursor, "", commands[i].name, strlen(commands[i].name), commands[i].summary);
+    for (size_t i = 0; i < count; i++) {
+        const char *word = subcommand_word(commands[i]);
+        if (commands[i]->usage)
+            offer(cursor, "", word, strlen(word), commands[i]->summary);
+    }
     if (*cursor->word == '-') {
         offer(cursor, "--", "help", strlen("help"), "print a help text");
         offer(cursor, "--", "version", strlen("version"), "print what this build is");
@@ -155,7 +157,7 @@ static void pass(struct cursor *cursor, const char *word, size_t number)
         cursor->values_left--;
     } else if (!cursor->operands_only && !takes_all && word[0] == '-' && word[1]) {
         cursor->operands_only = !strcmp(word, "--");
-        cursor->spec = options_awaiting(cursor->command->options, word);
+        cursor->spec = options_awaiting(&cursor->command->options, word);
         if (cursor->spec)
             cursor->values_left = strchr(cursor->spec->argument, ' ') ? 2 : 1;
     } else if (!cursor->operands++) {
@@ -176,7 +178,7 @@ static void offer_at(const struct cursor *cursor)
         offer_options(cursor);
 }
 
-void completion_print(const struct command_entry *commands, size_t command_count, char **words)
+void completion_print(const struct subcommand *const *commands, size_t command_count, char **words)
 {
     struct cursor cursor = {.word = words[0] ? words[0] : ""};
     if (!words[0] || !words[1]) {
@@ -184,8 +186,8 @@ void completion_print(const struct command_entry *commands, size_t command_count
         return;
     }
     for (size_t i = 0; i < command_count; i++)
-        if (commands[i].run && !strcmp(commands[i].name, words[0]))
-            cursor.command = &commands[i];
+        if (commands[i]->usage && !strcmp(subcommand_word(commands[i]), words[0]))
+            cursor.command = commands[i];
     if (!cursor.command) {
         puts(":nothing");
         return;

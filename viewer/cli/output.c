@@ -9,7 +9,7 @@
 
 #include "viewer/base/printable.h"
 #include "viewer/base/say.h"
-#include "viewer/cli/command.h"
+#include "viewer/cli/subcommand.h"
 
 static int fail(const char *command, const char *path, const char *why)
 {
