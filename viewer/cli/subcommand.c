@@ -101,10 +101,15 @@ const char *request_file(struct request *request)
     return request->newest;
 }
 
+static int failed_status(const struct subcommand *subcommand)
+{
+    return subcommand->failed ? subcommand->failed : STATUS_FAILED;
+}
+
 int request_fail(const struct request *request, const char *problem)
 {
     say(request->subcommand->name, "%s", problem);
-    return request->subcommand->failed ? request->subcommand->failed : STATUS_FAILED;
+    return failed_status(request->subcommand);
 }
 
 int request_fail_reading(const struct request *request, const struct recording *recording)
@@ -154,9 +159,7 @@ static int answer(struct request *request)
     if (subcommand->answer)
         return subcommand->answer(request);
     const char *file = request_file(request);
-    if (file)
-        return request_show(request, file, subcommand->show);
-    return subcommand->failed ? subcommand->failed : STATUS_FAILED;
+    return file ? request_show(request, file, subcommand->show) : failed_status(subcommand);
 }
 
 int subcommand_run(const struct subcommand *subcommand, char **arguments)
