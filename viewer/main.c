@@ -4,39 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/closest.h"
-#include "viewer/commands/command.h"
-#include "viewer/completion.h"
-#include "viewer/format/utf8.h"
-#include "viewer/say.h"
-#include "viewer/version.h"
+#include "viewer/base/closest.h"
+#include "viewer/base/say.h"
+#include "viewer/base/utf8.h"
+#include "viewer/base/version.h"
+#include "viewer/cli/completion.h"
+#include "viewer/commands/commands.h"
 
-static const struct command_entry commands[] = {
-    {"run", "record a command with all its Python processes", command_run, &run_options,
-     OPERANDS_COMMAND},
-    {"report", "how much memory, when, and which lines", command_report, &report_options,
-     OPERANDS_RECORDING},
-    {"lines", "the source, line by line, with what each line did", command_lines, &lines_options,
-     OPERANDS_RECORDING_AND_MORE},
-    {"tree", "by call path, callers above callees or inverted", command_tree, &tree_options,
-     OPERANDS_RECORDING},
-    {"timeline", "memory over time, drawn in the terminal", command_timeline, &timeline_options,
-     OPERANDS_RECORDING},
-    {"diff", "what changed between two runs, or two moments of one", command_diff, &diff_options,
-     OPERANDS_RECORDING},
-    {"processes", "which process started which, how each ended", command_processes,
-     &processes_options, OPERANDS_RECORDING},
-    {"html", "an interactive page, one file for a browser", command_html, &html_options,
-     OPERANDS_RECORDING},
-    {"export", "files for other programs", command_export, &export_options, OPERANDS_RECORDING},
-    {.name = "live"},
-    {.name = "serve"},
-    {"check", "whether a recording is as it should be", command_check, &check_options,
-     OPERANDS_RECORDING},
-    {"sql", "the database, with every event as a row", command_sql, &sql_options,
-     OPERANDS_RECORDING},
-    {"doctor", "whether this machine and this Python can be traced", command_doctor,
-     &doctor_options, OPERANDS_COMMAND},
+static const struct subcommand live = {.name = "heapline live"};
+static const struct subcommand serve = {.name = "heapline serve"};
+
+static const struct subcommand *const commands[] = {
+    &command_run,  &command_report,    &command_lines, &command_tree,   &command_timeline,
+    &command_diff, &command_processes, &command_html,  &command_export, &live,
+    &serve,        &command_check,     &command_sql,   &command_doctor,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -48,13 +29,13 @@ static void print_help(FILE *stream)
           "Commands:\n",
           stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i].run)
-            fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i]->usage)
+            fprintf(stream, "  %-10s %s\n", subcommand_word(commands[i]), commands[i]->summary);
     fputs("\nNot in this version:", stream);
     const char *separator = " ";
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (!commands[i].run) {
-            fprintf(stream, "%s%s", separator, commands[i].name);
+        if (!commands[i]->usage) {
+            fprintf(stream, "%s%s", separator, subcommand_word(commands[i]));
             separator = ", ";
         }
     fputs(".\n\n'heapline COMMAND --help' explains a command. To begin:\n\n"
@@ -67,8 +48,8 @@ static int fail_unknown(const char *name)
 {
     struct closest closest = {.word = name};
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i].run)
-            closest_offer(&closest, commands[i].name);
+        if (commands[i]->usage)
+            closest_offer(&closest, subcommand_word(commands[i]));
     const char *kind = *name == '-' ? "option" : "command";
     if (closest.best)
         say("heapline", "there is no %s '%s', did you mean '%s'?; see 'heapline --help'", kind,
@@ -101,10 +82,10 @@ int main(int argument_count, char **arguments)
         return STATUS_GOOD;
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i].name, name))
+        if (strcmp(subcommand_word(commands[i]), name))
             continue;
-        if (commands[i].run)
-            return commands[i].run(arguments + 2);
+        if (commands[i]->usage)
+            return subcommand_run(commands[i], arguments + 2);
         say("heapline", "'%s' is not in this version; see 'heapline --help'", name);
         return STATUS_WRONG_USAGE;
     }

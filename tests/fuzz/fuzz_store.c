@@ -17,7 +17,7 @@
 
 #include "driver.h"
 #include "packing.h"
-#include "viewer/commands/command.h"
+#include "viewer/commands/commands.h"
 
 #define BASES           2u
 #define COLUMNS_MAX     400u
@@ -49,37 +49,37 @@ struct input {
     size_t left;
 };
 
-static const struct command {
-    int (*run)(char **arguments);
+static const struct call {
+    const struct subcommand *command;
     const char *words[COMMAND_WORDS];
-} commands[] = {
-    {command_report, {"-n", "0", FILE_WORD}},
-    {command_report, {"--json", "--at", "50%", FILE_WORD}},
-    {command_report, {"--csv", "--at", "end", "--by", "stack", FILE_WORD}},
-    {command_report, {"--at", "exit", "--by", "package", "--cumulative", FILE_WORD}},
-    {command_report, {"--at", "3s", "--by", "thread", "--inherited", FILE_WORD}},
-    {command_report, {"--between", "20%", "80%", FILE_WORD}},
-    {command_report, {"--temporary=4", FILE_WORD}},
-    {command_report, {"--growing", FILE_WORD}},
-    {command_report, {"--lifetimes", FILE_WORD}},
-    {command_report, {"--format", "tracemalloc", FILE_WORD}},
-    {command_tree, {FILE_WORD}},
-    {command_tree, {"--at", "70%", "--inverted", FILE_WORD}},
-    {command_diff, {FILE_WORD, FILE_WORD}},
-    {command_timeline, {FILE_WORD}},
-    {command_processes, {"--json", FILE_WORD}},
-    {command_lines, {FILE_WORD}},
-    {command_check, {"--verify", FILE_WORD}},
-    {command_html, {"-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "pprof", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "speedscope", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "dhat", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "folded", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "mprof", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "chrome", "-o", "/dev/null", FILE_WORD}},
-    {command_export, {"--format", "csv", "-o", "/dev/null", FILE_WORD}},
-    {command_sql, {FILE_WORD, "SELECT count(*), sum(bytes) FROM events"}},
-    {command_sql, {FILE_WORD, "SELECT * FROM lines LIMIT 20"}},
+} calls[] = {
+    {&command_report, {"-n", "0", FILE_WORD}},
+    {&command_report, {"--json", "--at", "50%", FILE_WORD}},
+    {&command_report, {"--csv", "--at", "end", "--by", "stack", FILE_WORD}},
+    {&command_report, {"--at", "exit", "--by", "package", "--cumulative", FILE_WORD}},
+    {&command_report, {"--at", "3s", "--by", "thread", "--inherited", FILE_WORD}},
+    {&command_report, {"--between", "20%", "80%", FILE_WORD}},
+    {&command_report, {"--temporary=4", FILE_WORD}},
+    {&command_report, {"--growing", FILE_WORD}},
+    {&command_report, {"--lifetimes", FILE_WORD}},
+    {&command_report, {"--format", "tracemalloc", FILE_WORD}},
+    {&command_tree, {FILE_WORD}},
+    {&command_tree, {"--at", "70%", "--inverted", FILE_WORD}},
+    {&command_diff, {FILE_WORD, FILE_WORD}},
+    {&command_timeline, {FILE_WORD}},
+    {&command_processes, {"--json", FILE_WORD}},
+    {&command_lines, {FILE_WORD}},
+    {&command_check, {"--verify", FILE_WORD}},
+    {&command_html, {"-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "pprof", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "speedscope", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "dhat", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "folded", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "mprof", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "chrome", "-o", "/dev/null", FILE_WORD}},
+    {&command_export, {"--format", "csv", "-o", "/dev/null", FILE_WORD}},
+    {&command_sql, {FILE_WORD, "SELECT count(*), sum(bytes) FROM events"}},
+    {&command_sql, {FILE_WORD, "SELECT * FROM lines LIMIT 20"}},
 };
 
 /* --- beginning --- */
@@ -312,17 +312,17 @@ static void make_file(unsigned base, struct input *input)
     sqlite3_close(database);
 }
 
-static void run_command(const struct command *command)
+static void run_call(const struct call *call)
 {
     char *words[COMMAND_WORDS + 1] = {NULL};
-    for (int i = 0; i < COMMAND_WORDS && command->words[i]; i++)
-        words[i] = strdup(strcmp(command->words[i], FILE_WORD) ? command->words[i] : fuzz.path);
+    for (int i = 0; i < COMMAND_WORDS && call->words[i]; i++)
+        words[i] = strdup(strcmp(call->words[i], FILE_WORD) ? call->words[i] : fuzz.path);
     char *given[COMMAND_WORDS + 1];
     memcpy(given, words, sizeof words);
     FILE *out = stdout, *errors = stderr, *nowhere = fopen("/dev/null", "w");
     require(nowhere);
     stdout = stderr = nowhere;
-    int status = command->run(given);
+    int status = subcommand_run(call->command, given);
     stdout = out;
     stderr = errors;
     fclose(nowhere);
@@ -336,9 +336,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     begin();
     unsigned base = (unsigned)take(&input, 1) % BASES;
-    const struct command *command =
-        &commands[take(&input, 1) % (sizeof commands / sizeof *commands)];
+    const struct call *call = &calls[take(&input, 1) % (sizeof calls / sizeof *calls)];
     make_file(base, &input);
-    run_command(command);
+    run_call(call);
     return 0;
 }

@@ -9,7 +9,8 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/fold.h"
+#include "viewer/question/fold.h"
+#include "viewer/recording/loading.h"
 
 struct fixture {
     char path[64];

@@ -3,8 +3,8 @@
  */
 #include "unit.h"
 
-#include "viewer/closest.h"
-#include "viewer/options.h"
+#include "viewer/base/closest.h"
+#include "viewer/base/options.h"
 
 enum {
     OUTPUT = 1,

@@ -9,13 +9,14 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/html/bytes.h"
 #include "viewer/html/changes.h"
 #include "viewer/html/importance.h"
 #include "viewer/html/page_names.h"
 #include "viewer/html/page_rows.h"
 #include "viewer/html/time_grid.h"
+#include "viewer/recording/loading.h"
 
 static const struct made_recording made = {
     .processes = 2,

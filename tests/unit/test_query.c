@@ -12,10 +12,11 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/counters.h"
-#include "viewer/query.h"
+#include "viewer/question/query.h"
+#include "viewer/recording/counters.h"
+#include "viewer/recording/loading.h"
 #include "wire.h"
-#include "viewer/source.h"
+#include "viewer/recording/source.h"
 
 static const struct made_recording made = {
     .processes = 2,

@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "viewer/format/size.h"
+#include "viewer/base/size.h"
 
 static void test_sizes_at_the_boundaries(void **state)
 {

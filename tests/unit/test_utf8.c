@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-#include "viewer/format/utf8.h"
+#include "viewer/base/utf8.h"
 
 #define REPLACED "\xef\xbf\xbd"
 

@@ -4,14 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/format/utf8.h"
-#include "viewer/options.h"
-#include "viewer/recording.h"
-#include "viewer/say.h"
-#include "viewer/verify.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/say.h"
+#include "viewer/base/utf8.h"
+#include "viewer/commands/commands.h"
+#include "viewer/history/verify.h"
 
 #define COMMAND "heapline check"
 
@@ -24,7 +21,6 @@ enum {
 
 enum {
     OPTION_VERIFY = 1,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -32,48 +28,21 @@ static const struct option_spec specs[] = {
      "play every event of the history and compare it with\n"
      "the sums at the peak, at the end and at the exit",
      OPTION_VERIFY},
-    {'h', "help", NULL, "print this", OPTION_HELP},
-};
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table check_options = {specs, SPEC_COUNT, NULL};
-
-struct check_request {
-    const char *file; /* NULL: the newest */
-    bool verify, help;
+    FORM_SPEC_HELP,
 };
 
-static void print_help(void)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    fputs(
-        "Usage: heapline check --verify [RUN]\n\n"
-        "Says by its exit status whether a recording is as it should be: 0 when it is, 1 when it\n"
-        "is not, 2 when that cannot be told.\n",
-        stdout);
-    options_help(stdout, specs, SPEC_COUNT);
+    bool *verify = request->own;
+    (void)option, (void)options;
+    return *verify = true;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct check_request *request = context;
-    if (option == OPTION_VERIFY)
-        return request->verify = true;
-    if (option == OPTION_HELP)
-        return request->help = true;
-    return arguments_operand(options, &request->file);
-}
-
-static bool read_request(struct check_request *request, char **arguments)
-{
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
-        return false;
-    if (!request->verify && !request->help)
-        return options_wrong(&options, "there is nothing to check; give --verify"), false;
+    const bool *verify = request->own;
+    if (!*verify && !request->form.help)
+        return options_wrong(options, "there is nothing to check; give --verify"), false;
     return true;
 }
 
@@ -87,20 +56,14 @@ static int tell(int status, const char *file, const char *text)
     return status;
 }
 
-static int check_file(const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording recording;
+    const char *file = recording->database.path;
     struct verification verification;
     char text[64];
-    if (!recording_init(&recording, file, &progress)) {
-        say(COMMAND, "%s", recording_problem(&recording));
-        return CHECK_UNKNOWN;
-    }
-    switch (verify(&recording, &verification)) {
+    switch (verify(recording, &verification)) {
     case VERDICT_AGREES:
-        if (recording.run.history)
+        if (recording->run.history)
             snprintf(text, sizeof text, "%" PRIu64 " events agree with the sums",
                      verification.events);
         else
@@ -111,20 +74,21 @@ static int check_file(const char *file)
     case VERDICT_UNKNOWN:
         break;
     }
-    say(COMMAND, "%s", recording_problem(&recording));
-    return CHECK_UNKNOWN;
+    return request_fail_reading(request, recording);
 }
 
-int command_check(char **arguments)
-{
-    struct check_request request = {0};
-    if (!read_request(&request, arguments))
-        return CHECK_UNKNOWN;
-    if (request.help) {
-        print_help();
-        return CHECK_GOOD;
-    }
-    CLEANUP(cleanup_free) char *newest = NULL;
-    const char *file = arguments_recording(COMMAND, request.file, &newest);
-    return file ? check_file(file) : CHECK_UNKNOWN;
-}
+const struct subcommand command_check = {
+    .name = COMMAND,
+    .summary = "whether a recording is as it should be",
+    .usage =
+        "Usage: heapline check --verify [RUN]\n\n"
+        "Says by its exit status whether a recording is as it should be: 0 when it is, 1 when it\n"
+        "is not, 2 when that cannot be told.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .files_most = 1,
+    .own_size = sizeof(bool),
+    .failed = CHECK_UNKNOWN,
+    .take = take_option,
+    .check = check_request,
+    .show = show,
+};

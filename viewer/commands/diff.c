@@ -6,16 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
-#include "viewer/difference.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/difference_text.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/row_key.h"
-#include "viewer/recording.h"
+#include "viewer/question/difference.h"
 
 #define COMMAND "heapline diff"
 
@@ -35,29 +33,12 @@ static const struct option_spec specs[] = {
     FORM_SPEC_CSV("print the rows as CSV"),
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
 static const struct option_words word_lists[] = {{OPTION_AT, moment_names, NULL}, {0}};
-const struct option_table diff_options = {specs, SPEC_COUNT, word_lists};
 
 struct diff_request {
-    struct query query;
-    const char *files[2];
-    size_t file_count;
     struct moment moments[2];
     size_t moment_count;
-    struct form form;
 };
-
-static int print_help(void)
-{
-    fputs("Usage: heapline diff [OPTION...] RUN_A RUN_B\n"
-          "       heapline diff [OPTION...] [RUN] --at MOMENT MOMENT\n\n"
-          "Prints what changed between two runs, or between two moments of one, as tracemalloc\n"
-          "prints differences. A line is the same one when its file, function and text are.\n",
-          stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
 
 /* The second moment, where there is one, is the argument after the first. */
 static bool take_at(struct diff_request *request, struct options *options)
@@ -70,44 +51,25 @@ static bool take_at(struct diff_request *request, struct options *options)
     return true;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    struct diff_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        if (request->file_count == 2)
-            return options_wrong(options, "two recordings, and not also '%s'", options->value),
-                   false;
-        request->files[request->file_count++] = options->value;
-        return true;
-    case OPTION_AT:
-        return take_at(request, options);
-    default:
-        return form_option_take(&request->form, option) ||
-               query_option_take(&request->query, option, options);
-    }
+    (void)option;
+    return take_at(request->own, options);
 }
 
-static bool read_request(struct diff_request *request, char **arguments)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
-        return false;
+    struct diff_request *own = request->own;
     if (request->form.help)
         return true;
-    if (!form_check(&request->form, &options))
+    if (!form_check(&request->form, options))
         return false;
-    if (request->file_count == 2 && request->moment_count == 2)
-        return options_wrong(&options, "two recordings or two moments, not both"), false;
-    if (request->file_count < 2 && request->moment_count < 2)
-        return options_wrong(&options, "two recordings, or one with --at MOMENT MOMENT"), false;
-    if (request->moment_count < 2)
-        request->moments[1] = request->moments[0];
+    if (request->file_count == 2 && own->moment_count == 2)
+        return options_wrong(options, "two recordings or two moments, not both"), false;
+    if (request->file_count < 2 && own->moment_count < 2)
+        return options_wrong(options, "two recordings, or one with --at MOMENT MOMENT"), false;
+    if (own->moment_count < 2)
+        own->moments[1] = own->moments[0];
     return true;
 }
 
@@ -163,12 +125,7 @@ static void print_csv(const struct difference *difference, size_t limit)
     }
 }
 
-static int fail(const struct recording *recording)
-{
-    return arguments_fail(COMMAND, recording_problem(recording));
-}
-
-static int print(const struct diff_request *request, const struct difference *difference)
+static int print(const struct request *request, const struct difference *difference)
 {
     size_t limit = request->query.limit ? request->query.limit : SIZE_MAX;
     if (request->form.json)
@@ -177,23 +134,24 @@ static int print(const struct diff_request *request, const struct difference *di
         print_csv(difference, limit);
     else
         difference_print_text(stdout, difference, limit);
-    return arguments_finish(COMMAND);
+    return request_finish(request);
 }
 
 /* --- the two sides --- */
 
-static bool ask(struct answer *answer, struct recording *recording,
-                const struct diff_request *request, unsigned side)
+static bool ask(struct answer *answer, struct recording *recording, const struct request *request,
+                unsigned side)
 {
+    const struct diff_request *own = request->own;
     struct query query = request->query;
     query.limit = 0;
-    query.at = request->moments[side];
+    query.at = own->moments[side];
     return answer_init(answer, recording, &query);
 }
 
 /* Asks both. Returns the recording that has a problem; NULL: none. */
 static struct recording *ask_both(struct answer *old, struct recording *before, struct answer *new,
-                                  struct recording *after, const struct diff_request *request)
+                                  struct recording *after, const struct request *request)
 {
     struct progress *progress = before->database.progress;
     progress_begin(progress, "reading the recording", 2);
@@ -204,59 +162,42 @@ static struct recording *ask_both(struct answer *old, struct recording *before, 
     return bad;
 }
 
-static int compare(const struct diff_request *request, struct recording *before,
-                   struct recording *after)
+static int compare(struct request *request, struct recording *before, struct recording *after)
 {
     CLEANUP(answer_deinit) struct answer old = {0};
     CLEANUP(answer_deinit) struct answer new = {0};
     const struct recording *bad = ask_both(&old, before, &new, after, request);
     if (bad)
-        return fail(bad);
+        return request_fail_reading(request, bad);
     CLEANUP(difference_deinit) struct difference difference;
     difference_init(&difference, (struct side){before, &old}, (struct side){after, &new});
     return print(request, &difference);
 }
 
-static int compare_files(const struct diff_request *request)
+static int compare_moments(struct request *request, struct recording *recording)
 {
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording before = {0};
-    CLEANUP(recording_deinit) struct recording after = {0};
-    if (!recording_init(&before, request->files[0], &progress))
-        return fail(&before);
-    if (!recording_init(&after, request->files[1], &progress))
-        return fail(&after);
-    return compare(request, &before, &after);
+    return compare(request, recording, recording);
 }
 
-static int compare_moments(void *context, const char *file)
+static int answer(struct request *request)
 {
-    const struct diff_request *request = context;
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording recording = {0};
-    if (!recording_init(&recording, file, &progress))
-        return fail(&recording);
-    return compare(request, &recording, &recording);
-}
-
-static int answer_request(struct diff_request *request)
-{
-    if (request->form.help)
-        return print_help();
     if (request->file_count == 2)
-        return compare_files(request);
-    return arguments_show(COMMAND, request->files[0], compare_moments, request);
+        return request_show_both(request, compare);
+    const char *file = request_file(request);
+    return file ? request_show(request, file, compare_moments) : STATUS_FAILED;
 }
 
-int command_diff(char **arguments)
-{
-    struct diff_request request = {0};
-    int status = STATUS_WRONG_USAGE;
-    query_init(&request.query);
-    if (read_request(&request, arguments))
-        status = answer_request(&request);
-    query_deinit(&request.query);
-    return status;
-}
+const struct subcommand command_diff = {
+    .name = COMMAND,
+    .summary = "what changed between two runs, or two moments of one",
+    .usage = "Usage: heapline diff [OPTION...] RUN_A RUN_B\n"
+             "       heapline diff [OPTION...] [RUN] --at MOMENT MOMENT\n\n"
+             "Prints what changed between two runs, or between two moments of one, as tracemalloc\n"
+             "prints differences. A line is the same one when its file, function and text are.\n",
+    .options = OPTION_TABLE(specs, word_lists),
+    .files_most = 2,
+    .own_size = sizeof(struct diff_request),
+    .take = take_option,
+    .check = check_request,
+    .answer = answer,
+};

@@ -6,13 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/utf8.h"
+#include "viewer/commands/commands.h"
 #include "viewer/doctor/doctor.h"
 #include "viewer/format/colour.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/utf8.h"
 
 #define COMMAND "heapline doctor"
 
@@ -21,41 +20,6 @@ static const struct option_spec specs[] = {
     FORM_SPEC_NO_COLOR,
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table doctor_options = {specs, SPEC_COUNT, NULL};
-
-struct doctor_request {
-    struct form form;
-    char **command; /* what starts Python; empty: python3 */
-};
-
-static int print_help(void)
-{
-    fputs(
-        "Usage: heapline doctor [OPTION...] [--] [PYTHON [ARG...]]\n\n"
-        "Looks whether programs can be traced on this machine, in this container, with this\n"
-        "Python (python3), and says what to do where they cannot. The last look is a recording\n"
-        "of a program that does nothing. Ends with 0 when tracing works and 1 when it does not.\n",
-        stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
-
-static bool read_request(struct doctor_request *request, char **arguments)
-{
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-        .stop_at_operand = true,
-    };
-    for (int option; (option = options_next(&options)) != OPTIONS_END;)
-        if (!form_option_take(&request->form, option))
-            return false;
-    request->command = options.arguments;
-    return true;
-}
 
 static void print_text(const struct findings *findings, bool no_color)
 {
@@ -93,16 +57,11 @@ static void print_json(const struct findings *findings)
     json_decref(all);
 }
 
-int command_doctor(char **arguments)
+static int examine(struct request *request)
 {
     static char usual[] = "python3";
     char *const usual_command[] = {usual, NULL};
-    struct doctor_request request = {0};
-    if (!read_request(&request, arguments))
-        return STATUS_WRONG_USAGE;
-    if (request.form.help)
-        return print_help();
-    char *const *command = *request.command ? request.command : usual_command;
+    char *const *command = *request->command ? request->command : usual_command;
     struct progress progress;
     progress_init(&progress, COMMAND);
     CLEANUP(findings_deinit) struct findings findings = {.progress = &progress};
@@ -110,10 +69,23 @@ int command_doctor(char **arguments)
     doctor_examine_environment(&findings);
     if (doctor_examine_python(&findings, command))
         doctor_try(&findings, command);
-    if (request.form.json)
+    if (request->form.json)
         print_json(&findings);
     else
-        print_text(&findings, request.form.no_color);
-    int status = arguments_finish(COMMAND);
+        print_text(&findings, request->form.no_color);
+    int status = request_finish(request);
     return findings_have_problem(&findings) ? STATUS_FAILED : status;
 }
+
+const struct subcommand command_doctor = {
+    .name = COMMAND,
+    .summary = "whether this machine and this Python can be traced",
+    .usage =
+        "Usage: heapline doctor [OPTION...] [--] [PYTHON [ARG...]]\n\n"
+        "Looks whether programs can be traced on this machine, in this container, with this\n"
+        "Python (python3), and says what to do where they cannot. The last look is a recording\n"
+        "of a program that does nothing. Ends with 0 when tracing works and 1 when it does not.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .operands = OPERANDS_COMMAND,
+    .answer = examine,
+};

@@ -5,21 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/output.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/cli/output.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/export/export.h"
-#include "viewer/memory.h"
-#include "viewer/recording.h"
 
 #define COMMAND "heapline export"
 
 enum {
     OPTION_FORMAT = 1,
     OPTION_OUTPUT,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -30,9 +27,8 @@ static const struct option_spec specs[] = {
     QUERY_SPEC_TEMPORARY,
     QUERY_SPECS_BY,
     QUERY_SPECS_FILTERS,
-    {'h', "help", NULL, "print this", OPTION_HELP},
+    FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
 
 /* What can be chosen of a recording for a format; --pid and --inherited always can. */
 enum {
@@ -79,27 +75,16 @@ static const char *format_name(size_t index)
 }
 
 static const struct option_words word_lists[] = {{OPTION_FORMAT, NULL, format_name}, {0}};
-const struct option_table export_options = {specs, SPEC_COUNT, word_lists};
 
 struct export_request {
-    struct query query;
-    const char *file; /* NULL: the newest */
     const char *output;
     const struct format *format;
-    bool chooses_rows; /* --by or --blame is there */
-    bool help;
 };
 
-static int print_help(void)
+static void explain_formats(void)
 {
-    fputs("Usage: heapline export --format FORMAT -o FILE [OPTION...] [RUN]\n\n"
-          "Writes what a recording says into a file for another program.\n\n"
-          "Formats:\n",
-          stdout);
     for (size_t i = 0; i < FORMAT_COUNT; i++)
         printf("  %-28s %s\n", formats[i].name, formats[i].help);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
 }
 
 /* "pprof, folded or csv" */
@@ -126,23 +111,13 @@ static bool take_format(struct export_request *request, const struct options *op
     return false;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    struct export_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        return arguments_operand(options, &request->file);
-    case OPTION_FORMAT:
-        return take_format(request, options);
-    case OPTION_OUTPUT:
-        request->output = options->value;
-        return true;
-    case OPTION_HELP:
-        return request->help = true;
-    default:
-        request->chooses_rows |= option == QUERY_OPTION_BY || option == QUERY_OPTION_BLAME;
-        return query_option_take(&request->query, option, options);
-    }
+    struct export_request *own = request->own;
+    if (option == OPTION_FORMAT)
+        return take_format(own, options);
+    own->output = options->value;
+    return true;
 }
 
 /* What the question chooses, but for rows. */
@@ -160,77 +135,74 @@ static unsigned choices_of(const struct query *query)
     return choices;
 }
 
-static bool check_format(const struct export_request *request, const struct options *options)
+static bool check_format(const struct request *request, const struct format *format,
+                         const struct options *options)
 {
-    const struct format *format = request->format;
+    bool chooses_rows =
+        request_has(request, QUERY_OPTION_BY) || request_has(request, QUERY_OPTION_BLAME);
     if (!format) {
         CLEANUP(cleanup_free) char *names = names_of_formats();
         return options_wrong(options, "--format is needed: %s", names), false;
     }
-    if (request->chooses_rows && !(format->choices & CHOOSES_ROWS))
+    if (chooses_rows && !(format->choices & CHOOSES_ROWS))
         return options_wrong(options, "only csv has rows that --by and --blame choose"), false;
     if (choices_of(&request->query) & ~format->choices)
         return options_wrong(options, "%s's format %s", format->name, format->refusal), false;
     return true;
 }
 
-static bool check_request(const struct export_request *request, const struct options *options)
+static bool check_request(struct request *request, const struct options *options)
 {
-    if (!check_format(request, options))
+    const struct export_request *own = request->own;
+    if (request->form.help)
+        return true;
+    if (!check_format(request, own->format, options))
         return false;
-    if (!request->output || !*request->output)
+    if (!own->output || !*own->output)
         return options_wrong(options, "--output is needed: a file, or - for standard output"),
                false;
     return query_options_check(&request->query, options);
 }
 
-static bool read_request(struct export_request *request, char **arguments)
-{
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    return arguments_read(&options, take_option, request) &&
-           (request->help || check_request(request, &options));
-}
-
 struct export_job {
-    const struct export_request *request;
-    struct recording recording;
+    const struct request *request;
+    struct recording *recording;
 };
 
 static bool write_export(void *context, FILE *stream)
 {
-    struct export_job *job = context;
-    return job->request->format->write(stream, &job->recording, &job->request->query) ||
-           arguments_fail(COMMAND, recording_problem(&job->recording)) == STATUS_GOOD;
+    const struct export_job *job = context;
+    const struct export_request *own = job->request->own;
+    return own->format->write(stream, job->recording, &job->request->query) ||
+           request_fail_reading(job->request, job->recording) == STATUS_GOOD;
 }
 
-static int export_file(void *context, const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    struct export_job job = {.request = context};
-    const char *output = job.request->output;
-    if (output_is(COMMAND, output, file))
-        return STATUS_FAILED;
-    int status = recording_init(&job.recording, file, &progress)
-                     ? output_write(COMMAND, output, write_export, &job)
-                     : arguments_fail(COMMAND, recording_problem(&job.recording));
-    recording_deinit(&job.recording);
-    return status;
+    const struct export_request *own = request->own;
+    struct export_job job = {request, recording};
+    return output_write(COMMAND, own->output, write_export, &job);
 }
 
-int command_export(char **arguments)
+static int answer(struct request *request)
 {
-    struct export_request request = {0};
-    int status = STATUS_WRONG_USAGE;
-    query_init(&request.query);
-    if (read_request(&request, arguments))
-        status = request.help ? print_help()
-                              : arguments_show(COMMAND, request.file, export_file, &request);
-    query_deinit(&request.query);
-    return status;
+    const struct export_request *own = request->own;
+    const char *file = request_file(request);
+    return file && !output_is(COMMAND, own->output, file) ? request_show(request, file, show)
+                                                          : STATUS_FAILED;
 }
+
+const struct subcommand command_export = {
+    .name = COMMAND,
+    .summary = "files for other programs",
+    .usage = "Usage: heapline export --format FORMAT -o FILE [OPTION...] [RUN]\n\n"
+             "Writes what a recording says into a file for another program.\n\n"
+             "Formats:\n",
+    .options = OPTION_TABLE(specs, word_lists),
+    .files_most = 1,
+    .own_size = sizeof(struct export_request),
+    .take = take_option,
+    .check = check_request,
+    .explain = explain_formats,
+    .answer = answer,
+};

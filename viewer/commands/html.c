@@ -7,19 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/output.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/cli/output.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/html/page.h"
-#include "viewer/recording.h"
 
 #define COMMAND "heapline html"
 
 enum {
     OPTION_OUTPUT = 1,
-    OPTION_HELP,
 };
 
 static const struct option_spec specs[] = {
@@ -28,70 +25,34 @@ static const struct option_spec specs[] = {
     QUERY_SPEC_BETWEEN,
     QUERY_SPEC_TEMPORARY,
     QUERY_SPECS_FILTERS,
-    {'h', "help", NULL, "print this", OPTION_HELP},
-};
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table html_options = {specs, SPEC_COUNT, NULL};
-
-struct html_request {
-    struct query query;
-    const char *files[2]; /* none: the newest */
-    size_t file_count;
-    const char *output;
-    bool help;
+    FORM_SPEC_HELP,
 };
 
-static int print_help(void)
+/* What is the command's own: where to. */
+static const char *output_of(const struct request *request)
 {
-    fputs(
-        "Usage: heapline html [OPTION...] -o FILE [RUN]\n"
-        "       heapline html [OPTION...] -o FILE RUN_A RUN_B\n\n"
-        "Writes a page for a browser: memory over time, a flame graph, a table and the source, of\n"
-        "any moment and span. Of two recordings it shows what changed from the first to the\n"
-        "second. The options choose what it opens with; --pid and --inherited what is on it.\n",
-        stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
+    return *(const char **)request->own;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    struct html_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        if (request->file_count == 2)
-            return options_wrong(options, "two recordings, and not also '%s'", options->value),
-                   false;
-        request->files[request->file_count++] = options->value;
-        return true;
-    case OPTION_OUTPUT:
-        request->output = options->value;
-        return true;
-    case OPTION_HELP:
-        return request->help = true;
-    default:
-        return query_option_take(&request->query, option, options);
-    }
+    const char **output = request->own;
+    (void)option;
+    *output = options->value;
+    return true;
 }
 
-static bool read_request(struct html_request *request, char **arguments)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
-        return false;
-    if (request->help)
+    const char *output = output_of(request);
+    if (request->form.help)
         return true;
-    if (!request->output || !*request->output)
-        return options_wrong(&options, "--output is needed: a file, or - for standard output"),
+    if (!output || !*output)
+        return options_wrong(options, "--output is needed: a file, or - for standard output"),
                false;
     if (request->file_count == 2 && request->query.between)
-        return options_wrong(&options, "a span is of one recording, not of two"), false;
-    return query_options_check(&request->query, &options);
+        return options_wrong(options, "a span is of one recording, not of two"), false;
+    return query_options_check(&request->query, options);
 }
 
 static bool write_data(void *context, FILE *stream)
@@ -100,68 +61,57 @@ static bool write_data(void *context, FILE *stream)
     return true;
 }
 
-static int write_recordings(const struct html_request *request, struct recording *const *recordings,
+static int write_recordings(const struct request *request, struct recording *const *recordings,
                             size_t count)
 {
     json_t *data = page_data(recordings, count, &request->query);
     if (data) {
-        int status = output_write(COMMAND, request->output, write_data, data);
+        int status = output_write(COMMAND, output_of(request), write_data, data);
         json_decref(data);
         return status;
     }
     for (size_t i = 0; i + 1 < count; i++)
         if (*recording_problem(recordings[i]))
-            return arguments_fail(COMMAND, recording_problem(recordings[i]));
-    return arguments_fail(COMMAND, recording_problem(recordings[count - 1]));
+            return request_fail_reading(request, recordings[i]);
+    return request_fail_reading(request, recordings[count - 1]);
 }
 
-static int write_one(void *context, const char *file)
+static int write_one(struct request *request, struct recording *recording)
 {
-    const struct html_request *request = context;
-    if (output_is(COMMAND, request->output, file))
-        return STATUS_FAILED;
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file, &progress))
-        return arguments_fail(COMMAND, recording_problem(&recording));
-    return write_recordings(request, (struct recording *[]){&recording}, 1);
+    return write_recordings(request, &recording, 1);
 }
 
-static int write_two(const struct html_request *request)
+static int write_two(struct request *request, struct recording *before, struct recording *after)
 {
-    for (size_t i = 0; i < 2; i++)
-        if (output_is(COMMAND, request->output, request->files[i]))
-            return STATUS_FAILED;
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording before = {0};
-    CLEANUP(recording_deinit) struct recording after = {0};
-    if (!recording_init(&before, request->files[0], &progress))
-        return arguments_fail(COMMAND, recording_problem(&before));
-    if (!recording_init(&after, request->files[1], &progress))
-        return arguments_fail(COMMAND, recording_problem(&after));
-    return write_recordings(request, (struct recording *[]){&before, &after}, 2);
+    return write_recordings(request, (struct recording *[]){before, after}, 2);
 }
 
-static int write_page(struct html_request *request)
+static int write_page(struct request *request)
 {
     if (!page_is_there())
-        return arguments_fail(COMMAND,
-                              "this heapline was built without the page, for which npm and "
-                              "its registry must be at hand");
-    if (request->file_count == 2)
-        return write_two(request);
-    return arguments_show(COMMAND, request->files[0], write_one, request);
+        return request_fail(request, "this heapline was built without the page, for which npm and "
+                                     "its registry must be at hand");
+    const char *file = request_file(request);
+    if (!file || output_is(COMMAND, output_of(request), file) ||
+        (request->file_count == 2 && output_is(COMMAND, output_of(request), request->files[1])))
+        return STATUS_FAILED;
+    return request->file_count == 2 ? request_show_both(request, write_two)
+                                    : request_show(request, file, write_one);
 }
 
-int command_html(char **arguments)
-{
-    struct html_request request = {0};
-    int status = STATUS_WRONG_USAGE;
-    query_init(&request.query);
-    if (read_request(&request, arguments))
-        status = request.help ? print_help() : write_page(&request);
-    query_deinit(&request.query);
-    return status;
-}
+const struct subcommand command_html = {
+    .name = COMMAND,
+    .summary = "an interactive page, one file for a browser",
+    .usage =
+        "Usage: heapline html [OPTION...] -o FILE [RUN]\n"
+        "       heapline html [OPTION...] -o FILE RUN_A RUN_B\n\n"
+        "Writes a page for a browser: memory over time, a flame graph, a table and the source, of\n"
+        "any moment and span. Of two recordings it shows what changed from the first to the\n"
+        "second. The options choose what it opens with; --pid and --inherited what is on it.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .files_most = 2,
+    .own_size = sizeof(const char *),
+    .take = take_option,
+    .check = check_request,
+    .answer = write_page,
+};

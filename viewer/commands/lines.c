@@ -12,19 +12,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/annotation.h"
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/say.h"
+#include "viewer/base/terminal.h"
+#include "viewer/base/utf8.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/say.h"
-#include "viewer/source.h"
+#include "viewer/question/annotation.h"
+#include "viewer/recording/source.h"
 
 #define COMMAND "heapline lines"
 
@@ -57,15 +56,10 @@ static const struct option_spec specs[] = {
     FORM_SPEC_NO_COLOR,
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table lines_options = {specs, SPEC_COUNT, NULL};
 
 struct lines_request {
-    struct query query;
-    const char *file; /* NULL: the newest */
     const char **places;
     size_t place_count;
-    struct form form;
     bool full;
 };
 
@@ -77,65 +71,29 @@ struct section {
     uint64_t own;                  /* bytes held */
 };
 
-static int print_help(void)
-{
-    fputs(
-        "Usage: heapline lines [OPTION...] [RUN] [FILE[:FUNCTION]...]\n\n"
-        "Prints source files line by line. For each line: how much the blocks held that were\n"
-        "allocated while it was executed, with callees (Mem usage) and by itself (Increment), how\n"
-        "often it allocated (Occurrences), what was still held at the end, all that it ever\n"
-        "allocated, how many blocks, and which part of its own allocations was temporary.\n"
-        "Without FILE the program's hottest files, those of Python first. RUN ends in .heapline.\n",
-        stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
-
 static bool is_recording(const char *word)
 {
     const char *ending = strrchr(word, '.');
     return ending && !strcmp(ending, ".heapline");
 }
 
-static void take_operand(struct lines_request *request, const char *word)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    if (!request->file && !request->place_count && is_recording(word)) {
-        request->file = word;
-        return;
-    }
-    request->places =
-        memory_resize(request->places, request->place_count + 1, sizeof *request->places);
-    request->places[request->place_count++] = word;
-}
-
-static bool take_option(void *context, int option, struct options *options)
-{
-    struct lines_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        take_operand(request, options->value);
+    struct lines_request *own = request->own;
+    if (option == OPTION_FULL)
+        return own->full = true;
+    if (!request->file_count && !own->place_count && is_recording(options->value)) {
+        request->files[request->file_count++] = options->value;
         return true;
-    case OPTION_FULL:
-        return request->full = true;
-    default:
-        return form_option_take(&request->form, option) ||
-               query_option_take(&request->query, option, options);
     }
+    own->places = memory_resize(own->places, own->place_count + 1, sizeof *own->places);
+    own->places[own->place_count++] = options->value;
+    return true;
 }
 
-static bool read_request(struct lines_request *request, char **arguments)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
-        return false;
-    if (!form_check(&request->form, &options))
-        return false;
-    return query_options_check(&request->query, &options);
+    return form_check(&request->form, options) && query_options_check(&request->query, options);
 }
 
 /* --- which files --- */
@@ -255,7 +213,8 @@ static void choose_hottest(struct chosen *chosen, const struct annotation *annot
 /* --- lines of a section --- */
 
 struct page {
-    const struct lines_request *request;
+    const struct request *request;
+    const struct lines_request *own;
     struct recording *recording;
     const struct annotation *annotation;
     struct sources sources;
@@ -329,7 +288,7 @@ static bool matters(const struct line_figures *line, const struct extent *extent
 static bool is_shown(const struct page *page, const struct section *section,
                      const struct extent *extent, int32_t line)
 {
-    if (page->request->full || section->first_line || extent->last <= SHORT_FILE)
+    if (page->own->full || section->first_line || extent->last <= SHORT_FILE)
         return true;
     for (int32_t near = line - CONTEXT; near <= line + CONTEXT; near++)
         if (matters(figures_of(page, section, near), extent))
@@ -527,15 +486,15 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 /* False, with a message, when a place that was named is not there. */
 static bool choose(struct chosen *chosen, struct page *page)
 {
-    const struct lines_request *request = page->request;
-    for (size_t i = 0; i < request->place_count; i++) {
-        if (choose_named(chosen, page->annotation, page->recording, request->places[i]))
+    const struct lines_request *own = page->own;
+    for (size_t i = 0; i < own->place_count; i++) {
+        if (choose_named(chosen, page->annotation, page->recording, own->places[i]))
             continue;
         say(COMMAND, "no line of %s has allocated anything; see heapline report --by file -n 0",
-            request->places[i]);
+            own->places[i]);
         return false;
     }
-    if (!request->place_count)
+    if (!own->place_count)
         choose_hottest(chosen, page->annotation, &page->sources);
     return true;
 }
@@ -554,38 +513,48 @@ static int print(struct page *page, const struct chosen *chosen)
         }
     if (!chosen->count)
         say(COMMAND, "no source line holds anything at that moment");
-    return arguments_finish(COMMAND);
+    return request_finish(page->request);
 }
 
-static int ask_file(void *context, const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    const struct lines_request *request = context;
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file, &progress))
-        return arguments_fail(COMMAND, recording_problem(&recording));
     CLEANUP(annotation_deinit) struct annotation annotation;
-    if (!annotation_init(&annotation, &recording, &request->query))
-        return arguments_fail(COMMAND, recording_problem(&recording));
+    if (!annotation_init(&annotation, recording, &request->query))
+        return request_fail_reading(request, recording);
     struct chosen chosen = {0};
-    struct page page = {.request = request, .recording = &recording, .annotation = &annotation};
-    sources_init(&page.sources, &recording);
+    struct page page = {
+        .request = request,
+        .own = request->own,
+        .recording = recording,
+        .annotation = &annotation,
+    };
+    sources_init(&page.sources, recording);
     int status = choose(&chosen, &page) ? print(&page, &chosen) : STATUS_FAILED;
     sources_deinit(&page.sources);
     free(chosen.sections);
     return status;
 }
 
-int command_lines(char **arguments)
+static void forget(struct request *request)
 {
-    struct lines_request request = {0};
-    int status = STATUS_WRONG_USAGE;
-    query_init(&request.query);
-    if (read_request(&request, arguments))
-        status = request.form.help ? print_help()
-                                   : arguments_show(COMMAND, request.file, ask_file, &request);
-    query_deinit(&request.query);
-    free(request.places);
-    return status;
+    free(((struct lines_request *)request->own)->places);
 }
+
+const struct subcommand command_lines = {
+    .name = COMMAND,
+    .summary = "the source, line by line, with what each line did",
+    .usage =
+        "Usage: heapline lines [OPTION...] [RUN] [FILE[:FUNCTION]...]\n\n"
+        "Prints source files line by line. For each line: how much the blocks held that were\n"
+        "allocated while it was executed, with callees (Mem usage) and by itself (Increment), how\n"
+        "often it allocated (Occurrences), what was still held at the end, all that it ever\n"
+        "allocated, how many blocks, and which part of its own allocations was temporary.\n"
+        "Without FILE the program's hottest files, those of Python first. RUN ends in .heapline.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .operands = OPERANDS_RECORDING_AND_MORE,
+    .own_size = sizeof(struct lines_request),
+    .take = take_option,
+    .check = check_request,
+    .show = show,
+    .forget = forget,
+};

@@ -12,20 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/terminal.h"
+#include "viewer/base/utf8.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
 #include "viewer/format/process_json.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
-#include "viewer/process_tree.h"
+#include "viewer/history/moment.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/endings.h"
+#include "viewer/recording/process_tree.h"
 
 #define COMMAND "heapline processes"
 /* Deeper ones are not indented further. */
@@ -48,9 +48,7 @@ static const struct option_spec specs[] = {
     FORM_SPEC_NO_COLOR,
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
 static const struct option_words word_lists[] = {{OPTION_SORT, process_sort_names, NULL}, {0}};
-const struct option_table processes_options = {specs, SPEC_COUNT, word_lists};
 
 static void cleanup_json(json_t **value)
 {
@@ -58,21 +56,9 @@ static void cleanup_json(json_t **value)
 }
 
 struct processes_request {
-    const char *file; /* NULL: the newest */
     enum process_sort sort;
     size_t limit; /* 0: none */
-    struct form form;
 };
-
-static int print_help(void)
-{
-    fputs("Usage: heapline processes [OPTION...] [RUN]\n\n"
-          "Prints the Python processes of a recorded command as a tree: how each one ended, how\n"
-          "long it ran, and how much memory it held at its peak, at its end and at its exit.\n",
-          stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
 
 static bool take_sort(struct processes_request *request, const struct options *options)
 {
@@ -86,30 +72,10 @@ static bool take_sort(struct processes_request *request, const struct options *o
     return true;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    struct processes_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        return arguments_operand(options, &request->file);
-    case OPTION_SORT:
-        return take_sort(request, options);
-    case OPTION_LIMIT:
-        return arguments_limit(options, &request->limit);
-    default:
-        return form_option_take(&request->form, option);
-    }
-}
-
-static bool read_request(struct processes_request *request, char **arguments)
-{
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    return arguments_read(&options, take_option, request) && form_check(&request->form, &options);
+    struct processes_request *own = request->own;
+    return option == OPTION_SORT ? take_sort(own, options) : arguments_limit(options, &own->limit);
 }
 
 /* --- for programs --- */
@@ -356,28 +322,32 @@ static void print_text(const struct recording *recording, const struct process_t
 
 /* --- the command --- */
 
-static int show(void *context, const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    const struct processes_request *request = context;
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file, NULL))
-        return arguments_fail(COMMAND, recording_problem(&recording));
+    const struct processes_request *own = request->own;
     CLEANUP(process_tree_deinit) struct process_tree tree;
-    process_tree_init(&tree, &recording, request->sort);
-    size_t shown = request->limit && request->limit < tree.count ? request->limit : tree.count;
+    process_tree_init(&tree, recording, own->sort);
+    size_t shown = own->limit && own->limit < tree.count ? own->limit : tree.count;
     if (request->form.json)
-        print_json(&recording, &tree, shown);
+        print_json(recording, &tree, shown);
     else if (request->form.csv)
         print_csv(&tree, shown);
     else
-        print_text(&recording, &tree, shown, request->form.no_color);
-    return arguments_finish(COMMAND);
+        print_text(recording, &tree, shown, request->form.no_color);
+    return request_finish(request);
 }
 
-int command_processes(char **arguments)
-{
-    struct processes_request request = {0};
-    if (!read_request(&request, arguments))
-        return STATUS_WRONG_USAGE;
-    return request.form.help ? print_help() : arguments_show(COMMAND, request.file, show, &request);
-}
+const struct subcommand command_processes = {
+    .name = COMMAND,
+    .summary = "which process started which, how each ended",
+    .usage =
+        "Usage: heapline processes [OPTION...] [RUN]\n\n"
+        "Prints the Python processes of a recorded command as a tree: how each one ended, how\n"
+        "long it ran, and how much memory it held at its peak, at its end and at its exit.\n",
+    .options = OPTION_TABLE(specs, word_lists),
+    .files_most = 1,
+    .own_size = sizeof(struct processes_request),
+    .take = take_option,
+    .check = request_check_form,
+    .show = show,
+};

@@ -15,10 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/command.h"
-#include "viewer/null.h"
-#include "viewer/options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/null.h"
+#include "viewer/base/version.h"
+#include "viewer/commands/commands.h"
 #include "viewer/run/collector.h"
 #include "viewer/run/command.h"
 #include "viewer/run/daemon.h"
@@ -28,7 +28,6 @@
 #include "viewer/run/summary.h"
 #include "viewer/run/supervise.h"
 #include "viewer/run/witness.h"
-#include "viewer/version.h"
 
 /* More levels than a recorded stack can have. */
 #define FRAMES_MAX 1000000
@@ -89,8 +88,6 @@ static const struct option_spec specs[] = {
     {0, "session", "NAME", "with --daemon: join the recording NAME", OPTION_SESSION},
     {'h', "help", NULL, "print this", OPTION_HELP},
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table run_options = {specs, SPEC_COUNT, NULL};
 
 static const char *const carrier_names[] = {"ring", "stream", NULL};
 static const char *const overflow_names[] = {"block", "drop", NULL};
@@ -110,12 +107,7 @@ struct run_request {
 
 static int print_help(void)
 {
-    fputs("Usage: heapline run [OPTION...] [--] COMMAND [ARG...]\n\n"
-          "Runs COMMAND and records every allocation of its Python processes with their stacks.\n"
-          "Ends as COMMAND ends; with 125, 126 or 127 when heapline fails, COMMAND cannot be run,\n"
-          "or is not found.\n",
-          stdout);
-    options_help(stdout, specs, SPEC_COUNT);
+    subcommand_help(&command_run);
     return fflush(stdout) == 0 ? 0 : RUN_FAILED;
 }
 
@@ -208,7 +200,7 @@ static bool read_request(struct run_request *request, char **arguments)
     struct options options = {
         .command = "heapline run",
         .specs = specs,
-        .spec_count = SPEC_COUNT,
+        .spec_count = sizeof specs / sizeof *specs,
         .arguments = arguments,
         .stop_at_operand = true,
     };
@@ -258,7 +250,7 @@ static void occupy_standard_streams(void)
 }
 
 /* Everything that one run needs. */
-struct run {
+struct run_parts {
     struct locations locations;
     struct signals signals;
     char key[COLLECTOR_KEY_MAX];
@@ -281,14 +273,14 @@ static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bo
     return false;
 }
 
-static void dismiss_witnesses(struct run *run)
+static void dismiss_witnesses(struct run_parts *run)
 {
     for (int place = 0; place < WITNESS_PLACES; place++)
         witness_stop(&run->witnesses[place]);
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
-static bool run_prepare(struct run *run, struct run_request *request, char **name)
+static bool run_prepare(struct run_parts *run, struct run_request *request, char **name)
 {
     if (!locate(&run->locations))
         return false;
@@ -348,7 +340,7 @@ static bool run_prepare(struct run *run, struct run_request *request, char **nam
 }
 
 /* The command could not be executed: takes back the file. */
-static int run_undo(struct run *run, const struct run_request *request, int number)
+static int run_undo(struct run_parts *run, const struct run_request *request, int number)
 {
     int status = number == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
     dismiss_witnesses(run);
@@ -366,7 +358,7 @@ static bool is_told(const struct collector *collector, bool quiet)
 }
 
 /* Waits for the recording and says what there is to say. */
-static void run_conclude(struct run *run, const struct run_request *request, int wait_status)
+static void run_conclude(struct run_parts *run, const struct run_request *request, int wait_status)
 {
     char trouble[CONTROL_TEXT_MAX];
     struct progress progress;
@@ -405,7 +397,7 @@ static void run_conclude(struct run *run, const struct run_request *request, int
         run_say("recorded by the daemon in its %s", request->output);
 }
 
-int command_run(char **arguments)
+static int run(char **arguments)
 {
     struct run_request request = {0};
     if (!read_request(&request, arguments))
@@ -414,7 +406,7 @@ int command_run(char **arguments)
         return print_help();
     occupy_standard_streams();
     do_without_libunwind(&request);
-    struct run run;
+    struct run_parts run;
     CLEANUP(cleanup_free) char *name = NULL;
     if (!run_prepare(&run, &request, &name))
         return RUN_FAILED;
@@ -427,3 +419,16 @@ int command_run(char **arguments)
     run_conclude(&run, &request, wait_status);
     die_alike(wait_status);
 }
+
+const struct subcommand command_run = {
+    .name = "heapline run",
+    .summary = "record a command with all its Python processes",
+    .usage =
+        "Usage: heapline run [OPTION...] [--] COMMAND [ARG...]\n\n"
+        "Runs COMMAND and records every allocation of its Python processes with their stacks.\n"
+        "Ends as COMMAND ends; with 125, 126 or 127 when heapline fails, COMMAND cannot be run,\n"
+        "or is not found.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .operands = OPERANDS_COMMAND,
+    .run = run,
+};

@@ -13,19 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/database.h"
-#include "viewer/events_table.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/utf8.h"
-#include "viewer/guard.h"
-#include "viewer/memory.h"
-#include "viewer/options.h"
-#include "viewer/stacks_table.h"
+#include "viewer/recording/database_file.h"
+#include "viewer/recording/guard.h"
+#include "viewer/sql/events_table.h"
+#include "viewer/sql/stacks_table.h"
 
+#define COMMAND "heapline sql"
 /* Rows that are kept back until the widths are known, and the widest column. */
 #define ROWS_KEPT   200u
 #define COLUMN_MAX  80u
@@ -36,52 +35,29 @@ static const struct option_spec specs[] = {
     FORM_SPEC_CSV("print the rows as CSV"),
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table sql_options = {specs, SPEC_COUNT, NULL};
 
 struct sql_request {
     const char *words[2]; /* RUN and QUERY, or QUERY alone */
     size_t word_count;
-    struct form form;
 };
 
-static void print_help(void)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    fputs(
-        "Usage: heapline sql [OPTION...] [RUN] QUERY\n\n"
-        "Asks a recording in SQL, and prints the rows. Tables and views: lines, functions, files,\n"
-        "modules, allocators, processes; events (sequence, time, process, thread, kind, block,\n"
-        "size, allocator, stack, lifetime) and stacks (stack, parent, location, file, line,\n"
-        "function).\n",
-        stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-}
-
-static bool take_option(void *context, int option, struct options *options)
-{
-    struct sql_request *request = context;
-    if (form_option_take(&request->form, option))
-        return true;
-    if (request->word_count == 2)
+    struct sql_request *own = request->own;
+    (void)option;
+    if (own->word_count == 2)
         return options_wrong(options, "one recording and one query"), false;
-    request->words[request->word_count++] = options->value;
+    own->words[own->word_count++] = options->value;
     return true;
 }
 
-static bool read_request(struct sql_request *request, char **arguments)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct options options = {
-        .command = "heapline sql",
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
+    const struct sql_request *own = request->own;
+    if (!form_check(&request->form, options))
         return false;
-    if (!form_check(&request->form, &options))
-        return false;
-    if (!request->word_count && !request->form.help)
-        return options_wrong(&options, "there is no query"), false;
+    if (!own->word_count && !request->form.help)
+        return options_wrong(options, "there is no query"), false;
     return true;
 }
 
@@ -195,15 +171,14 @@ static void lines_add(struct lines *lines, sqlite3_stmt *statement, bool titles)
 
 /* --- the query --- */
 
-static int fail(const struct database *database)
+static int fail(const struct request *request, const struct database *database)
 {
-    return arguments_fail("heapline sql", *database->problem
-                                              ? database->problem
-                                              : sqlite3_errmsg(database->connection));
+    return request_fail(request, *database->problem ? database->problem
+                                                    : sqlite3_errmsg(database->connection));
 }
 
 /* Prints one statement's rows; returns SQLite's last result. */
-static int print_rows(const struct sql_request *request, sqlite3_stmt *statement,
+static int print_rows(const struct request *request, sqlite3_stmt *statement,
                       struct progress *progress)
 {
     int columns = sqlite3_column_count(statement), step;
@@ -238,48 +213,57 @@ static int print_rows(const struct sql_request *request, sqlite3_stmt *statement
     return step;
 }
 
-static int answer(const struct sql_request *request, struct database *database, const char *query)
+static int answer(const struct request *request, struct database *database, const char *query)
 {
     while (query[strspn(query, " \t\r\n;")]) {
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
-            return fail(database);
+            return fail(request, database);
         bool passes = guard_passes(database, statement);
         int step = SQLITE_DONE;
         if (statement)
             step = passes ? print_rows(request, statement, database->progress) : SQLITE_AUTH;
         sqlite3_finalize(statement);
         if (step != SQLITE_DONE)
-            return fail(database);
+            return fail(request, database);
     }
-    return arguments_finish("heapline sql");
+    return request_finish(request);
 }
 
-static int ask_file(const struct sql_request *request, const char *file, const char *query)
+static int ask_file(const struct request *request, const char *file, const char *query)
 {
     struct progress progress;
-    progress_init(&progress, "heapline sql");
+    progress_init(&progress, COMMAND);
     CLEANUP(database_deinit) struct database database;
     if (!database_init(&database, file, &progress) ||
         events_table_register(database.connection, &progress) != SQLITE_OK ||
         stacks_table_register(database.connection) != SQLITE_OK)
-        return fail(&database);
+        return fail(request, &database);
     guard_allow_views(&database);
     return answer(request, &database, query);
 }
 
-int command_sql(char **arguments)
+static int ask(struct request *request)
 {
-    struct sql_request request = {0};
-    if (!read_request(&request, arguments))
-        return STATUS_WRONG_USAGE;
-    if (request.form.help) {
-        print_help();
-        return STATUS_GOOD;
-    }
-    CLEANUP(cleanup_free) char *newest = NULL;
-    bool named = request.word_count == 2;
-    const char *file =
-        arguments_recording("heapline sql", named ? request.words[0] : NULL, &newest);
-    return file ? ask_file(&request, file, request.words[named]) : STATUS_FAILED;
+    const struct sql_request *own = request->own;
+    if (own->word_count == 2)
+        request->files[request->file_count++] = own->words[0];
+    const char *file = request_file(request);
+    return file ? ask_file(request, file, own->words[own->word_count - 1]) : STATUS_FAILED;
 }
+
+const struct subcommand command_sql = {
+    .name = COMMAND,
+    .summary = "the database, with every event as a row",
+    .usage =
+        "Usage: heapline sql [OPTION...] [RUN] QUERY\n\n"
+        "Asks a recording in SQL, and prints the rows. Tables and views: lines, functions, files,\n"
+        "modules, allocators, processes; events (sequence, time, process, thread, kind, block,\n"
+        "size, allocator, stack, lifetime) and stacks (stack, parent, location, file, line,\n"
+        "function).\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .own_size = sizeof(struct sql_request),
+    .take = take_option,
+    .check = check_request,
+    .answer = ask,
+};

@@ -11,113 +11,51 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/terminal.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
-#include "viewer/format/size.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
 #include "viewer/format/timeline_text.h"
-#include "viewer/grouping.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
-#include "viewer/peak.h"
-#include "viewer/samples.h"
+#include "viewer/history/moment.h"
+#include "viewer/question/grouping.h"
+#include "viewer/question/peak.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/samples.h"
 
 #define COMMAND "heapline timeline"
 #define DIGITS  13
 
-enum {
-    OPTION_PID = 1,
-};
-
 static const struct option_spec specs[] = {
-    {0, "pid", "PID", "only of this process (repeatable)", OPTION_PID},
+    {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},
     FORM_SPEC_JSON("print the samples as JSON"),
     FORM_SPEC_CSV("print the samples as CSV"),
     FORM_SPEC_NO_COLOR,
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table timeline_options = {specs, SPEC_COUNT, NULL};
-
-struct timeline_request {
-    const char *file; /* NULL: the newest */
-    int64_t *pids;    /* owned; none: all */
-    size_t pid_count;
-    struct form form;
-};
 
 /* The chosen processes and their samples. */
 struct timeline {
-    struct recording recording;
+    struct recording *recording; /* not owned */
     size_t *processes;
     struct samples *samples;
     size_t count;
     struct peak peak; /* of their sum */
 };
 
-static int print_help(void)
-{
-    fputs("Usage: heapline timeline [OPTION...] [RUN]\n\n"
-          "Draws how much memory a recorded program held over time: its heap, and, where that is\n"
-          "more, what the kernel counted as resident. The peak is marked.\n",
-          stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
-
-static bool take_option(void *context, int option, struct options *options)
-{
-    struct timeline_request *request = context;
-    switch (option) {
-    case OPTIONS_OPERAND:
-        return arguments_operand(options, &request->file);
-    case OPTION_PID:
-        return arguments_pid(options, &request->pids, &request->pid_count);
-    default:
-        return form_option_take(&request->form, option);
-    }
-}
-
-static bool read_request(struct timeline_request *request, char **arguments)
-{
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
-        return false;
-    if (!form_check(&request->form, &options))
-        return false;
-    return true;
-}
-
 /* --- what is shown --- */
 
-static bool is_chosen(const struct timeline_request *request, const struct process *process)
+static bool timeline_init(struct timeline *timeline, const struct query *query,
+                          struct recording *recording)
 {
-    for (size_t i = 0; i < request->pid_count; i++)
-        if (request->pids[i] == process->pid)
-            return true;
-    return request->pid_count == 0;
-}
-
-static bool timeline_init(struct timeline *timeline, const struct timeline_request *request,
-                          const char *file)
-{
-    *timeline = (struct timeline){0};
-    struct recording *recording = &timeline->recording;
-    if (!recording_init(recording, file, NULL))
-        return false;
+    *timeline = (struct timeline){.recording = recording};
     timeline->processes = memory_new(recording->process_count, sizeof *timeline->processes);
     timeline->samples = memory_new(recording->process_count, sizeof *timeline->samples);
     for (size_t i = 0; i < recording->process_count; i++) {
-        if (!is_chosen(request, &recording->processes[i]))
+        if (!query_wants_process(query, &recording->processes[i]))
             continue;
         timeline->processes[timeline->count] = i;
         if (!samples_init(&timeline->samples[timeline->count++], recording, i))
@@ -125,7 +63,8 @@ static bool timeline_init(struct timeline *timeline, const struct timeline_reque
     }
     if (!timeline->count)
         return database_refuse(&recording->database,
-                               "%s has no process to show; see heapline report --by process", file);
+                               "%s has no process to show; see heapline report --by process",
+                               recording->database.path);
     return peak_init(&timeline->peak, recording, timeline->processes, timeline->count);
 }
 
@@ -136,12 +75,11 @@ static void timeline_deinit(struct timeline *timeline)
     peak_deinit(&timeline->peak);
     free(timeline->samples);
     free(timeline->processes);
-    recording_deinit(&timeline->recording);
 }
 
 static const struct process *process_at(const struct timeline *timeline, size_t number)
 {
-    return &timeline->recording.processes[timeline->processes[number]];
+    return &timeline->recording->processes[timeline->processes[number]];
 }
 
 /* --- for programs --- */
@@ -277,7 +215,7 @@ static void print_legend(const struct timeline *timeline, struct colours colours
 
 static void print_drawing(const struct timeline *timeline, bool no_color)
 {
-    const struct recording *recording = &timeline->recording;
+    const struct recording *recording = timeline->recording;
     size_t width = terminal_columns(STDOUT_FILENO);
     struct colours colours = colours_for(STDOUT_FILENO, no_color);
     struct drawing drawing = {
@@ -300,28 +238,30 @@ static void print_drawing(const struct timeline *timeline, bool no_color)
     free(drawing.resident);
 }
 
-static int show(void *context, const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    const struct timeline_request *request = context;
     CLEANUP(timeline_deinit) struct timeline timeline;
-    if (!timeline_init(&timeline, request, file))
-        return arguments_fail(COMMAND, recording_problem(&timeline.recording));
+    progress_silence(recording->database.progress);
+    if (!timeline_init(&timeline, &request->query, recording))
+        return request_fail_reading(request, recording);
     if (request->form.json)
         print_json(&timeline);
     else if (request->form.csv)
         print_csv(&timeline);
     else
         print_drawing(&timeline, request->form.no_color);
-    return arguments_finish(COMMAND);
+    return request_finish(request);
 }
 
-int command_timeline(char **arguments)
-{
-    struct timeline_request request = {0};
-    int status = STATUS_WRONG_USAGE;
-    if (read_request(&request, arguments))
-        status = request.form.help ? print_help()
-                                   : arguments_show(COMMAND, request.file, show, &request);
-    free(request.pids);
-    return status;
-}
+const struct subcommand command_timeline = {
+    .name = COMMAND,
+    .summary = "memory over time, drawn in the terminal",
+    .usage =
+        "Usage: heapline timeline [OPTION...] [RUN]\n\n"
+        "Draws how much memory a recorded program held over time: its heap, and, where that is\n"
+        "more, what the kernel counted as resident. The peak is marked.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .files_most = 1,
+    .check = request_check_form,
+    .show = show,
+};

@@ -11,18 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/commands/arguments.h"
-#include "viewer/commands/command.h"
-#include "viewer/commands/query_options.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/say.h"
+#include "viewer/base/terminal.h"
+#include "viewer/cli/query_options.h"
+#include "viewer/commands/commands.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
 #include "viewer/format/table.h"
-#include "viewer/format/terminal.h"
-#include "viewer/memory.h"
-#include "viewer/say.h"
-#include "viewer/tree.h"
+#include "viewer/question/key_name.h"
+#include "viewer/question/tree.h"
 
 #define COMMAND       "heapline tree"
 #define LEAST_DEFAULT 0.01
@@ -48,27 +48,13 @@ static const struct option_spec specs[] = {
     FORM_SPEC_NO_COLOR,
     FORM_SPEC_HELP,
 };
-#define SPEC_COUNT (sizeof specs / sizeof *specs)
-const struct option_table tree_options = {specs, SPEC_COUNT, NULL};
 
 struct tree_request {
-    struct query query;
-    const char *file; /* NULL: the newest */
     const char *function;
+    bool has_least; /* else it is LEAST_DEFAULT */
     double least;
-    struct form form;
     bool inverted;
 };
-
-static int print_help(void)
-{
-    fputs("Usage: heapline tree [OPTION...] [RUN]\n\n"
-          "Prints what was held by call path. Every branch is what was allocated while it was on\n"
-          "the stack: its own part, the branches below it, and what was too little to show.\n",
-          stdout);
-    options_help(stdout, specs, SPEC_COUNT);
-    return arguments_finish(COMMAND);
-}
 
 static bool take_least(struct tree_request *request, const struct options *options)
 {
@@ -78,47 +64,35 @@ static bool take_least(struct tree_request *request, const struct options *optio
     if (strspn(text, "0123456789.") == (size_t)(rest - text) && rest > text &&
         (!*rest || !strcmp(rest, "%")) && number <= 100) {
         request->least = number / 100;
-        return true;
+        return request->has_least = true;
     }
     options_wrong(options, "--min needs a share like 5%%, not '%s'", text);
     return false;
 }
 
-static bool take_option(void *context, int option, struct options *options)
+static bool take_option(struct request *request, int option, struct options *options)
 {
-    struct tree_request *request = context;
+    struct tree_request *own = request->own;
     switch (option) {
-    case OPTIONS_OPERAND:
-        return arguments_operand(options, &request->file);
     case OPTION_INVERTED:
-        return request->inverted = true;
+        return own->inverted = true;
     case OPTION_FUNCTION:
-        request->function = options->value;
+        own->function = options->value;
         return true;
-    case OPTION_MIN:
-        return take_least(request, options);
     default:
-        return form_option_take(&request->form, option) ||
-               query_option_take(&request->query, option, options);
+        return take_least(own, options);
     }
 }
 
-static bool read_request(struct tree_request *request, char **arguments)
+static bool check_request(struct request *request, const struct options *options)
 {
-    struct options options = {
-        .command = COMMAND,
-        .specs = specs,
-        .spec_count = SPEC_COUNT,
-        .arguments = arguments,
-    };
-    if (!arguments_read(&options, take_option, request))
+    const struct tree_request *own = request->own;
+    if (!form_check(&request->form, options))
         return false;
-    if (!form_check(&request->form, &options))
-        return false;
-    if (request->inverted && request->function)
-        return options_wrong(&options, "--function shows both directions; without --inverted"),
+    if (own->inverted && own->function)
+        return options_wrong(options, "--function shows both directions; without --inverted"),
                false;
-    return query_options_check(&request->query, &options);
+    return query_options_check(&request->query, options);
 }
 
 /* --- for programs --- */
@@ -297,20 +271,22 @@ static void print_text(const struct recording *recording, const struct tree *tre
 
 /* --- the command --- */
 
-static int show(const struct tree_request *request, const struct recording *recording,
-                const struct answer *answer)
+static int show_answer(const struct request *request, const struct recording *recording,
+                       const struct answer *answer)
 {
+    const struct tree_request *own = request->own;
+    double least = own->has_least ? own->least : LEAST_DEFAULT;
     static const char *const both[] = {"callers", "callees"};
-    const char *const one[] = {request->inverted ? "inverted" : "tree"};
+    const char *const one[] = {own->inverted ? "inverted" : "tree"};
     struct tree trees[2];
-    size_t count = request->function ? 2 : 1;
+    size_t count = own->function ? 2 : 1;
     for (size_t i = 0; i < count; i++) {
-        enum tree_direction direction = request->inverted ? TREE_INVERTED : TREE_FROM_ABOVE;
-        if (request->function)
+        enum tree_direction direction = own->inverted ? TREE_INVERTED : TREE_FROM_ABOVE;
+        if (own->function)
             direction = i == 0 ? TREE_CALLERS : TREE_CALLEES;
-        tree_init(&trees[i], answer, direction, request->function, request->least);
+        tree_init(&trees[i], answer, direction, own->function, least);
     }
-    const char *const *names = request->function ? both : one;
+    const char *const *names = own->function ? both : one;
     if (request->form.json)
         print_json(trees, count, names);
     else if (request->form.csv)
@@ -321,35 +297,32 @@ static int show(const struct tree_request *request, const struct recording *reco
     bool found = trees[0].root.total.blocks;
     for (size_t i = 0; i < count; i++)
         tree_deinit(&trees[i]);
-    if (request->function && !found)
-        say(COMMAND, "nothing was held by a function called %s", request->function);
-    return arguments_finish(COMMAND);
+    if (own->function && !found)
+        say(COMMAND, "nothing was held by a function called %s", own->function);
+    return request_finish(request);
 }
 
-static int ask_file(void *context, const char *file)
+static int show(struct request *request, struct recording *recording)
 {
-    struct tree_request *request = context;
-    struct progress progress;
-    progress_init(&progress, COMMAND);
-    CLEANUP(recording_deinit) struct recording recording;
-    if (!recording_init(&recording, file, &progress))
-        return arguments_fail(COMMAND, recording_problem(&recording));
     request->query.by = GROUP_BY_STACK;
     request->query.limit = 0;
     CLEANUP(answer_deinit) struct answer answer;
-    if (!answer_init(&answer, &recording, &request->query))
-        return arguments_fail(COMMAND, recording_problem(&recording));
-    return show(request, &recording, &answer);
+    if (!answer_init(&answer, recording, &request->query))
+        return request_fail_reading(request, recording);
+    return show_answer(request, recording, &answer);
 }
 
-int command_tree(char **arguments)
-{
-    struct tree_request request = {.least = LEAST_DEFAULT};
-    int status = STATUS_WRONG_USAGE;
-    query_init(&request.query);
-    if (read_request(&request, arguments))
-        status = request.form.help ? print_help()
-                                   : arguments_show(COMMAND, request.file, ask_file, &request);
-    query_deinit(&request.query);
-    return status;
-}
+const struct subcommand command_tree = {
+    .name = COMMAND,
+    .summary = "by call path, callers above callees or inverted",
+    .usage =
+        "Usage: heapline tree [OPTION...] [RUN]\n\n"
+        "Prints what was held by call path. Every branch is what was allocated while it was on\n"
+        "the stack: its own part, the branches below it, and what was too little to show.\n",
+    .options = OPTION_TABLE(specs, NULL),
+    .files_most = 1,
+    .own_size = sizeof(struct tree_request),
+    .take = take_option,
+    .check = check_request,
+    .show = show,
+};

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "viewer/memory.h"
-#include "viewer/null.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/null.h"
 
 #define PATIENCE_SECONDS 60
 #define LOOK_MS          250

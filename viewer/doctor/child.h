@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "viewer/progress.h"
+#include "viewer/base/progress.h"
 
 #define CHILD_OUTPUT_MAX 8192
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 const char *const finding_names[] = {
     [FINDING_OK] = "ok", [FINDING_NOTE] = "note", [FINDING_PROBLEM] = "problem"};

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "viewer/progress.h"
+#include "viewer/base/progress.h"
 
 enum finding_kind {
     FINDING_OK,

@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/version.h"
 #include "viewer/doctor/doctor.h"
 #include "viewer/run/locate.h"
-#include "viewer/version.h"
 
 #define KERNEL_MAJOR_LEAST 5
 #define KERNEL_MINOR_LEAST 8

@@ -16,7 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/doctor/child.h"
 #include "viewer/doctor/doctor.h"
 

@@ -8,12 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
 #include "viewer/doctor/child.h"
 #include "viewer/doctor/doctor.h"
-#include "viewer/format/size.h"
-#include "viewer/memory.h"
-#include "viewer/recording.h"
+#include "viewer/recording/loading.h"
 
 #define SUBJECT "trial"
 

@@ -8,12 +8,12 @@
  */
 #include <math.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
-#include "viewer/grouping.h"
-#include "viewer/samples.h"
+#include "viewer/question/grouping.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/samples.h"
 
 #define NAME_HEAP     "heap"
 #define NAME_MOST     "heap, at most"

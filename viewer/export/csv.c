@@ -1,7 +1,7 @@
 /*
  * All rows of a report as a table of comma-separated values.
  */
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
 #include "viewer/format/report.h"
 

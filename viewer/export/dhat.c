@@ -12,15 +12,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/cumulative.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/export/export.h"
-#include "viewer/fold.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
-#include "viewer/inheritance.h"
-#include "viewer/memory.h"
-#include "viewer/play_groups.h"
+#include "viewer/history/inherited_counters.h"
+#include "viewer/history/play_groups.h"
+#include "viewer/question/fold.h"
+#include "viewer/question/row.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/inheritance.h"
 
 /* Blocks that live no longer on average are called short-lived; the clock knows milliseconds. */
 #define SHORT_LIVED_US 1000

@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/export/export.h"
 #include "viewer/format/names.h"
-#include "viewer/memory.h"
 
 #define SEMICOLON_ESCAPE "\\u{3b}"
 

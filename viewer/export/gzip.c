@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 /* For deflateInit2(): the largest window, and a gzip header around it. */
 #define WINDOW_BITS  (15 + 16)

@@ -11,11 +11,11 @@
 
 #include "chunk.h"
 #include "wire.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/names.h"
-#include "viewer/memory.h"
+#include "viewer/recording/command_line.h"
 
 /* How many each list of the largest has. */
 #define LARGEST 10u

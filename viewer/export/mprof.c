@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
-#include "viewer/format/names.h"
-#include "viewer/samples.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/samples.h"
 
 #define MEBIBYTE (1024.0 * 1024.0)
 

@@ -20,14 +20,16 @@
 #include <string.h>
 
 #include "wire.h"
-#include "viewer/cleanup.h"
-#include "viewer/cumulative.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
 #include "viewer/export/export.h"
 #include "viewer/export/gzip.h"
 #include "viewer/export/protobuf.h"
 #include "viewer/format/names.h"
-#include "viewer/format/size.h"
-#include "viewer/memory.h"
+#include "viewer/question/key_name.h"
+#include "viewer/question/row.h"
+#include "viewer/recording/command_line.h"
 
 enum profile_field {
     PROFILE_SAMPLE_TYPE = 1,

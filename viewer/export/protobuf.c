@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 #define VARINT_MAX 10u
 

@@ -10,12 +10,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/export/export.h"
-#include "viewer/fold.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
-#include "viewer/memory.h"
+#include "viewer/question/fold.h"
+#include "viewer/question/key_name.h"
+#include "viewer/recording/command_line.h"
 
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/export/export.h"
-#include "viewer/memory.h"
 
 enum opcode {
     PROTOCOL = 0x80,

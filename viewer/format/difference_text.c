@@ -7,11 +7,12 @@
 #include <inttypes.h>
 #include <stdint.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
-#include "viewer/format/size.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/question/key_name.h"
 
 static void print_change(FILE *stream, const struct difference_row *row)
 {

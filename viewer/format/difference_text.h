@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "viewer/difference.h"
+#include "viewer/question/difference.h"
 
 /* The first `limit` rows, a line each as str() of a tracemalloc.StatisticDiff, then what was left
  * out and the total. */

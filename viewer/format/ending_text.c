@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/endings.h"
 
 /* For a place within a sentence. */
 #define PLACE_COLUMNS 100u

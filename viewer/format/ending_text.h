@@ -4,8 +4,8 @@
 #ifndef HEAPLINE_VIEWER_FORMAT_ENDING_TEXT_H
 #define HEAPLINE_VIEWER_FORMAT_ENDING_TEXT_H
 
-#include "viewer/format/size.h"
-#include "viewer/recording.h"
+#include "viewer/base/size.h"
+#include "viewer/recording/recording.h"
 
 /* "ended with status 0", "was killed by SIGSEGV (core dumped)", "replaced itself (exec)", … */
 char *ending_text(const struct recording *recording, const struct process *process);

@@ -6,15 +6,15 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/report.h"
 #include "viewer/format/row_key.h"
 #include "viewer/format/row_text.h"
-#include "viewer/format/size.h"
 #include "viewer/format/table.h"
-#include "viewer/memory.h"
-#include "viewer/source.h"
+#include "viewer/recording/source.h"
 
 #define DIGITS 13
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "viewer/format/colour.h"
-#include "viewer/growth.h"
+#include "viewer/question/growth.h"
 
 /* The first `limit` suspects; 0: all. */
 void growth_print_text(FILE *stream, struct recording *recording, const struct growth *growth,

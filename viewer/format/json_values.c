@@ -4,7 +4,7 @@
 #include "viewer/format/json_values.h"
 
 #include "store.h"
-#include "viewer/format/utf8.h"
+#include "viewer/base/utf8.h"
 
 json_t *json_about(void)
 {

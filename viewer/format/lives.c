@@ -7,11 +7,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/row_key.h"
 #include "viewer/format/row_text.h"
-#include "viewer/memory.h"
 
 #define DIGITS 13
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "viewer/format/colour.h"
-#include "viewer/lives.h"
+#include "viewer/question/lives.h"
 
 void lives_print_text(FILE *stream, struct recording *recording, const struct lives *lives,
                       size_t width, struct colours colours);

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 
 struct search {
     const struct recording *recording;

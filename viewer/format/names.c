@@ -9,47 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/format/size.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/utf8.h"
+#include "viewer/question/key_name.h"
 
 /* Less than this of a path says nothing. */
 #define PATH_COLUMNS_MIN 12u
-/* Below this size, bytes are the natural unit. */
-#define SMALL_SIZE_MAX 8192u
-
-static bool word_is_plain(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=./,:@%";
-    return *word && !word[strspn(word, plain)];
-}
-
-char *name_of_word(const char *word)
-{
-    CLEANUP(cleanup_free) char *escaped = utf8_escape(word);
-    if (word_is_plain(escaped))
-        return memory_copy(escaped);
-    char *quoted = memory_new(strlen(escaped) + 1, 4), *out = quoted;
-    *out++ = '\'';
-    for (const char *at = escaped; *at; at++)
-        out = *at == '\'' ? stpcpy(out, "'\\''") : (*out = *at, out + 1);
-    *out = '\'';
-    return quoted;
-}
-
-char *name_of_command(const json_t *command)
-{
-    char *line = memory_copy("");
-    for (size_t i = 0; i < json_array_size(command); i++) {
-        CLEANUP(cleanup_free) char *before = line;
-        CLEANUP(cleanup_free)
-        char *word = name_of_word(json_string_value(json_array_get(command, i)));
-        line = memory_print("%s%s%s", before, i ? " " : "", word);
-    }
-    return line;
-}
 
 static const char *path_below(const char *path, const char *folder)
 {
@@ -115,50 +82,6 @@ char *name_of_code(const struct frame *frame)
     if (frame->line <= 0)
         return memory_print("%s (%s)", function, file);
     return memory_print("%s (%s:%" PRId32 ")", function, file, frame->line);
-}
-
-static char *name_of_size_class(unsigned size_class)
-{
-    uint64_t least = size_class_least(size_class), most = size_class_most(size_class);
-    if (least == most)
-        return memory_print("%" PRIu64 " B", least);
-    if (most <= SMALL_SIZE_MAX)
-        return memory_print("%" PRIu64 " to %" PRIu64 " B", least, most);
-    return memory_print("over %s, to %s", size_format(least - 1).text, size_format(most).text);
-}
-
-static char *name_of_process(const struct process *process)
-{
-    CLEANUP(cleanup_free) char *command = name_of_command(process->command);
-    return memory_print("%" PRId64 " %s", process->pid, command);
-}
-
-static char *name_of_thread(const struct thread *thread)
-{
-    CLEANUP(cleanup_free) char *name = utf8_escape(thread->name);
-    return memory_print("%s (%" PRId64 ")", *name ? name : "thread", thread->tid);
-}
-
-static char *name_of_package(const struct frame *frame)
-{
-    return frame->package ? utf8_escape(frame->package) : memory_copy(NAME_OF_NO_FRAME);
-}
-
-char *name_of_key(const struct grouping *grouping, uint32_t key)
-{
-    uint32_t member = grouping->members[key];
-    switch (grouping->by) {
-    case GROUP_BY_THREAD:
-        return name_of_thread(&grouping->recording->symbols.threads[member]);
-    case GROUP_BY_ALLOCATOR:
-        return memory_copy(allocator_names[member]);
-    case GROUP_BY_PACKAGE:
-        return name_of_package(&grouping->recording->symbols.frames[member]);
-    case GROUP_BY_SIZE:
-        return name_of_size_class(member);
-    default:
-        return name_of_process(&grouping->recording->processes[member]);
-    }
 }
 
 /* "the peak", "1.2 s" */

@@ -1,22 +1,11 @@
 /*
- * What commands, processes and rows are called in a text for people. All results are escaped
+ * What frames, views and libraries are called in a text for people. All results are escaped
  * (utf8.h) and freed by the caller.
  */
 #ifndef HEAPLINE_VIEWER_FORMAT_NAMES_H
 #define HEAPLINE_VIEWER_FORMAT_NAMES_H
 
-#include <jansson.h>
-
-#include "viewer/query.h"
-
-/* What has no frame. */
-#define NAME_OF_NO_FRAME "(no Python frame)"
-
-/* A word as a shell would need it. */
-char *name_of_word(const char *word);
-
-/* A command line as a shell would need it. */
-char *name_of_command(const json_t *command);
+#include "viewer/question/query.h"
 
 /* A place in the source in at most `width` columns: path:line function, without the parts that the
  * grouping leaves out, the path relative to the run's folder where it is below that. By module: the
@@ -33,8 +22,5 @@ char *name_of_view(struct recording *recording, const struct query *query);
 
 /* The name of a library without its folder, where two have the same its path. */
 char *name_of_module(const struct symbols *symbols, const struct module *module);
-
-/* A row of a grouping that is neither by place nor by stack. */
-char *name_of_key(const struct grouping *grouping, uint32_t key);
 
 #endif

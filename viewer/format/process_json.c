@@ -7,9 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/json_values.h"
-#include "viewer/format/utf8.h"
+#include "viewer/recording/endings.h"
 
 /* A number of which `absent` means that there is none. */
 static void put_optional(json_t *object, const char *key, int64_t number, int64_t absent)

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "viewer/recording.h"
+#include "viewer/recording/recording.h"
 
 /* Keys in the order of the manual page; what is not known is null. The caller's. */
 json_t *process_to_json(const struct recording *recording, const struct process *process);

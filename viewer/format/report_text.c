@@ -10,15 +10,18 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/missing_names.h"
 #include "viewer/format/names.h"
 #include "viewer/format/report.h"
 #include "viewer/format/table.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/source.h"
+#include "viewer/question/key_name.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/endings.h"
+#include "viewer/recording/source.h"
 
 /* Of a deeper stack the outer and the inner half of so many frames are shown. */
 #define STACK_FRAMES_MAX 40u

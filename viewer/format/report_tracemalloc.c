@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/cumulative.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
 #include "viewer/format/report.h"
-#include "viewer/format/size.h"
-#include "viewer/memory.h"
+#include "viewer/question/row.h"
 
 /* tracemalloc's own name for what has no frame. */
 #define UNKNOWN_FILE "<unknown>"

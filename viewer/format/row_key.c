@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
-#include "viewer/memory.h"
 
 /* --- JSON --- */
 

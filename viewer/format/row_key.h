@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "viewer/grouping.h"
+#include "viewer/question/grouping.h"
 
 /* Puts the members that the grouping tells apart into the object. */
 void row_key_to_json(json_t *object, const struct grouping *grouping, uint32_t key);

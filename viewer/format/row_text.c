@@ -3,10 +3,11 @@
  */
 #include "viewer/format/row_text.h"
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/names.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/question/key_name.h"
 
 char *row_name(const struct grouping *grouping, uint32_t key, size_t width)
 {

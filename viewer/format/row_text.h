@@ -5,8 +5,8 @@
 #define HEAPLINE_VIEWER_FORMAT_ROW_TEXT_H
 
 #include "viewer/format/table.h"
-#include "viewer/grouping.h"
-#include "viewer/source.h"
+#include "viewer/question/grouping.h"
+#include "viewer/recording/source.h"
 
 /* A row's name in at most `width` columns where it is a place; of a stack its innermost frame. The
  * caller frees it. */

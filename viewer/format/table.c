@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
 
 #define GAP              2u
 #define TEXT_COLUMNS_MIN 16u

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "viewer/base/size.h"
 #include "viewer/format/colour.h"
-#include "viewer/format/size.h"
 
 #define TABLE_COLUMNS_MAX 9u
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/format/size.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
 
 #define LINES        12u
 #define LEVELS       8u /* of a cell */

@@ -9,7 +9,7 @@
 #include <zlib.h>
 
 #include "varint.h"
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 #define LEVEL 5
 

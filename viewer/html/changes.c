@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/html/page_fold.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/html/importance.h"
-#include "viewer/memory.h"
+#include "viewer/html/page_fold.h"
 
 /* What is not given up while something else can be: buckets of changes and of deaths, nodes. When
  * all of them have come to the first line, the next one holds. */

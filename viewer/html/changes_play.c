@@ -13,12 +13,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/history_walk.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/history/history_walk.h"
+#include "viewer/history/moment.h"
+#include "viewer/history/slices.h"
 #include "viewer/html/survivors.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
-#include "viewer/slices.h"
 
 /* So many events may be played one by one: an eighth of a second. */
 #define EVENTS_MAX (UINT64_C(16) << 20)

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "varint.h"
-#include "viewer/moment.h"
-#include "viewer/samples.h"
+#include "viewer/history/moment.h"
+#include "viewer/recording/samples.h"
 
 #define POINTS_MAX 1000u
 

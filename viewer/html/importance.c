@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 
 #define CLASSES 65536u
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 #define FREE           UINT64_MAX
 #define CAPACITY_FIRST 256u

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "page_format.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/format/json_values.h"
 #include "viewer/html/page_asset.h"
-#include "viewer/memory.h"
 #include "wire.h"
 
 /* What stands where the data go. */

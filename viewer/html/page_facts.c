@@ -7,12 +7,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/process_json.h"
+#include "viewer/history/moment.h"
 #include "viewer/html/page_names.h"
-#include "viewer/memory.h"
-#include "viewer/moment.h"
 
 #define PROCESSES_MAX  400u
 #define WORDS_MAX      100u

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 void page_fold_init(struct page_fold *fold, struct page_tree *tree, const uint32_t *parent,
                     const uint32_t *place, const bool *kept, size_t count)

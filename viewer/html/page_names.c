@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 
 /* All names together, in bytes; a name may be as long as the first of these lengths, or, where they
  * do not fit, as the next one. */

@@ -7,14 +7,15 @@
 
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/counters.h"
-#include "viewer/html/page_fold.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
+#include "viewer/history/play.h"
 #include "viewer/html/importance.h"
-#include "viewer/inheritance.h"
-#include "viewer/memory.h"
-#include "viewer/peak_held.h"
-#include "viewer/play.h"
+#include "viewer/html/page_fold.h"
+#include "viewer/question/peak_held.h"
+#include "viewer/recording/counters.h"
+#include "viewer/recording/inheritance.h"
 
 #define ALLOCATOR_BITS 3u
 

@@ -9,13 +9,13 @@
 #ifndef HEAPLINE_VIEWER_HTML_PAGE_ROWS_H
 #define HEAPLINE_VIEWER_HTML_PAGE_ROWS_H
 
-#include "viewer/grouping.h"
+#include "viewer/history/replay.h"
 #include "viewer/html/index.h"
 #include "viewer/html/page_threads.h"
 #include "viewer/html/page_tree.h"
-#include "viewer/query.h"
-#include "viewer/recording.h"
-#include "viewer/replay.h"
+#include "viewer/question/grouping.h"
+#include "viewer/question/query.h"
+#include "viewer/recording/recording.h"
 
 #define PAGE_NO_ROW UINT32_MAX
 

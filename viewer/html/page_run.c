@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/history/inherited_counters.h"
 #include "viewer/html/bytes.h"
 #include "viewer/html/changes.h"
 #include "viewer/html/changes_play.h"
@@ -18,9 +20,8 @@
 #include "viewer/html/page_pack.h"
 #include "viewer/html/page_rows.h"
 #include "viewer/html/page_sources.h"
-#include "viewer/inheritance.h"
-#include "viewer/memory.h"
-#include "viewer/settings.h"
+#include "viewer/recording/inheritance.h"
+#include "viewer/recording/settings.h"
 
 /* How much there may be of each, and how many bytes all may take that is packed. */
 struct sizes {

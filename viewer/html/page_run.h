@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "viewer/query.h"
-#include "viewer/recording.h"
+#include "viewer/question/query.h"
+#include "viewer/recording/recording.h"
 
 /* How much of the page one recording may take. */
 enum page_share {

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/source.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/utf8.h"
+#include "viewer/recording/source.h"
 
 /* A file up to this size is written as a whole, when it fits. */
 #define WHOLE_BYTES_MAX (192u << 10)

@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#include "viewer/cleanup.h"
-#include "viewer/memory.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
 
 void page_threads_deinit(struct page_threads *threads)
 {

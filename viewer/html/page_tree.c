@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 static uint32_t page_tree_add(struct page_tree *tree, uint32_t parent, uint32_t place)
 {

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 void survivors_deinit(struct survivors *survivors)
 {

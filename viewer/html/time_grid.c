@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "viewer/memory.h"
+#include "viewer/base/memory.h"
 
 #define PINNED TIME_GRID_LEVELS
 

@@ -11,7 +11,7 @@
  * impatient user (an interrupt or termination signal, but not one that came with the command's own
  * end) shortens the last two.
  */
-#include "viewer/null.h"
+#include "viewer/base/null.h"
 #include "viewer/run/collector.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@
 #include "address.h"
 #include "handshake.h"
 #include "memory_cgroup.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/run/daemon.h"
 #include "viewer/run/job.h"
 #include "viewer/run/message.h"

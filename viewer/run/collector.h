@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 #include "control.h"
-#include "viewer/progress.h"
+#include "viewer/base/progress.h"
+#include "viewer/run/plan.h"
 #include "viewer/run/signals.h"
 
 #define COLLECTOR_KEY_MAX     40u
@@ -26,29 +27,6 @@ struct collector {
     bool waits;                        /* as the plan has it, */
     int wait_seconds;
     enum control_told told; /* who has told the user what could not be recorded */
-};
-
-struct collector_plan {
-    bool is_daemon;
-    const char *address;
-    /* Without a daemon. */
-    const char *program; /* path of heaplined */
-    const char *output;
-    bool force;
-    /* With one. */
-    const char *key;     /* from collector_key() */
-    const char *session; /* its name, NULL: none */
-    const char *name;    /* for the file's name, */
-    pid_t pid;           /* and the command's process id */
-    /* Always. */
-    const char *overflow;   /* NULL: the collector's default */
-    const char *frames_max; /* NULL: the collector's default */
-    bool no_history;
-    bool no_children;
-    bool debuginfod;  /* without a daemon */
-    bool waits;       /* for all that the command has started, */
-    int wait_seconds; /* and for so long; 0: however long it takes */
-    char *const *command;
 };
 
 /* Makes up a key that cannot be guessed. False when the system has no random numbers. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "handshake.h"
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 #include "viewer/run/message.h"
 #include "wire.h"
 

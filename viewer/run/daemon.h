@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "address.h"
-#include "viewer/run/collector.h"
+#include "viewer/run/plan.h"
 
 /* Writes `address` with the host's name looked up, as the shim wants it. False, with a message,
  * when it is no address or there is no such host. */

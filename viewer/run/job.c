@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 
 #define LOOK_EVERY_US     20000
 #define LOOK_EVERY_US_MAX 500000

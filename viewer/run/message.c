@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-#include "viewer/say.h"
+#include "viewer/base/say.h"
 
 void run_fail(const char *format, ...)
 {

@@ -9,17 +9,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
+#include "viewer/base/memory.h"
+#include "viewer/base/size.h"
+#include "viewer/base/terminal.h"
+#include "viewer/base/utf8.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
-#include "viewer/format/size.h"
-#include "viewer/format/terminal.h"
-#include "viewer/format/utf8.h"
-#include "viewer/memory.h"
-#include "viewer/query.h"
-#include "viewer/recording.h"
+#include "viewer/question/query.h"
+#include "viewer/recording/command_line.h"
+#include "viewer/recording/loading.h"
+#include "viewer/recording/source.h"
 #include "viewer/run/message.h"
-#include "viewer/source.h"
 
 /* What "heapline: " and the words around a name take of a line. */
 #define PREFIX_COLUMNS 12u

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "viewer/cleanup.h"
+#include "viewer/base/cleanup.h"
 
 /* It has nothing else to do, so it is late only when the machine is very busy, or when somebody has
  * stopped it. */

@@ -1,0 +1,104 @@
+/*
+ * Choosing what the peak is taken from.
+ */
+#include "viewer/question/peak.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "viewer/base/memory.h"
+
+/* Where a process stands at its own peak. */
+static struct peak_position own_position(const struct process *process)
+{
+    return (struct peak_position){
+        .lived = true,
+        .events = process->peak_events,
+        .bytes = process->sums.peak_bytes,
+        .blocks = process->sums.peak_blocks,
+    };
+}
+
+/* At a time at which a process does not live it holds nothing: it has not begun, or has ended. */
+static struct peak_position absent_position(const struct process *process, double time)
+{
+    return (struct peak_position){.events = process->started >= time ? 0 : process->events};
+}
+
+/* Each one's own peak. */
+static void take_own(struct peak *peak, const struct recording *recording, const size_t *processes,
+                     size_t count)
+{
+    peak->bytes = peak->blocks = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct process *process = &recording->processes[processes[i]];
+        peak->positions[processes[i]] = own_position(process);
+        peak->bytes += process->sums.peak_bytes;
+        peak->blocks += process->sums.peak_blocks;
+    }
+}
+
+/* The processes have one number: they were one after the other. */
+static void take_largest(struct peak *peak, const struct recording *recording,
+                         const size_t *processes, size_t count)
+{
+    size_t most = processes[0];
+    for (size_t i = 1; i < count; i++)
+        if (recording->processes[processes[i]].sums.peak_bytes >
+            recording->processes[most].sums.peak_bytes)
+            most = processes[i];
+    peak->time = recording->processes[most].peak_time;
+    for (size_t i = 0; i < count; i++)
+        peak->positions[processes[i]] =
+            absent_position(&recording->processes[processes[i]], peak->time);
+    take_own(peak, recording, &most, 1);
+}
+
+static void take_recorded(struct peak *peak, const struct recording *recording)
+{
+    const struct run_peak *recorded = &recording->peak;
+    peak->bytes = recorded->bytes;
+    peak->blocks = recorded->blocks;
+    peak->time = recorded->time;
+    for (size_t i = 0; i < recording->process_count; i++) {
+        const struct process *process = &recording->processes[i];
+        peak->positions[i] = process->at_run_peak.lived ? process->at_run_peak
+                                                        : absent_position(process, recorded->time);
+    }
+}
+
+static bool have_one_number(const struct recording *recording, const size_t *processes,
+                            size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (recording->processes[processes[i]].pid != recording->processes[processes[0]].pid)
+            return false;
+    return count > 0;
+}
+
+bool peak_init(struct peak *peak, struct recording *recording, const size_t *processes,
+               size_t count)
+{
+    *peak = (struct peak){.is_known = true, .time = NAN};
+    peak->positions = memory_new(recording->process_count, sizeof *peak->positions);
+    if (have_one_number(recording, processes, count)) {
+        take_largest(peak, recording, processes, count);
+        return true;
+    }
+    if (count == recording->process_count && recording->peak.is_known) {
+        take_recorded(peak, recording);
+        return true;
+    }
+    if (count && recording->run.history && !peak_play(peak, recording, processes, count))
+        return false;
+    if (count && (!recording->run.history || !peak->is_known)) {
+        peak->is_known = false;
+        take_own(peak, recording, processes, count);
+    }
+    return true;
+}
+
+void peak_deinit(struct peak *peak)
+{
+    free(peak->positions);
+}

@@ -1,0 +1,25 @@
+/*
+ * The peak of some processes by playing their histories side by side.
+ */
+#ifndef HEAPLINE_VIEWER_QUESTION_PEAK_PLAY_H
+#define HEAPLINE_VIEWER_QUESTION_PEAK_PLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/recording/recording.h"
+
+struct peak {
+    bool is_known; /* false: bytes and blocks are each one's own, added up */
+    uint64_t bytes, blocks;
+    double time;                     /* from the run's start; NaN: unknown */
+    struct peak_position *positions; /* by process of the recording; of the chosen ones */
+};
+
+/* Fills in the peak of the processes with these indices; peak->positions is there. Where a history
+ * ends early the peak is not known. False, with a problem in the recording, when one is damaged. */
+bool peak_play(struct peak *peak, struct recording *recording, const size_t *processes,
+               size_t count);
+
+#endif
