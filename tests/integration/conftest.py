@@ -5,48 +5,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import design
 import harness
 import interpreters
 import native_library
 import pytest
 
 
-# One interpreter for each way in which stacks are read.
-SHAPES = ("debian", "3.8", "3.10", "3.12", "3.13", "sid-3.14", "sid-3.15")
-# Debian's, the oldest and the newest.
-FEW = ("debian", "3.8", "sid-3.15")
-# What these look at is the reader's work: a few interpreters tell all.
-OF_THE_READER = ("test_history", "test_sum")
-# These look at what reports make of the stacks and names of each interpreter.
-OF_REPORTS = (
-    "test_diff", "test_growing", "test_lifetimes", "test_lines", "test_packages", "test_timeline",
-    "test_tracemalloc_formats", "test_tree",
-)  # fmt: skip
-# And these at what is around the stacks: the check edition looks at each way to read one.
-AROUND_STACKS = (
-    "test_absences",
-    "test_allocator_calls", "test_bystanders", "test_endings", "test_loaders", "test_mappings", "test_models",
-    "test_native_extension", "test_noninterference", "test_processes", "test_shells", "test_tracemalloc_equality",
-)  # fmt: skip
-# No mode of an interpreter changes how stacks are read, so that each mode need not be checked with
-# each way to read them.
-OF_MODES = ("test_modes",)
-
-
-def is_wanted(item):
-    """Whether a test tells anything beside those with the other parameters."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    name, module = parameters.get("interpreter"), item.module.__name__
-    is_check = parameters.get("edition") == "check"
-    if module in OF_THE_READER:
-        return name in FEW if name else not is_check
-    if module in OF_REPORTS and is_check:
-        return name in FEW
-    if name is None or not is_check:
-        return True
-    if module in OF_MODES:
-        return name in FEW
-    return module not in AROUND_STACKS or name in SHAPES
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the full cross of interpreters, builds and parameters")
 
 
 def pytest_configure(config):
@@ -54,9 +21,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    spared = [item for item in items if not is_wanted(item)]
-    config.hook.pytest_deselected(items=spared)
-    items[:] = [item for item in items if is_wanted(item)]
+    if not config.getoption("full"):
+        items[:], spared = design.divided(items)
+        config.hook.pytest_deselected(items=spared)
 
 
 @pytest.fixture(params=interpreters.NAMES)

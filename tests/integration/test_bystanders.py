@@ -105,7 +105,13 @@ HOOKS = {
 }
 
 
-@pytest.mark.parametrize("tool", HOOKS)
+def tools():
+    """The newest of them only some interpreters have."""
+    for tool in HOOKS:
+        yield pytest.param(tool, marks=[pytest.mark.each_interpreter] if tool == "monitoring" else [])
+
+
+@pytest.mark.parametrize("tool", tools())
 def test_sees_the_same(interpreter, tool, program, record, bare):
     if tool == "monitoring" and interpreter.version < (3, 12):
         pytest.skip(f"{interpreter.name} has no sys.monitoring")

@@ -1,6 +1,9 @@
 """Frames of code that a compiler has made of Python's: the line is the one that the frame tells."""
 
+import pytest
 from harness import assert_complete
+
+pytestmark = pytest.mark.each_interpreter
 
 SOURCE = """
     import ctypes, sys

@@ -7,6 +7,8 @@ import tracemalloc
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 OLD = """
     def load(count):
         return [bytes(10_000) for _ in range(count)]  #: load

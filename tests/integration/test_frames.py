@@ -10,6 +10,8 @@ import harness
 import pytest
 from harness import BYTES_HEADER, assert_complete
 
+pytestmark = pytest.mark.each_interpreter
+
 
 def noted(printed):
     """What stackcheck printed, as Recording.per_stack() has it."""

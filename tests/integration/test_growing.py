@@ -7,6 +7,8 @@ import textwrap
 import pytest
 from harness import BUILD, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 # A leak among things that look like one for a while. Each step ends with a pause, so that the steps
 # are spread evenly over the run whatever the machine does meanwhile.
 SOURCE = """

@@ -4,7 +4,10 @@ import os
 import stat
 
 import harness
+import pytest
 from harness import assert_complete
+
+pytestmark = pytest.mark.each_interpreter
 
 HELLO = 'print("hello, world")\n'
 

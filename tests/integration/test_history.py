@@ -13,6 +13,8 @@ import harness
 import pytest
 from harness import BUILD, Program, assert_complete, run
 
+pytestmark = pytest.mark.few_interpreters
+
 MOMENTS = 50
 
 EVENTS = """

@@ -8,9 +8,11 @@ import re
 import subprocess
 
 import harness
-import interpreters
 import pytest
+from conftest import require
 from harness import BUILD
+
+pytestmark = pytest.mark.one_interpreter
 
 HEAPLINE = BUILD / "heapline"
 
@@ -199,11 +201,13 @@ def assert_as_bare(bare, ran, line):
 
 
 @pytest.fixture(params=("3.8", "3.12", "sid-3.14"))
-def setting(request, tmp_path):
-    found = interpreters.find(request.param)
-    if found is None:
-        pytest.skip(f"no CPython at hand that is {request.param}")
-    return Setting(tmp_path, found)
+def interpreter(request):
+    return require(request.param)
+
+
+@pytest.fixture
+def setting(interpreter, tmp_path):
+    return Setting(tmp_path, interpreter)
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -7,6 +7,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 SOURCE = """
     def make(size):
         block = bytes(size)  #: make

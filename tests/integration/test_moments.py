@@ -145,6 +145,7 @@ def test_other_commands_too(python, program, record):
 # --- the end of the program ------------------------------------------------------------------------
 
 
+@pytest.mark.each_interpreter
 def test_interpreters_that_are_open_at_the_end(interpreter, program, record):
     """What they hold is held at the end, whoever then tears them down."""
     if not (interpreter.has("_interpreters") or interpreter.has("_xxsubinterpreters")):
@@ -168,6 +169,7 @@ def test_interpreters_that_are_open_at_the_end(interpreter, program, record):
     assert not [r for r in recording.rows("exit") if r["bytes"] > 700_000]
 
 
+@pytest.mark.each_interpreter
 def test_a_pool_of_interpreters_that_nobody_closed(interpreter, program, record):
     """Its interpreters are closed by its own threads, after the main one's code has ended."""
     if interpreter.version < (3, 14):

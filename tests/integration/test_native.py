@@ -8,6 +8,8 @@ import native_library
 import pytest
 from harness import assert_complete
 
+pytestmark = pytest.mark.each_interpreter
+
 SOURCE = harness.Program.named("native_stacks.c")
 
 HEAD = """

@@ -26,6 +26,7 @@ OBJECTS = [
 ]
 
 
+@pytest.mark.each_interpreter
 def test_code_that_the_program_has_made(interpreter, program, record):
     """What has no file has the name that its maker tells profilers of it in /tmp/perf-PID.map."""
     if interpreter.version < (3, 12):

@@ -4,6 +4,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 PROGRAM = """
     import alpha, json
     from shared import one, two

@@ -11,6 +11,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.few_interpreters
+
 MEGABYTE = 1_000_000
 # What an interpreter itself holds at most while these programs run, in bytes; a forked child's own
 # is a small part of it. No block of the programs is smaller.

@@ -4,6 +4,8 @@ import pytest
 from harness import assert_complete
 from test_storms import counted
 
+pytestmark = pytest.mark.each_interpreter
+
 
 def names_of(recording, size):
     """Whose allocations of that many bytes they are: {name: how many}."""

@@ -10,6 +10,8 @@ import harness
 import pytest
 from harness import BUILD, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 STAGES = """
     import time
     kept = []

@@ -64,6 +64,7 @@ def test_code_that_no_file_has(interpreter, program, record):
     assert (row["file"], row["line"]) == ("/tmp/ipykernel_77/123.py", 5)
 
 
+@pytest.mark.each_interpreter
 def test_lines_that_are_typed(interpreter, tmp_path):
     if interpreter.version < (3, 13):
         pytest.skip("keeps no text of what is typed")
@@ -261,6 +262,7 @@ INTERPRETERS = """
 """
 
 
+@pytest.mark.each_interpreter
 def test_subinterpreters(interpreter, program, record, tmp_path):
     """Each asks its own."""
     if not (interpreter.has("_interpreters") or interpreter.has("_xxsubinterpreters")):

@@ -5,6 +5,8 @@ import subprocess
 import pytest
 from harness import BUILD, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 SOURCE = """
     def make(size):
         return bytes(size)  #: make

@@ -8,6 +8,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.of_reports
+
 SOURCE = """
     def leaf(size):
         return bytes(size)  #: leaf
