@@ -9,7 +9,7 @@ case:
 
   each_interpreter  what it looks at is how this interpreter is read, or what only some of them have
   few_interpreters  what it looks at is the reader's work, which a few of them show, in one edition
-  one_interpreter   what it looks at is around the program: one interpreter for each of its parameters
+  one_interpreter   what it looks at is around the program: each parameter on one interpreter alone
   of_reports        what it looks at is what reports make of a recording: the check edition is for what
                     is over interpreters alone
 
@@ -66,10 +66,10 @@ def cells_of_plain(names, parameters, test, marks):
     return cells(names, parameters, each, test)
 
 
-def cells_of_check(names, parameters, test, _):
+def cells_of_check(names, parameters, test, marks):
     thirds = range(0, parameters, 3)
     shapes = [name for name in names if name in SHAPES] or names
-    each = min(len(shapes), -(-3 // len(thirds)))
+    each = 1 if "one_interpreter" in marks else min(len(shapes), -(-3 // len(thirds)))
     return {(name, thirds[number]) for name, number in cells(shapes, len(thirds), each, test)}
 
 

@@ -8,6 +8,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, heapline_run, run, start
 
+pytestmark = pytest.mark.one_interpreter
+
 # Says that it is ready, waits for a word, allocates far more than the ring holds, and ends.
 STEPS = """
     import sys

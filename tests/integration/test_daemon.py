@@ -17,6 +17,8 @@ import wire
 from harness import BUILD, BYTES_HEADER, run
 from wire import ACCEPTED, FIRST, FREE, LAP, NONSENSE, STREAM, VERSION, WRONG_TOKEN
 
+pytestmark = pytest.mark.one_interpreter
+
 TOKEN = "a secret of the tests"
 
 

@@ -8,6 +8,8 @@ import pytest
 from cgroups import as_in_a_container, inside, memory_cgroup
 from harness import BUILD, heapline_run, run
 
+pytestmark = pytest.mark.one_interpreter
+
 LIMIT = 134_000_000
 
 # Floats, whose recording takes more memory than they do themselves.

@@ -10,6 +10,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, heapline_run, run, start
 
+pytestmark = pytest.mark.one_interpreter
+
 # Goes on at each line that it reads; in between it lives through more than one snapshot (one a
 # second), and through more children than wait in the collector's memory otherwise.
 STEPS = """

@@ -12,6 +12,8 @@ import pytest
 from harness import BYTES_HEADER, PROGRAMS, run, start
 from test_daemon import Daemon, preloaded, verified
 
+pytestmark = pytest.mark.one_interpreter
+
 SCRIBBLE = PROGRAMS / "scribble.py"
 SEEDS = range(40)
 AT_A_TIME = 8

@@ -17,6 +17,8 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, heapline_run, run, start
 
+pytestmark = pytest.mark.one_interpreter
+
 BLOCKS, SIZE = 50, 100_003
 
 # Waits for signals: one that comes just before pause() would be handled after the next one only.

@@ -12,6 +12,8 @@ import kills
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
+pytestmark = pytest.mark.one_interpreter
+
 
 def counted(recording, bytes, by):
     """{process or thread: (allocations, frees)} of the bytes objects of one length."""
