@@ -2,16 +2,17 @@
 
 A test over interpreters, builds ("editions") and parameters of its own is wanted in cells of that
 cross: each of its parameters on at least three interpreters, and each interpreter under two of the
-parameters. Where it has none of its own it is wanted on every third interpreter. The check edition
-walks each stack a second time, so every third parameter is wanted in it, and each test on at least
-three of the shapes of reading stacks. Four marks say that a test, a module or a parameter is another
-case:
+parameters, or under one where there are no more than four. Where it has none of its own it is wanted
+on every third interpreter. The check edition walks each stack a second time, so every third parameter
+is wanted in it, and each test on at least three of the shapes of reading stacks. Five marks say that a
+test, a module or a parameter is another case:
 
   each_interpreter  what it looks at is how this interpreter is read, or what only some of them have
   few_interpreters  what it looks at is the reader's work, which a few of them show, in one edition
   one_interpreter   what it looks at is around the program: each parameter on one interpreter alone
-  of_reports        what it looks at is what reports make of a recording: the check edition is for what
-                    is over interpreters alone
+  of_readers        what it looks at is what reports make of a recording, or native frames, which nobody
+                    checks: the check edition is for what is over interpreters alone
+  across(NAME)      what it looks at is a file: its parameter of that name stands for the interpreter
 
 Nothing here is drawn by lot: a test's cells follow from its name and from the order of its
 parameters. They go round the circle of interpreters in steps, and each test begins elsewhere, so that
@@ -44,8 +45,8 @@ def circle(names, test):
 
 def share(names, parameters, at_least):
     """On how many of the names each parameter is wanted for every name to be under two of them, or
-    under one where there are no more than two."""
-    under = min(2, max(1, parameters - 1))
+    under one where there are few."""
+    under = 2 if parameters > 4 else 1
     return min(len(names), max(at_least, -(-len(names) * under // parameters)))
 
 
@@ -88,8 +89,7 @@ class Cross:
         self.parameters = {}  # {the parameters of its own: their number}
 
     def add(self, place):
-        is_at_hand = place.name is None or interpreters.find(place.name)
-        (self.names if is_at_hand else self.absent).setdefault(place.name, place.own)
+        (self.names if place.is_at_hand else self.absent).setdefault(place.name, place.own)
         self.parameters.setdefault(place.own, len(self.parameters))
         self.marks |= place.marks
 
@@ -106,10 +106,13 @@ class Place:
 
     def __init__(self, item):
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        self.name = parameters.get("interpreter")
+        mark = item.get_closest_marker("across")
+        axis = mark.args[0] if mark else "interpreter"
+        self.name = parameters.get(axis) if axis == "interpreter" else repr(parameters[axis])
+        self.is_at_hand = self.name is None or axis != "interpreter" or interpreters.find(self.name)
         self.edition = parameters.get("edition", "plain")
         self.function = (f"{item.module.__name__}.{getattr(item, 'originalname', item.name)}", self.edition)
-        others = (key for key in sorted(parameters) if key not in ("interpreter", "edition"))
+        others = (key for key in sorted(parameters) if key not in (axis, "edition"))
         self.own = tuple((key, repr(parameters[key])) for key in others)
         self.marks = {mark.name for mark in item.iter_markers()}
 
@@ -117,7 +120,7 @@ class Place:
         """`chosen`: what the crosses chose, {function: {(interpreter, parameters of its own)}}"""
         if "few_interpreters" in self.marks:
             return self.edition == "plain" and self.name in (None, *FEW)
-        if "of_reports" in self.marks and not self.name:
+        if "of_readers" in self.marks and not self.name:
             return self.edition == "plain"
         if "each_interpreter" in self.marks and self.edition == "plain":
             return True

@@ -748,6 +748,7 @@ def test_a_run_that_goes_on(export, program, tmp_path):
     running.communicate("\n")
 
 
+@pytest.mark.across("recording")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("recording", sorted((TESTS / "data").glob("format-*.heapline")), ids=lambda file: file.stem)
 def test_older_recordings(format, export, recording):

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from harness import BUILD, assert_complete, run
 
-pytestmark = pytest.mark.of_reports
+pytestmark = pytest.mark.of_readers
 
 # A leak among things that look like one for a while. Each step ends with a pause, so that the steps
 # are spread evenly over the run whatever the machine does meanwhile.

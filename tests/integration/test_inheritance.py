@@ -79,6 +79,7 @@ for child in alive:
 """
 
 
+@pytest.mark.one_interpreter
 def test_a_thousand_forks(interpreter, program, record):
     recording = record(interpreter, program(CROWD))
     report = recording.report()

@@ -6,7 +6,7 @@ import io
 import pytest
 from harness import BUILD, assert_complete, run
 
-pytestmark = pytest.mark.of_reports
+pytestmark = pytest.mark.of_readers
 
 # Sizes beyond pymalloc's and bytes objects' free lists: each is one block of malloc's or object's
 # domain. The clock of a recording moves every millisecond; the pauses are far longer.

@@ -10,6 +10,8 @@ import pytest
 from harness import Sum, assert_complete
 from native_library import named_stacks, row_of, stack_of
 
+pytestmark = pytest.mark.of_readers
+
 SOURCE = harness.Program.named("native_cxx.cpp")
 
 # What the C++ ABI puts before an exception.

@@ -9,6 +9,8 @@ import harness
 import pytest
 from harness import BUILD, assert_complete, run
 
+pytestmark = pytest.mark.of_readers
+
 EXTENSION = """
     #include <Python.h>
 

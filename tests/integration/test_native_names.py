@@ -10,6 +10,8 @@ from harness import BUILD, run
 from native_library import NAMES, WITH_ID, are_offsets, build_id, functions, note_of, record, split, write
 from test_daemon import Daemon
 
+pytestmark = pytest.mark.of_readers
+
 
 def cached(folder, library):
     """Its file in the cache."""

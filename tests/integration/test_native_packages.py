@@ -10,6 +10,8 @@ import harness
 import pytest
 from harness import BYTES_HEADER, Sum, assert_complete
 
+pytestmark = pytest.mark.of_readers
+
 
 @pytest.fixture
 def recorded(python, program, record):

@@ -8,6 +8,8 @@ import pytest
 from harness import Sum
 from native_library import named_stacks, row_of, stack_of
 
+pytestmark = pytest.mark.of_readers
+
 SOURCE = harness.Program.named("native_rust.rs")
 
 HEAD = """

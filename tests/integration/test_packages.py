@@ -4,7 +4,7 @@ import harness
 import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
-pytestmark = pytest.mark.of_reports
+pytestmark = pytest.mark.of_readers
 
 PROGRAM = """
     import alpha, json

@@ -10,7 +10,7 @@ import harness
 import pytest
 from harness import BUILD, assert_complete, run
 
-pytestmark = pytest.mark.of_reports
+pytestmark = pytest.mark.of_readers
 
 STAGES = """
     import time

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from harness import BUILD, assert_complete, run
 
-pytestmark = pytest.mark.of_reports
+pytestmark = pytest.mark.of_readers
 
 SOURCE = """
     def make(size):
