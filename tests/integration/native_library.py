@@ -126,7 +126,7 @@ def recorder(record, interpreter, program, head, **variables):
 
 def functions(recording, library):
     """The library's functions on the stack of its block."""
-    (row,) = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (SIZE, 1)]
+    (row,) = [row for row in recording.rows("exit", "stack", ["malloc"]) if (row["bytes"], row["blocks"]) == (SIZE, 1)]
     stack = [frame["function"] for frame in row["stack"]]
     return stack[-2:]
 

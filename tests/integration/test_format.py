@@ -113,7 +113,7 @@ def test_reports(file):
     later = {line: (0, 0, sums[2]) for line, sums in {**AT_END, **it.more}.items() if line >= 30}
     assert lines(at) == {**AT_END, **it.more, **it.paused, **later}
     assert at["view"]["exact"] is kept
-    peak = report(file, "--at", "peak", "--by", "stack", "-n", "0")
+    peak = report(file, "--at", "peak", "--by", "line", "-n", "0")
     assert sum(row["bytes"] for row in peak["rows"]) == peak["totals"]["peak_bytes"]
     assert "agree" in run([BUILD / "heapline", "check", "--verify", file], check=0).out
 

@@ -151,11 +151,11 @@ NEARLY = {"fork": 0, "late-fork": 0, "_Fork": 2, "clone": 8, "late-clone": 8, "l
 
 
 # Primes, for otherwise they would meet the same instructions of a loop again and again.
-STRIDE = 29
+STRIDE = 61
 LATE_STRIDE = 101
 # With every step: these have more than there are sizes for passes.
 LONG = {"levels": 23, "place": 23}
-STRIDES = {"code": 71, "levels": 2503, "free": 7, "munmap": 7, "refusal": 7, "object-free": 7}
+STRIDES = {"code": 71, "levels": 5003, "free": 7, "munmap": 7, "refusal": 17, "object-free": 7}
 ALL = (
     "malloc", "calloc", "memalign", "free", "realloc", "realloc-fails", "refusal", "mmap", "munmap", "mremap",
     "object", "object-free", "object-realloc", "raw", "code", "levels", "thread", "fork", "_Fork",

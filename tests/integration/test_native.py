@@ -162,7 +162,7 @@ def test_a_handler_on_its_own_stack(python, program, record, plain_library):
     source = program(HEAD + "    native.in_a_handler()\n")
     recording = recorded(record, python, source, plain_library)
     assert stack_of(recording, source, 70_002) == ["<module>", ("in_a_handler", "after"), ("outer", "outer"), *LEAF]
-    rows = [r for r in recording.rows("exit", "stack") if r["bytes"] == 70_001]
+    rows = [r for r in recording.rows("exit", "stack", ["malloc"]) if r["bytes"] == 70_001]
     assert len(rows) == 1
 
 

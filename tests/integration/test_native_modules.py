@@ -72,7 +72,7 @@ def library(tmp_path):
 
 def frames_of(recording, size):
     """The native frames below the program's of the stack that holds one block of this size."""
-    rows = [row for row in recording.rows("exit", "stack") if (row["bytes"], row["blocks"]) == (size, 1)]
+    rows = [row for row in recording.rows("exit", "stack", ["malloc"]) if (row["bytes"], row["blocks"]) == (size, 1)]
     assert len(rows) == 1, rows
     stack = rows[0]["stack"]
     inner = max(i for i, frame in enumerate(stack) if frame["file"].endswith("program.py"))
