@@ -4,7 +4,10 @@ import os
 import shutil
 import signal
 import sqlite3
+import tempfile
 import threading
+import time
+from pathlib import Path
 
 import harness
 import pytest
@@ -172,11 +175,26 @@ def test_open_over_the_end(python, program, tmp_path):
     reader.close()
 
 
+def blocks_in_a_copy(file, source):
+    """How many blocks of the program the recording has by now. It is written on meanwhile, and the copy may
+    be none."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (file, Path(f"{file}-wal")):
+            shutil.copy(path, folder)
+        ran = run([BUILD / "heapline", "report", "--json", "-n", "0", "--at", "end", Path(folder) / file.name])
+    rows = ran.json["rows"] if ran.status == 0 else []
+    return sum(row["blocks"] for row in rows if (row["file"], row["line"]) == (str(source), source.lines["kept"]))
+
+
 def killed_collector(python, program, tmp_path):
     """Nobody has opened the recording since: not even for a summary."""
     source = program(STEPS.format(children=0))
     process, file = begin(python, source, tmp_path, "-q")
     go_on(process)
+    until = time.monotonic() + harness.TIME_LIMIT
+    while blocks_in_a_copy(file, source) != 1000:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     os.kill(harness.collector_of(process.pid), signal.SIGKILL)
     assert end(process).status == 0
     assert (file.parent / f"{file.name}-wal").stat().st_size
