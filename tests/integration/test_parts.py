@@ -64,6 +64,10 @@ def test_source(check):
     run([TESTS / check], check=0)
 
 
+def test_rooms():
+    run([TESTS / "check-rooms"], check=0)
+
+
 def test_every_header_compiles_alone(tmp_path):
     folders = ["schema", "preload", "collector", "viewer"]
     includes = [f"-I{harness.REPOSITORY / name}" for name in [".", *folders, "preload/arch/x86_64"]]
