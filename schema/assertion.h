@@ -27,9 +27,8 @@
 
 __attribute__((cold, noreturn)) static inline void assertion_fail(const char *text)
 {
-    const struct iovec parts[] = {{(void *)"heapline: does not hold: ", 25},
-                                  {(void *)text, strlen(text)},
-                                  {(void *)"\n", 1}};
+    const struct iovec parts[] = {
+        {(void *)"heapline: does not hold: ", 25}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
     ssize_t written = writev(STDERR_FILENO, parts, sizeof parts / sizeof *parts);
     (void)written;
     abort();
