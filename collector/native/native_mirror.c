@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/base/array.h"
+
 void native_mirror_deinit(struct native_mirror *mirror)
 {
     for (uint32_t i = 0; mirror->chains && i < WIRE_CHAINS; i++)
@@ -18,18 +20,12 @@ void native_mirror_deinit(struct native_mirror *mirror)
 
 bool native_mirror_reserve(struct native_mirror *mirror, uint32_t levels)
 {
-    uint32_t capacity = mirror->capacity ? mirror->capacity : 64;
     if (levels <= mirror->capacity)
         return true;
-    while (capacity < levels)
-        capacity *= 2;
-    struct native_mirror_level *grown = realloc(mirror->levels, capacity * sizeof *grown);
-    if (!grown)
-        return false;
-    memset(grown + mirror->capacity, 0, (capacity - mirror->capacity) * sizeof *grown);
-    mirror->levels = grown;
-    mirror->capacity = capacity;
-    return true;
+    struct native_mirror_level *grown =
+        array_grow(mirror->levels, &mirror->capacity, levels, sizeof *grown);
+    mirror->levels = grown ? grown : mirror->levels;
+    return grown;
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)

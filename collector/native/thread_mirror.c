@@ -6,20 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/base/array.h"
+
 bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels)
 {
     if (levels <= thread->capacity)
         return true;
-    uint32_t capacity = thread->capacity ? thread->capacity : 64;
-    while (capacity < levels)
-        capacity *= 2;
-    struct mirror_level *grown = realloc(thread->levels, capacity * sizeof *grown);
-    if (!grown)
-        return false;
-    memset(grown + thread->capacity, 0, (capacity - thread->capacity) * sizeof *grown);
-    thread->levels = grown;
-    thread->capacity = capacity;
-    return true;
+    struct mirror_level *grown =
+        array_grow(thread->levels, &thread->capacity, levels, sizeof *grown);
+    thread->levels = grown ? grown : thread->levels;
+    return grown;
 }
 
 void thread_mirror_restart(struct thread_mirror *thread)

@@ -198,12 +198,14 @@ static void note_command(struct codes *codes, uint32_t number, const struct code
     free(text);
 }
 
-/* A file that has changed and is then compiled again has no one text for its lines. */
-static void note_change(struct codes *codes, uint32_t number, const struct code_place *place)
+/* A file that has changed and is then compiled again has no one text for its lines. Of the files
+ * below `known` there was code before. */
+static void note_change(struct codes *codes, uint32_t number, uint32_t known,
+                        const struct code_place *place)
 {
     const struct code *code = codes_code(codes, number);
     struct code_file *file = (struct code_file *)codes->files.data + code->file;
-    if (place->module || file->is_refuted || *file->path != '/' ||
+    if (code->file >= known || place->module || file->is_refuted || *file->path != '/' ||
         strcmp(code->name, "<module>") != 0 || (place->peer && !peer_may_look(place->peer, 1)))
         return;
     const struct source_date date = {file->seen, .is_seen = true};
@@ -214,6 +216,7 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
                    const struct code_place *place)
 {
     struct wire_code head;
+    uint32_t known_files = codes->file_count;
     if (!read_head(description, bytes, &head))
         return 0;
     /* The directory counts: it decides what a relative name means. */
@@ -231,7 +234,7 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
         codes_code(codes, *number)->check = check;
     if (*number) {
         note_command(codes, *number, place);
-        note_change(codes, *number, place);
+        note_change(codes, *number, known_files, place);
     }
     return *number;
 }

@@ -343,28 +343,33 @@ static bool ends_fall(const struct held *held, unsigned edge, uint64_t least)
  * of the fall before this one; else 0. */
 static unsigned tooth_before(const struct held *held, unsigned edge)
 {
-    unsigned before = 0, previous = 0, longest = 0;
+    unsigned before = 0, longest = 0;
     if (held[RISING_TICKS].bytes <= held[edge].bytes)
         return 0;
     uint64_t gained = held[RISING_TICKS].bytes - held[edge].bytes;
     if (!ends_fall(held, edge, gained))
         return 0;
-    for (unsigned i = 1; i <= edge; i++) {
+    for (unsigned i = 1; i < edge; i++) {
         if (!ends_fall(held, i, gained))
             continue;
-        if (before && i - before > longest)
-            longest = i - before;
-        previous = i < edge ? i : previous;
+        longest = before && i - before > longest ? i - before : longest;
         before = i;
     }
-    return RISING_TICKS - edge <= longest * TOOTH_PART ? previous : 0;
+    longest = edge - before > longest ? edge - before : longest;
+    return RISING_TICKS - edge <= longest * TOOTH_PART ? before : 0;
+}
+
+/* What a fall leaves, and as much more as that is than what the one before it left. */
+static uint64_t left_next(uint64_t left, uint64_t before)
+{
+    return left > before ? 2 * left - before : left;
 }
 
 /* What has been gained since the last of several falls that were as high proves nothing, for the
  * next may take it all, but for what these left behind more each time. */
 static bool cut_last_tooth(struct floor *floor)
 {
-    struct held *held = floor->held, most = {0};
+    struct held *held = floor->held;
     unsigned lowest = RISING_TICKS, previous = 0;
     for (unsigned i = 1; i < RISING_TICKS; i++) {
         unsigned before = held[i].bytes < held[lowest].bytes ? tooth_before(held, i) : 0;
@@ -373,16 +378,22 @@ static bool cut_last_tooth(struct floor *floor)
     }
     if (!previous)
         return false;
-    bool rises = held[lowest].bytes > held[previous].bytes;
-    most.bytes = held[lowest].bytes + (rises ? held[lowest].bytes - held[previous].bytes : 0);
-    most.blocks = held[lowest].blocks;
-    if (held[lowest].blocks > held[previous].blocks)
-        most.blocks += held[lowest].blocks - held[previous].blocks;
+    uint64_t bytes = left_next(held[lowest].bytes, held[previous].bytes);
+    uint64_t blocks = left_next(held[lowest].blocks, held[previous].blocks);
     for (unsigned i = lowest + 1; i <= RISING_TICKS; i++) {
-        held[i].bytes = held[i].bytes < most.bytes ? held[i].bytes : most.bytes;
-        held[i].blocks = held[i].blocks < most.blocks ? held[i].blocks : most.blocks;
+        held[i].bytes = raised(held[i].bytes, 0, bytes);
+        held[i].blocks = raised(held[i].blocks, 0, blocks);
     }
     return true;
+}
+
+/* Does it grow also without the last tooth? */
+static bool grows_without_tooth(struct floor *floor)
+{
+    if (!cut_last_tooth(floor))
+        return true;
+    find_floor(floor);
+    return judge_floor(floor).verdict == RISING_GROWS;
 }
 
 struct rising rising_judge(const struct rising_series *series)
@@ -390,16 +401,12 @@ struct rising rising_judge(const struct rising_series *series)
     struct floor floor = {.series = series};
     memcpy(floor.held, series->held, sizeof floor.held);
     find_floor(&floor);
-    struct rising rising = judge_floor(&floor), again;
+    struct rising rising = judge_floor(&floor);
     if (rising.verdict != RISING_GROWS)
         return rising;
-    if (cut_last_tooth(&floor)) {
-        find_floor(&floor);
-        again = judge_floor(&floor);
-        if (again.verdict != RISING_GROWS) {
-            rising.verdict = RISING_GIVEN_BACK;
-            return rising;
-        }
+    if (!grows_without_tooth(&floor)) {
+        rising.verdict = RISING_GIVEN_BACK;
+        return rising;
     }
     raise_floor(&floor);
     return judge_floor(&floor);

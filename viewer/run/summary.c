@@ -110,9 +110,12 @@ static void print_losses(const struct recording *recording, const char *trouble)
 /* Where something is known to be missing, that is why, and the guesses would mislead. */
 static void print_nothing(const struct recording *recording, const char *trouble)
 {
-    if (recording->run.trouble || *trouble) {
-        run_say("nothing was recorded%s%s", *trouble ? "" : ": ",
-                *trouble ? "" : recording->run.trouble);
+    if (*trouble) {
+        run_say("nothing was recorded"); /* that has been said */
+        return;
+    }
+    if (recording->run.trouble) {
+        run_say("nothing was recorded: %s", recording->run.trouble);
         return;
     }
     run_say("nothing was recorded: no Python process took part. Likely reasons: the command runs "
