@@ -202,10 +202,12 @@ void code_table_forget_all(void)
 void code_table_lock(void)
 {
     lock_take(&table_lock);
+    source_text_lock();
 }
 
 void code_table_unlock(void)
 {
+    source_text_unlock();
     lock_release(&table_lock);
 }
 
@@ -215,6 +217,6 @@ bool code_table_reset(void)
     numbers_used = WIRE_CODE_FIRST;
     free_count = 0;
     atomic_fetch_add_explicit(&code_epoch, 1, memory_order_relaxed);
-    source_text_reset();
+    source_text_forget();
     return code_table_init();
 }

@@ -11,14 +11,15 @@
  * Where a code is announced in an allocation in which the interpreter may not be asked, the hash of
  * its file's name waits for the next one in which it may.
  *
- * One thread at a time sends, with signals blocked: the parts of a text must not be mixed, nor left
- * half sent by a jump. Who finds another one at it leaves it for the next code.
+ * One thread at a time sends, under a lock: the parts of a text must not be mixed, nor left half
+ * sent by a jump. Interpreters with a lock each do so side by side, and for the last code of one
+ * there is no later time.
  */
 #include "preload/python/source_text.h"
 
 #include <string.h>
 
-#include "preload/base/signals.h"
+#include "preload/base/lock.h"
 #include "preload/carrier/fragments.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_objects.h"
@@ -51,7 +52,7 @@ struct source_text {
 static _Atomic uint64_t told[TOLD];
 static _Atomic uint64_t waiting[WAITING]; /* 0: none */
 static _Atomic uint64_t missed;           /* hash of the path that was looked for last, in vain */
-static _Atomic bool is_sending;
+static struct lock sending;
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -178,13 +179,10 @@ static void tell(struct source_text *text, uint64_t hash)
     _Atomic uint64_t *known = &told[hash % TOLD];
     if (atomic_load_explicit(known, memory_order_relaxed) == hash)
         return;
-    struct signals signals = signals_block();
-    if (!atomic_exchange(&is_sending, true)) {
-        if (send(text))
-            atomic_store_explicit(known, hash, memory_order_relaxed);
-        atomic_store(&is_sending, false);
-    }
-    signals_restore(signals);
+    lock_take(&sending);
+    if (send(text))
+        atomic_store_explicit(known, hash, memory_order_relaxed);
+    lock_release(&sending);
 }
 
 /* False: there is none. */
@@ -250,8 +248,12 @@ void source_text_forget(void)
     atomic_store_explicit(&missed, 0, memory_order_relaxed);
 }
 
-void source_text_reset(void)
+void source_text_lock(void)
 {
-    source_text_forget();
-    atomic_store(&is_sending, false);
+    lock_take(&sending);
+}
+
+void source_text_unlock(void)
+{
+    lock_release(&sending);
 }

@@ -13,10 +13,11 @@
  */
 void source_text_tell(uintptr_t code);
 
-/* What was sent may be lost. */
+/* What was sent may be lost, or was in a forked child's parent's stream. */
 void source_text_forget(void);
 
-/* In a forked child: nothing has been sent in its stream yet, and no other thread is at it. */
-void source_text_reset(void);
+/* Held over a fork, so that no other thread is at it. */
+void source_text_lock(void);
+void source_text_unlock(void);
 
 #endif
