@@ -143,6 +143,20 @@ static bool is_beside_us(const struct peer *peer)
     return holds;
 }
 
+/* Takes what was told of one before it was watched. */
+static bool take_early(struct endings *endings, const struct peer *peer, int *status)
+{
+    for (uint32_t i = 0; i < ENDINGS_TOLD_EARLY; i++) {
+        struct told_ending *told = &endings->early[i];
+        if (told->pid != peer->pid || told->parent != peer->parent || told->place != peer->place)
+            continue;
+        *status = told->status;
+        *told = (struct told_ending){0};
+        return true;
+    }
+    return false;
+}
+
 void endings_watch(struct endings *endings, const struct peer *peer)
 {
     struct watched_ending *before = find(endings, peer->place, peer->pid);
@@ -159,6 +173,7 @@ void endings_watch(struct endings *endings, const struct peer *peer)
         .oom_file = oom_kills_file(peer->local),
     };
     oom_kills_read(watched.oom_file, &watched.oom_kills);
+    watched.is_told = peer->was_gone && take_early(endings, peer, &watched.status);
     *watched_at(endings, endings->count++) = watched;
 }
 
@@ -166,7 +181,14 @@ void endings_tell(struct endings *endings, const struct peer *parent, pid_t pid,
 {
     struct watched_ending *watched = find(endings, parent->place, pid);
     struct ending ending = ending_from_status(wait_status);
-    if (!watched || watched->parent != parent->pid || watched->is_told || !ending_is_known(&ending))
+    if (!ending_is_known(&ending))
+        return;
+    if (!watched) {
+        endings->early[endings->early_next++ % ENDINGS_TOLD_EARLY] =
+            (struct told_ending){parent->place, pid, parent->pid, wait_status};
+        return;
+    }
+    if (watched->parent != parent->pid || watched->is_told)
         return;
     watched->is_told = true;
     watched->status = wait_status;

@@ -570,15 +570,21 @@ static void test_samples_are_bounded(void **state)
 
 #define CHILD_PID 0x7ffffff1 /* beyond any process id */
 
-static void watch_child(struct stream *stream, struct peer *child, uint32_t number)
+static void take_child_in(struct stream *stream, struct peer *child, uint32_t number, bool was_gone)
 {
     *child = (struct peer){.number = number,
                            .pid = CHILD_PID,
                            .parent = stream->process->peer.pid,
                            .pidfd = eventfd(1, EFD_CLOEXEC),
+                           .was_gone = was_gone,
                            .ending = ENDING_UNKNOWN};
     assert_true(child->pidfd >= 0);
     endings_watch(&stream->run.endings, child);
+}
+
+static void watch_child(struct stream *stream, struct peer *child, uint32_t number)
+{
+    take_child_in(stream, child, number, false);
 }
 
 static void tell_ending(struct stream *stream, pid_t pid, unsigned status)
@@ -611,6 +617,33 @@ static void test_told_before_its_end_is_seen(void **state)
     assert_int_equal(child.ending.signal, 0);
     assert_int_equal(endings->count, 0);
     assert_int_equal(stream->process->book.damaged, 0);
+}
+
+/* Of another life of that id, of another's child or twice: nothing. */
+static void test_told_before_its_hello_is_read(void **state)
+{
+    struct stream *stream = *state;
+    struct peer child;
+    tell_ending(stream, CHILD_PID, SIGKILL);
+    take_child_in(stream, &child, 2, true);
+    settle_child(stream, &child, NULL);
+    assert_int_equal(child.ending.signal, SIGKILL);
+    take_child_in(stream, &child, 3, true);
+    settle_child(stream, &child, NULL);
+    assert_false(ending_is_known(&child.ending));
+    tell_ending(stream, CHILD_PID, 7 << 8); /* late, of the one before */
+    tell_ending(stream, CHILD_PID - 1, 8 << 8);
+    take_child_in(stream, &child, 4, false);
+    settle_child(stream, &child, NULL);
+    assert_false(ending_is_known(&child.ending));
+    for (unsigned i = 0; i < ENDINGS_TOLD_EARLY; i++)
+        tell_ending(stream, CHILD_PID - 2 - i, 9 << 8);
+    child.pid = CHILD_PID - 1; /* told too long ago */
+    child.was_gone = true;
+    child.pidfd = eventfd(1, EFD_CLOEXEC);
+    endings_watch(&stream->run.endings, &child);
+    settle_child(stream, &child, NULL);
+    assert_false(ending_is_known(&child.ending));
 }
 
 static void test_told_after_its_end_is_seen(void **state)
@@ -935,6 +968,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_waiting_writers_are_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_frees_missing_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_before_its_end_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_told_before_its_hello_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_after_its_end_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_told_and_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_that_lives_on_has_no_ending, set_up, tear_down),
