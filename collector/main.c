@@ -100,7 +100,7 @@ static const struct option long_options[] = {
     {0},
 };
 
-static int fail(const char *what, const char *value)
+static int fail_usage(const char *what, const char *value)
 {
     log_complain(what, value, " (see heaplined --help)");
     return 2;
@@ -160,7 +160,7 @@ static const char *read_token(const char *path)
 static int read_listen(struct daemon_options *options)
 {
     if (options->listen_count == DAEMON_LISTENERS_MAX)
-        return fail("too many addresses to listen at: ", optarg);
+        return fail_usage("too many addresses to listen at: ", optarg);
     options->listen[options->listen_count++] = optarg;
     return -1;
 }
@@ -174,25 +174,27 @@ static int read_daemon_option(int option, struct daemon_options *options)
         return read_listen(options);
     case OPTION_TOKEN_FILE:
         options->token = read_token(optarg);
-        return options->token ? -1 : fail("cannot read a secret from ", optarg);
+        return options->token ? -1 : fail_usage("cannot read a secret from ", optarg);
     case OPTION_ALL_USERS:
         options->all_users = geteuid() == 0;
-        return options->all_users ? -1 : fail("--all-users is for root's daemon", "");
+        return options->all_users ? -1 : fail_usage("--all-users is for root's daemon", "");
     case OPTION_MAX_PROCESSES:
     case OPTION_MAX_RUNS:
         if (!read_number(optarg, option == OPTION_MAX_RUNS ? RUNS_MAX : UINT32_MAX, &number) ||
             number == 0)
-            return fail("a limit needs a number from 1 on that is not too large, not ", optarg);
+            return fail_usage("a limit needs a number from 1 on that is not too large, not ",
+                              optarg);
         *(option == OPTION_MAX_RUNS ? &options->runs_max : &options->processes_max) =
             (uint32_t)number;
         return -1;
     case OPTION_QUOTA:
-        return size_parse(optarg, &options->quota) ? -1
-                                                   : fail("--quota needs a size, not ", optarg);
+        return size_parse(optarg, &options->quota)
+                   ? -1
+                   : fail_usage("--quota needs a size, not ", optarg);
     default:
         return size_parse(optarg, &options->session_memory)
                    ? -1
-                   : fail("--session-memory needs a size, not ", optarg);
+                   : fail_usage("--session-memory needs a size, not ", optarg);
     }
 }
 
@@ -209,16 +211,16 @@ static int read_session_option(int option, struct session_options *options)
         return -1;
     case OPTION_BESIDE:
         if (!read_number(optarg, INT32_MAX, &number))
-            return fail("--beside needs a descriptor, not ", optarg);
+            return fail_usage("--beside needs a descriptor, not ", optarg);
         options->beside = (int)number;
         return -1;
     case OPTION_OVERFLOW:
         return read_overflow(optarg, &options->overflow)
                    ? -1
-                   : fail("--overflow is block or drop, not ", optarg);
+                   : fail_usage("--overflow is block or drop, not ", optarg);
     case OPTION_FRAMES:
         if (!read_number(optarg, UINT32_MAX, &number))
-            return fail("--max-frames needs a number, not ", optarg);
+            return fail_usage("--max-frames needs a number, not ", optarg);
         options->frames_max = (uint32_t)number;
         return -1;
     case OPTION_NO_HISTORY:
@@ -244,7 +246,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
         switch (option) {
         case OPTION_PRIVATE:
             if (!read_private(count, words, &options->session))
-                return fail("--private needs two descriptors", "");
+                return fail_usage("--private needs two descriptors", "");
             break;
         case OPTION_BESIDE:
         case OPTION_OUTPUT:
@@ -263,7 +265,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
             puts("heaplined " HEAPLINE_VERSION);
             return 0;
         case '?':
-            return fail("not an option, or not one with its value: ", word);
+            return fail_usage("not an option, or not one with its value: ", word);
         default:
             status = read_daemon_option(option, options);
         }
@@ -296,7 +298,7 @@ static int run_private(struct session_options *options, char **command)
     options->key = getenv(ENVIRONMENT_RUN);
     options->command = json;
     options->directory = folder ? folder : "";
-    int status = json ? session_run(options) : fail("no memory", "");
+    int status = json ? session_run(options) : fail_usage("no memory", "");
     free(list);
     free(json);
     free(folder);
@@ -309,13 +311,13 @@ static int run_daemon(struct daemon_options *options)
         options->token = getenv(ENVIRONMENT_TOKEN);
     if (options->token &&
         (strlen(options->token) < TOKEN_BYTES_MIN || strlen(options->token) > HELLO_TOKEN_MAX))
-        return fail("a secret has from 8 to 256 bytes", "");
+        return fail_usage("a secret has from 8 to 256 bytes", "");
     const char *trouble = options->session.downloads ? debug_files_download_trouble() : NULL;
     if (trouble)
-        return fail(trouble, "");
+        return fail_usage(trouble, "");
     char *folder = realpath(options->session.output, NULL);
     if (!folder)
-        return fail("no such folder: ", options->session.output);
+        return fail_usage("no such folder: ", options->session.output);
     options->folder = folder;
     int status = daemon_run(options);
     free(folder);
@@ -339,5 +341,5 @@ int main(int count, char **words)
         return run_private(&options.session, words + optind);
     if (options.session.output && options.session.listener < 0)
         return run_daemon(&options);
-    return fail("--output is needed, with --listen or with --private", "");
+    return fail_usage("--output is needed, with --listen or with --private", "");
 }

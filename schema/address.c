@@ -75,7 +75,7 @@ static bool parse_tcp(const char *text, struct address *address)
 }
 
 /* What follows `scheme` in `text`; null when it begins with something else. */
-static const char *behind(const char *text, const char *scheme)
+static const char *text_behind(const char *text, const char *scheme)
 {
     size_t length = strlen(scheme);
     return strncmp(text, scheme, length) == 0 ? text + length : NULL;
@@ -85,13 +85,13 @@ bool address_parse(const char *text, struct address *address)
 {
     const char *rest;
     *address = (struct address){.kind = ADDRESS_UNIX};
-    if ((rest = behind(text, "unix:")))
+    if ((rest = text_behind(text, "unix:")))
         return parse_unix(rest, address);
     address->kind = ADDRESS_UNIX_STREAM;
-    if ((rest = behind(text, "unix-stream:")))
+    if ((rest = text_behind(text, "unix-stream:")))
         return parse_unix(rest, address);
     address->kind = ADDRESS_TCP;
-    return (rest = behind(text, "tcp:")) && parse_tcp(rest, address);
+    return (rest = text_behind(text, "tcp:")) && parse_tcp(rest, address);
 }
 
 bool address_beside(const struct address *address, struct address *file)

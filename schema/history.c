@@ -39,12 +39,12 @@ void history_reader_deinit(struct history_reader *reader)
     *reader = (struct history_reader){0};
 }
 
-static bool get(struct history_reader *reader, uint64_t most, uint64_t *value)
+static bool read_bounded(struct history_reader *reader, uint64_t most, uint64_t *value)
 {
     return varint_get(&reader->at, reader->end, value) && *value <= most;
 }
 
-static bool unpack(struct history_reader *reader, const void *data, size_t size)
+static bool unpack_frame(struct history_reader *reader, const void *data, size_t size)
 {
     size_t plain;
     if (!unpacker_unpack(&reader->unpacker, data, size, FRAME_BYTES_MAX, &plain))
@@ -61,8 +61,9 @@ static bool read_pair(struct history_reader *reader, uint32_t counters, uint32_t
                       struct history_pair *pair)
 {
     uint64_t step, allocations, frees, most = reader->span.events;
-    if (!get(reader, UINT64_MAX, &step) || !get(reader, HISTORY_SIZE_MAX - 1, &pair->size) ||
-        !get(reader, most, &allocations) || !get(reader, 2 * most, &frees))
+    if (!read_bounded(reader, UINT64_MAX, &step) ||
+        !read_bounded(reader, HISTORY_SIZE_MAX - 1, &pair->size) ||
+        !read_bounded(reader, most, &allocations) || !read_bounded(reader, 2 * most, &frees))
         return false;
     /* Unsigned, so that a wild step cannot overflow. */
     uint64_t counter = (uint64_t)before + (uint64_t)unzigzag(step);
@@ -88,7 +89,7 @@ static bool read_exceptions(struct history_reader *reader)
     uint64_t distance = 0;
     for (uint32_t i = 0; i < reader->exception_count; i++) {
         uint64_t step, pair;
-        if (!get(reader, UINT64_MAX, &step) || !get(reader, UINT32_MAX, &pair) ||
+        if (!read_bounded(reader, UINT64_MAX, &step) || !read_bounded(reader, UINT32_MAX, &pair) ||
             pair >> 1 >= reader->pair_count)
             return false;
         distance += (uint64_t)unzigzag(step);
@@ -107,9 +108,9 @@ static bool read_marks(struct history_reader *reader)
     struct history_mark mark = {0};
     for (uint32_t i = 0; i < reader->mark_count; i++) {
         uint64_t events, blocks, step;
-        if (!get(reader, reader->span.events - 1 - mark.event, &events) ||
-            (events == 0) != (i == 0) || !get(reader, events, &blocks) ||
-            !get(reader, INT64_MAX - mark.time_us, &step))
+        if (!read_bounded(reader, reader->span.events - 1 - mark.event, &events) ||
+            (events == 0) != (i == 0) || !read_bounded(reader, events, &blocks) ||
+            !read_bounded(reader, INT64_MAX - mark.time_us, &step))
             return false;
         mark.event += (uint32_t)events;
         mark.block += (uint32_t)blocks;
@@ -125,9 +126,9 @@ bool history_reader_open(struct history_reader *reader, const struct history_spa
     uint64_t pairs, exceptions, marks;
     reader->span = *span;
     if (span->events < 1 || span->events > HISTORY_EVENTS_MAX || span->first_block > INT64_MAX ||
-        !unpack(reader, summary, size) || !get(reader, span->events, &pairs) ||
-        !get(reader, span->events, &exceptions) || !get(reader, HISTORY_MARKS_MAX, &marks) ||
-        marks < 1)
+        !unpack_frame(reader, summary, size) || !read_bounded(reader, span->events, &pairs) ||
+        !read_bounded(reader, span->events, &exceptions) ||
+        !read_bounded(reader, HISTORY_MARKS_MAX, &marks) || marks < 1)
         return false;
     reader->pair_count = (uint32_t)pairs;
     reader->exception_count = (uint32_t)exceptions;
@@ -145,7 +146,7 @@ static bool read_classes(struct history_reader *reader, unsigned mask,
         uint64_t count;
         if (!(mask >> decade & 1))
             continue;
-        if (!get(reader, 2 * (uint64_t)reader->span.events, &count))
+        if (!read_bounded(reader, 2 * (uint64_t)reader->span.events, &count))
             return false;
         by_class[decade] += unzigzag(count);
         sum += unzigzag(count);
@@ -156,12 +157,12 @@ static bool read_classes(struct history_reader *reader, unsigned mask,
 bool history_read_lifetimes(struct history_reader *reader, const void *data, size_t size,
                             struct lifetimes *by_counter)
 {
-    bool sound = unpack(reader, data, size);
+    bool sound = unpack_frame(reader, data, size);
     for (uint32_t i = 0; sound && i < reader->pair_count; i++) {
         const struct history_pair *pair = &reader->pairs[i];
         struct lifetimes *lifetimes = &by_counter[pair->counter - 1];
         uint64_t mask;
-        sound = get(reader, (1u << 2 * LIFETIME_CLASSES) - 1, &mask) &&
+        sound = read_bounded(reader, (1u << 2 * LIFETIME_CLASSES) - 1, &mask) &&
                 read_classes(reader, (unsigned)mask, pair, lifetimes->by_age) &&
                 read_classes(reader, (unsigned)mask >> LIFETIME_CLASSES, pair, lifetimes->by_time);
     }
@@ -191,7 +192,7 @@ bool history_reader_begin(struct history_reader *reader, const void *events, siz
 {
     reader->event = reader->allocations = reader->exception = reader->mark = 0;
     reader->mark_event = 0;
-    return unpack(reader, events, size);
+    return unpack_frame(reader, events, size);
 }
 
 static enum history_step next_allocation(struct history_reader *reader, uint64_t pair,
@@ -273,7 +274,7 @@ static bool next_code(struct history_reader *reader, uint64_t *code)
 }
 
 /* At the end: has everything that was announced been there, and nothing that was not? */
-static enum history_step finish(struct history_reader *reader)
+static enum history_step finish_events(struct history_reader *reader)
 {
     uint64_t code;
     if (reader->at != reader->end && next_code(reader, &code))
@@ -286,7 +287,7 @@ enum history_step history_next(struct history_reader *reader, struct history_eve
 {
     uint64_t code;
     if (reader->event == reader->span.events)
-        return finish(reader);
+        return finish_events(reader);
     if (reader->event == reader->mark_event)
         take_mark(reader);
     reader->event++;

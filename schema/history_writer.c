@@ -82,7 +82,7 @@ void history_writer_rest(struct history_writer *writer)
     pages_give_back(writer->exceptions.data, HISTORY_EVENTS_MAX * EXCEPTION_BYTES_MAX);
 }
 
-static void append(struct history_bytes *bytes, const struct history_bytes *more)
+static void append_bytes(struct history_bytes *bytes, const struct history_bytes *more)
 {
     memcpy(bytes->data + bytes->used, more->data, more->used);
     bytes->used += more->used;
@@ -108,8 +108,8 @@ static struct history_bytes encode_summary(const struct history_writer *writer)
         history_put(&bytes, zigzag(pair->frees));
         before = pair->counter;
     }
-    append(&bytes, &writer->exceptions);
-    append(&bytes, &writer->marks);
+    append_bytes(&bytes, &writer->exceptions);
+    append_bytes(&bytes, &writer->marks);
     return bytes;
 }
 

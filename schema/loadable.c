@@ -44,7 +44,7 @@ static size_t read_at(int file, void *bytes, size_t size, uint64_t offset)
 
 /* --- loaders --- */
 
-static bool begins(const char *text, const char *with)
+static bool begins_with(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
 }
@@ -54,15 +54,16 @@ static bool begins(const char *text, const char *with)
 static bool is_glibc_loader(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    return begins(name, "ld-linux") || begins(name, "ld-2.") || begins(name, "ld-lsb") ||
-           begins(name, "ld64.so") || begins(name, "ld.so");
+    return begins_with(name, "ld-linux") || begins_with(name, "ld-2.") ||
+           begins_with(name, "ld-lsb") || begins_with(name, "ld64.so") ||
+           begins_with(name, "ld.so");
 }
 
 /* A loader that is executed as a program has none itself. */
 static bool is_other_loader(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    return begins(name, "ld-") && !is_glibc_loader(path);
+    return begins_with(name, "ld-") && !is_glibc_loader(path);
 }
 
 /* A name that only loaders have in them which know _dl_find_object(): the versions of their symbols
@@ -161,7 +162,7 @@ static enum answer look_at(int file, const char *path, char head[HEAD_BYTES])
     if (memcmp(bytes, ELFMAG, SELFMAG) == 0)
         return ANSWER_NO;
     memcpy(head, bytes, sizeof bytes);
-    if (begins(head, "#!"))
+    if (begins_with(head, "#!"))
         read_script(head);
     else
         strcpy(head, SHELL);
@@ -169,7 +170,7 @@ static enum answer look_at(int file, const char *path, char head[HEAD_BYTES])
 }
 
 /* Closes the file. */
-static bool follow(int file, const char *path)
+static bool follow_script(int file, const char *path)
 {
     char head[HEAD_BYTES];
     enum answer answer = ANSWER_YES;
@@ -195,8 +196,8 @@ bool loadable_at(int folder, const char *path)
         answer = look_at(folder, path, head);
     bool loadable = answer == ANSWER_YES;
     if (answer == ANSWER_NEXT)
-        loadable =
-            *path ? follow(open_file(folder, path), path) : follow(open_file(AT_FDCWD, head), head);
+        loadable = *path ? follow_script(open_file(folder, path), path)
+                         : follow_script(open_file(AT_FDCWD, head), head);
     errno = saved;
     return loadable;
 }
@@ -204,7 +205,7 @@ bool loadable_at(int folder, const char *path)
 /* --- along PATH --- */
 
 /* Writes folder and file into the path; the folder ends at a colon. False: too long. */
-static bool join(char path[PATH_MAX], const char *folder, const char *file)
+static bool join_path(char path[PATH_MAX], const char *folder, const char *file)
 {
     size_t length = strcspn(folder, ":"), rest = strlen(file) + 1;
     if (length + 1 + rest > PATH_MAX)
@@ -217,11 +218,11 @@ static bool join(char path[PATH_MAX], const char *folder, const char *file)
 }
 
 /* Opens the first that may be executed, as execvp() takes it; -1 without one that can be read. */
-static int search(const char *file, char path[PATH_MAX])
+static int search_path(const char *file, char path[PATH_MAX])
 {
     const char *folder = getenv("PATH");
     for (folder = folder ? folder : USUAL_PATH;; folder++) {
-        if (join(path, folder, file) && syscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0) {
+        if (join_path(path, folder, file) && syscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0) {
             struct stat status;
             int found = open_file(AT_FDCWD, path);
             if (found < 0 || (fstat(found, &status) == 0 && S_ISREG(status.st_mode)))
@@ -240,7 +241,7 @@ bool loadable_command(const char *file)
     if (!*file || strchr(file, '/'))
         return !*file || loadable_at(AT_FDCWD, file);
     int saved = errno;
-    bool loadable = follow(search(file, path), path);
+    bool loadable = follow_script(search_path(file, path), path);
     errno = saved;
     return loadable;
 }

@@ -17,7 +17,8 @@ void index_deinit(struct index *index)
     vector_deinit(&index->entries);
 }
 
-static struct index_entry *find(const struct index *index, uint64_t key, uint64_t *steps)
+static struct index_entry *index_find_entry(const struct index *index, uint64_t key,
+                                            uint64_t *steps)
 {
     struct index_entry *entries = index->entries.data;
     uint64_t first = hash_number(&index->places, key), at = first & index->mask;
@@ -27,7 +28,7 @@ static struct index_entry *find(const struct index *index, uint64_t key, uint64_
 }
 
 /* Builds the map anew, with another seed and so many entries. */
-static bool rebuild(struct index *index, uint64_t mask)
+static bool index_rebuild(struct index *index, uint64_t mask)
 {
     struct index fresh = {.mask = mask, .places = hash_seed_new(), .keys = index->keys};
     uint64_t steps;
@@ -36,7 +37,7 @@ static bool rebuild(struct index *index, uint64_t mask)
     const struct index_entry *entries = index->entries.data;
     for (uint64_t at = 0; at <= index->mask; at++)
         if (entries[at].value) {
-            *find(&fresh, entries[at].key, &steps) = entries[at];
+            *index_find_entry(&fresh, entries[at].key, &steps) = entries[at];
             fresh.count++;
         }
     index_deinit(index);
@@ -51,7 +52,7 @@ static bool make_room(struct index *index)
     index->count = 0;
     for (uint64_t at = 0; at <= index->mask; at++)
         index->count += entries[at].value != 0;
-    return index->count < index->mask / 2 || rebuild(index, index->mask * 2 + 1);
+    return index->count < index->mask / 2 || index_rebuild(index, index->mask * 2 + 1);
 }
 
 uint32_t *index_at(struct index *index, uint64_t key)
@@ -59,9 +60,9 @@ uint32_t *index_at(struct index *index, uint64_t key)
     uint64_t steps;
     if (index->count >= index->mask / 4 * 3 && !make_room(index))
         return NULL;
-    struct index_entry *entry = find(index, key, &steps);
-    if (hash_is_outworn(&index->wasted, steps, index->mask) && rebuild(index, index->mask))
-        entry = find(index, key, &steps);
+    struct index_entry *entry = index_find_entry(index, key, &steps);
+    if (hash_is_outworn(&index->wasted, steps, index->mask) && index_rebuild(index, index->mask))
+        entry = index_find_entry(index, key, &steps);
     if (!entry->value) {
         entry->key = key;
         index->count++;
@@ -72,7 +73,7 @@ uint32_t *index_at(struct index *index, uint64_t key)
 uint32_t index_find(const struct index *index, uint64_t key)
 {
     uint64_t steps;
-    return find(index, key, &steps)->value;
+    return index_find_entry(index, key, &steps)->value;
 }
 
 uint64_t index_key(const struct index *index, uint64_t salt, const void *data, size_t bytes)

@@ -23,7 +23,7 @@ void log_open(void)
     line.open = true;
 }
 
-static void put(char byte)
+static void log_put_byte(char byte)
 {
     if (line.length < LINE_MAX_BYTES)
         line.text[line.length++] = byte;
@@ -32,7 +32,7 @@ static void put(char byte)
 static void put_text(const char *text)
 {
     while (*text)
-        put(*text++);
+        log_put_byte(*text++);
 }
 
 static bool is_plain(const char *text)
@@ -56,13 +56,13 @@ static void put_printable(char byte)
 
 static void put_quoted(const char *text)
 {
-    put('"');
+    log_put_byte('"');
     for (; *text; text++) {
         if (*text == '"' || *text == '\\')
-            put('\\');
+            log_put_byte('\\');
         put_printable(*text);
     }
-    put('"');
+    log_put_byte('"');
 }
 
 static void write_line(void)
@@ -96,9 +96,9 @@ void log_text(const char *key, const char *value)
 {
     if (!value)
         return;
-    put(' ');
+    log_put_byte(' ');
     put_text(key);
-    put('=');
+    log_put_byte('=');
     if (is_plain(value))
         put_text(value);
     else

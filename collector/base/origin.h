@@ -19,4 +19,6 @@ static inline void origin_note(struct origin *origin, struct origin here)
         *origin = here;
 }
 
+#define NOTE_HERE(origin) origin_note(origin, ORIGIN_HERE)
+
 #endif

@@ -3,6 +3,8 @@
  */
 #include "collector/book/book.h"
 
+#include "assertion.h"
+
 bool book_init(struct book *book, const struct peer *peer, bool keeps_history)
 {
     book->peer = peer;
@@ -31,8 +33,17 @@ void book_deinit(struct book *book)
     vector_deinit(&book->recorded.lines);
 }
 
+/* Events of the history have the numbers that the sums give them. */
+__attribute__((unused)) static bool history_is_abreast(const struct book *book)
+{
+    const struct history_span *span = &book->history.writer.span;
+    return !book->history.kept || span->first_event + span->events == book->sums.events;
+}
+
 void book_finish_chunk(struct ledger *ledger, struct book *book)
 {
-    ledger->history_short |= !history_queue_finish_chunk(&book->history, &ledger->chunk,
-                                                         &book->counters, book->sums.events);
+    ASSERT(history_is_abreast(book));
+    if (!history_queue_finish_chunk(&book->history, &ledger->chunk, &book->counters,
+                                    book->sums.events))
+        NOTE_HERE(&ledger->history_short);
 }

@@ -137,7 +137,7 @@ static inline void book_note_latest(struct ledger *ledger, struct book *book, ui
     if (vector_reserve(&book->latest, (size_t)thread + 1, sizeof(uint64_t)))
         ((uint64_t *)book->latest.data)[thread] = number + 1;
     else
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
 }
 
 /* Before an event is counted: makes sure that the history, if there is one, has room for it. */

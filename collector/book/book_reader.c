@@ -1,9 +1,55 @@
+/*
+ * Answers from the counters and sums as they stand. That the sums are those of the counters is what
+ * every report relies on; the tests' builds add them up each time that the totals are asked for.
+ */
 #include "collector/book/book_reader.h"
+
+#include <string.h>
+
+#include "assertion.h"
+
+/* Adds what a counter holds, and held at the heap's latest peak, to these sums. */
+static void add_counter(struct heap_sums *sums, const struct counter *counter, uint64_t epoch)
+{
+    bool is_settled = counter->epoch == epoch;
+    sums->bytes += counter->bytes;
+    sums->blocks += counter->blocks;
+    sums->peak_bytes += is_settled ? counter->peak_bytes : counter->bytes;
+    sums->peak_blocks += is_settled ? counter->peak_blocks : counter->blocks;
+    sums->allocations += counter->allocations;
+    sums->allocated_bytes += counter->allocated_bytes;
+    sums->by_allocator[counter->allocator] += counter->bytes;
+}
+
+/* Are the sums those of the counters? What is inherited is no part of them. */
+__attribute__((unused)) static bool adds_up(const struct book *book)
+{
+    const struct heap_sums *sums = &book->sums;
+    struct heap_sums found = {0};
+    for (uint32_t i = 1; i < book->counters.count; i++)
+        if (!counters_at(&book->counters, i)->inherited)
+            add_counter(&found, counters_at(&book->counters, i), sums->epoch);
+    return found.bytes == sums->bytes && found.blocks == sums->blocks &&
+           found.peak_bytes == sums->peak_bytes && found.peak_blocks == sums->peak_blocks &&
+           found.allocations == sums->allocations &&
+           found.allocated_bytes == sums->allocated_bytes &&
+           memcmp(found.by_allocator, sums->by_allocator, sizeof found.by_allocator) == 0;
+}
+
+/* Do the moments come in order, and before now? */
+__attribute__((unused)) static bool is_in_order(const struct book *book)
+{
+    const struct heap_sums *sums = &book->sums;
+    return sums->bytes <= sums->peak_bytes && sums->peak_events <= sums->events &&
+           book->end.events <= sums->events && sums->allocations - sums->frees == sums->blocks;
+}
 
 struct book_totals book_totals(const struct book *book)
 {
     const struct heap_sums *sums = &book->sums;
     const struct program_end *end = &book->end;
+    ASSERT(is_in_order(book));
+    ASSERT_SLOWLY(adds_up(book));
     const struct book_moment now = {sums->bytes, sums->blocks, sums->events, book->now};
     return (struct book_totals){
         .peak = {sums->peak_bytes, sums->peak_blocks, sums->peak_events, sums->peak_time},

@@ -16,14 +16,14 @@ void counters_deinit(struct counters *counters)
 }
 
 /* Makes a counter that nothing leads to yet; 0 when memory is short. */
-static uint32_t make(struct counters *counters, const struct counter *made)
+static uint32_t make_counter(struct counters *counters, const struct counter *made)
 {
     uint32_t number = counters->count ? counters->count : 1;
     if (number == UINT32_MAX ||
         !vector_reserve(&counters->all, (size_t)number + 1, sizeof(struct counter)))
         return 0;
-    *counters_at(counters, number) = *made;
     counters->count = number + 1;
+    *counters_at(counters, number) = *made;
     return number;
 }
 
@@ -43,7 +43,7 @@ static uint32_t add_to_list(struct counters *counters, const struct counter *mad
 {
     if (!vector_reserve(&counters->of_node, (size_t)made->node + 1, sizeof(uint32_t)))
         return 0;
-    return put_first(counters, make(counters, made),
+    return put_first(counters, make_counter(counters, made),
                      (uint32_t *)counters->of_node.data + made->node);
 }
 
@@ -107,7 +107,7 @@ static uint32_t find_in_buckets(struct counters *counters, const struct counter 
     for (; number && !is_same(counters_at(counters, number), wanted); steps++)
         number = counters_at(counters, number)->next;
     if (!number) {
-        number = put_first(counters, make(counters, wanted), first);
+        number = put_first(counters, make_counter(counters, wanted), first);
         counters->hashed += number != 0;
     }
     if (hash_is_outworn(&counters->wasted, steps, counters->hashed))

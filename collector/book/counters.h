@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "assertion.h"
 #include "collector/base/vector.h"
 #include "hash.h"
 #include "wire.h"
@@ -72,6 +73,7 @@ struct heap_sums {
 
 static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
 {
+    ASSERT(number != 0 && number < counters->count);
     return (struct counter *)counters->all.data + number;
 }
 
@@ -153,6 +155,7 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
 static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size,
                                 bool temporary)
 {
+    ASSERT(counter->inherited || (counter->blocks > 0 && counter->bytes >= size));
     counter_settle(counter, sums);
     counter->bytes -= size;
     counter->blocks--;

@@ -15,7 +15,7 @@
 #define EMPTY_MAX   1024u
 #define EMPTY_ASKED 64u
 
-static struct ended_thread *at(const struct vector *vector, uint32_t number)
+static struct ended_thread *ended_thread_at(const struct vector *vector, uint32_t number)
 {
     return (struct ended_thread *)vector->data + number;
 }
@@ -27,11 +27,11 @@ void ended_threads_deinit(struct ended_threads *threads)
     *threads = (struct ended_threads){0};
 }
 
-static bool append(struct vector *vector, uint32_t *count, const struct ended_thread *thread)
+static bool append_ended(struct vector *vector, uint32_t *count, const struct ended_thread *thread)
 {
     if (!vector_reserve(vector, (size_t)*count + 1, sizeof *thread))
         return false;
-    *at(vector, (*count)++) = *thread;
+    *ended_thread_at(vector, (*count)++) = *thread;
     return true;
 }
 
@@ -41,7 +41,8 @@ static void bound_empty(struct ended_threads *threads)
     if (threads->empty_count < EMPTY_MAX)
         return;
     uint32_t kept = EMPTY_MAX / 2;
-    memmove(at(&threads->empty, 0), at(&threads->empty, threads->empty_count - kept),
+    memmove(ended_thread_at(&threads->empty, 0),
+            ended_thread_at(&threads->empty, threads->empty_count - kept),
             kept * sizeof(struct ended_thread));
     threads->empty_count = kept;
 }
@@ -59,22 +60,22 @@ static bool find_holders(const struct counters *counters, uint32_t highest, stru
     return true;
 }
 
-static void look(struct ended_threads *threads, const struct counters *counters)
+static void look_for_holders(struct ended_threads *threads, const struct counters *counters)
 {
     struct vector holders = {0};
     uint32_t highest = 0, kept = 0;
     for (uint32_t i = 0; i < threads->waiting_count; i++)
-        if (at(&threads->waiting, i)->number > highest)
-            highest = at(&threads->waiting, i)->number;
+        if (ended_thread_at(&threads->waiting, i)->number > highest)
+            highest = ended_thread_at(&threads->waiting, i)->number;
     bool known = find_holders(counters, highest, &holders);
     for (uint32_t i = 0; known && i < threads->waiting_count; i++) {
-        const struct ended_thread thread = *at(&threads->waiting, i);
+        const struct ended_thread thread = *ended_thread_at(&threads->waiting, i);
         if (((const uint8_t *)holders.data)[thread.number]) {
-            *at(&threads->waiting, kept++) = thread;
+            *ended_thread_at(&threads->waiting, kept++) = thread;
             continue;
         }
         bound_empty(threads);
-        append(&threads->empty, &threads->empty_count, &thread);
+        append_ended(&threads->empty, &threads->empty_count, &thread);
     }
     threads->waiting_count = known ? kept : threads->waiting_count;
     threads->looked_at = threads->waiting_count;
@@ -85,9 +86,9 @@ void ended_threads_add(struct ended_threads *threads, const struct counters *cou
                        const struct ended_thread *thread)
 {
     uint32_t cheap = counters->count / COUNTERS_FOR_A_LOOK;
-    if (append(&threads->waiting, &threads->waiting_count, thread) &&
+    if (append_ended(&threads->waiting, &threads->waiting_count, thread) &&
         threads->waiting_count - threads->looked_at >= (cheap > LOOK_EVERY ? cheap : LOOK_EVERY))
-        look(threads, counters);
+        look_for_holders(threads, counters);
 }
 
 static bool is_of_number(char byte)
@@ -131,11 +132,11 @@ bool ended_threads_take(struct ended_threads *threads, const char *name,
 {
     uint32_t count = threads->empty_count;
     for (uint32_t i = count; i-- > 0 && count - i <= EMPTY_ASKED;) {
-        struct ended_thread *found = at(&threads->empty, i);
+        struct ended_thread *found = ended_thread_at(&threads->empty, i);
         if (!is_alike(found->name, name))
             continue;
         *thread = *found;
-        *found = *at(&threads->empty, --threads->empty_count);
+        *found = *ended_thread_at(&threads->empty, --threads->empty_count);
         return true;
     }
     return false;

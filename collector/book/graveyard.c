@@ -15,7 +15,7 @@ void graveyard_deinit(struct graveyard *graveyard)
     *graveyard = (struct graveyard){0};
 }
 
-static struct grave *at(const struct graveyard *graveyard, uint32_t number)
+static struct grave *grave_at(const struct graveyard *graveyard, uint32_t number)
 {
     return (struct grave *)graveyard->graves.data + number;
 }
@@ -28,7 +28,7 @@ static uint32_t *bucket_of(const struct graveyard *graveyard, uint64_t address)
 
 static void put_first(struct graveyard *graveyard, uint32_t number)
 {
-    struct block *block = &at(graveyard, number)->block;
+    struct block *block = &grave_at(graveyard, number)->block;
     uint32_t *first = bucket_of(graveyard, block->address);
     block->next = *first;
     *first = number;
@@ -49,7 +49,7 @@ static bool grow_buckets(struct graveyard *graveyard)
     graveyard->buckets = fresh;
     graveyard->log2_buckets = log2_new;
     for (uint32_t number = 1; number < graveyard->used; number++)
-        if (at(graveyard, number)->block.counter)
+        if (grave_at(graveyard, number)->block.counter)
             put_first(graveyard, number);
     return true;
 }
@@ -59,7 +59,7 @@ static uint32_t take_place(struct graveyard *graveyard)
 {
     uint32_t number = graveyard->free;
     if (number) {
-        graveyard->free = at(graveyard, number)->block.next;
+        graveyard->free = grave_at(graveyard, number)->block.next;
         return number;
     }
     number = graveyard->used ? graveyard->used : 1;
@@ -78,7 +78,7 @@ bool graveyard_add(struct graveyard *graveyard, const struct block *block, uint6
     uint32_t number = take_place(graveyard);
     if (!number)
         return false;
-    *at(graveyard, number) = (struct grave){*block, died};
+    *grave_at(graveyard, number) = (struct grave){*block, died};
     put_first(graveyard, number);
     graveyard->count++;
     return true;
@@ -90,9 +90,9 @@ const struct grave *graveyard_find(const struct graveyard *graveyard, uint64_t a
     if (!graveyard->count)
         return NULL;
     uint32_t number = last ? last->block.next : *bucket_of(graveyard, address);
-    while (number && at(graveyard, number)->block.address != address)
-        number = at(graveyard, number)->block.next;
-    return number ? at(graveyard, number) : NULL;
+    while (number && grave_at(graveyard, number)->block.address != address)
+        number = grave_at(graveyard, number)->block.next;
+    return number ? grave_at(graveyard, number) : NULL;
 }
 
 const struct grave *graveyard_find_block(const struct graveyard *graveyard, uint64_t address,
@@ -106,7 +106,7 @@ const struct grave *graveyard_find_block(const struct graveyard *graveyard, uint
 
 static void give_up(struct graveyard *graveyard, uint32_t number)
 {
-    struct block *block = &at(graveyard, number)->block;
+    struct block *block = &grave_at(graveyard, number)->block;
     block->counter = 0;
     block->next = graveyard->free;
     graveyard->free = number;
@@ -118,8 +118,8 @@ void graveyard_remove(struct graveyard *graveyard, uint64_t address, uint64_t nu
     if (!graveyard->count)
         return;
     uint32_t *link = bucket_of(graveyard, address);
-    for (uint32_t place; (place = *link); link = &at(graveyard, place)->block.next) {
-        const struct block *block = &at(graveyard, place)->block;
+    for (uint32_t place; (place = *link); link = &grave_at(graveyard, place)->block.next) {
+        const struct block *block = &grave_at(graveyard, place)->block;
         if (block->address != address || block->number != number)
             continue;
         *link = block->next;
@@ -133,7 +133,7 @@ static void sweep_chain(struct graveyard *graveyard, uint32_t *link,
                         bool (*wanted)(void *context, const struct grave *grave), void *context)
 {
     for (uint32_t place; (place = *link);) {
-        struct grave *grave = at(graveyard, place);
+        struct grave *grave = grave_at(graveyard, place);
         if (wanted(context, grave)) {
             link = &grave->block.next;
         } else {

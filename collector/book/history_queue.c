@@ -44,7 +44,7 @@ void history_part_free(struct history_part *part)
     free(part);
 }
 
-static void append(struct history_queue *queue, struct history_part *part)
+static void append_part(struct history_queue *queue, struct history_part *part)
 {
     *queue->last = part;
     queue->last = &part->next;
@@ -61,7 +61,7 @@ static bool append_chunk(struct history_queue *queue, struct packer *packer)
         return false;
     }
     part->size = part->chunk->summary_size + part->chunk->events_size + part->chunk->lifetimes_size;
-    append(queue, part);
+    append_part(queue, part);
     return true;
 }
 
@@ -78,7 +78,7 @@ bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer 
     part->rows = rows;
     part->size = size;
     memcpy(part->data, data, size);
-    append(queue, part);
+    append_part(queue, part);
     place->first += rows;
     return true;
 }

@@ -126,7 +126,7 @@ static void shared_release(struct shared_mappings *shared)
 }
 
 /* The process lends its mappings as they are. Null when memory is short. */
-static struct shared_mappings *lend(struct estate *estate)
+static struct shared_mappings *lend_mappings(struct estate *estate)
 {
     if (!estate->lent && (estate->lent = calloc(1, sizeof *estate->lent)))
         estate->lent->references = 1;
@@ -148,7 +148,7 @@ static bool share_mappings(struct inheritance *mark, struct estate *estate)
     if (!estate->book->mappings.live_ranges)
         return true;
     mark->mapped_by = estate;
-    return (mark->mappings = lend(estate)) != NULL;
+    return (mark->mappings = lend_mappings(estate)) != NULL;
 }
 
 /* The process is about to change what it has lent. */
@@ -221,15 +221,15 @@ void inheritance_touch_mappings(struct ledger *ledger, struct book *book)
     if (!estate)
         return;
     if (estate->own && estate->own->mappings && !adopt_mappings(book, estate->own))
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
     if (estate->lent && !keep_for_others(estate))
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
 }
 
 /* --- those that wait -------------------------------------------------------------------------- */
 
 /* Takes one out of those that wait. */
-static struct inheritance *take(struct ledger *ledger, struct inheritance **at)
+static struct inheritance *take_mark(struct ledger *ledger, struct inheritance **at)
 {
     struct inheritance *taken = *at;
     *at = taken->next;
@@ -244,7 +244,7 @@ static struct inheritance *take(struct ledger *ledger, struct inheritance **at)
 static void give_up_oldest(struct ledger *ledger)
 {
     ledger->absences.counts[ABSENCE_UNHEARD]++;
-    inheritance_free(take(ledger, &ledger->inheritances.first));
+    inheritance_free(take_mark(ledger, &ledger->inheritances.first));
 }
 
 void inheritance_drop_all(struct ledger *ledger)
@@ -260,7 +260,7 @@ void inheritance_drop_old(struct ledger *ledger, uint64_t now_ns)
         give_up_oldest(ledger);
 }
 
-static void append(struct ledger *ledger, struct inheritance *mark)
+static void append_mark(struct ledger *ledger, struct inheritance *mark)
 {
     if (!ledger->inheritances.first)
         ledger->inheritances.last = &ledger->inheritances.first;
@@ -292,12 +292,12 @@ void inheritance_note(struct ledger *ledger, struct book *parent, uint32_t token
         give_up_oldest(ledger);
     struct inheritance *mark = make_mark(parent);
     if (!mark) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         return;
     }
     mark->token = token;
     ledger->inheritances.forked_ns = mark->noted_ns;
-    append(ledger, mark);
+    append_mark(ledger, mark);
     slices_end(ledger, parent); /* without history: what it holds here must be known */
 }
 
@@ -319,7 +319,7 @@ struct inheritance *inheritance_take(struct ledger *ledger, uint64_t place, pid_
 {
     for (struct inheritance **at = &ledger->inheritances.first; *at; at = &(*at)->next)
         if (is_of(*at, place, parent, token))
-            return take(ledger, at);
+            return take_mark(ledger, at);
     return NULL;
 }
 
@@ -338,7 +338,7 @@ void inheritance_free(struct inheritance *inheritance)
 void inheritance_free_all(struct ledger *ledger)
 {
     while (ledger->inheritances.first)
-        inheritance_free(take(ledger, &ledger->inheritances.first));
+        inheritance_free(take_mark(ledger, &ledger->inheritances.first));
 }
 
 /* --- the child -------------------------------------------------------------------------------- */
@@ -347,7 +347,7 @@ void inheritance_apply(struct ledger *ledger, struct book *child, struct inherit
 {
     struct estate *estate = estate_of(child);
     if (!estate) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         inheritance_free(inheritance);
         return;
     }
@@ -391,8 +391,8 @@ static bool was_freed(const struct inheritance *mark, const struct block *block)
 
 /* The block that was live at `address` in the parent, or in a parent of that; *owner: whose
  * counters it names. */
-static const struct block *find(const struct inheritance *own, uint64_t address,
-                                const struct estate **owner)
+static const struct block *find_inherited(const struct inheritance *own, uint64_t address,
+                                          const struct estate **owner)
 {
     const struct block *block = NULL;
     const struct inheritance *at = own;
@@ -410,13 +410,13 @@ bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t addre
 {
     struct estate *estate = book->estate;
     const struct estate *owner;
-    const struct block *found = find(estate->own, address, &owner);
+    const struct block *found = find_inherited(estate->own, address, &owner);
     if (!found || graveyard_find_block(&estate->graves, address, found->number))
         return false;
     *block = *found;
     block->counter = counter_for(book, owner, found->counter);
     if (!block->counter) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         return false;
     }
     inheritance_bury(ledger, book, block);
@@ -451,7 +451,7 @@ static bool is_wanted(void *context, const struct grave *grave)
 }
 
 /* When memory is short, nothing is swept. */
-static void sweep(struct estate *estate)
+static void sweep_estate(struct estate *estate)
 {
     struct marks marks = {.estate = estate};
     for (const struct inheritance *at = estate->first; at; at = at->after)
@@ -471,9 +471,9 @@ void inheritance_bury(struct ledger *ledger, struct book *book, const struct blo
 {
     struct estate *estate = book->estate;
     if (estate->graves.count >= estate->sweep_at)
-        sweep(estate);
+        sweep_estate(estate);
     if (!graveyard_add(&estate->graves, block, book->sums.events))
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
 }
 
 void inheritance_unbury(struct book *book, const struct block *block)

@@ -4,7 +4,7 @@
  * book (book.h).
  *
  * When memory is short what cannot be counted is left out, and memory_short or history_short says
- * so, for good. One thread.
+ * where that was first, for good. One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_LEDGER_H
 #define HEAPLINE_COLLECTOR_LEDGER_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "chunk.h"
+#include "collector/base/origin.h"
 #include "collector/base/vector.h"
 #include "collector/peer/absence.h"
 
@@ -43,8 +44,8 @@ struct ledger {
     struct absences absences;
     uint32_t thread_count; /* threads numbered so far */
     bool keeps_history;
-    bool history_short; /* some process's history ends early for want of memory */
-    bool memory_short;  /* something was not counted for want of memory */
+    struct origin history_short; /* some process's history ends early for want of memory */
+    struct origin memory_short;  /* something was not counted for want of memory */
 };
 
 /* Zeroed memory. False: no memory; ledger_deinit() in any case. */

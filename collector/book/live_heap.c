@@ -41,7 +41,7 @@ void live_heap_deinit(struct live_heap *heap)
 }
 
 /* Links all live blocks into one list; returns its first. */
-static uint32_t unchain(struct live_heap *heap)
+static uint32_t unchain_blocks(struct live_heap *heap)
 {
     struct block *blocks = heap->blocks.data;
     uint32_t *buckets = heap->buckets.data;
@@ -56,7 +56,7 @@ static uint32_t unchain(struct live_heap *heap)
 }
 
 /* Chains the blocks of a list. */
-static void chain(struct live_heap *heap, uint32_t list)
+static void chain_blocks(struct live_heap *heap, uint32_t list)
 {
     memset(heap->buckets.data, 0, all_buckets(heap) * sizeof(uint32_t));
     struct block *blocks = heap->blocks.data;
@@ -74,9 +74,9 @@ bool live_heap_grow(struct live_heap *heap)
     uint64_t count = heap->bucket_count * 2;
     if (!vector_reserve(&heap->buckets, count + LIVE_HEAP_NEIGHBOURS, sizeof(uint32_t)))
         return false;
-    uint32_t list = unchain(heap);
+    uint32_t list = unchain_blocks(heap);
     set_buckets(heap, count);
-    chain(heap, list);
+    chain_blocks(heap, list);
     return true;
 }
 
@@ -84,7 +84,7 @@ void live_heap_note_steps(struct live_heap *heap, uint64_t steps)
 {
     if (!hash_is_outworn(&heap->wasted, steps, heap->live))
         return;
-    uint32_t list = unchain(heap);
+    uint32_t list = unchain_blocks(heap);
     heap->multiplier = hash_multiplier();
-    chain(heap, list);
+    chain_blocks(heap, list);
 }

@@ -52,7 +52,7 @@ static bool cut_out(struct ledger *ledger, struct book *book, const struct addre
     struct mappings *mappings = &book->mappings;
     inheritance_touch_mappings(ledger, book);
     if (!mappings_cut(mappings, range->start, range->start + range->bytes, cut)) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         book_damage(book, DAMAGE_MEMORY);
         return false;
     }
@@ -90,7 +90,7 @@ void mapping_events_map(struct ledger *ledger, struct book *book, const struct a
     uint32_t number = mapping.counter ? mappings_add(mappings, &mapping) : 0;
     if (!number ||
         !mappings_add_range(mappings, range->start, range->start + range->bytes, number)) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         book_damage(book, DAMAGE_MEMORY);
         return;
     }

@@ -117,8 +117,8 @@ void mappings_release(struct mappings *mappings, uint32_t list)
 /* --- the treap --- */
 
 /* Ranges that start before `at` go to *low, the others to *high. */
-static void split(const struct mappings *mappings, uint32_t root, uint64_t at, uint32_t *low,
-                  uint32_t *high)
+static void split_treap(const struct mappings *mappings, uint32_t root, uint64_t at, uint32_t *low,
+                        uint32_t *high)
 {
     while (root) {
         struct mapping_range *range = mappings_range(mappings, root);
@@ -131,7 +131,7 @@ static void split(const struct mappings *mappings, uint32_t root, uint64_t at, u
 }
 
 /* All of `low` stand before all of `high`. */
-static uint32_t merge(const struct mappings *mappings, uint32_t low, uint32_t high)
+static uint32_t merge_treaps(const struct mappings *mappings, uint32_t low, uint32_t high)
 {
     uint32_t root, *link = &root;
     while (low && high) {
@@ -161,7 +161,7 @@ static struct mapping_range *last_of(const struct mappings *mappings, uint32_t r
 }
 
 /* Makes a list of a treap, by turning it until nothing stands on the left. */
-static uint32_t flatten(struct mappings *mappings, uint32_t root)
+static uint32_t flatten_treap(struct mappings *mappings, uint32_t root)
 {
     uint32_t list = root, *link = &list;
     while (*link) {
@@ -195,20 +195,20 @@ bool mappings_cut(struct mappings *mappings, uint64_t start, uint64_t end, uint3
     uint32_t low, middle, high;
     if (!reserve_ranges(mappings, RANGES_OF_A_CUT))
         return false;
-    split(mappings, mappings->root, start, &low, &middle);
-    split(mappings, middle, end, &middle, &high);
-    middle = merge(mappings, cut_last(mappings, low, start), middle);
-    high = merge(mappings, cut_last(mappings, middle, end), high);
-    mappings->root = merge(mappings, low, high);
-    *cut = flatten(mappings, middle);
+    split_treap(mappings, mappings->root, start, &low, &middle);
+    split_treap(mappings, middle, end, &middle, &high);
+    middle = merge_treaps(mappings, cut_last(mappings, low, start), middle);
+    high = merge_treaps(mappings, cut_last(mappings, middle, end), high);
+    mappings->root = merge_treaps(mappings, low, high);
+    *cut = flatten_treap(mappings, middle);
     return true;
 }
 
-static void insert(struct mappings *mappings, uint32_t number)
+static void insert_range(struct mappings *mappings, uint32_t number)
 {
     uint32_t low, high;
-    split(mappings, mappings->root, mappings_range(mappings, number)->start, &low, &high);
-    mappings->root = merge(mappings, merge(mappings, low, number), high);
+    split_treap(mappings, mappings->root, mappings_range(mappings, number)->start, &low, &high);
+    mappings->root = merge_treaps(mappings, merge_treaps(mappings, low, number), high);
 }
 
 bool mappings_add_range(struct mappings *mappings, uint64_t start, uint64_t end, uint32_t mapping)
@@ -218,7 +218,7 @@ bool mappings_add_range(struct mappings *mappings, uint64_t start, uint64_t end,
             free_mapping(mappings, mapping);
         return false;
     }
-    insert(mappings, new_range(mappings, start, end, mapping));
+    insert_range(mappings, new_range(mappings, start, end, mapping));
     return true;
 }
 
@@ -228,7 +228,7 @@ uint32_t mappings_put_back(struct mappings *mappings, uint32_t range)
     uint32_t next = at->right;
     at->right = 0;
     mappings->live_ranges++;
-    insert(mappings, range);
+    insert_range(mappings, range);
     return next;
 }
 

@@ -37,7 +37,7 @@ void program_end_note(struct ledger *ledger, struct book *book)
             continue;
         size_t count = book->end.count;
         if (!vector_reserve(&book->end.entries, count + 1, sizeof(struct end_entry))) {
-            ledger->memory_short = true;
+            NOTE_HERE(&ledger->memory_short);
             return;
         }
         ((struct end_entry *)book->end.entries.data)[count] =

@@ -5,6 +5,7 @@
  */
 #include "collector/book/run_peak.h"
 
+#include "assertion.h"
 #include "collector/book/book.h"
 #include "collector/book/ledger.h"
 
@@ -34,6 +35,7 @@ void run_peak_begin(struct ledger *ledger, struct book *book)
     if (book->has_left)
         return;
     run_peak_settle(ledger, book);
+    ASSERT(peak->live_bytes >= sums->bytes && peak->live_blocks >= sums->blocks);
     peak->live_bytes -= sums->bytes;
     peak->live_blocks -= sums->blocks;
     sums->share = peak->bytes - peak->live_bytes;
@@ -67,6 +69,7 @@ void run_peak_end(struct ledger *ledger, struct book *book)
         note_peak(peak, book);
     peak->live_bytes += sums->bytes;
     peak->live_blocks += sums->blocks;
+    ASSERT(peak->live_bytes <= peak->bytes);
 }
 
 static void keep_position(struct ledger *ledger, const struct peak_position *position)
@@ -74,7 +77,7 @@ static void keep_position(struct ledger *ledger, const struct peak_position *pos
     struct run_peak *peak = &ledger->peak;
     size_t count = peak->left_count;
     if (!vector_reserve(&peak->left, count + 1, sizeof *position)) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         return;
     }
     ((struct peak_position *)peak->left.data)[count] = *position;

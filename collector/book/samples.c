@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "assertion.h"
 #include "collector/base/clock.h"
 #include "collector/system/proc.h"
 
@@ -42,7 +43,7 @@ static uint64_t read_resident(pid_t pid)
 }
 
 /* The value of a line like "Pss:    123 kB". */
-static uint64_t field(const char *text, const char *name)
+static uint64_t rollup_field(const char *text, const char *name)
 {
     const char *line = strstr(text, name);
     unsigned long long kilobytes;
@@ -55,15 +56,15 @@ static void read_costly(struct samples *samples, pid_t pid, uint64_t now_ns)
     char text[2048];
     uint64_t before = clock_computed();
     bool known = proc_read(pid, "smaps_rollup", text, sizeof text);
-    samples->proportional = known ? field(text, "\nPss:") : SAMPLE_UNKNOWN;
-    samples->swapped = known ? field(text, "\nSwap:") : SAMPLE_UNKNOWN;
+    samples->proportional = known ? rollup_field(text, "\nPss:") : SAMPLE_UNKNOWN;
+    samples->swapped = known ? rollup_field(text, "\nSwap:") : SAMPLE_UNKNOWN;
     uint64_t cost = clock_computed() - before;
     samples->next_costly_ns =
         now_ns + (cost * COSTLY_SHARE > COSTLY_EVERY_NS ? cost * COSTLY_SHARE : COSTLY_EVERY_NS);
 }
 
 /* The larger one; what is unknown does not count. */
-static uint64_t larger(uint64_t a, uint64_t b)
+static uint64_t larger_known(uint64_t a, uint64_t b)
 {
     if (a == SAMPLE_UNKNOWN || b == SAMPLE_UNKNOWN)
         return a == SAMPLE_UNKNOWN ? b : a;
@@ -75,10 +76,10 @@ static void merge_neighbours(struct samples *samples)
     for (uint32_t i = 0; i < samples->count / 2; i++) {
         const struct sample *first = &samples->list[2 * i];
         struct sample both = samples->list[2 * i + 1];
-        both.most = larger(first->most, both.most);
-        both.resident = larger(first->resident, both.resident);
-        both.proportional = larger(first->proportional, both.proportional);
-        both.swapped = larger(first->swapped, both.swapped);
+        both.most = larger_known(first->most, both.most);
+        both.resident = larger_known(first->resident, both.resident);
+        both.proportional = larger_known(first->proportional, both.proportional);
+        both.swapped = larger_known(first->swapped, both.swapped);
         samples->list[i] = both;
     }
     samples->count /= 2;
@@ -107,6 +108,8 @@ bool samples_take(struct samples *samples, struct heap_sums *sums, pid_t pid, ui
         read_costly(samples, pid, now_ns);
         samples->costly_events = sums->events;
     }
+    ASSERT(samples->count < SAMPLES_MAX);
+    ASSERT(!samples->count || samples->list[samples->count - 1].time <= seconds);
     struct sample *sample = &samples->list[samples->count++];
     *sample = (struct sample){
         .time = seconds,

@@ -65,7 +65,7 @@ void slices_end(struct ledger *ledger, struct book *book)
         return;
     if (!vector_reserve(&slices->base, book->counters.count, sizeof(struct slice_base)) ||
         !append_changes(ledger, book)) {
-        ledger->memory_short = true;
+        NOTE_HERE(&ledger->memory_short);
         return;
     }
     set_bases(book);

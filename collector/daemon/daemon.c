@@ -144,7 +144,7 @@ static void refuse_token(const struct arrival *arrival)
 }
 
 /* Lets an arrival in, or tells it that its token is wrong. */
-static void settle(struct daemon *daemon, struct arrival_reader **reader)
+static void settle_arrival(struct daemon *daemon, struct arrival_reader **reader)
 {
     struct arrival *arrival = &(*reader)->arrival;
     if (needs_token(daemon, arrival) && !arrival_knows(arrival, "token", daemon->options->token)) {
@@ -195,7 +195,7 @@ static void settle_late(struct daemon *daemon, uint64_t now)
 {
     for (unsigned i = 0; i < LATE_MAX; i++)
         if (daemon->late[i].reader && now - daemon->late[i].since_ns >= LATE_NS)
-            settle(daemon, &daemon->late[i].reader);
+            settle_arrival(daemon, &daemon->late[i].reader);
 }
 
 static void pending_settle(struct daemon *daemon, struct pending *pending)
@@ -209,7 +209,7 @@ static void pending_settle(struct daemon *daemon, struct pending *pending)
     if (needs_token(daemon, arrival) && guesses_are_spent(&daemon->guesses, address, clock_now()))
         make_late(daemon, pending, address);
     else
-        settle(daemon, &pending->reader);
+        settle_arrival(daemon, &pending->reader);
 }
 
 static void pending_read(struct daemon *daemon, struct pending *pending)
@@ -375,7 +375,7 @@ static void look_around(struct daemon *daemon, const sigset_t *mask)
             accept_from(daemon, &daemon->listeners[i]);
 }
 
-static void serve(struct daemon *daemon, const sigset_t *mask)
+static void serve_connections(struct daemon *daemon, const sigset_t *mask)
 {
     while (!told_to_end) {
         look_around(daemon, mask);
@@ -406,7 +406,7 @@ static void close_in_session(void *context)
             close(daemon->late[i].reader->arrival.connection);
 }
 
-static bool fail(const char *what, const char *name, const char *why)
+static bool complain_of(const char *what, const char *name, const char *why)
 {
     char reason[160];
     snprintf(reason, sizeof reason, "%s%s", *why ? ": " : "", why);
@@ -420,25 +420,26 @@ static bool listen_everywhere(struct daemon *daemon)
     daemon->listener_count = listeners_inherit(daemon->listeners, DAEMON_LISTENERS_MAX);
     for (unsigned i = 0; i < options->listen_count; i++) {
         if (daemon->listener_count == DAEMON_LISTENERS_MAX)
-            return fail("too many addresses to listen at", "", "");
+            return complain_of("too many addresses to listen at", "", "");
         if (!listener_open(&daemon->listeners[daemon->listener_count], options->listen[i],
                            options->all_users))
-            return fail("cannot listen at ", options->listen[i],
-                        errno ? strerror(errno) : "an address is unix:PATH or tcp:HOST:PORT");
+            return complain_of("cannot listen at ", options->listen[i],
+                               errno ? strerror(errno)
+                                     : "an address is unix:PATH or tcp:HOST:PORT");
         daemon->listener_count++;
     }
     for (unsigned i = 0; i < daemon->listener_count; i++)
         if (!daemon->listeners[i].local && !options->token)
-            return fail("will not listen at ", daemon->listeners[i].text,
-                        "other hosts can reach it; give a secret (--token-file)");
+            return complain_of("will not listen at ", daemon->listeners[i].text,
+                               "other hosts can reach it; give a secret (--token-file)");
     return daemon->listener_count > 0 ||
-           fail("no address to listen at (--listen, or socket activation)", "", "");
+           complain_of("no address to listen at (--listen, or socket activation)", "", "");
 }
 
 static bool check_folder(const char *folder)
 {
     return access(folder, W_OK | X_OK) == 0 ||
-           fail("cannot write recordings to ", folder, strerror(errno));
+           complain_of("cannot write recordings to ", folder, strerror(errno));
 }
 
 static void set_signals(sigset_t *unblocked)
@@ -455,7 +456,7 @@ static void set_signals(sigset_t *unblocked)
     sigprocmask(SIG_BLOCK, &blocked, unblocked);
 }
 
-static void end(struct daemon *daemon)
+static void end_daemon(struct daemon *daemon)
 {
     for (unsigned i = 0; i < daemon->listener_count; i++)
         listener_close(&daemon->listeners[i]);
@@ -494,7 +495,7 @@ int daemon_run(const struct daemon_options *options)
     set_signals(&unblocked);
     log_open();
     log_beginning(&daemon);
-    serve(&daemon, &unblocked);
-    end(&daemon);
+    serve_connections(&daemon, &unblocked);
+    end_daemon(&daemon);
     return 0;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static struct guesser *find(const struct guesses *guesses, uint64_t address)
+static struct guesser *find_guesser(const struct guesses *guesses, uint64_t address)
 {
     for (unsigned i = 0; i < GUESSERS_MAX; i++)
         if (guesses->list[i].wrong_ns && guesses->list[i].address == address)
@@ -17,13 +17,13 @@ static struct guesser *find(const struct guesses *guesses, uint64_t address)
 
 bool guesses_are_spent(const struct guesses *guesses, uint64_t address, uint64_t now_ns)
 {
-    const struct guesser *guesser = find(guesses, address);
+    const struct guesser *guesser = find_guesser(guesses, address);
     return guesser && guesser->paid_ns > now_ns + (GUESSES_FREE - 1) * GUESSES_REFILL_NS;
 }
 
 void guesses_note_wrong(struct guesses *guesses, uint64_t address, uint64_t now_ns)
 {
-    struct guesser *guesser = find(guesses, address);
+    struct guesser *guesser = find_guesser(guesses, address);
     if (!guesser) {
         guesser = &guesses->list[0];
         for (unsigned i = 1; i < GUESSERS_MAX; i++)

@@ -88,7 +88,7 @@ bool listener_open(struct listener *listener, const char *text, bool for_all)
     return true;
 }
 
-static bool inherit(struct listener *listener, int descriptor)
+static bool inherit_socket(struct listener *listener, int descriptor)
 {
     struct address address = {.length = sizeof address.socket};
     int listens = 0;
@@ -112,7 +112,7 @@ unsigned listeners_inherit(struct listener *listeners, unsigned most)
         return 0;
     long descriptors = strtol(number, NULL, 10);
     for (long i = 0; i < descriptors && count < most; i++)
-        count += inherit(&listeners[count], INHERITED_FIRST + (int)i);
+        count += inherit_socket(&listeners[count], INHERITED_FIRST + (int)i);
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");

@@ -37,7 +37,8 @@
 /* --- answers --- */
 
 /* Tells an arrival that it is not taken in, and the log. */
-static void refuse(struct arrival *arrival, enum welcome_verdict verdict, const char *reason)
+static void refuse_arrival(struct arrival *arrival, enum welcome_verdict verdict,
+                           const char *reason)
 {
     if (arrival->hello.carrier == HELLO_RUN) {
         struct control_message message = {.kind = CONTROL_FAILED};
@@ -133,7 +134,7 @@ static bool choose_file(const struct runs *runs, struct daemon_run *run,
 
 /* --- finding and beginning --- */
 
-static struct daemon_run *find(const struct runs *runs, const char *key, bool named)
+static struct daemon_run *find_run(const struct runs *runs, const char *key, bool named)
 {
     for (unsigned i = 0; i < runs->count; i++) {
         struct daemon_run *run = runs->list[i];
@@ -220,8 +221,8 @@ static struct daemon_run *run_free(struct daemon_run *run)
 }
 
 /* Begins a run; null: *problem says why not. */
-static struct daemon_run *begin(struct runs *runs, const char *key, bool named,
-                                const struct arrival *arrival, const char **problem)
+static struct daemon_run *begin_run(struct runs *runs, const char *key, bool named,
+                                    const struct arrival *arrival, const char **problem)
 {
     struct whereabouts whereabouts;
     struct daemon_run *run = calloc(1, sizeof *run);
@@ -276,21 +277,21 @@ static const char *limit_reached(const struct runs *runs, const struct daemon_ru
 
 static void take_in(struct runs *runs, struct arrival *arrival, const char *key, bool named)
 {
-    struct daemon_run *run = find(runs, key, named);
+    struct daemon_run *run = find_run(runs, key, named);
     const char *problem = limit_reached(runs, run);
     bool is_run = arrival->hello.carrier == HELLO_RUN;
     bool is_traced = arrival->hello.carrier != HELLO_UNTRACED;
     if (!run && !problem && is_traced)
-        run = begin(runs, key, named, arrival, &problem);
+        run = begin_run(runs, key, named, arrival, &problem);
     if (!run || problem) {
         if (is_traced)
-            refuse(arrival, WELCOME_LIMIT, problem);
+            refuse_arrival(arrival, WELCOME_LIMIT, problem);
         if (run && !is_run)
             handover_send_arrival(run->channel, HANDOVER_REFUSED, arrival);
         return;
     }
     if (!handover_send_arrival(run->channel, is_run ? HANDOVER_CONTROL : HANDOVER_ARRIVAL, arrival))
-        refuse(arrival, WELCOME_LIMIT, "the run's session does not answer");
+        refuse_arrival(arrival, WELCOME_LIMIT, "the run's session does not answer");
     else
         run->handed += !is_run;
 }
@@ -299,7 +300,7 @@ bool runs_include(const struct runs *runs, const struct arrival *arrival)
 {
     const char *key = arrival_detail(arrival, "run");
     bool is_process = arrival->hello.carrier != HELLO_RUN;
-    return is_process && key && !arrival_detail(arrival, "session") && find(runs, key, false);
+    return is_process && key && !arrival_detail(arrival, "session") && find_run(runs, key, false);
 }
 
 void runs_hand_over(struct runs *runs, struct arrival *arrival)
@@ -307,9 +308,9 @@ void runs_hand_over(struct runs *runs, struct arrival *arrival)
     const char *session = arrival_detail(arrival, "session");
     const char *key = session ? session : arrival_detail(arrival, "run");
     if (!is_name(key))
-        refuse(arrival, WELCOME_NONSENSE, "the session's name is no plain name");
+        refuse_arrival(arrival, WELCOME_NONSENSE, "the session's name is no plain name");
     else if (!session && has_ended(runs, key))
-        refuse(arrival, WELCOME_DECLINED, "the run has ended");
+        refuse_arrival(arrival, WELCOME_DECLINED, "the run has ended");
     else
         take_in(runs, arrival, key, session != NULL);
     close(arrival->connection);
@@ -347,7 +348,7 @@ static void log_death(const struct daemon_run *run, int status)
     log_end();
 }
 
-static void forget(struct runs *runs, unsigned at, int status)
+static void forget_run(struct runs *runs, unsigned at, int status)
 {
     struct daemon_run *run = runs->list[at];
     log_death(run, status);
@@ -363,7 +364,7 @@ void runs_reap(struct runs *runs)
     int status;
     for (unsigned i = runs->count; i-- > 0;)
         if (waitpid(runs->list[i]->pid, &status, WNOHANG) == runs->list[i]->pid)
-            forget(runs, i, status);
+            forget_run(runs, i, status);
 }
 
 /* What the recordings in the folder take on disk, and what SQLite has beside them. */

@@ -36,7 +36,7 @@ static bool is_same(const struct made_function *one, const struct made_function 
 }
 
 /* Puts it in the place of what has some of its addresses. There is room for one more. */
-static void put(struct made_code *made, const struct made_function *function)
+static void put_function(struct made_code *made, const struct made_function *function)
 {
     uint32_t place = find_place(made, function->start), end = place;
     for (; end < made->count && function_at(made, end)->start < function->end; end++)
@@ -59,7 +59,7 @@ enum made_code_answer made_code_tell(struct made_code *made, uint64_t start, uin
         free(new.name);
         return is_known ? MADE_CODE_KNOWN : MADE_CODE_NO_MEMORY;
     }
-    put(made, &new);
+    put_function(made, &new);
     made->told++;
     return MADE_CODE_NEW;
 }

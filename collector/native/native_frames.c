@@ -37,7 +37,7 @@ static const char *base_name(const char *path)
 }
 
 /* What is at a place; null when memory is short. The programs go on meanwhile. */
-static const struct native_symbol *ask(struct stacks *stacks, struct native_place place)
+static const struct native_symbol *ask_symbol(struct stacks *stacks, struct native_place place)
 {
     struct native_symbols *symbols = &stacks->native.symbols;
     const struct native_symbol *symbol;
@@ -102,7 +102,7 @@ static void name_frames(struct stacks *stacks, struct native_space *space,
     const struct native_module *module = native_modules_get(&table->modules, place.module);
     const char *path = module ? module->path : NO_MODULE;
     bool may_have_names = module && module->kind == NATIVE_MODULE_FILE && start_symbols(table);
-    const struct native_symbol *symbol = may_have_names ? ask(stacks, place) : NULL;
+    const struct native_symbol *symbol = may_have_names ? ask_symbol(stacks, place) : NULL;
     char *made = module ? NULL : name_made_code(space, place);
     const struct native_call made_call = {.function = made};
     uint32_t count = symbol && symbol->count ? symbol->count : 1;
@@ -113,7 +113,8 @@ static void name_frames(struct stacks *stacks, struct native_space *space,
                                          : made ? &made_call
                                                 : NULL;
         frames->locations[i] = locate_call(stacks, space, call, path, place);
-        stacks->memory_short |= frames->locations[i] == 0;
+        if (frames->locations[i] == 0)
+            NOTE_HERE(&stacks->memory_short);
     }
     free(made);
 }

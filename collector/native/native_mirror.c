@@ -28,7 +28,7 @@ bool native_mirror_reserve(struct native_mirror *mirror, uint32_t levels)
     return grown;
 }
 
-static uint32_t lesser(uint32_t a, uint32_t b)
+static uint32_t lesser_depth(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
@@ -36,8 +36,8 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 void native_mirror_change(struct native_mirror *mirror, uint32_t level, uint32_t loops)
 {
     if (level < mirror->native_count)
-        loops = lesser(loops, mirror->levels[level].loops);
-    mirror->changed_loops = lesser(mirror->changed_loops, loops);
+        loops = lesser_depth(loops, mirror->levels[level].loops);
+    mirror->changed_loops = lesser_depth(mirror->changed_loops, loops);
     if (level < mirror->valid)
         mirror->valid = level;
 }

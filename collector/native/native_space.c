@@ -16,7 +16,7 @@ void native_space_deinit(struct native_space *space)
     perf_map_deinit(&space->perf_map);
 }
 
-static bool overlaps(const struct native_range *one, const struct native_range *other)
+static bool ranges_overlap(const struct native_range *one, const struct native_range *other)
 {
     return one->start < other->end && other->start < one->end;
 }
@@ -53,12 +53,12 @@ void native_ranges_add(struct stacks *stacks, struct native_space *space,
     struct native_ranges *ranges = &space->modules;
     uint32_t kept = 0;
     if (!vector_reserve(&ranges->list, (size_t)ranges->count + 1, sizeof *range)) {
-        stacks->memory_short = true;
+        NOTE_HERE(&stacks->memory_short);
         return;
     }
     struct native_range *list = ranges->list.data;
     for (uint32_t i = 0; i < ranges->count; i++)
-        if (!overlaps(&list[i], range))
+        if (!ranges_overlap(&list[i], range))
             list[kept++] = list[i];
     ranges->count = kept;
     ranges->told++;
@@ -76,7 +76,8 @@ void native_made_add(struct stacks *stacks, struct native_space *space, uint64_t
     if (peer_may_look(space->peer, ALLOWANCE_MADE_CODE))
         answer = made_code_tell(&space->made, start, end, symbol);
     space->modules.told += answer == MADE_CODE_NEW;
-    stacks->memory_short |= answer == MADE_CODE_NO_MEMORY;
+    if (answer == MADE_CODE_NO_MEMORY)
+        NOTE_HERE(&stacks->memory_short);
 }
 
 struct native_place native_space_place(const struct native_space *space, uint64_t address)

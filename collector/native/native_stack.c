@@ -11,7 +11,7 @@
 /* With --max-frames, at most so many. */
 #define FRAMES_KEPT_MAX 8192u
 
-static uint32_t lesser(uint32_t a, uint32_t b)
+static uint32_t lesser_depth(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
@@ -48,12 +48,12 @@ static uint32_t number_loops(struct merge *merge, uint32_t count_before)
         struct mirror_level *level = &merge->python[i];
         loops += level->is_entry;
         if (i < count_before)
-            changed = lesser(changed, level->loops);
-        changed = lesser(changed, loops);
+            changed = lesser_depth(changed, level->loops);
+        changed = lesser_depth(changed, loops);
         level->loops = loops;
     }
     if (merge->python_count < count_before)
-        changed = lesser(changed, merge->python[merge->python_count].loops);
+        changed = lesser_depth(changed, merge->python[merge->python_count].loops);
     merge->loops = merge->python_count ? (int32_t)merge->python[merge->python_count - 1].loops : 0;
     return changed;
 }
@@ -69,7 +69,7 @@ static int32_t count_hidden(const struct merge *merge)
 
 /* Is what stands outside of Python's first loop left out? Where Python's own outer frames are, it
  * is not known which loop that is. */
-static bool cuts(const struct merge *merge)
+static bool merge_is_cut(const struct merge *merge)
 {
     if (merge->python_count && merge->stacks->truncated &&
         merge->python[0].location == merge->stacks->truncated)
@@ -91,7 +91,7 @@ static void find_prefix(struct merge *merge, const struct native_mirror *before)
     uint32_t changed_native = before->changed_loops;
     uint32_t changed_python = number_loops(merge, before->python_count);
     merge->hidden = count_hidden(merge);
-    merge->is_cut = cuts(merge);
+    merge->is_cut = merge_is_cut(merge);
     if (merge->hidden != before->hidden || merge->is_cut != before->is_cut) {
         merge->python_at = merge->native_at = 0;
         return;
@@ -99,12 +99,13 @@ static void find_prefix(struct merge *merge, const struct native_mirror *before)
     if (changed_python != UINT32_MAX)
         shorten_native(merge, (int32_t)changed_python);
     if (merge->loops != (int32_t)before->loops)
-        shorten_native(merge, (int32_t)lesser((uint32_t)merge->loops, before->loops));
+        shorten_native(merge, (int32_t)lesser_depth((uint32_t)merge->loops, before->loops));
     if (merge->native_count != before->native_count)
-        changed_native = lesser(
-            changed_native, merge->native[lesser(merge->native_count, before->native_count)].loops);
-    if (merge->native_at < lesser(merge->native_count, before->native_count))
-        changed_native = lesser(changed_native, merge->native[merge->native_at].loops);
+        changed_native = lesser_depth(
+            changed_native,
+            merge->native[lesser_depth(merge->native_count, before->native_count)].loops);
+    if (merge->native_at < lesser_depth(merge->native_count, before->native_count))
+        changed_native = lesser_depth(changed_native, merge->native[merge->native_at].loops);
     if (changed_native == UINT32_MAX)
         return;
     while (merge->python_at && (int32_t)merge->python[merge->python_at - 1].loops >
@@ -199,10 +200,10 @@ uint32_t native_stack_node(struct stacks *stacks, struct native_space *space,
         .has_python = has_python,
         .python_count = has_python ? thread->depth : 0,
     };
-    merge.python_at = lesser(thread->valid, merge.python_count);
+    merge.python_at = lesser_depth(thread->valid, merge.python_count);
     /* What is above the innermost loop needs not be merged. */
     merge.native_count = mirror->top ? mirror->top_level + 1 : mirror->depth;
-    merge.native_at = lesser(mirror->valid, merge.native_count);
+    merge.native_at = lesser_depth(mirror->valid, merge.native_count);
     find_prefix(&merge, mirror);
     if (merge.is_cut)
         merge.node = stacks_child(stacks, merge.node, stacks_truncated(stacks));

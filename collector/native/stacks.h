@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collector/base/origin.h"
 #include "collector/native/native_table.h"
 #include "collector/python/codes.h"
 #include "collector/python/stack_tree.h"
@@ -19,7 +20,7 @@ struct stacks {
     struct native_table native;
     uint32_t frames_max; /* innermost frames that a stack keeps; 0: all */
     uint32_t truncated;  /* location for the outer frames of a truncated stack; 0: not yet made */
-    bool memory_short;
+    struct origin memory_short;           /* where first */
     void (*while_waiting)(void *context); /* called about every millisecond while names are waited
                                            * for; may be null */
     void *waiting_context;
@@ -36,7 +37,8 @@ uint32_t stacks_truncated(struct stacks *stacks);
 static inline uint32_t stacks_child(struct stacks *stacks, uint32_t parent, uint32_t location)
 {
     uint32_t child = stack_tree_child(&stacks->tree, parent, location);
-    stacks->memory_short |= child == 0;
+    if (__builtin_expect(child == 0, 0))
+        NOTE_HERE(&stacks->memory_short);
     return child;
 }
 

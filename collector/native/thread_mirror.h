@@ -33,6 +33,14 @@ struct thread_mirror {
     struct native_mirror native;
 };
 
+/* Of the levels that there is room for some have been sent, and of those some have their node; none
+ * that counts is unknown. */
+static inline bool thread_mirror_is_sound(const struct thread_mirror *thread)
+{
+    return thread->valid <= thread->known && thread->known <= thread->capacity &&
+           (thread->depth <= thread->known || thread->depth == MIRROR_DOUBTED);
+}
+
 /* Makes room for `levels` levels. False: no memory. */
 bool thread_mirror_reserve(struct thread_mirror *thread, uint32_t levels);
 /* Its stack is empty, and nothing is known of it. */

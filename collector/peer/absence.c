@@ -69,7 +69,7 @@ const char *absence_name(enum absence kind)
     return words[kind].name;
 }
 
-static void forget(struct absences *absences, uint32_t number)
+static void forget_expected(struct absences *absences, uint32_t number)
 {
     struct expected *at = expected_at(absences, number);
     memmove(at, at + 1, (--absences->expected_count - number) * sizeof *at);
@@ -78,7 +78,7 @@ static void forget(struct absences *absences, uint32_t number)
 static void give_up(struct absences *absences, uint32_t number)
 {
     absences->counts[ABSENCE_UNHEARD]++;
-    forget(absences, number);
+    forget_expected(absences, number);
 }
 
 static bool has_said_hello(const struct absences *absences, const struct expected *expected)
@@ -96,7 +96,7 @@ void absences_take_back(struct absences *absences, uint64_t place, pid_t pid)
 {
     for (uint32_t i = absences->expected_count; i-- > 0;)
         if (expected_at(absences, i)->place == place && expected_at(absences, i)->pid == pid) {
-            forget(absences, i);
+            forget_expected(absences, i);
             return;
         }
 }
@@ -132,7 +132,7 @@ void absences_child_ended(struct absences *absences, uint64_t place, pid_t pid, 
         if (expected->place != place || expected->pid != pid)
             continue;
         if (WIFSIGNALED(wait_status) && now_ns - expected->since_ns < SHORT_LIFE_NS)
-            forget(absences, i);
+            forget_expected(absences, i);
         else
             expected->until_ns = now_ns + ENDED_PATIENCE_NS;
     }

@@ -35,7 +35,7 @@ bool arrival_look_at_peer(struct arrival *arrival)
 }
 
 /* Bytes that the hello has, as far as can be told. */
-static size_t wanted(const struct arrival_reader *reader)
+static size_t bytes_wanted(const struct arrival_reader *reader)
 {
     const struct hello *hello = &reader->arrival.hello;
     if (reader->have < COMMON_BYTES)
@@ -43,7 +43,7 @@ static size_t wanted(const struct arrival_reader *reader)
     return sizeof *hello + (reader->have < sizeof *hello ? 0 : hello->details);
 }
 
-static enum arrival_state judge(const struct arrival_reader *reader)
+static enum arrival_state judge_hello(const struct arrival_reader *reader)
 {
     const struct hello *hello = &reader->arrival.hello;
     if (reader->have >= COMMON_BYTES && hello->magic != HANDSHAKE_MAGIC)
@@ -66,13 +66,14 @@ enum arrival_state arrival_read(struct arrival_reader *reader)
     enum arrival_state state = ARRIVAL_PARTIAL;
     while (state == ARRIVAL_PARTIAL) {
         char *at = (char *)&arrival->hello + reader->have;
-        ssize_t got = recv(arrival->connection, at, wanted(reader) - reader->have, MSG_DONTWAIT);
+        ssize_t got =
+            recv(arrival->connection, at, bytes_wanted(reader) - reader->have, MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return ARRIVAL_PARTIAL;
         if (got <= 0)
             return ARRIVAL_GONE;
         reader->have += (size_t)got;
-        state = judge(reader);
+        state = judge_hello(reader);
     }
     if (state == ARRIVAL_WHOLE)
         arrival->details[arrival->hello.details] = 0;

@@ -112,7 +112,7 @@ static bool is_late(const struct watched_ending *watched)
 }
 
 /* The latest first: long-finished ones are seldom asked for. */
-static struct watched_ending *find(const struct endings *endings, uint64_t place, pid_t pid)
+static struct watched_ending *find_watched(const struct endings *endings, uint64_t place, pid_t pid)
 {
     for (uint32_t i = endings->count; i-- > 0;)
         if (watched_at(endings, i)->pid == pid && watched_at(endings, i)->place == place)
@@ -120,7 +120,7 @@ static struct watched_ending *find(const struct endings *endings, uint64_t place
     return NULL;
 }
 
-static void forget(struct endings *endings, struct watched_ending *watched)
+static void forget_watched(struct endings *endings, struct watched_ending *watched)
 {
     endings->late -= is_late(watched);
     free(watched->oom_file);
@@ -130,7 +130,7 @@ static void forget(struct endings *endings, struct watched_ending *watched)
 void endings_deinit(struct endings *endings)
 {
     while (endings->count)
-        forget(endings, watched_at(endings, endings->count - 1));
+        forget_watched(endings, watched_at(endings, endings->count - 1));
     vector_deinit(&endings->watched);
 }
 
@@ -159,9 +159,9 @@ static bool take_early(struct endings *endings, const struct peer *peer, int *st
 
 void endings_watch(struct endings *endings, const struct peer *peer)
 {
-    struct watched_ending *before = find(endings, peer->place, peer->pid);
+    struct watched_ending *before = find_watched(endings, peer->place, peer->pid);
     if (before)
-        forget(endings, before);
+        forget_watched(endings, before);
     if (!vector_reserve(&endings->watched, (size_t)endings->count + 1, sizeof *before))
         return;
     struct watched_ending watched = {
@@ -179,7 +179,7 @@ void endings_watch(struct endings *endings, const struct peer *peer)
 
 void endings_tell(struct endings *endings, const struct peer *parent, pid_t pid, int wait_status)
 {
-    struct watched_ending *watched = find(endings, parent->place, pid);
+    struct watched_ending *watched = find_watched(endings, parent->place, pid);
     struct ending ending = ending_from_status(wait_status);
     if (!ending_is_known(&ending))
         return;
@@ -238,12 +238,12 @@ static void bound_awaited(struct endings *endings)
             oldest = watched;
     }
     if (awaited > ENDINGS_AWAITED_MAX)
-        forget(endings, oldest);
+        forget_watched(endings, oldest);
 }
 
 void endings_settle(struct endings *endings, struct peer *peer, bool ended, const int *wait_status)
 {
-    struct watched_ending *watched = find(endings, peer->place, peer->pid);
+    struct watched_ending *watched = find_watched(endings, peer->place, peer->pid);
     struct ending *ending = &peer->ending;
     int status = wait_status ? *wait_status : 0;
     *ending = ENDING_UNKNOWN;
@@ -259,7 +259,7 @@ void endings_settle(struct endings *endings, struct peer *peer, bool ended, cons
     if (ending->out_of_memory)
         explain_oom_kill(endings, watched->oom_file);
     if (!ended || ending_is_known(ending)) {
-        forget(endings, watched);
+        forget_watched(endings, watched);
         return;
     }
     watched->is_written = true;
@@ -277,7 +277,7 @@ bool endings_take_late(struct endings *endings, uint32_t *process, struct ending
         *ending = ending_from_status(watched->status);
         ending->out_of_memory = watched->killed && ending->signal == SIGKILL;
         ending->collector_bytes = ending->out_of_memory ? watched->collector_bytes : 0;
-        forget(endings, watched);
+        forget_watched(endings, watched);
         return true;
     }
     return false;

@@ -75,7 +75,7 @@ static const struct lineage *find_parent(const struct lineages *lineages, const 
     return parent && !parent->has_ended ? parent : find_ancestor(lineages, peer, arrival);
 }
 
-static void remember(struct lineages *lineages, const struct peer *peer)
+static void remember_ended(struct lineages *lineages, const struct peer *peer)
 {
     if (!vector_reserve(&lineages->list, LINEAGES_MAX, sizeof(struct lineage)))
         return;
@@ -102,7 +102,7 @@ void lineages_add(struct lineages *lineages, struct peer *peer, const struct arr
         peer->parent = parent->pid;
         peer->descends_from = parent->number;
     }
-    remember(lineages, peer);
+    remember_ended(lineages, peer);
 }
 
 void lineages_end(struct lineages *lineages, const struct peer *peer)

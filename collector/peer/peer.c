@@ -24,7 +24,7 @@
 /* Nobody waits for an answer for so short a time. */
 #define ANSWER_AWAITED_NS UINT64_C(250000000)
 
-static void identify(struct peer *peer, const struct arrival *arrival)
+static void identify_peer(struct peer *peer, const struct arrival *arrival)
 {
     *peer = (struct peer){.pidfd = -1, .root = ROOT_NONE, .ending = ENDING_UNKNOWN};
     peer->place = arrival_place(arrival);
@@ -62,7 +62,7 @@ static bool look_up(struct peer *peer, uid_t user)
 bool peer_init(struct peer *peer, const struct arrival *arrival)
 {
     struct whereabouts whereabouts;
-    identify(peer, arrival);
+    identify_peer(peer, arrival);
     if (peer->local)
         open_pidfd(peer);
     if (peer->local && peer->pidfd < 0)
@@ -123,7 +123,7 @@ bool peer_may_look(struct peer *peer, unsigned looks)
     return allowance_take(&peer->looks, looks);
 }
 
-static void postpone(struct title_watch *title, uint64_t now_ns)
+static void postpone_title(struct title_watch *title, uint64_t now_ns)
 {
     uint64_t pause = 2 * title->pause_ns;
     title->pause_ns = !pause ? TITLE_FIRST_NS : pause > TITLE_LAST_NS ? TITLE_LAST_NS : pause;
@@ -134,7 +134,7 @@ void peer_look_at_title(struct peer *peer, uint64_t now_ns)
 {
     if (!peer->local || now_ns < peer->title.next_ns)
         return;
-    postpone(&peer->title, now_ns);
+    postpone_title(&peer->title, now_ns);
     struct proc_stat stat;
     char *title = whereabouts_read_title(peer->local);
     /* Looked at afterwards: the title may be that of a program that has taken its place. */

@@ -52,7 +52,7 @@ static bool is_known(const char *entry, size_t length)
 }
 
 /* Appends a string with its NUL to `*list`, which has `*used` bytes. */
-static bool append(char **list, size_t *used, const char *text)
+static bool append_setting(char **list, size_t *used, const char *text)
 {
     size_t size = strlen(text) + 1;
     char *more = realloc(*list, *used + size + 1);
@@ -70,7 +70,7 @@ static bool append_entry(char **list, size_t *used, const char *entry, size_t le
 {
     char *raw = strndup(entry, length + 1 + VALUE_BYTES_MAX);
     char *text = raw ? text_from_bytes(raw) : NULL;
-    bool good = text && append(list, used, text);
+    bool good = text && append_setting(list, used, text);
     free(raw);
     free(text);
     return good;

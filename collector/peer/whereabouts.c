@@ -44,7 +44,7 @@ static void ask_kernel(struct whereabouts *whereabouts, pid_t pid)
     whereabouts->folder = strdup(length > 0 ? folder : "/");
 }
 
-static void believe(struct whereabouts *whereabouts, const struct arrival *arrival)
+static void believe_hello(struct whereabouts *whereabouts, const struct arrival *arrival)
 {
     static const char argument[] = "argument=";
     size_t prefix = sizeof argument - 1;
@@ -68,7 +68,7 @@ bool whereabouts_init(struct whereabouts *whereabouts, const struct arrival *arr
     if (arrival->peer.pid && arrival->hello.carrier != HELLO_RUN)
         ask_kernel(whereabouts, arrival->peer.pid);
     else
-        believe(whereabouts, arrival);
+        believe_hello(whereabouts, arrival);
     whereabouts->command = text_list_to_json(whereabouts->words, whereabouts->bytes);
     return whereabouts->command && whereabouts->folder;
 }

@@ -92,8 +92,8 @@ static void walk_locations(const uint8_t *table, size_t bytes, int64_t line, str
     }
 }
 
-static void walk(enum wire_line_table kind, const uint8_t *table, size_t bytes, int64_t line,
-                 struct sink *sink)
+static void walk_table(enum wire_line_table kind, const uint8_t *table, size_t bytes, int64_t line,
+                       struct sink *sink)
 {
     switch (kind) {
     case WIRE_LINES_LNOTAB:
@@ -113,7 +113,7 @@ static void walk(enum wire_line_table kind, const uint8_t *table, size_t bytes, 
 uint32_t line_table_units(enum wire_line_table kind, const uint8_t *table, size_t bytes)
 {
     struct sink sink = {0};
-    walk(kind, table, bytes, 1, &sink);
+    walk_table(kind, table, bytes, 1, &sink);
     return sink.at;
 }
 
@@ -123,5 +123,5 @@ void line_table_decode(enum wire_line_table kind, const uint8_t *table, size_t b
     struct sink sink = {.lines = lines, .units = units};
     for (uint32_t i = 0; i < units; i++)
         lines[i] = LINE_NONE;
-    walk(kind, table, bytes, first_line, &sink);
+    walk_table(kind, table, bytes, first_line, &sink);
 }

@@ -51,7 +51,7 @@ static uint32_t hash_of(const struct stack_tree *tree, uint32_t parent, uint32_t
 }
 
 /* In the first free place. */
-static void put(const struct stack_tree *tree, struct node_slot put)
+static void put_slot(const struct stack_tree *tree, struct node_slot put)
 {
     struct node_slot *slots = slots_of(tree);
     uint32_t at = first_slot(tree, put.hash);
@@ -60,7 +60,7 @@ static void put(const struct stack_tree *tree, struct node_slot put)
     slots[at] = put;
 }
 
-static bool grow(struct stack_tree *tree)
+static bool grow_slots(struct stack_tree *tree)
 {
     struct stack_tree bigger = {.log2_slots = tree->log2_slots + 1};
     size_t old_count = (size_t)1 << tree->log2_slots;
@@ -70,7 +70,7 @@ static bool grow(struct stack_tree *tree)
     const struct node_slot *old = slots_of(tree);
     for (size_t i = 0; i < old_count; i++)
         if (old[i].number)
-            put(&bigger, old[i]);
+            put_slot(&bigger, old[i]);
     vector_deinit(&tree->slots);
     tree->slots = bigger.slots;
     tree->log2_slots = bigger.log2_slots;
@@ -84,11 +84,11 @@ static void hash_again(struct stack_tree *tree)
     tree->seed = hash_seed_new();
     for (uint32_t number = 1; number < tree->count; number++) {
         const struct node *node = stack_tree_node(tree, number);
-        put(tree, (struct node_slot){hash_of(tree, node->parent, node->location), number});
+        put_slot(tree, (struct node_slot){hash_of(tree, node->parent, node->location), number});
     }
 }
 
-static uint32_t add(struct stack_tree *tree, uint32_t parent, uint32_t location)
+static uint32_t add_node(struct stack_tree *tree, uint32_t parent, uint32_t location)
 {
     uint32_t number = tree->count;
     if (number == UINT32_MAX ||
@@ -116,11 +116,11 @@ static struct node_slot *find_slot(const struct stack_tree *tree, uint32_t paren
 uint32_t stack_tree_find(struct stack_tree *tree, uint32_t parent, uint32_t location)
 {
     uint32_t steps;
-    if (tree->count > (slot_mask(tree) >> 2) * 3 && !grow(tree))
+    if (tree->count > (slot_mask(tree) >> 2) * 3 && !grow_slots(tree))
         return 0;
     uint32_t hash = hash_of(tree, parent, location);
     struct node_slot *slot = find_slot(tree, parent, location, hash, &steps);
-    uint32_t number = slot->number ? slot->number : add(tree, parent, location);
+    uint32_t number = slot->number ? slot->number : add_node(tree, parent, location);
     if (!number)
         return 0;
     *slot = (struct node_slot){hash, number};

@@ -54,7 +54,7 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
     }
 }
 
-static struct process *find(struct session *session, pid_t pid, uint64_t place)
+static struct process *find_process(struct session *session, pid_t pid, uint64_t place)
 {
     for (unsigned i = 0; i < session->process_count; i++)
         if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.place == place)
@@ -64,7 +64,7 @@ static struct process *find(struct session *session, pid_t pid, uint64_t place)
 
 static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token)
 {
-    struct process *parent = find(session, pid, child->peer.place);
+    struct process *parent = find_process(session, pid, child->peer.place);
     if (parent && parent != child)
         read_up_to_fork(session, parent, token);
     /* The parent may have ended meanwhile. */
@@ -77,7 +77,8 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
 
 /* A forked child: gives it what was live in its parent. The kernel may name another one, when the
  * parent has ended; the child itself may, when it sees other process ids. */
-static void inherit(struct session *session, struct process *child, const struct hello *hello)
+static void inherit_from_parent(struct session *session, struct process *child,
+                                const struct hello *hello)
 {
     pid_t told = (pid_t)hello->parent;
     if (!inherit_from(session, child, child->peer.parent, hello->fork_token) &&
@@ -89,7 +90,7 @@ static void inherit(struct session *session, struct process *child, const struct
 }
 
 /* Nobody waits for this process's hello any more. */
-static void hear(struct session *session, const struct arrival *arrival)
+static void hear_arrival(struct session *session, const struct arrival *arrival)
 {
     absences_hear(&session->run.ledger.absences,
                   &(struct heard){.place = arrival_place(arrival),
@@ -105,7 +106,7 @@ void session_count_absent(struct session *session, const struct arrival *arrival
     if (session->forgotten)
         return;
     session->run.ledger.absences.counts[reason]++;
-    hear(session, arrival);
+    hear_arrival(session, arrival);
     if (!hello->fork_token)
         return;
     drain_to_now(&session->drain, session->processes, session->process_count);
@@ -136,8 +137,8 @@ static bool is_wanted(const struct session *session, pid_t pid)
     return !session->finishing && !session->stopped[0] && is_of_the_run(session, pid);
 }
 
-static void welcome(const struct arrival *arrival, const struct process *process,
-                    int parts[RING_PARTS])
+static void welcome_process(const struct arrival *arrival, const struct process *process,
+                            int parts[RING_PARTS])
 {
     const struct welcome answer = {
         .magic = HANDSHAKE_MAGIC,
@@ -197,12 +198,12 @@ static void begin_process(struct session *session, const struct arrival *arrival
     if (session->options->handover >= 0 && !session->options->named && !session->about.main_pid)
         session->about.main_pid = process->peer.pid; /* without heapline run: whoever comes first */
     session_log_process(session, process, "process_begins");
-    welcome(arrival, process, parts);
+    welcome_process(arrival, process, parts);
     /* Before any ring is read, but the process need not wait for it. */
     endings_watch(&session->run.endings, &process->peer);
     if (arrival->hello.fork_token) {
         samples_postpone_costly(&process->book.samples, session->last_work_ns);
-        inherit(session, process, &arrival->hello);
+        inherit_from_parent(session, process, &arrival->hello);
     }
     struct inherited_from from = {0};
     inheritance_of(&process->book, &from);
@@ -219,7 +220,7 @@ static void receive_waiting(struct session *session, struct process *process)
     }
 }
 
-static void resume(struct session *session, const struct arrival *arrival)
+static void resume_stream(struct session *session, const struct arrival *arrival)
 {
     for (unsigned i = 0; i < session->process_count; i++) {
         struct process *process = session->processes[i];
@@ -229,7 +230,7 @@ static void resume(struct session *session, const struct arrival *arrival)
         if (!stream_reader_resume(process->ring.stream, arrival->connection,
                                   arrival->hello.position))
             break;
-        welcome(arrival, process, NULL);
+        welcome_process(arrival, process, NULL);
         return;
     }
     arrival_refuse(arrival, WELCOME_NONSENSE);
@@ -249,7 +250,7 @@ void session_admit(struct session *session, const struct arrival *arrival)
         return;
     }
     if (arrival->hello.stream) {
-        resume(session, arrival);
+        resume_stream(session, arrival);
         return;
     }
     if (arrival->hello.carrier == HELLO_RING && !ring_can_be_shared()) {
@@ -259,7 +260,7 @@ void session_admit(struct session *session, const struct arrival *arrival)
     }
     uint32_t predecessor = finish_predecessor(session, pid, arrival_place(arrival));
     if (is_wanted(session, pid) && session->process_count < PROCESSES_MAX) {
-        hear(session, arrival);
+        hear_arrival(session, arrival);
         begin_process(session, arrival, predecessor);
         return;
     }

@@ -186,7 +186,7 @@ static void put_with_ended(struct session *session, struct process *process)
         return;
     }
     process_free(process);
-    session->run.ledger.memory_short = true;
+    NOTE_HERE(&session->run.ledger.memory_short);
 }
 
 /* Reads a process's ring to its very end, the others' so far as they come before. */
@@ -591,7 +591,7 @@ static void watch_own_memory(struct session *session, uint64_t now)
         own_share_is_used_up(&session->share, now, session->stopped, sizeof session->stopped);
 }
 
-static void record(struct session *session)
+static void record_run(struct session *session)
 {
     while (!is_over(session)) {
         uint64_t now = clock_now();
@@ -614,6 +614,14 @@ static void record(struct session *session)
 /* --- beginning and end -------------------------------------------------------------------------
  */
 
+static const char *tell_shortage(char *text, size_t size, const char *consequence,
+                                 struct origin origin)
+{
+    snprintf(text, size, "the collector ran out of memory; %s (%s:%d)", consequence, origin.file,
+             origin.line);
+    return text;
+}
+
 /* What was not recorded of the processes that are there, in words; null when nothing. */
 static const char *describe_loss(const struct session *session, char *text, size_t size)
 {
@@ -621,10 +629,12 @@ static const char *describe_loss(const struct session *session, char *text, size
         return session->stopped;
     if (session->writer.database.trouble[0])
         return session->writer.database.trouble;
-    if (run_is_short_of_memory(&session->run))
-        return "the collector ran out of memory; some allocations are not counted";
-    if (session->run.ledger.history_short)
-        return "the collector ran out of memory; the history ends early";
+    struct origin origin = run_memory_short(&session->run);
+    if (origin.file)
+        return tell_shortage(text, size, "some allocations are not counted", origin);
+    origin = session->run.ledger.history_short;
+    if (origin.file)
+        return tell_shortage(text, size, "the history ends early", origin);
     if (session->loss.locked_out)
         return "another program kept the recording locked; the history ends early";
     if (session->loss.abandoned)
@@ -720,7 +730,7 @@ static void log_completion(const struct session *session, const char *trouble)
     log_end();
 }
 
-static void forget(struct session *session)
+static void forget_run(struct session *session)
 {
     if (!session->forgotten)
         run_deinit(&session->run);
@@ -731,7 +741,7 @@ static void forget(struct session *session)
  */
 static void keep_the_door(struct session *session)
 {
-    forget(session);
+    forget_run(session);
     malloc_trim(0);
     while (session->command.control >= 0 && !session->command.has_wait_status && !session->undone) {
         struct pollfd watched[] = {{.fd = session->options->listener, .events = POLLIN},
@@ -768,7 +778,7 @@ static void say_divided(const struct session *session)
                 session->options->output);
 }
 
-static void complete(struct session *session)
+static void complete_recording(struct session *session)
 {
     char text[CONTROL_TEXT_MAX], gone[CONTROL_TEXT_MAX];
     session->finishing = true;
@@ -800,7 +810,7 @@ static void complete(struct session *session)
     tell_run(session, is_gone ? CONTROL_GONE : CONTROL_DONE, is_gone ? gone : trouble);
 }
 
-static bool begin(struct session *session)
+static bool begin_session(struct session *session)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
@@ -833,11 +843,11 @@ static void remove_file(int listener)
         unlink(address.sun_path);
 }
 
-static void end(struct session *session)
+static void end_session(struct session *session)
 {
     strangers_dismiss(&session->strangers);
     remove_file(session->options->beside);
-    forget(session);
+    forget_run(session);
     vector_deinit(&session->ended.list);
     own_share_deinit(&session->share);
     free(session);
@@ -874,7 +884,7 @@ static void refuse_first(struct session *session)
         arrival_refuse(&handover.arrival, WELCOME_LIMIT);
 }
 
-static void admit(void *session, const struct arrival *arrival)
+static void admit_arrival(void *session, const struct arrival *arrival)
 {
     session_admit(session, arrival);
 }
@@ -888,7 +898,7 @@ int session_run(const struct session_options *options)
     session->command.control = options->control;
     session->command.others_patience_ns = OTHERS_PATIENCE_NS;
     session->strangers =
-        (struct strangers){.key = options->key, .admit = admit, .context = session};
+        (struct strangers){.key = options->key, .admit = admit_arrival, .context = session};
     set_signals(session);
     own_memory_go_first();
     own_share_init(&session->share);
@@ -897,7 +907,7 @@ int session_run(const struct session_options *options)
     const char *trouble = options->downloads && !is_checked ? debug_files_download_trouble() : NULL;
     if (trouble) {
         tell_run(session, CONTROL_FAILED, trouble);
-    } else if (!begin(session)) {
+    } else if (!begin_session(session)) {
         tell_run(session, CONTROL_FAILED, "the collector has no memory");
     } else if (!recording_create(&session->writer, options->output, options->force,
                                  &session->about)) {
@@ -908,10 +918,10 @@ int session_run(const struct session_options *options)
         tell_run(session, CONTROL_FAILED, session->writer.database.trouble);
     } else {
         tell_run(session, CONTROL_READY, NULL);
-        record(session);
-        complete(session);
+        record_run(session);
+        complete_recording(session);
         status = session->writer.database.trouble[0] != 0;
     }
-    end(session);
+    end_session(session);
     return status;
 }

@@ -13,7 +13,7 @@
 
 #define PATIENCE_NS UINT64_C(1000000000)
 
-static void dismiss(struct strangers *strangers, unsigned place)
+static void dismiss_stranger(struct strangers *strangers, unsigned place)
 {
     struct arrival_reader *reader = strangers->places[place].reader;
     if (!reader)
@@ -24,12 +24,12 @@ static void dismiss(struct strangers *strangers, unsigned place)
 }
 
 /* Its hello is whole: the connection is handed on, or closed. */
-static void decide(struct strangers *strangers, unsigned place)
+static void decide_stranger(struct strangers *strangers, unsigned place)
 {
     struct arrival_reader *reader = strangers->places[place].reader;
     const struct arrival *arrival = &reader->arrival;
     if (arrival->hello.carrier == HELLO_RUN || !arrival_knows(arrival, "run", strangers->key)) {
-        dismiss(strangers, place);
+        dismiss_stranger(strangers, place);
         return;
     }
     strangers->places[place].reader = NULL;
@@ -37,16 +37,16 @@ static void decide(struct strangers *strangers, unsigned place)
     free(reader);
 }
 
-static void hear(struct strangers *strangers, unsigned place)
+static void hear_stranger(struct strangers *strangers, unsigned place)
 {
     switch (arrival_read(strangers->places[place].reader)) {
     case ARRIVAL_PARTIAL:
         break;
     case ARRIVAL_WHOLE:
-        decide(strangers, place);
+        decide_stranger(strangers, place);
         break;
     default:
-        dismiss(strangers, place);
+        dismiss_stranger(strangers, place);
     }
 }
 
@@ -60,7 +60,7 @@ static unsigned find_place(struct strangers *strangers)
         if (strangers->places[i].since_ns < strangers->places[oldest].since_ns)
             oldest = i;
     }
-    dismiss(strangers, oldest);
+    dismiss_stranger(strangers, oldest);
     return oldest;
 }
 
@@ -77,7 +77,7 @@ void strangers_greet(struct strangers *strangers, const struct arrival *arrival)
     reader->arrival.peer = arrival->peer;
     strangers->places[place].reader = reader;
     strangers->places[place].since_ns = clock_now();
-    hear(strangers, place);
+    hear_stranger(strangers, place);
 }
 
 void strangers_watch(const struct strangers *strangers, struct pollfd *watched)
@@ -97,14 +97,14 @@ void strangers_hear(struct strangers *strangers, const struct pollfd *watched)
         if (!reader || reader->arrival.connection != watched[i].fd)
             continue;
         if (watched[i].revents)
-            hear(strangers, i);
+            hear_stranger(strangers, i);
         else if (now - strangers->places[i].since_ns > PATIENCE_NS)
-            dismiss(strangers, i);
+            dismiss_stranger(strangers, i);
     }
 }
 
 void strangers_dismiss(struct strangers *strangers)
 {
     for (unsigned i = 0; i < STRANGERS_MAX; i++)
-        dismiss(strangers, i);
+        dismiss_stranger(strangers, i);
 }

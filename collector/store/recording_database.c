@@ -73,7 +73,7 @@ static bool fail_in_sqlite(struct recording_database *database, struct origin or
         database, cause ? strerror(cause) : sqlite3_errmsg(database->connection), origin);
 }
 
-static bool execute(struct recording_database *database, const char *sql, struct origin origin)
+static bool execute_sql(struct recording_database *database, const char *sql, struct origin origin)
 {
     return sqlite3_exec(database->connection, sql, NULL, NULL, NULL) == SQLITE_OK ||
            fail_in_sqlite(database, origin);
@@ -104,11 +104,11 @@ static bool begin_immediately(struct recording_database *database)
 }
 
 /* Where the file system can have no WAL those who read are waited for. */
-static bool commit(struct recording_database *database)
+static bool commit_transaction(struct recording_database *database)
 {
     bool is_patient = database->is_patient;
     database->is_patient = true;
-    bool done = execute(database, "COMMIT", ORIGIN_HERE);
+    bool done = execute_sql(database, "COMMIT", ORIGIN_HERE);
     database->is_patient = is_patient;
     return done;
 }
@@ -127,7 +127,7 @@ bool recording_database_begin_batch(struct recording_database *database)
 
 bool recording_database_commit_batch(struct recording_database *database)
 {
-    bool done = database->in_batch && commit(database);
+    bool done = database->in_batch && commit_transaction(database);
     if (database->in_batch && !done)
         roll_back(database);
     database->in_batch = false;
@@ -141,7 +141,7 @@ bool recording_database_begin(struct recording_database *database)
 
 bool recording_database_end(struct recording_database *database, bool done)
 {
-    if (done && (database->in_batch || commit(database)))
+    if (done && (database->in_batch || commit_transaction(database)))
         return true;
     roll_back(database);
     return false;
@@ -212,7 +212,8 @@ bool recording_database_run(struct recording_database *database, enum recording_
 /* --- beginning and end -------------------------------------------------------------------------
  */
 
-static bool prepare(struct recording_database *database, const char *text, sqlite3_stmt **statement)
+static bool prepare_statement(struct recording_database *database, const char *text,
+                              sqlite3_stmt **statement)
 {
     return sqlite3_prepare_v3(database->connection, text, -1, SQLITE_PREPARE_PERSISTENT, statement,
                               NULL) == SQLITE_OK ||
@@ -229,7 +230,7 @@ static bool prepare_row(struct recording_database *database, enum store_table_nu
         length += (size_t)snprintf(text + length, sizeof text - length, ", ?");
     ASSERT(length + 1 < sizeof text);
     snprintf(text + length, sizeof text - length, ")");
-    return prepare(database, text, &database->rows[number]);
+    return prepare_statement(database, text, &database->rows[number]);
 }
 
 static bool prepare_all(struct recording_database *database)
@@ -238,7 +239,7 @@ static bool prepare_all(struct recording_database *database)
     for (int i = 0; done && i < STORE_TABLE_COUNT; i++)
         done = prepare_row(database, (enum store_table_number)i);
     for (int i = 0; done && i < STATEMENT_COUNT; i++)
-        done = prepare(database, statement_text[i], &database->others[i]);
+        done = prepare_statement(database, statement_text[i], &database->others[i]);
     return done;
 }
 
@@ -260,8 +261,8 @@ static bool enter_wal(struct recording_database *database)
 {
     bool done = true;
     for (int i = 0; done && i < WAL_TRIES && (i == 0 || !has_wal(database)); i++)
-        done =
-            execute(database, "PRAGMA journal_mode = WAL; SELECT count(*) FROM run", ORIGIN_HERE);
+        done = execute_sql(database, "PRAGMA journal_mode = WAL; SELECT count(*) FROM run",
+                           ORIGIN_HERE);
     return done;
 }
 
@@ -270,11 +271,11 @@ static bool create_tables(struct recording_database *database, const struct stor
 {
     sqlite3_busy_handler(database->connection, wait_for_lock, database);
     database->is_patient = true;
-    bool done = execute(database, "PRAGMA synchronous = OFF; PRAGMA cache_size = -1024; BEGIN",
-                        ORIGIN_HERE) &&
-                execute(database, store_sql, ORIGIN_HERE) && prepare_all(database) &&
+    bool done = execute_sql(database, "PRAGMA synchronous = OFF; PRAGMA cache_size = -1024; BEGIN",
+                            ORIGIN_HERE) &&
+                execute_sql(database, store_sql, ORIGIN_HERE) && prepare_all(database) &&
                 recording_database_put(database, STORE_TABLE_RUN, run, ORIGIN_HERE) &&
-                commit(database) && enter_wal(database);
+                commit_transaction(database) && enter_wal(database);
     database->is_patient = false;
     return done;
 }

@@ -45,8 +45,8 @@ struct place {
     size_t size;
 };
 
-__attribute__((format(printf, 2, 3))) static bool fail(const struct place *place,
-                                                       const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool file_fail(const struct place *place,
+                                                            const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -57,10 +57,10 @@ __attribute__((format(printf, 2, 3))) static bool fail(const struct place *place
 
 static bool fail_as_taken(const struct place *place)
 {
-    return fail(place,
-                "%s is being written by another run; choose another name with -o, or wait "
-                "for that run's end",
-                recording_path_end(place->path));
+    return file_fail(place,
+                     "%s is being written by another run; choose another name with -o, or wait "
+                     "for that run's end",
+                     recording_path_end(place->path));
 }
 
 static bool path_beside(char name[PATH_MAX], const char *path, const char *suffix)
@@ -70,7 +70,7 @@ static bool path_beside(char name[PATH_MAX], const char *path, const char *suffi
 
 /* Takes the lock for as long as the descriptor is open. Where the file system knows no locks nobody
  * can write a recording. */
-static bool lock(int descriptor, short type)
+static bool lock_file(int descriptor, short type)
 {
     struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = LOCKED_BYTE, .l_len = 1};
     return fcntl(descriptor, F_OFD_SETLK, &range) == 0 || (errno != EACCES && errno != EAGAIN);
@@ -95,7 +95,7 @@ static enum claim claim_existing(const char *path, int *descriptor)
     }
     if (*descriptor < 0)
         return CLAIM_NO_FILE;
-    return lock(*descriptor, type) ? CLAIM_DONE : CLAIM_TAKEN;
+    return lock_file(*descriptor, type) ? CLAIM_DONE : CLAIM_TAKEN;
 }
 
 /* Has a connection of SQLite the files open that stand beside this name? */
@@ -122,7 +122,7 @@ static void remove_beside(const char *path)
 }
 
 /* Makes room for a new file of this name. */
-static bool clear(const struct place *place, bool force)
+static bool clear_place(const struct place *place, bool force)
 {
     int existing = -1;
     enum claim claim = force ? claim_existing(place->path, &existing) : CLAIM_NO_FILE;
@@ -130,13 +130,14 @@ static bool clear(const struct place *place, bool force)
     if (claim == CLAIM_TAKEN || (claim == CLAIM_DONE && !is_at(existing, place->path)))
         is_clear = fail_as_taken(place);
     else if (is_used_beside(place->path) && (force || access(place->path, F_OK) != 0))
-        is_clear = fail(place,
-                        "a recording that was called %s is still written or read; choose another "
-                        "name with -o, or wait for its end",
-                        recording_path_end(place->path));
-    else if (force && unlink(place->path) != 0 && errno != ENOENT)
         is_clear =
-            fail(place, "cannot replace %s: %s", recording_path_end(place->path), strerror(errno));
+            file_fail(place,
+                      "a recording that was called %s is still written or read; choose another "
+                      "name with -o, or wait for its end",
+                      recording_path_end(place->path));
+    else if (force && unlink(place->path) != 0 && errno != ENOENT)
+        is_clear = file_fail(place, "cannot replace %s: %s", recording_path_end(place->path),
+                             strerror(errno));
     if (existing >= 0)
         close(existing);
     return is_clear;
@@ -147,15 +148,15 @@ bool recording_file_create(struct recording_file *file, const char *path, bool f
 {
     const struct place place = {path, trouble, size};
     *file = (struct recording_file){.descriptor = -1};
-    if (!clear(&place, force))
+    if (!clear_place(&place, force))
         return false;
     file->descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file->descriptor < 0 && errno == EEXIST)
-        return fail(&place, "%s exists; choose another name with -o or replace it with -f",
-                    recording_path_end(path));
+        return file_fail(&place, "%s exists; choose another name with -o or replace it with -f",
+                         recording_path_end(path));
     if (file->descriptor < 0)
-        return fail(&place, "cannot create %s: %s", recording_path_end(path), strerror(errno));
-    if (lock(file->descriptor, F_WRLCK) && is_at(file->descriptor, path)) {
+        return file_fail(&place, "cannot create %s: %s", recording_path_end(path), strerror(errno));
+    if (lock_file(file->descriptor, F_WRLCK) && is_at(file->descriptor, path)) {
         remove_beside(path);
         return true;
     }

@@ -82,7 +82,7 @@ bool recording_sources_keep(struct recording_sources *sources, struct recording_
 /* --- is it their text? -------------------------------------------------------------------------
  */
 
-static void refute(struct recording_sources *sources, uint32_t file)
+static void refute_text(struct recording_sources *sources, uint32_t file)
 {
     ((uint8_t *)sources->states.data)[file] = SOURCE_REFUTED;
 }
@@ -149,7 +149,7 @@ static void check_texts(struct recording_sources *sources, struct recording_data
         for (to = from; to < count && codes_code(codes, numbers[to])->file == file;)
             to++;
         if (!text_fits(database, codes, numbers + from, to - from))
-            refute(sources, file);
+            refute_text(sources, file);
     }
 }
 
@@ -187,7 +187,7 @@ static void refute_changed(struct recording_sources *sources, const struct codes
         enum source_state state = state_of(sources, i);
         if ((file->is_refuted && state == SOURCE_KEPT) ||
             (file->is_told_twice && state == SOURCE_TOLD))
-            refute(sources, i);
+            refute_text(sources, i);
     }
 }
 

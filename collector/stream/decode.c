@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assertion.h"
 #include "chunk.h"
 #include "collector/base/text.h"
 #include "collector/book/inheritance.h"
@@ -44,7 +45,8 @@ static inline uint64_t load_word(const struct process *process, uint64_t positio
 }
 
 /* A continuation word's payload; false when the record is not whole. */
-static inline bool continuation(const struct process *process, uint64_t position, uint64_t *payload)
+static inline bool read_continuation(const struct process *process, uint64_t position,
+                                     uint64_t *payload)
 {
     uint64_t word = load_word(process, position);
     *payload = word & WIRE_PAYLOAD_MASK;
@@ -58,7 +60,7 @@ static bool read_bytes(const struct cursor *cursor, uint64_t position, uint8_t *
     for (size_t at = 0; at < count; at += WIRE_BYTES_PER_WORD) {
         uint64_t payload;
         size_t left = count - at;
-        if (!continuation(cursor->process, position++, &payload))
+        if (!read_continuation(cursor->process, position++, &payload))
             return false;
         memcpy(bytes + at, &payload, left < WIRE_BYTES_PER_WORD ? left : WIRE_BYTES_PER_WORD);
     }
@@ -121,6 +123,7 @@ static inline uint32_t current_node(struct stacks *stacks, struct thread_mirror 
         at->node = node;
     }
     thread->valid = level;
+    ASSERT(thread_mirror_is_sound(thread));
     return node;
 }
 
@@ -240,7 +243,7 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     };
     book_number_block(&process->book, &block);
     if (!block.counter || !live_heap_add(&process->book.heap, &block)) {
-        run->ledger.memory_short = true;
+        NOTE_HERE(&run->ledger.memory_short);
         book_damage(&process->book, DAMAGE_MEMORY);
         return;
     }
@@ -281,10 +284,10 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     uint64_t second, size;
     bool wide = first & WIRE_WIDE_BIT;
     unsigned allocator = first >> WIRE_ALLOCATOR_SHIFT & WIRE_ALLOCATOR_MASK;
-    bool whole = continuation(process, cursor->position + 1, &second);
+    bool whole = read_continuation(process, cursor->position + 1, &second);
     size = second >> WIRE_SIZE_SHIFT & WIRE_SIZE_MASK;
     if (whole && wide)
-        whole = continuation(process, cursor->position + 2, &size);
+        whole = read_continuation(process, cursor->position + 2, &size);
     if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || !can_be_counted(process, size)) {
         book_damage(&process->book, DAMAGE_RECORD);
         return 1;
@@ -358,7 +361,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         counter_restore(counters_at(&process->book.counters, block->counter), &process->book.sums,
                         block->size, pending->death.temporary, process->book.now);
     } else {
-        cursor->run->ledger.memory_short = true;
+        NOTE_HERE(&cursor->run->ledger.memory_short);
         book_damage(&process->book, DAMAGE_MEMORY);
     }
     *pending = (struct pending_realloc){0};
@@ -371,7 +374,7 @@ __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, 
         &process->mirror.unmaps[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
     struct address_range range = {.start = first & WIRE_ADDRESS_MASK};
     uint64_t second;
-    bool whole = continuation(process, cursor->position + 1, &second);
+    bool whole = read_continuation(process, cursor->position + 1, &second);
     range.bytes = second & ~WIRE_UNMAP_FAILED_BIT;
     if (!whole || !is_range(&range)) {
         book_damage(&process->book, DAMAGE_RECORD);
@@ -407,7 +410,8 @@ static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t
 /* A record that makes no sense, or for which there is no memory, which is then said. */
 static unsigned leave_out(struct cursor *cursor, bool makes_sense)
 {
-    cursor->run->ledger.memory_short |= makes_sense;
+    if (makes_sense)
+        NOTE_HERE(&cursor->run->ledger.memory_short);
     book_damage(&cursor->process->book, makes_sense ? DAMAGE_MEMORY : DAMAGE_RECORD);
     return 1;
 }
@@ -425,7 +429,7 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
         return 1 + count;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t payload;
-        if (!continuation(process, cursor->position + 1 + i, &payload)) {
+        if (!read_continuation(process, cursor->position + 1 + i, &payload)) {
             book_damage(&process->book, DAMAGE_RECORD);
             return 1 + i;
         }
@@ -440,6 +444,7 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
     if (thread->known < depth)
         thread->known = depth;
     thread->depth = depth;
+    ASSERT(thread_mirror_is_sound(thread));
     return 1 + count;
 }
 
@@ -450,7 +455,7 @@ static void define_code(struct cursor *cursor, uint32_t number)
     size_t count = process->mirror.code_numbers_count;
     if (number >= count) {
         if (!vector_reserve(&process->mirror.code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
-            cursor->run->ledger.memory_short = true;
+            NOTE_HERE(&cursor->run->ledger.memory_short);
             return;
         }
         process->mirror.code_numbers_count = number + 1;
@@ -516,7 +521,7 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
         return 1 + head.count;
     for (uint32_t i = 0; i < head.count; i++) {
         uint64_t payload;
-        if (!continuation(process, cursor->position + 1 + i, &payload)) {
+        if (!read_continuation(process, cursor->position + 1 + i, &payload)) {
             book_damage(&process->book, DAMAGE_RECORD);
             return 1 + i;
         }
@@ -555,9 +560,9 @@ static unsigned on_module(struct cursor *cursor, uint64_t first)
     uint8_t text[WIRE_MODULE_PATH_MAX + WIRE_MODULE_ID_MAX + 1];
     size_t length = first & WIRE_MODULE_LENGTH_MASK;
     if (length > WIRE_MODULE_PATH_MAX || id.size > WIRE_MODULE_ID_MAX ||
-        !continuation(process, cursor->position + 1, &range.start) ||
-        !continuation(process, cursor->position + 2, &range.end) ||
-        !continuation(process, cursor->position + 3, &range.bias) ||
+        !read_continuation(process, cursor->position + 1, &range.start) ||
+        !read_continuation(process, cursor->position + 2, &range.end) ||
+        !read_continuation(process, cursor->position + 3, &range.bias) ||
         !read_bytes(cursor, cursor->position + 4, text, length + id.size)) {
         book_damage(&process->book, DAMAGE_RECORD);
         return 1;
@@ -698,7 +703,7 @@ static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
 {
     struct process *process = cursor->process;
     uint64_t second;
-    bool has_place = continuation(process, cursor->position + 1, &second);
+    bool has_place = read_continuation(process, cursor->position + 1, &second);
     uint32_t location = has_place ? refused_at(cursor, second) : 0;
     process->book.refusals.count++;
     if (bytes > process->book.refusals.most) {
@@ -713,8 +718,8 @@ static unsigned on_made_code(struct cursor *cursor, uint64_t length)
     struct process *process = cursor->process;
     char name[WIRE_MADE_NAME_MAX + 1];
     uint64_t start, end;
-    if (length > WIRE_MADE_NAME_MAX || !continuation(process, cursor->position + 1, &start) ||
-        !continuation(process, cursor->position + 2, &end) || start >= end ||
+    if (length > WIRE_MADE_NAME_MAX || !read_continuation(process, cursor->position + 1, &start) ||
+        !read_continuation(process, cursor->position + 2, &end) || start >= end ||
         !read_bytes(cursor, cursor->position + 3, (uint8_t *)name, length)) {
         book_damage(&process->book, DAMAGE_RECORD);
         return 1;
@@ -785,7 +790,7 @@ __attribute__((cold, noinline)) static unsigned on_extended(struct cursor *curso
 {
     unsigned count = first & WIRE_EXTENDED_COUNT_MASK, words = 1;
     uint64_t payload;
-    while (words <= count && continuation(cursor->process, cursor->position + words, &payload))
+    while (words <= count && read_continuation(cursor->process, cursor->position + words, &payload))
         words++;
     book_damage(&cursor->process->book, words > count ? DAMAGE_UNKNOWN : DAMAGE_RECORD);
     return words;
@@ -821,7 +826,7 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
 }
 
 /* Handles the record that begins with `first`; returns its words. */
-static inline unsigned handle(struct cursor *cursor, uint64_t first)
+static inline unsigned handle_record(struct cursor *cursor, uint64_t first)
 {
     switch (wire_kind(first)) {
     case WIRE_ALLOCATION:
@@ -874,6 +879,7 @@ static void publish_tail(struct process *process)
 {
     struct ring_reader_page *reader = process->ring.reader;
     uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
+    ASSERT(atomic_load(&reader->tail) <= process->ring.position);
     atomic_store(&reader->tail, process->ring.position);
     uint32_t waiting = atomic_load(&process->ring.writers->writers_wait);
     if (!waiting)
@@ -906,7 +912,7 @@ static void read_records(struct cursor *cursor)
                                  load_word(process, cursor->position + LOOK_AHEAD_BLOCK) &
                                      WIRE_ADDRESS_MASK);
         if (first & WIRE_FIRST_BIT) {
-            cursor->position += handle(cursor, first);
+            cursor->position += handle_record(cursor, first);
         } else {
             book_damage(&process->book, DAMAGE_WORD);
             cursor->position++;

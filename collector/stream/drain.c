@@ -42,7 +42,7 @@ struct merge {
 };
 
 /* Moves the writers' clocks. */
-static void tick(struct drain *drain, uint64_t now)
+static void drain_tick(struct drain *drain, uint64_t now)
 {
     if (now - drain->clock_ns < CLOCK_STEP_NS)
         return;
@@ -55,7 +55,7 @@ static void tick(struct drain *drain, uint64_t now)
 /* Names of native code may take a while: what happens meanwhile has its times. */
 static void tick_while_waiting(void *context)
 {
-    tick(context, clock_now());
+    drain_tick(context, clock_now());
 }
 
 void drain_init(struct drain *drain, struct run *run)
@@ -72,7 +72,7 @@ static void set_processes(struct drain *drain, struct process *const *processes,
 }
 
 /* Whose words have been passed over is not known; `head` is at least as far as any of them. */
-static void doubt(struct process *process, uint64_t head)
+static void doubt_levels(struct process *process, uint64_t head)
 {
     book_damage(&process->book, DAMAGE_HOLE);
     if (process->ring.stream)
@@ -94,13 +94,13 @@ static void look_for_hole(struct process *process, uint64_t now)
     } else if (now - process->ring.stuck_since_ns > HOLE_PATIENCE_NS &&
                head != process->ring.stuck_head) {
         if (decode_skip_hole(process))
-            doubt(process, head);
+            doubt_levels(process, head);
         process->ring.stuck_since_ns = 0;
     }
 }
 
 /* What has come over sockets goes into rings. */
-static void receive(struct process *const *processes, unsigned count)
+static void receive_streams(struct process *const *processes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         ring_end_receive(&processes[i]->ring, ROUND_WORDS);
@@ -110,7 +110,7 @@ static void receive(struct process *const *processes, unsigned count)
  */
 
 /* Cuts a stream where it stands; a head that cannot be is taken for a full ring's. */
-static void cut(struct process *process)
+static void cut_ring(struct process *process)
 {
     uint64_t capacity = UINT64_C(1) << process->ring.log2_words;
     uint64_t head = atomic_load(&process->ring.writers->head);
@@ -134,7 +134,7 @@ static void note_deaths(struct process *const *processes, unsigned count)
     for (unsigned i = 0; i < count; i++)
         if (watched[i].revents) {
             processes[i]->peer.is_dead = true;
-            cut(processes[i]);
+            cut_ring(processes[i]);
         }
 }
 
@@ -142,7 +142,7 @@ static void make_cut(struct process *const *processes, unsigned count)
 {
     bool is_news = false;
     for (unsigned i = 0; i < count; i++) {
-        cut(processes[i]);
+        cut_ring(processes[i]);
         is_news |= processes[i]->ring.cut != processes[i]->ring.position;
     }
     if (is_news)
@@ -222,7 +222,7 @@ static uint64_t read_to_cut(struct drain *drain, struct merge *merge, uint64_t w
     uint64_t read = 0;
     while (merge->count && read < words) {
         read += merge_step(merge, drain->run);
-        tick(drain, clock_now());
+        drain_tick(drain, clock_now());
     }
     return read;
 }
@@ -260,8 +260,8 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
 {
     uint64_t read = 0;
     set_processes(drain, processes, count);
-    tick(drain, now);
-    receive(processes, count);
+    drain_tick(drain, now);
+    receive_streams(processes, count);
     if (count)
         read = count == 1 ? round_of_one(drain, processes[0], now)
                           : round_of_several(drain, processes, count, now);
@@ -282,7 +282,7 @@ void drain_to_now(struct drain *drain, struct process *const *processes, unsigne
 {
     struct merge merge;
     set_processes(drain, processes, count);
-    receive(processes, count);
+    receive_streams(processes, count);
     make_cut(processes, count);
     merge_init(&merge, drain->run, processes, count);
     read_to_cut(drain, &merge, UINT64_MAX);
@@ -295,7 +295,7 @@ void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
     do {
         received = ring_end_receive(&process->ring, left < ROUND_WORDS ? left : ROUND_WORDS);
         left -= received < left ? received : left;
-        cut(process);
+        cut_ring(process);
         read_alone(drain->run, process, !lives_on);
     } while (received);
     /* A head that cannot be. */

@@ -103,7 +103,7 @@ void process_thread_begin(struct run *run, struct process *process, uint32_t slo
     if (!thread)
         thread = process->mirror.slots[slot] = calloc(1, sizeof *thread);
     if (!thread) {
-        run->ledger.memory_short = true;
+        NOTE_HERE(&run->ledger.memory_short);
         return;
     }
     thread_mirror_restart(thread);

@@ -32,7 +32,7 @@ static bool reserve_ring(struct ring_end *ring, unsigned log2_words)
 
 /* Puts a memfd in the place of private memory, and seals it then: what is mapped already stays
  * writable. A peer that could shrink it would make us fault. */
-static int share(void *place, size_t bytes, const char *name, int seals)
+static int share_memory(void *place, size_t bytes, const char *name, int seals)
 {
     int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (descriptor < 0)
@@ -60,9 +60,9 @@ bool ring_can_be_shared(void)
 static bool share_ring(const struct ring_end *ring, int parts[RING_PARTS])
 {
     parts[RING_READER] =
-        share(ring->reader, RING_PAGE_BYTES, "heapline reader", F_SEAL_FUTURE_WRITE);
+        share_memory(ring->reader, RING_PAGE_BYTES, "heapline reader", F_SEAL_FUTURE_WRITE);
     parts[RING_WRITERS] =
-        share(ring->writers, ring_writers_bytes(ring->log2_words), "heapline ring", 0);
+        share_memory(ring->writers, ring_writers_bytes(ring->log2_words), "heapline ring", 0);
     return parts[RING_READER] >= 0 && parts[RING_WRITERS] >= 0;
 }
 

@@ -31,10 +31,11 @@ void run_deinit(struct run *run);
 /* Seconds from the run's start; 0 for what was before. */
 double run_seconds(const struct run *run, uint64_t monotonic_ns);
 
-/* Was something left out for want of memory? */
-static inline bool run_is_short_of_memory(const struct run *run)
+/* Where memory was short first, so that something was left out; its file is null when it was not.
+ */
+static inline struct origin run_memory_short(const struct run *run)
 {
-    return run->stacks.memory_short || run->ledger.memory_short;
+    return run->stacks.memory_short.file ? run->stacks.memory_short : run->ledger.memory_short;
 }
 
 #endif

@@ -59,7 +59,7 @@ struct stream_reader *stream_reader_free(struct stream_reader *reader, enum welc
     return NULL;
 }
 
-static void disconnect(struct stream_reader *reader)
+static void disconnect_stream(struct stream_reader *reader)
 {
     close(reader->connection);
     reader->connection = -1;
@@ -69,7 +69,7 @@ static void disconnect(struct stream_reader *reader)
 static void break_off(struct stream_reader *reader, const char *problem)
 {
     reader->problem = problem;
-    disconnect(reader);
+    disconnect_stream(reader);
 }
 
 bool stream_reader_resume(struct stream_reader *reader, int connection, uint64_t position)
@@ -103,14 +103,14 @@ static bool header_is_sound(struct stream_reader *reader)
 }
 
 /* Receives once. False when there is nothing more now. */
-static bool receive(struct stream_reader *reader)
+static bool receive_frame(struct stream_reader *reader)
 {
     char *at = (char *)&reader->frame + reader->have;
     ssize_t got = recv(reader->connection, at, frame_bytes(reader) - reader->have, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (got <= 0) {
-        disconnect(reader);
+        disconnect_stream(reader);
         return false;
     }
     size_t before = reader->have;
@@ -130,8 +130,8 @@ static bool words_are_sound(const struct stream_reader *reader, unsigned log2_wo
 }
 
 /* Moves a whole frame into the ring. */
-static void deliver(struct stream_reader *reader, struct ring_writers_page *writers,
-                    _Atomic uint64_t *ring, unsigned log2_words)
+static void deliver_words(struct stream_reader *reader, struct ring_writers_page *writers,
+                          _Atomic uint64_t *ring, unsigned log2_words)
 {
     const struct frame *frame = &reader->frame;
     uint64_t mask = (UINT64_C(1) << log2_words) - 1;
@@ -161,10 +161,10 @@ uint64_t stream_reader_fill(struct stream_reader *reader, struct ring_writers_pa
     while (reader->connection >= 0 && reader->position - before < most) {
         if (reader->position + FRAME_WORDS_MAX - read > capacity)
             break;
-        if (!receive(reader))
+        if (!receive_frame(reader))
             break;
         if (is_whole(reader))
-            deliver(reader, writers, ring, log2_words);
+            deliver_words(reader, writers, ring, log2_words);
     }
     return reader->position - before;
 }

@@ -62,7 +62,7 @@ static size_t scope_at(const char **at, const char *end)
     return length;
 }
 
-static char *decode(const char *at, const char *end, const char *said)
+static char *decode_name(const char *at, const char *end, const char *said)
 {
     char *name = malloc((size_t)(end - at) + strlen(said) + 1), *out = name;
     size_t length;
@@ -98,5 +98,5 @@ char *cython_name(const char *symbol)
         return asprintf(&name, "%.*s (module)", (int)(end - at), at) < 0 ? NULL : name;
     }
     const struct kind *kind = find_kind(at);
-    return kind ? decode(at + strlen(kind->letters), end, kind->said) : NULL;
+    return kind ? decode_name(at + strlen(kind->letters), end, kind->said) : NULL;
 }

@@ -69,7 +69,7 @@ static const char *skip_parts(const char *at)
     return at;
 }
 
-static void put(struct output *output, const char *text, size_t length)
+static void put_text(struct output *output, const char *text, size_t length)
 {
     memcpy(output->name + output->length, text, length);
     output->length += length;
@@ -83,9 +83,9 @@ static size_t put_bracketed(struct output *output, const char *text, size_t leng
     const char *last = length > mark ? memmem(text + mark, length - mark, end, mark) : NULL;
     if (!last || memcmp(text, begin, mark) != 0)
         return 0;
-    put(output, "<", 1);
-    put(output, text + mark, (size_t)(last - text) - mark);
-    put(output, ">", 1);
+    put_text(output, "<", 1);
+    put_text(output, text + mark, (size_t)(last - text) - mark);
+    put_text(output, ">", 1);
     return (size_t)(last - text) + mark;
 }
 
@@ -94,7 +94,7 @@ static void put_python(struct output *output, const struct part *part)
     for (size_t at = 0, some; at < part->length; at += some) {
         some = put_bracketed(output, part->at + at, part->length - at);
         if (!some)
-            put(output, part->at + at, some = 1);
+            put_text(output, part->at + at, some = 1);
     }
 }
 
@@ -108,11 +108,11 @@ static char *decode_numba(const char *at)
     if (!is_wrapper)
         at = first;
     while (read_part(&at, &part)) {
-        put(&output, ".", output.length != 0);
+        put_text(&output, ".", output.length != 0);
         put_python(&output, &part);
     }
     if (is_wrapper)
-        put(&output, " (wrapper)", strlen(" (wrapper)"));
+        put_text(&output, " (wrapper)", strlen(" (wrapper)"));
     return native_text(output.name, output.length);
 }
 
@@ -121,8 +121,8 @@ static char *decode_plain(const char *at)
     struct output output = {.length = 0};
     struct part part;
     while (read_part(&at, &part)) {
-        put(&output, "::", output.length ? 2 : 0);
-        put(&output, part.at, part.length);
+        put_text(&output, "::", output.length ? 2 : 0);
+        put_text(&output, part.at, part.length);
     }
     return native_text(output.name, output.length);
 }

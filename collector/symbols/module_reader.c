@@ -84,7 +84,7 @@ bool module_reader_has_dwarf(const struct module_reader *reader)
  */
 
 /* Where there is no debug information yet. */
-static void download(struct module_reader *reader)
+static void download_debug(struct module_reader *reader)
 {
     struct elf_facts facts;
     struct debug_files found = {.own = -1, .shared = -1};
@@ -97,7 +97,7 @@ static void download(struct module_reader *reader)
         reader->depth = MODULE_WITH_TABLE;
 }
 
-static Elf *begin(int file)
+static Elf *begin_elf(int file)
 {
     return file < 0 ? NULL : elf_begin(file, ELF_C_READ, NULL);
 }
@@ -108,10 +108,10 @@ static void open_files(struct module_reader *reader)
         return;
     reader->is_open = true;
     if (reader->depth == MODULE_WITH_DOWNLOAD)
-        download(reader);
-    reader->own = begin(reader->files.own);
-    reader->debug = begin(reader->files.debug);
-    reader->shared = begin(reader->files.shared);
+        download_debug(reader);
+    reader->own = begin_elf(reader->files.own);
+    reader->debug = begin_elf(reader->files.debug);
+    reader->shared = begin_elf(reader->files.shared);
     Elf *elf = reader->debug ? reader->debug : reader->own;
     if (elf && reader->depth <= MODULE_WITH_DWARF)
         reader->dwarf = dwarf_index_new(elf, reader->shared, MODULE_DEBUG_BYTES_MAX);

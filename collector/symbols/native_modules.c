@@ -70,7 +70,7 @@ static char *last_part(char *path, char *end)
 }
 
 /* Takes ".", ".." and empty parts out of an absolute path, in place. */
-static void simplify(char *path)
+static void simplify_path(char *path)
 {
     char *out = path;
     for (const char *in = path; *in;) {
@@ -95,7 +95,7 @@ static char *shown_path(const char *path)
 {
     char *plain = strdup(path), *text = NULL;
     if (plain) {
-        simplify(plain);
+        simplify_path(plain);
         text = text_from_bytes(plain);
     }
     free(plain);
@@ -217,7 +217,7 @@ static bool is_wanted(struct search *search, const struct stat *status,
     return !since->tv_sec || !is_later(&status->st_ctim, since);
 }
 
-static bool take(struct search *search, int file, const struct stat *status, const char *path)
+static bool take_file(struct search *search, int file, const struct stat *status, const char *path)
 {
     struct native_module *module = search->module;
     uint64_t key;
@@ -241,7 +241,7 @@ static bool take_path(struct search *search, const char *path)
 {
     struct stat status;
     int file = root_file_open(search->root, path, &status);
-    bool is_it = take(search, file, &status, path);
+    bool is_it = take_file(search, file, &status, path);
     search->saw_another |= file >= 0 && !is_it;
     return is_it;
 }
@@ -249,7 +249,7 @@ static bool take_path(struct search *search, const char *path)
 static bool take_link(struct search *search, const char *link)
 {
     struct stat status;
-    return take(search, root_file_open_link(link, &status), &status, search->kernel.path);
+    return take_file(search, root_file_open_link(link, &status), &status, search->kernel.path);
 }
 
 /* Through what the kernel knows of the mapping. Another program may have taken the process's place
@@ -338,7 +338,8 @@ static void leave_file(struct native_module *module, const struct native_mapping
 }
 
 /* Gives the module its number; 0 when memory is short. */
-static uint32_t keep(struct native_modules *modules, struct native_module *module, uint64_t key)
+static uint32_t keep_module(struct native_modules *modules, struct native_module *module,
+                            uint64_t key)
 {
     uint32_t *value = NULL;
     if (vector_reserve(&modules->list, (size_t)modules->count + 1, sizeof module))
@@ -371,7 +372,7 @@ uint32_t native_modules_add(struct native_modules *modules, int pid, int root,
     if (module->path && !number) {
         module->is_ours = root_is_own(root);
         find_debug_files(module, root, search.path);
-        if ((number = keep(modules, module, key)))
+        if ((number = keep_module(modules, module, key)))
             return number;
     }
     module_free(module);

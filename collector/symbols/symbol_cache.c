@@ -29,7 +29,7 @@ struct cache_header {
     uint32_t has_dwarf;
 };
 
-static uint64_t mix(uint64_t number)
+static uint64_t mix_number(uint64_t number)
 {
     number ^= number >> 32;
     number *= UINT64_C(0xd6e8feb86659fd93);
@@ -43,14 +43,14 @@ static uint64_t mix(uint64_t number)
 static uint64_t hash_fixed(uint64_t start, const void *data, size_t bytes)
 {
     const unsigned char *at = data;
-    uint64_t hash = mix(start ^ bytes), word;
+    uint64_t hash = mix_number(start ^ bytes), word;
     for (; bytes >= sizeof word; bytes -= sizeof word, at += sizeof word) {
         memcpy(&word, at, sizeof word);
-        hash = mix(hash ^ word) + UINT64_C(0x9e3779b97f4a7c15);
+        hash = mix_number(hash ^ word) + UINT64_C(0x9e3779b97f4a7c15);
     }
     word = 0;
     memcpy(&word, at, bytes);
-    return mix(hash ^ word);
+    return mix_number(hash ^ word);
 }
 
 char *symbol_cache_folder(void)
@@ -89,8 +89,9 @@ static char *path_of(const char *folder, const struct native_module *module, con
  */
 
 /* The data of a file, when it is what it should be. To be freed. */
-static uint8_t *unpack(const uint8_t *file, size_t bytes, const struct native_module *module,
-                       bool needs_dwarf, struct cache_header *header)
+static uint8_t *unpack_answers(const uint8_t *file, size_t bytes,
+                               const struct native_module *module, bool needs_dwarf,
+                               struct cache_header *header)
 {
     if (bytes < sizeof *header)
         return NULL;
@@ -130,7 +131,7 @@ bool symbol_cache_read(const char *folder, const struct native_module *module, b
     char *path = path_of(folder, module, "");
     char *file = path ? root_file_read(root_own(), path, FILE_BYTES_MAX, &bytes) : NULL;
     uint8_t *data =
-        file ? unpack((const uint8_t *)file, bytes, module, needs_dwarf, &header) : NULL;
+        file ? unpack_answers((const uint8_t *)file, bytes, module, needs_dwarf, &header) : NULL;
     bool is_sound = data != NULL;
     if (is_sound)
         take_all(data, &header, take, context);

@@ -29,7 +29,7 @@ static uint32_t rank_of(unsigned binding)
     return binding == STB_GLOBAL ? 2 : binding == STB_WEAK ? 1 : 0;
 }
 
-static int compare(const void *one, const void *other)
+static int compare_symbols(const void *one, const void *other)
 {
     const struct table_symbol *a = one, *b = other;
     if (a->start != b->start)
@@ -74,7 +74,7 @@ uint32_t symbol_table_read(struct symbol_table *table, Elf *elf, uint32_t type)
         if (gelf_getshdr(section, &header) && header.sh_type == type)
             read_section(table, elf, section, header.sh_link);
     if (table->count)
-        qsort(symbols_of(table), table->count, sizeof(struct table_symbol), compare);
+        qsort(symbols_of(table), table->count, sizeof(struct table_symbol), compare_symbols);
     return table->count;
 }
 

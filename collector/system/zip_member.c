@@ -32,7 +32,7 @@ enum method {
     METHOD_DEFLATED = 8,
 };
 
-static uint32_t number(const uint8_t *at, unsigned bytes)
+static uint32_t read_number(const uint8_t *at, unsigned bytes)
 {
     uint32_t value = 0;
     for (unsigned i = 0; i < bytes; i++)
@@ -66,8 +66,8 @@ static uint8_t *read_part(int file, off_t at, size_t bytes)
 static const uint8_t *find_end(const uint8_t *tail, size_t bytes)
 {
     for (size_t at = bytes - END_BYTES + 1; at-- > 0;)
-        if (number(tail + at, 4) == END_SIGNATURE &&
-            at + END_BYTES + number(tail + at + 20, 2) == bytes)
+        if (read_number(tail + at, 4) == END_SIGNATURE &&
+            at + END_BYTES + read_number(tail + at + 20, 2) == bytes)
             return tail + at;
     return NULL;
 }
@@ -85,8 +85,8 @@ static bool read_directory(int file, struct directory *directory)
     const uint8_t *end = tail ? find_end(tail, tail_bytes) : NULL;
     if (end) {
         off_t end_at = tail_at + (end - tail);
-        directory->bytes = number(end + 12, 4);
-        directory->start = end_at - (off_t)directory->bytes - (off_t)number(end + 16, 4);
+        directory->bytes = read_number(end + 12, 4);
+        directory->start = end_at - (off_t)directory->bytes - (off_t)read_number(end + 16, 4);
         if (directory->start >= 0 && directory->bytes <= DIRECTORY_MAX)
             directory->entries =
                 read_part(file, end_at - (off_t)directory->bytes, directory->bytes);
@@ -100,18 +100,19 @@ static bool find_member(const struct directory *directory, const char *name, str
     size_t length = strlen(name);
     for (size_t at = 0, next; at + ENTRY_BYTES <= directory->bytes; at = next) {
         const uint8_t *entry = directory->entries + at;
-        size_t name_bytes = number(entry + 28, 2);
-        next = at + ENTRY_BYTES + name_bytes + number(entry + 30, 2) + number(entry + 32, 2);
-        if (number(entry, 4) != ENTRY_SIGNATURE || next > directory->bytes)
+        size_t name_bytes = read_number(entry + 28, 2);
+        next =
+            at + ENTRY_BYTES + name_bytes + read_number(entry + 30, 2) + read_number(entry + 32, 2);
+        if (read_number(entry, 4) != ENTRY_SIGNATURE || next > directory->bytes)
             return false;
         if (name_bytes != length || memcmp(entry + ENTRY_BYTES, name, length) != 0)
             continue;
         *member = (struct member){
-            .method = number(entry + 10, 2),
-            .checksum = number(entry + 16, 4),
-            .packed = number(entry + 20, 4),
-            .plain = number(entry + 24, 4),
-            .header = directory->start + (off_t)number(entry + 42, 4),
+            .method = read_number(entry + 10, 2),
+            .checksum = read_number(entry + 16, 4),
+            .packed = read_number(entry + 20, 4),
+            .plain = read_number(entry + 24, 4),
+            .header = directory->start + (off_t)read_number(entry + 42, 4),
         };
         return true;
     }
@@ -119,7 +120,7 @@ static bool find_member(const struct directory *directory, const char *name, str
 }
 
 /* `plain` has room for one byte more than the member's plain size. */
-static bool unpack(const struct member *member, uint8_t *packed, uint8_t *plain)
+static bool unpack_member(const struct member *member, uint8_t *packed, uint8_t *plain)
 {
     if (member->method == METHOD_STORED) {
         memcpy(plain, packed, member->plain); /* the sizes are the same */
@@ -141,11 +142,12 @@ static char *read_member(int file, const struct member *member)
 {
     uint8_t *header = read_part(file, member->header, LOCAL_BYTES), *packed = NULL;
     uint8_t *plain = malloc((size_t)member->plain + 1);
-    if (header && number(header, 4) == LOCAL_SIGNATURE) {
-        off_t skipped = (off_t)LOCAL_BYTES + number(header + 26, 2) + number(header + 28, 2);
+    if (header && read_number(header, 4) == LOCAL_SIGNATURE) {
+        off_t skipped =
+            (off_t)LOCAL_BYTES + read_number(header + 26, 2) + read_number(header + 28, 2);
         packed = read_part(file, member->header + skipped, member->packed);
     }
-    bool good = plain && packed && unpack(member, packed, plain) &&
+    bool good = plain && packed && unpack_member(member, packed, plain) &&
                 crc32(0, plain, member->plain) == member->checksum;
     free(header);
     free(packed);

@@ -714,6 +714,9 @@ static void storm_once(void)
         if (in_child)
             child_ends();
     }
+    /* The signal may have come behind the last look. */
+    if (in_child)
+        child_ends();
 }
 
 /* Without the stepper: the signals come by a timer, at any instruction of the shim, the libraries
