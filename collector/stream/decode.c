@@ -7,18 +7,15 @@
  */
 #include "collector/stream/decode.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "assertion.h"
 #include "chunk.h"
-#include "collector/base/text.h"
 #include "collector/book/inheritance.h"
-#include "collector/book/program_end.h"
 #include "collector/book/run_peak.h"
-#include "collector/native/native_chains.h"
-#include "collector/native/native_frames.h"
 #include "collector/native/native_stack.h"
+#include "collector/stream/cursor.h"
+#include "collector/stream/descriptions.h"
+#include "collector/stream/marks.h"
+#include "collector/stream/stack_records.h"
 #include "futex.h"
 
 /* Words to look ahead for addresses. */
@@ -28,148 +25,6 @@
 #define TAIL_STEP 2048u
 /* A stream's clock was compared with ours when it said hello, which may have taken as long. */
 #define AHEAD_MAX_NS UINT64_C(20000000000)
-
-/* One record at hand. */
-struct cursor {
-    struct run *run;
-    struct process *process;
-    uint64_t position; /* of the record's first word */
-    uint64_t end;      /* where to stop */
-    uint64_t until_ns; /* later times are left alone */
-};
-
-static inline uint64_t load_word(const struct process *process, uint64_t position)
-{
-    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
-    return atomic_load_explicit(&process->ring.words[position & mask], memory_order_acquire);
-}
-
-/* A continuation word's payload; false when the record is not whole. */
-static inline bool read_continuation(const struct process *process, uint64_t position,
-                                     uint64_t *payload)
-{
-    uint64_t word = load_word(process, position);
-    *payload = word & WIRE_PAYLOAD_MASK;
-    return (word & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) ==
-           wire_lap_bit(position, process->ring.log2_words);
-}
-
-/* Seven bytes a word, as in CODE and MODULE; false: not all words are there. */
-static bool read_bytes(const struct cursor *cursor, uint64_t position, uint8_t *bytes, size_t count)
-{
-    for (size_t at = 0; at < count; at += WIRE_BYTES_PER_WORD) {
-        uint64_t payload;
-        size_t left = count - at;
-        if (!read_continuation(cursor->process, position++, &payload))
-            return false;
-        memcpy(bytes + at, &payload, left < WIRE_BYTES_PER_WORD ? left : WIRE_BYTES_PER_WORD);
-    }
-    return true;
-}
-
-/* Sets a level; 0 in code means that there is no frame at it. */
-static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint32_t level,
-                      uint32_t code, uint32_t instruction, bool is_entry)
-{
-    struct run *run = cursor->run;
-    struct mirror_level *at = &thread->levels[level];
-    *at = (struct mirror_level){.loops = at->loops};
-    if (code == WIRE_CODE_TRUNCATED) {
-        at->location = stacks_truncated(&run->stacks);
-    } else if (code != WIRE_CODE_NONE) {
-        const uint32_t *numbers = cursor->process->mirror.code_numbers.data;
-        if (code < cursor->process->mirror.code_numbers_count)
-            at->code = numbers[code];
-        if (at->code)
-            at->location = codes_locate(&run->stacks.codes, at->code, instruction);
-        else
-            book_damage(&cursor->process->book, DAMAGE_CODE);
-    }
-    at->is_entry = is_entry;
-    if (level < thread->valid)
-        thread->valid = level;
-}
-
-/* The node of the innermost `frames_max` frames. */
-static uint32_t node_of_innermost(struct stacks *stacks, const struct thread_mirror *thread)
-{
-    uint32_t from = thread->depth, frames = 0, node = 0;
-    while (from > 0 && frames < stacks->frames_max)
-        frames += thread->levels[--from].location != 0;
-    for (; from < thread->depth; from++)
-        if (thread->levels[from].location)
-            node = stack_tree_child(&stacks->tree, node, thread->levels[from].location);
-    return node;
-}
-
-/* The node of the thread's stack. */
-static inline uint32_t current_node(struct stacks *stacks, struct thread_mirror *thread)
-{
-    if (__builtin_expect(stacks->frames_max != 0, 0))
-        return node_of_innermost(stacks, thread);
-    if (__builtin_expect(thread->is_merged, 0)) {
-        thread->valid = 0; /* nodes of another stack */
-        thread->is_merged = false;
-    }
-    uint32_t level = thread->valid;
-    uint32_t node = level ? thread->levels[level - 1].node : 0;
-    if (level >= thread->depth)
-        return thread->depth ? thread->levels[thread->depth - 1].node : 0;
-    for (; level < thread->depth; level++) {
-        struct mirror_level *at = &thread->levels[level];
-        if (at->location) {
-            node = stacks_child(stacks, node, at->location);
-        }
-        at->node = node;
-    }
-    thread->valid = level;
-    ASSERT(thread_mirror_is_sound(thread));
-    return node;
-}
-
-/* Applies what an ALLOCATION says of the stack; false when it cannot be. */
-static inline bool apply_change(struct cursor *cursor, struct thread_mirror *thread, uint64_t first,
-                                uint64_t second)
-{
-    uint32_t change = (uint32_t)(first >> WIRE_DEPTH_CHANGE_SHIFT & WIRE_DEPTH_CHANGE_MASK);
-    uint32_t depth = thread->depth + change - WIRE_DEPTH_CHANGE_BIAS;
-    if (depth > thread->known) /* also a depth below zero */
-        return false;
-    thread->depth = depth;
-    if (second & WIRE_INSTRUCTION_BIT) {
-        if (depth == 0 || thread->levels[depth - 1].code == 0)
-            return false;
-        struct mirror_level *leaf = &thread->levels[depth - 1];
-        uint32_t location = codes_locate(&cursor->run->stacks.codes, leaf->code,
-                                         (uint32_t)(second & WIRE_INSTRUCTION_MASK));
-        if (location != leaf->location) {
-            leaf->location = location;
-            if (depth - 1 < thread->valid)
-                thread->valid = depth - 1;
-        }
-    }
-    return true;
-}
-
-/* Is what is known of the thread's stack right? It is when the thread goes on before the end of the
- * doubt, for its own words were not passed over then. */
-__attribute__((noinline)) static bool is_certain(const struct cursor *cursor,
-                                                 struct thread_mirror *thread)
-{
-    if (thread->depth != MIRROR_DOUBTED)
-        return true;
-    if (cursor->position >= cursor->process->mirror.doubted_until)
-        return false;
-    thread->depth = thread->doubted_depth;
-    return true;
-}
-
-__attribute__((cold, noinline)) static bool
-apply_doubted(struct cursor *cursor, struct thread_mirror *thread, uint64_t first, uint64_t second)
-{
-    return thread->depth == MIRROR_DOUBTED && is_certain(cursor, thread) &&
-           apply_change(cursor, thread, first, second);
-}
 
 /* A block that is in no heap any more leaves its counter. */
 static inline void count_death(struct cursor *cursor, const struct block *block,
@@ -300,17 +155,17 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     }
     uint32_t node = 0;
     bool has_python = !(second & WIRE_NO_STACK_BIT);
-    if (has_python && !apply_change(cursor, thread, first, second) &&
-        !apply_doubted(cursor, thread, first, second)) {
+    if (has_python && !stack_apply_change(cursor, thread, first, second) &&
+        !stack_apply_doubted(cursor, thread, first, second)) {
         book_damage(&process->book, DAMAGE_STACK);
     } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
-        if (is_certain(cursor, thread))
+        if (stack_is_certain(cursor, thread))
             node = native_stack_node(&cursor->run->stacks, &process->mirror.native, thread,
                                      has_python);
         else
             book_damage(&process->book, DAMAGE_STACK);
     } else if (has_python) {
-        node = current_node(&cursor->run->stacks, thread);
+        node = stack_node(&cursor->run->stacks, thread);
     }
     if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
         count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
@@ -387,263 +242,6 @@ __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, 
     return 2;
 }
 
-/* The first word of a STACK or a NATIVE record. */
-struct levels_head {
-    struct thread_mirror *thread; /* null when memory is short */
-    uint32_t count, level, depth;
-    uint32_t most; /* levels that there must be room for */
-};
-
-static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t first)
-{
-    struct levels_head head = {
-        .count = (uint32_t)(first >> WIRE_STACK_COUNT_SHIFT & WIRE_STACK_COUNT_MASK),
-        .level = (uint32_t)(first >> WIRE_STACK_LEVEL_SHIFT & WIRE_STACK_LEVEL_MASK),
-        .depth = (uint32_t)(first & WIRE_STACK_DEPTH_MASK),
-    };
-    uint32_t slot = (uint32_t)(first >> WIRE_STACK_THREAD_SHIFT & WIRE_THREAD_MASK);
-    head.thread = process_thread(cursor->run, cursor->process, slot);
-    head.most = head.level + head.count > head.depth ? head.level + head.count : head.depth;
-    return head;
-}
-
-/* A record that makes no sense, or for which there is no memory, which is then said. */
-static unsigned leave_out(struct cursor *cursor, bool makes_sense)
-{
-    if (makes_sense)
-        NOTE_HERE(&cursor->run->ledger.memory_short);
-    book_damage(&cursor->process->book, makes_sense ? DAMAGE_MEMORY : DAMAGE_RECORD);
-    return 1;
-}
-
-static unsigned on_stack(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    const struct levels_head head = read_levels_head(cursor, first);
-    struct thread_mirror *thread = head.thread;
-    const uint32_t count = head.count, level = head.level, depth = head.depth;
-    bool makes_sense = head.most <= WIRE_LEVELS_MAX;
-    if (!thread || !makes_sense || !thread_mirror_reserve(thread, head.most))
-        return leave_out(cursor, makes_sense);
-    if (!is_certain(cursor, thread))
-        return 1 + count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t payload;
-        if (!read_continuation(process, cursor->position + 1 + i, &payload)) {
-            book_damage(&process->book, DAMAGE_RECORD);
-            return 1 + i;
-        }
-        set_level(cursor, thread, level + i,
-                  (uint32_t)(payload >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
-                  (uint32_t)(payload & WIRE_INSTRUCTION_MASK), payload & WIRE_ENTRY_BIT);
-    }
-    /* Levels may be sent from the innermost down: those between are on their way, or of a writer
-     * that lies, and then empty. */
-    if (thread->known < level + count)
-        thread->known = level + count;
-    if (thread->known < depth)
-        thread->known = depth;
-    thread->depth = depth;
-    ASSERT(thread_mirror_is_sound(thread));
-    return 1 + count;
-}
-
-/* A description is complete: the stream's number now means this code. */
-static void define_code(struct cursor *cursor, uint32_t number)
-{
-    struct process *process = cursor->process;
-    size_t count = process->mirror.code_numbers_count;
-    if (number >= count) {
-        if (!vector_reserve(&process->mirror.code_numbers, (size_t)number + 1, sizeof(uint32_t))) {
-            NOTE_HERE(&cursor->run->ledger.memory_short);
-            return;
-        }
-        process->mirror.code_numbers_count = number + 1;
-    }
-    const struct code_place place = {
-        .root = process->peer.root, .directory = process->peer.directory, .peer = &process->peer};
-    uint32_t code = codes_add(&cursor->run->stacks.codes, process->mirror.description.data.data,
-                              process->mirror.description.bytes, &place);
-    if (!code)
-        book_damage(&process->book, DAMAGE_CODE);
-    ((uint32_t *)process->mirror.code_numbers.data)[number] = code;
-    process->mirror.description.code = WIRE_CODE_NONE;
-}
-
-/* How many bytes the description that has begun to arrive will have; 0: not known yet. */
-static size_t description_size(const struct arriving *description)
-{
-    struct wire_code head;
-    if (description->bytes < sizeof head)
-        return 0;
-    memcpy(&head, description->data.data, sizeof head);
-    return sizeof head + (size_t)head.file_bytes + head.name_bytes + head.table_bytes;
-}
-
-/* The record at hand, of a code: so many more bytes of it. */
-struct fragment {
-    uint32_t code, bytes;
-    bool begins;
-};
-
-/* Adds a record's bytes to what arrives, which has at most `most`. Returns the words read. */
-static unsigned take_fragment(struct cursor *cursor, struct arriving *arriving,
-                              const struct fragment *fragment, size_t most)
-{
-    if (fragment->begins) {
-        arriving->code = fragment->code;
-        arriving->bytes = 0;
-    }
-    bool sound =
-        fragment->code >= WIRE_CODE_FIRST && fragment->code == arriving->code &&
-        fragment->bytes > 0 && fragment->bytes <= WIRE_FRAGMENT_MAX &&
-        arriving->bytes + fragment->bytes <= most &&
-        vector_reserve(&arriving->data, arriving->bytes + fragment->bytes + sizeof(uint64_t), 1) &&
-        read_bytes(cursor, cursor->position + 1, (uint8_t *)arriving->data.data + arriving->bytes,
-                   fragment->bytes);
-    if (!sound) {
-        book_damage(&cursor->process->book, DAMAGE_RECORD);
-        arriving->code = WIRE_CODE_NONE;
-        return 1;
-    }
-    arriving->bytes += fragment->bytes;
-    return 1 + (fragment->bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
-}
-
-static unsigned on_native(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    const struct levels_head head = read_levels_head(cursor, first);
-    bool makes_sense = head.most <= WIRE_NATIVE_LEVELS_MAX;
-    if (!head.thread || !makes_sense || !native_mirror_reserve(&head.thread->native, head.most))
-        return leave_out(cursor, makes_sense);
-    if (!is_certain(cursor, head.thread))
-        return 1 + head.count;
-    for (uint32_t i = 0; i < head.count; i++) {
-        uint64_t payload;
-        if (!read_continuation(process, cursor->position + 1 + i, &payload)) {
-            book_damage(&process->book, DAMAGE_RECORD);
-            return 1 + i;
-        }
-        native_mirror_set(&head.thread->native, head.level + i, payload);
-    }
-    head.thread->native.depth = head.depth;
-    head.thread->native.top = NULL;
-    return 1 + head.count;
-}
-
-static void on_chain(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    uint32_t slot = (uint32_t)(first >> WIRE_CHAIN_THREAD_SHIFT & WIRE_THREAD_MASK);
-    uint32_t number = (uint32_t)(first >> WIRE_CHAIN_NUMBER_SHIFT & WIRE_CHAIN_NUMBER_MASK);
-    uint32_t level = (uint32_t)(first >> WIRE_CHAIN_LEVEL_SHIFT & WIRE_CHAIN_LEVEL_MASK);
-    uint32_t depth = (uint32_t)(first & WIRE_CHAIN_DEPTH_MASK);
-    struct thread_mirror *thread = process_thread(cursor->run, process, slot);
-    if (thread && !is_certain(cursor, thread))
-        return;
-    bool done = thread && (first & WIRE_CHAIN_KEEP_BIT
-                               ? native_chains_keep(&cursor->run->stacks, &thread->native, number,
-                                                    level, depth)
-                               : native_chains_restore(&thread->native, number, level, depth));
-    if (!done)
-        book_damage(&process->book, DAMAGE_STACK);
-}
-
-_Static_assert(WIRE_MODULE_ID_MAX == BUILD_ID_BYTES_MAX, "every build-id has room");
-
-static unsigned on_module(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    struct native_range range = {0};
-    struct build_id id = {.size = first >> WIRE_MODULE_ID_SHIFT & WIRE_MODULE_ID_MASK};
-    uint8_t text[WIRE_MODULE_PATH_MAX + WIRE_MODULE_ID_MAX + 1];
-    size_t length = first & WIRE_MODULE_LENGTH_MASK;
-    if (length > WIRE_MODULE_PATH_MAX || id.size > WIRE_MODULE_ID_MAX ||
-        !read_continuation(process, cursor->position + 1, &range.start) ||
-        !read_continuation(process, cursor->position + 2, &range.end) ||
-        !read_continuation(process, cursor->position + 3, &range.bias) ||
-        !read_bytes(cursor, cursor->position + 4, text, length + id.size)) {
-        book_damage(&process->book, DAMAGE_RECORD);
-        return 1;
-    }
-    memcpy(id.bytes, text + length, id.size);
-    text[length] = 0;
-    native_ranges_add(&cursor->run->stacks, &process->mirror.native, &range, (const char *)text,
-                      &id);
-    return 4 + (unsigned)(length + id.size + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
-}
-
-static unsigned on_code(struct cursor *cursor, uint64_t first)
-{
-    struct arriving *description = &cursor->process->mirror.description;
-    const struct fragment fragment = {
-        .code = (uint32_t)(first >> WIRE_CODE_SHIFT & WIRE_CODE_MASK),
-        .bytes = (uint32_t)(first & WIRE_CODE_LENGTH_MASK),
-        .begins = first & WIRE_CODE_BEGIN_BIT,
-    };
-    unsigned words =
-        take_fragment(cursor, description, &fragment,
-                      sizeof(struct wire_code) + 2 * WIRE_NAME_BYTES_MAX + WIRE_TABLE_BYTES_MAX);
-    if (description->code && description->bytes == description_size(description))
-        define_code(cursor, fragment.code);
-    return words;
-}
-
-/* A text is complete. */
-static void define_text(struct cursor *cursor, struct arriving *arriving)
-{
-    const uint8_t *data = (const uint8_t *)arriving->data.data + sizeof(struct wire_text);
-    size_t left = arriving->bytes - sizeof(struct wire_text);
-    char *name = text_from_pieces(&data, &left, 1);
-    char *text = text_from_pieces(&data, &left, UINT32_MAX);
-    arriving->code = WIRE_CODE_NONE;
-    if (name && text && !left)
-        codes_tell_text(&cursor->run->stacks.codes, name, text);
-    else
-        free(text);
-    free(name);
-    if (left)
-        book_damage(&cursor->process->book, DAMAGE_CODE);
-}
-
-static unsigned on_text(struct cursor *cursor, uint64_t value)
-{
-    struct arriving *text = &cursor->process->mirror.text;
-    struct wire_text head;
-    const struct fragment fragment = {
-        .code = WIRE_CODE_FIRST, /* of any */
-        .bytes = (uint32_t)(value & WIRE_TEXT_LENGTH_MASK),
-        .begins = value & WIRE_TEXT_BEGIN_BIT,
-    };
-    unsigned words = take_fragment(cursor, text, &fragment, sizeof head + WIRE_TEXT_BYTES_MAX);
-    if (!text->code || text->bytes < sizeof head)
-        return words;
-    memcpy(&head, text->data.data, sizeof head);
-    if (text->bytes == sizeof head + head.bytes)
-        define_text(cursor, text);
-    return words;
-}
-
-static unsigned on_thread_name(struct cursor *cursor, uint64_t value)
-{
-    struct process *process = cursor->process;
-    uint8_t data[WIRE_THREAD_NAME_BYTES_MAX];
-    size_t bytes = value & WIRE_THREAD_NAME_LENGTH_MASK;
-    unsigned width = value >> WIRE_THREAD_NAME_WIDTH_SHIFT & WIRE_THREAD_NAME_WIDTH_MASK;
-    uint32_t slot = (uint32_t)(value >> WIRE_THREAD_NAME_SLOT_SHIFT & WIRE_THREAD_MASK);
-    if (bytes > sizeof data || width > 2 ||
-        !read_bytes(cursor, cursor->position + 1, data, bytes)) {
-        book_damage(&process->book, DAMAGE_RECORD);
-        return 1;
-    }
-    char *name = text_to_utf8(data, bytes, 1u << width);
-    if (name)
-        process_name_thread(cursor->run, process, slot, name);
-    free(name);
-    return 1 + (unsigned)(bytes + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
-}
-
 static void on_thread(struct cursor *cursor, uint64_t first)
 {
     uint32_t tid = (uint32_t)(first & WIRE_THREAD_ID_MASK);
@@ -653,147 +251,6 @@ static void on_thread(struct cursor *cursor, uint64_t first)
     }
     process_thread_begin(cursor->run, cursor->process,
                          (uint32_t)(first >> WIRE_THREAD_SLOT_SHIFT & WIRE_THREAD_MASK), tid);
-}
-
-/* Applies what REFUSED says of the stack; returns the innermost location, 0 when there is none. */
-static uint32_t refused_at(struct cursor *cursor, uint64_t second)
-{
-    struct process *process = cursor->process;
-    uint64_t change = second >> WIRE_SIZE_SHIFT & WIRE_DEPTH_CHANGE_MASK;
-    if (second & WIRE_NO_STACK_BIT)
-        return 0;
-    struct thread_mirror *thread =
-        process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
-    change <<= WIRE_DEPTH_CHANGE_SHIFT;
-    if (!thread || (!apply_change(cursor, thread, change, second) &&
-                    !apply_doubted(cursor, thread, change, second))) {
-        book_damage(&process->book, DAMAGE_STACK);
-        return 0;
-    }
-    for (uint32_t level = thread->depth; level-- > 0;)
-        if (thread->levels[level].location)
-            return thread->levels[level].location;
-    return 0;
-}
-
-/* A child that was spawned may have said hello before its parent could tell. */
-#define SPAWN_SLACK_NS UINT64_C(1000000000)
-
-static void on_executed(struct cursor *cursor, uint64_t value)
-{
-    const struct process *process = cursor->process;
-    uint64_t ago = (value & WIRE_EXECUTED_MS_MASK) * 1000000u;
-    if (!cursor->run->has_no_children)
-        absences_expect(&cursor->run->ledger.absences, process->peer.place,
-                        (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
-                        process->mirror.now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
-}
-
-static void on_child_ended(struct cursor *cursor, uint64_t value)
-{
-    const struct process *process = cursor->process;
-    pid_t pid = (pid_t)(value >> WIRE_CHILD_PID_SHIFT);
-    int status = (int)(value & WIRE_CHILD_STATUS_MASK);
-    endings_tell(&cursor->run->endings, &process->peer, pid, status);
-    absences_child_ended(&cursor->run->ledger.absences, process->peer.place, pid, status,
-                         process->mirror.now_ns);
-}
-
-static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
-{
-    struct process *process = cursor->process;
-    uint64_t second;
-    bool has_place = read_continuation(process, cursor->position + 1, &second);
-    uint32_t location = has_place ? refused_at(cursor, second) : 0;
-    process->book.refusals.count++;
-    if (bytes > process->book.refusals.most) {
-        process->book.refusals.most = bytes;
-        process->book.refusals.location = location;
-    }
-    return 1 + has_place;
-}
-
-static unsigned on_made_code(struct cursor *cursor, uint64_t length)
-{
-    struct process *process = cursor->process;
-    char name[WIRE_MADE_NAME_MAX + 1];
-    uint64_t start, end;
-    if (length > WIRE_MADE_NAME_MAX || !read_continuation(process, cursor->position + 1, &start) ||
-        !read_continuation(process, cursor->position + 2, &end) || start >= end ||
-        !read_bytes(cursor, cursor->position + 3, (uint8_t *)name, length)) {
-        book_damage(&process->book, DAMAGE_RECORD);
-        return 1;
-    }
-    name[length] = 0;
-    native_made_add(&cursor->run->stacks, &process->mirror.native, start, end, name);
-    return 3 + (unsigned)(length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
-}
-
-/* Returns its words. */
-static unsigned on_mark(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    uint64_t whole = first & WIRE_MARK_VALUE_MASK;
-    uint32_t value = (uint32_t)whole;
-    switch (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) {
-    case WIRE_MARK_PYTHON:
-        process->mirror.python_version = value;
-        break;
-    case WIRE_MARK_UNKNOWN_PYTHON:
-        process->mirror.python_version = value;
-        process->mirror.stacks_unreadable = true;
-        break;
-    case WIRE_MARK_PROGRAM_END:
-        program_end_note(&cursor->run->ledger, &process->book);
-        break;
-    case WIRE_MARK_FORK:
-        if (!cursor->run->has_no_children)
-            inheritance_note(&cursor->run->ledger, &process->book, value);
-        break;
-    case WIRE_MARK_CHILD_ENDED:
-        on_child_ended(cursor, whole);
-        break;
-    case WIRE_MARK_REFUSED:
-        return on_refused(cursor, whole);
-    case WIRE_MARK_EXECUTED:
-        on_executed(cursor, whole);
-        break;
-    case WIRE_MARK_NOT_EXECUTED:
-        absences_take_back(&cursor->run->ledger.absences, process->peer.place,
-                           (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
-        break;
-    case WIRE_MARK_REPLACED:
-    case WIRE_MARK_NOT_REPLACED:
-        process->mirror.executes =
-            (first >> WIRE_MARK_SHIFT & WIRE_MARK_MASK) == WIRE_MARK_REPLACED;
-        break;
-    case WIRE_MARK_NOT_FORKED:
-        inheritance_free(
-            inheritance_take(&cursor->run->ledger, process->peer.place, process->peer.pid, value));
-        break;
-    case WIRE_MARK_ABANDONED:
-        break;
-    case WIRE_MARK_TEXT:
-        return on_text(cursor, whole);
-    case WIRE_MARK_THREAD_NAME:
-        return on_thread_name(cursor, whole);
-    case WIRE_MARK_MADE_CODE:
-        return on_made_code(cursor, whole);
-    default:
-        book_damage(&process->book, DAMAGE_UNKNOWN);
-    }
-    return 1;
-}
-
-/* No number is known yet. */
-__attribute__((cold, noinline)) static unsigned on_extended(struct cursor *cursor, uint64_t first)
-{
-    unsigned count = first & WIRE_EXTENDED_COUNT_MASK, words = 1;
-    uint64_t payload;
-    while (words <= count && read_continuation(cursor->process, cursor->position + words, &payload))
-        words++;
-    book_damage(&cursor->process->book, words > count ? DAMAGE_UNKNOWN : DAMAGE_RECORD);
-    return words;
 }
 
 /* In this collector's CLOCK_MONOTONIC. */
@@ -847,8 +304,7 @@ static inline unsigned handle_record(struct cursor *cursor, uint64_t first)
     case WIRE_NATIVE:
         return on_native(cursor, first);
     case WIRE_CHAIN:
-        on_chain(cursor, first);
-        return 1;
+        return on_chain(cursor, first);
     case WIRE_MODULE:
         return on_module(cursor, first);
     case WIRE_CODE:
