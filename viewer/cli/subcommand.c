@@ -52,7 +52,7 @@ static bool take_file(struct request *request, const struct options *options)
     return false;
 }
 
-static bool take(struct request *request, int option, struct options *options)
+static bool option_take(struct request *request, int option, struct options *options)
 {
     if (option == OPTIONS_OPERAND && request->subcommand->files_most)
         return take_file(request, options);
@@ -75,7 +75,7 @@ static bool read_request(struct request *request, char **arguments)
         .stop_at_operand = subcommand->operands == OPERANDS_COMMAND,
     };
     for (int option; (option = options_next(&options)) != OPTIONS_END;)
-        if (option == OPTIONS_WRONG || !take(request, option, &options))
+        if (option == OPTIONS_WRONG || !option_take(request, option, &options))
             return false;
     request->command = options.arguments;
     return !subcommand->check || subcommand->check(request, &options);
@@ -149,7 +149,7 @@ int request_show_both(struct request *request,
     return show(request, &before, &after);
 }
 
-static int answer(struct request *request)
+static int request_answer(struct request *request)
 {
     const struct subcommand *subcommand = request->subcommand;
     if (request->form.help) {
@@ -171,7 +171,7 @@ int subcommand_run(const struct subcommand *subcommand, char **arguments)
         .own = memory_new(1, subcommand->own_size),
     };
     query_init(&request.query);
-    int status = read_request(&request, arguments) ? answer(&request) : STATUS_WRONG_USAGE;
+    int status = read_request(&request, arguments) ? request_answer(&request) : STATUS_WRONG_USAGE;
     if (subcommand->forget)
         subcommand->forget(&request);
     query_deinit(&request.query);

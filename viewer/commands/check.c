@@ -10,7 +10,7 @@
 #include "viewer/commands/commands.h"
 #include "viewer/history/verify.h"
 
-#define COMMAND "heapline check"
+#define COMMAND_NAME "heapline check"
 
 /* The command's own statuses. */
 enum {
@@ -46,31 +46,31 @@ static bool check_request(struct request *request, const struct options *options
     return true;
 }
 
-static int tell(int status, const char *file, const char *text)
+static int verdict_tell(int status, const char *file, const char *text)
 {
     CLEANUP(cleanup_free) char *name = utf8_escape(file);
     if (status == CHECK_GOOD)
-        printf(COMMAND ": %s: %s\n", name, text);
+        printf(COMMAND_NAME ": %s: %s\n", name, text);
     else
-        say(COMMAND, "%s: %s", name, text);
+        say(COMMAND_NAME, "%s: %s", name, text);
     return status;
 }
 
-static int show(struct request *request, struct recording *recording)
+static int check_show(struct request *request, struct recording *recording)
 {
     const char *file = recording->database.path;
     struct verification verification;
     char text[64];
-    switch (verify(recording, &verification)) {
+    switch (recording_verify(recording, &verification)) {
     case VERDICT_AGREES:
         if (recording->run.history)
             snprintf(text, sizeof text, "%" PRIu64 " events agree with the sums",
                      verification.events);
         else
             snprintf(text, sizeof text, "its slices of time agree with the sums");
-        return tell(CHECK_GOOD, file, text);
+        return verdict_tell(CHECK_GOOD, file, text);
     case VERDICT_DIFFERS:
-        return tell(CHECK_BAD, file, verification.difference);
+        return verdict_tell(CHECK_BAD, file, verification.difference);
     case VERDICT_UNKNOWN:
         break;
     }
@@ -78,7 +78,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_check = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "whether a recording is as it should be",
     .usage =
         "Usage: heapline check --verify [RUN]\n\n"
@@ -90,5 +90,5 @@ const struct subcommand command_check = {
     .failed = CHECK_UNKNOWN,
     .take = take_option,
     .check = check_request,
-    .show = show,
+    .show = check_show,
 };

@@ -25,22 +25,22 @@
 #include "viewer/question/annotation.h"
 #include "viewer/recording/source.h"
 
-#define COMMAND "heapline lines"
+#define COMMAND_NAME "heapline lines"
 
 /* Files that are shown when none is named. */
 #define HOTTEST_FILES 3u
 /* A line matters from this part on of the most that a line of its file holds, allocates or holds at
  * the end, or of what all of them hold themselves: beside a line that runs the whole program none
  * of the others might. */
-#define MATTERS 0.01
+#define MATTERS_SHARE 0.01
 /* A file of so many lines fits on a screen or two, and is shown as it is. */
 #define SHORT_FILE 60
 /* Lines around one that matters. */
-#define CONTEXT 2
+#define CONTEXT_LINES 2
 /* For the source; numbers that leave less are left out. */
 #define TEXT_COLUMNS 44u
 /* From this part of what the file holds on a line is hot. */
-#define HOT 0.1
+#define HOT_SHARE 0.1
 
 enum {
     OPTION_FULL = 1,
@@ -136,7 +136,8 @@ static bool is_named(const char *name, const char *full)
 }
 
 /* Narrows a section to a function's lines; false: the file has no such function. */
-static bool narrow(struct section *section, const struct recording *recording, const char *function)
+static bool section_narrow(struct section *section, const struct recording *recording,
+                           const char *function)
 {
     const struct symbols *symbols = &recording->symbols;
     for (size_t i = 1; i < symbols->frame_count; i++) {
@@ -165,7 +166,7 @@ static size_t choose_named(struct chosen *chosen, const struct annotation *annot
         key = next_file(annotation, key, &section);
         if (!section.frame->file || !is_named(name, section.frame->file))
             continue;
-        if (!colon || narrow(&section, recording, colon + 1))
+        if (!colon || section_narrow(&section, recording, colon + 1))
             add_section(chosen, &section);
     }
     return chosen->count - before;
@@ -274,10 +275,10 @@ static struct extent extent_of(struct page *page, const struct section *section)
 /* Is it a part of all that is worth a look? */
 static bool is_much(uint64_t bytes, uint64_t all)
 {
-    return bytes && (double)bytes >= (double)all * MATTERS;
+    return bytes && (double)bytes >= (double)all * MATTERS_SHARE;
 }
 
-static bool matters(const struct line_figures *line, const struct extent *extent)
+static bool line_matters(const struct line_figures *line, const struct extent *extent)
 {
     return line &&
            (is_much(line->with_callees.bytes, extent->held) ||
@@ -290,8 +291,8 @@ static bool is_shown(const struct page *page, const struct section *section,
 {
     if (page->own->full || section->first_line || extent->last <= SHORT_FILE)
         return true;
-    for (int32_t near = line - CONTEXT; near <= line + CONTEXT; near++)
-        if (matters(figures_of(page, section, near), extent))
+    for (int32_t near = line - CONTEXT_LINES; near <= line + CONTEXT_LINES; near++)
+        if (line_matters(figures_of(page, section, near), extent))
             return true;
     return false;
 }
@@ -352,7 +353,7 @@ static void print_line(struct page *page, const struct section *section,
     char *text = sources_indented_line(&page->sources, section->frame->file_id, number);
     CLEANUP(cleanup_free) char *escaped = utf8_escape(text ? text : "");
     bool hot = line && line->with_callees.bytes && extent->held &&
-               (double)line->with_callees.bytes >= (double)extent->held * HOT;
+               (double)line->with_callees.bytes >= (double)extent->held * HOT_SHARE;
     struct table table = page->table;
     table.colours.number = !line ? table.colours.faint
                            : hot ? table.colours.strong
@@ -484,13 +485,14 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 /* --- the command --- */
 
 /* False, with a message, when a place that was named is not there. */
-static bool choose(struct chosen *chosen, struct page *page)
+static bool lines_choose(struct chosen *chosen, struct page *page)
 {
     const struct lines_request *own = page->own;
     for (size_t i = 0; i < own->place_count; i++) {
         if (choose_named(chosen, page->annotation, page->recording, own->places[i]))
             continue;
-        say(COMMAND, "no line of %s has allocated anything; see heapline report --by file -n 0",
+        say(COMMAND_NAME,
+            "no line of %s has allocated anything; see heapline report --by file -n 0",
             own->places[i]);
         return false;
     }
@@ -499,7 +501,7 @@ static bool choose(struct chosen *chosen, struct page *page)
     return true;
 }
 
-static int print(struct page *page, const struct chosen *chosen)
+static int page_print(struct page *page, const struct chosen *chosen)
 {
     if (page->request->form.json)
         print_json(page, chosen);
@@ -512,11 +514,11 @@ static int print(struct page *page, const struct chosen *chosen)
             print_section(page, &chosen->sections[i]);
         }
     if (!chosen->count)
-        say(COMMAND, "no source line holds anything at that moment");
+        say(COMMAND_NAME, "no source line holds anything at that moment");
     return request_finish(page->request);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int lines_show(struct request *request, struct recording *recording)
 {
     CLEANUP(annotation_deinit) struct annotation annotation;
     if (!annotation_init(&annotation, recording, &request->query))
@@ -529,19 +531,19 @@ static int show(struct request *request, struct recording *recording)
         .annotation = &annotation,
     };
     sources_init(&page.sources, recording);
-    int status = choose(&chosen, &page) ? print(&page, &chosen) : STATUS_FAILED;
+    int status = lines_choose(&chosen, &page) ? page_print(&page, &chosen) : STATUS_FAILED;
     sources_deinit(&page.sources);
     free(chosen.sections);
     return status;
 }
 
-static void forget(struct request *request)
+static void lines_forget(struct request *request)
 {
     free(((struct lines_request *)request->own)->places);
 }
 
 const struct subcommand command_lines = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "the source, line by line, with what each line did",
     .usage =
         "Usage: heapline lines [OPTION...] [RUN] [FILE[:FUNCTION]...]\n\n"
@@ -555,6 +557,6 @@ const struct subcommand command_lines = {
     .own_size = sizeof(struct lines_request),
     .take = take_option,
     .check = check_request,
-    .show = show,
-    .forget = forget,
+    .show = lines_show,
+    .forget = lines_forget,
 };

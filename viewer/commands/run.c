@@ -282,7 +282,7 @@ static void dismiss_witnesses(struct run_parts *run)
 /* Brings command and collector into being. False, with a message, when something is missing. */
 static bool run_prepare(struct run_parts *run, struct run_request *request, char **name)
 {
-    if (!locate(&run->locations))
+    if (!locations_find(&run->locations))
         return false;
     if (!signals_init(&run->signals) || !collector_key(run->key) ||
         !collector_address(run->address)) {
@@ -397,7 +397,7 @@ static void run_conclude(struct run_parts *run, const struct run_request *reques
         run_say("recorded by the daemon in its %s", request->output);
 }
 
-static int run(char **arguments)
+static int run_command(char **arguments)
 {
     struct run_request request = {0};
     if (!read_request(&request, arguments))
@@ -414,7 +414,7 @@ static int run(char **arguments)
     int number = command_execute(&run.command);
     if (number)
         return run_undo(&run, &request, number);
-    int wait_status = supervise(run.command.pid, &run.signals, run.witnesses);
+    int wait_status = command_supervise(run.command.pid, &run.signals, run.witnesses);
     dismiss_witnesses(&run);
     run_conclude(&run, &request, wait_status);
     die_alike(wait_status);
@@ -430,5 +430,5 @@ const struct subcommand command_run = {
         "or is not found.\n",
     .options = OPTION_TABLE(specs, NULL),
     .operands = OPERANDS_COMMAND,
-    .run = run,
+    .run = run_command,
 };

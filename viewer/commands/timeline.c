@@ -26,8 +26,7 @@
 #include "viewer/recording/command_line.h"
 #include "viewer/recording/samples.h"
 
-#define COMMAND "heapline timeline"
-#define DIGITS  13
+#define COMMAND_NAME "heapline timeline"
 
 static const struct option_spec specs[] = {
     {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},
@@ -84,7 +83,7 @@ static const struct process *process_at(const struct timeline *timeline, size_t 
 
 /* --- for programs --- */
 
-static json_t *optional(int64_t number)
+static json_t *optional_number(int64_t number)
 {
     return number < 0 ? json_null() : json_integer(number);
 }
@@ -97,9 +96,9 @@ static json_t *sample_to_json(const struct sample *sample)
         json_object_set_new(object, allocator_names[i],
                             json_integer((json_int_t)sample->by_allocator[i]));
     json_object_set_new(object, "most_bytes", json_integer((json_int_t)sample->most));
-    json_object_set_new(object, "resident", optional(sample->resident));
-    json_object_set_new(object, "proportional", optional(sample->proportional));
-    json_object_set_new(object, "swapped", optional(sample->swapped));
+    json_object_set_new(object, "resident", optional_number(sample->resident));
+    json_object_set_new(object, "proportional", optional_number(sample->proportional));
+    json_object_set_new(object, "swapped", optional_number(sample->swapped));
     return object;
 }
 
@@ -133,7 +132,7 @@ static void print_json(const struct timeline *timeline)
     json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
     put_peak(all, timeline->peak.bytes, timeline->peak.time);
     json_object_set_new(all, "sum", samples_to_json(&sum));
-    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
     putchar('\n');
     json_decref(all);
 }
@@ -238,7 +237,7 @@ static void print_drawing(const struct timeline *timeline, bool no_color)
     free(drawing.resident);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int timeline_show(struct request *request, struct recording *recording)
 {
     CLEANUP(timeline_deinit) struct timeline timeline;
     progress_silence(recording->database.progress);
@@ -254,7 +253,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_timeline = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "memory over time, drawn in the terminal",
     .usage =
         "Usage: heapline timeline [OPTION...] [RUN]\n\n"
@@ -263,5 +262,5 @@ const struct subcommand command_timeline = {
     .options = OPTION_TABLE(specs, NULL),
     .files_most = 1,
     .check = request_check_form,
-    .show = show,
+    .show = timeline_show,
 };

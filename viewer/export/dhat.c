@@ -27,7 +27,7 @@
 /* Blocks that live no longer on average are called short-lived; the clock knows milliseconds. */
 #define SHORT_LIVED_US 1000
 /* The first frame of every file. */
-#define ROOT "[root]"
+#define ROOT_NAME "[root]"
 
 /* A counter and the point that it is part of. */
 struct part {
@@ -86,7 +86,7 @@ static int compare_parts(const void *a, const void *b)
 }
 
 /* What was allocated, and what was held though it was not. Blocks too: some have no bytes. */
-static uint64_t weigh(const struct row *row)
+static uint64_t row_weight(const struct row *row)
 {
     return row->allocated_bytes + row->bytes + row->allocations + row->blocks;
 }
@@ -96,7 +96,7 @@ static void fold_parts(struct dhat *dhat)
     CLEANUP(fold_deinit) struct fold fold;
     size_t processes = dhat->answer.process_count ? dhat->answer.process_count : 1;
     const struct fold_limits limits = {EXPORT_NODES_MAX / processes, EXPORT_FRAMES_MAX / processes};
-    fold_init(&fold, &dhat->answer, weigh, &limits);
+    fold_init(&fold, &dhat->answer, row_weight, &limits);
     for (size_t i = 0; i < dhat->part_count; i++) {
         struct part *part = &dhat->parts[i];
         part->is_other = fold.stands[part->stands] != part->stands;
@@ -310,7 +310,7 @@ static void put_points(struct frames *frames, bool is_played)
     fputs("]", frames->stream);
 }
 
-static uint64_t microseconds(double seconds)
+static uint64_t whole_microseconds(double seconds)
 {
     return (uint64_t)llround(seconds * 1e6);
 }
@@ -326,10 +326,10 @@ static void put_head(FILE *stream, const struct dhat *dhat, bool is_played)
     fprintf(stream, ",\"bklt\":%s,\"bkacc\":false", is_played ? "true" : "false");
     fputs(",\"tu\":\"µs\",\"Mtu\":\"s\",\"cmd\":", stream);
     json_print(stream, json_string(command));
-    fprintf(stream, ",\"pid\":%" PRId64 ",\"te\":%" PRIu64, pid, microseconds(length));
+    fprintf(stream, ",\"pid\":%" PRId64 ",\"te\":%" PRIu64, pid, whole_microseconds(length));
     if (is_played)
         fprintf(stream, ",\"tg\":%" PRIu64 ",\"tuth\":%d",
-                microseconds(isnan(answer->time) ? length : answer->time), SHORT_LIVED_US);
+                whole_microseconds(isnan(answer->time) ? length : answer->time), SHORT_LIVED_US);
 }
 
 static void put_file(FILE *stream, const struct dhat *dhat, bool is_played)
@@ -341,7 +341,7 @@ static void put_file(FILE *stream, const struct dhat *dhat, bool is_played)
         .lines = memory_new(recording->symbols.frame_count, sizeof *frames.lines),
         .processes = memory_new(recording->process_count, sizeof *frames.processes),
     };
-    add_frame(&frames, memory_copy(ROOT));
+    add_frame(&frames, memory_copy(ROOT_NAME));
     put_head(stream, dhat, is_played);
     put_points(&frames, is_played);
     fputs("}\n", stream);

@@ -93,9 +93,9 @@ enum function_field {
     FUNCTION_FILE = 4,
 };
 
-#define NANOS         1e9
-#define VALUES        4u
-#define DEFAULT_VALUE 3u
+#define NANOSECONDS_EACH 1e9
+#define VALUE_COUNT      4u
+#define DEFAULT_VALUE    3u
 
 /* A mapping's range begins and ends at a page. */
 #define PAGE_BYTES UINT64_C(0x1000)
@@ -221,7 +221,7 @@ static bool is_nothing(const struct row *row)
 }
 
 /* Sums what differs in the size of the blocks alone. */
-static void merge(struct samples *samples)
+static void samples_merge(struct samples *samples)
 {
     size_t kept = 0;
     if (samples->count)
@@ -250,13 +250,13 @@ static void put_value_type(struct pprof *pprof, uint32_t field, uint32_t type, u
 /* The order in which heap profiles have them. */
 static void put_types(struct pprof *pprof)
 {
-    static const char *const names[VALUES] = {"alloc_objects", "alloc_space", "inuse_objects",
-                                              "inuse_space"};
-    uint32_t numbers[VALUES];
+    static const char *const names[VALUE_COUNT] = {"alloc_objects", "alloc_space", "inuse_objects",
+                                                   "inuse_space"};
+    uint32_t numbers[VALUE_COUNT];
     uint32_t units[] = {put_string(pprof, "count"), put_string(pprof, "bytes")};
-    for (unsigned i = 0; i < VALUES; i++)
+    for (unsigned i = 0; i < VALUE_COUNT; i++)
         numbers[i] = put_string(pprof, names[i]);
-    for (unsigned i = 0; i < VALUES; i++)
+    for (unsigned i = 0; i < VALUE_COUNT; i++)
         put_value_type(pprof, PROFILE_SAMPLE_TYPE, numbers[i], units[i % 2]);
     put_value_type(pprof, PROFILE_PERIOD_TYPE, put_string(pprof, "space"), units[1]);
     put_field(pprof, PROFILE_PERIOD, 1);
@@ -306,12 +306,12 @@ static void put_sample(struct pprof *pprof, const struct sample *sample)
 {
     const struct strings *strings = &pprof->strings;
     const struct row *row = &sample->row;
-    const uint64_t values[VALUES] = {row->allocations, row->allocated_bytes, row->blocks,
-                                     row->bytes};
+    const uint64_t values[VALUE_COUNT] = {row->allocations, row->allocated_bytes, row->blocks,
+                                          row->bytes};
     uint64_t pid = (uint64_t)pprof->recording->processes[sample->process].pid;
     need_strings(pprof, sample);
     add_stack(pprof, sample->key);
-    protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUES);
+    protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUE_COUNT);
     add_label(pprof, strings->process, LABEL_NUMBER, pid);
     add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sample->thread]);
     add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sample->allocator]);
@@ -501,8 +501,10 @@ static void put_profile(struct pprof *pprof, const struct samples *samples)
     lay_out_mappings(pprof);
     put_locations(pprof);
     put_mappings(pprof);
-    put_field(pprof, PROFILE_TIME_NANOS, (uint64_t)(pprof->recording->run.started * NANOS));
-    put_field(pprof, PROFILE_DURATION_NANOS, (uint64_t)(run_length(pprof->recording) * NANOS));
+    put_field(pprof, PROFILE_TIME_NANOS,
+              (uint64_t)(pprof->recording->run.started * NANOSECONDS_EACH));
+    put_field(pprof, PROFILE_DURATION_NANOS,
+              (uint64_t)(run_length(pprof->recording) * NANOSECONDS_EACH));
     put_comments(pprof);
 }
 
@@ -531,7 +533,7 @@ bool export_pprof(FILE *stream, struct recording *recording, const struct query 
     CLEANUP(answer_deinit) struct answer answer;
     bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &samples);
     if (good) {
-        merge(&samples);
+        samples_merge(&samples);
         put_file(stream, recording, &answer, &samples);
     }
     free(samples.list);

@@ -19,7 +19,7 @@
 #include "viewer/question/key_name.h"
 #include "viewer/recording/command_line.h"
 
-#define SCHEMA "https://www.speedscope.app/file-format-schema.json"
+#define SCHEMA_ADDRESS "https://www.speedscope.app/file-format-schema.json"
 
 /* Stands for what was folded, where a location is asked for. */
 #define LOCATION_OTHER UINT32_MAX
@@ -188,7 +188,8 @@ static void put_file(struct speedscope *speedscope, struct recording *recording,
     FILE *stream = speedscope->stream;
     CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
     CLEANUP(cleanup_free) char *view = name_of_view(recording, query);
-    fputs("{\"$schema\":\"" SCHEMA "\",\"exporter\":\"heapline " HEAPLINE_VERSION "\",\"name\":",
+    fputs("{\"$schema\":\"" SCHEMA_ADDRESS "\",\"exporter\":\"heapline " HEAPLINE_VERSION
+          "\",\"name\":",
           stream);
     json_print(stream, json_string(command));
     fputs(",\"activeProfileIndex\":0,\"profiles\":[\n", stream);

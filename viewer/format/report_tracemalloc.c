@@ -80,7 +80,7 @@ static int compare_statistics(const void *a, const void *b)
 }
 
 /* Sums what has the same places; returns how many are left. */
-static size_t merge(struct statistic *statistics, size_t count)
+static size_t statistics_merge(struct statistic *statistics, size_t count)
 {
     size_t kept = 0;
     qsort(statistics, count, sizeof *statistics, compare_places);
@@ -103,7 +103,7 @@ void report_print_tracemalloc(FILE *stream, const struct answer *answer, size_t 
     for (size_t i = 0; i < answer->row_count; i++)
         if (answer->rows[i].blocks)
             statistics[count++] = statistic_of(answer, &answer->rows[i]);
-    count = merge(statistics, count);
+    count = statistics_merge(statistics, count);
     qsort(statistics, count, sizeof *statistics, compare_statistics);
     for (size_t i = 0; i < count; i++) {
         const struct statistic *statistic = &statistics[i];

@@ -52,7 +52,7 @@ static void set_capacity(struct inherited_blocks *blocks, size_t capacity)
     free(old);
 }
 
-static void put(struct inherited_blocks *blocks, const struct inherited_block *block)
+static void block_put(struct inherited_blocks *blocks, const struct inherited_block *block)
 {
     if (!blocks->capacity)
         set_capacity(blocks, CAPACITY_AT_FIRST);
@@ -64,7 +64,7 @@ static void put(struct inherited_blocks *blocks, const struct inherited_block *b
 }
 
 /* Those behind it that would not be found any more move up. */
-static void take(struct inherited_blocks *blocks, uint64_t number)
+static void block_take(struct inherited_blocks *blocks, uint64_t number)
 {
     if (!blocks->capacity)
         return;
@@ -113,16 +113,16 @@ static bool play_events(struct inherited_blocks *blocks, struct database *databa
         if (walk.next <= from)
             continue; /* of the chunk in which `from` lies */
         if (event.kind == HISTORY_FREE)
-            take(blocks, event.block);
+            block_take(blocks, event.block);
         else
-            put(blocks, &(struct inherited_block){event.block, event.pair->size,
-                                                  kinds->list[event.pair->counter - 1]});
+            block_put(blocks, &(struct inherited_block){event.block, event.pair->size,
+                                                        kinds->list[event.pair->counter - 1]});
     }
     return step == ROWS_END;
 }
 
-static bool play(struct inherited_blocks *blocks, struct database *database,
-                 const struct ancestor *ancestor, uint64_t from)
+static bool ancestor_play(struct inherited_blocks *blocks, struct database *database,
+                          const struct ancestor *ancestor, uint64_t from)
 {
     struct kinds kinds = {memory_new(ancestor->counters, sizeof *kinds.list), ancestor->counters};
     bool good = counters_read(database, ancestor->process, take_kind, &kinds) &&
@@ -138,10 +138,10 @@ static bool play_all(struct inherited_blocks *blocks, struct database *database,
 {
     const struct ancestor *last = &ancestry->list[ancestry->count - 1];
     if (blocks->process == last->process && blocks->events <= last->events)
-        return play(blocks, database, last, blocks->events);
+        return ancestor_play(blocks, database, last, blocks->events);
     inherited_blocks_deinit(blocks);
     for (size_t i = 0; i < ancestry->count; i++)
-        if (!play(blocks, database, &ancestry->list[i], 0))
+        if (!ancestor_play(blocks, database, &ancestry->list[i], 0))
             return false;
     return true;
 }

@@ -72,8 +72,8 @@ static bool held_at_fork(struct recording *recording, const struct inherited *in
 }
 
 /* What the parent, which is known, held at the fork. */
-static bool collect(struct recording *recording, const struct inherited *inherited,
-                    struct parts *parts)
+static bool parts_collect(struct recording *recording, const struct inherited *inherited,
+                          struct parts *parts)
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
     if (!held_at_fork(recording, inherited, &held))
@@ -96,8 +96,8 @@ struct matching {
     struct held *held;
 };
 
-static void match(void *context, size_t process, uint32_t number, const struct counter_row *row,
-                  bool inherited)
+static void part_match(void *context, size_t process, uint32_t number,
+                       const struct counter_row *row, bool inherited)
 {
     (void)process;
     struct matching *matching = context;
@@ -113,7 +113,7 @@ static void match(void *context, size_t process, uint32_t number, const struct c
 }
 
 /* The parts that no counter in the file has taken become counters behind them. */
-static bool spread(struct recording *recording, size_t number, const struct parts *parts)
+static bool parts_spread(struct recording *recording, size_t number, const struct parts *parts)
 {
     struct process *process = &recording->processes[number];
     struct inherited *inherited = &process->inherited;
@@ -121,7 +121,7 @@ static bool spread(struct recording *recording, size_t number, const struct part
     struct held *held = memory_new(inherited->told + parts->count, sizeof *held);
     struct counter_row *rows = memory_new(parts->count, sizeof *rows);
     struct matching matching = {parts, is_taken, held};
-    bool good = counters_visit(recording, number, match, &matching);
+    bool good = counters_visit(recording, number, part_match, &matching);
     uint32_t count = 0;
     for (size_t i = 0; i < parts->count; i++) {
         if (is_taken[i])
@@ -139,8 +139,8 @@ static bool spread(struct recording *recording, size_t number, const struct part
 static bool know_one(struct recording *recording, struct process *process)
 {
     struct parts parts = {0};
-    bool good = collect(recording, &process->inherited, &parts) &&
-                spread(recording, (size_t)(process - recording->processes), &parts);
+    bool good = parts_collect(recording, &process->inherited, &parts) &&
+                parts_spread(recording, (size_t)(process - recording->processes), &parts);
     free(parts.list);
     return good;
 }

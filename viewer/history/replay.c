@@ -256,7 +256,7 @@ static bool check_held(const struct replay *replay, const struct held *held)
     return true;
 }
 
-static bool hold(const struct replay *replay, uint64_t position, struct held *held)
+static bool replay_held(const struct replay *replay, uint64_t position, struct held *held)
 {
     const struct replayer replayer = {hold_chunk, hold_event, held, false};
     uint64_t checkpoint;
@@ -273,7 +273,7 @@ bool history_held_at(struct recording *recording, size_t process, uint64_t posit
 {
     *held = memory_new(recording->processes[process].counter_count, sizeof **held);
     struct replay replay = {recording, &recording->processes[process]};
-    return history_is_kept(recording) && hold(&replay, position, *held);
+    return history_is_kept(recording) && replay_held(&replay, position, *held);
 }
 
 /* --- between two positions --- */
@@ -353,7 +353,8 @@ static bool blocks_before(const struct replay *replay, uint64_t position, uint64
     return true;
 }
 
-static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct happened *happened)
+static bool replay_span(const struct replay *replay, uint64_t from, uint64_t to,
+                        struct happened *happened)
 {
     uint32_t counters = replay->process->counter_count;
     CLEANUP(cleanup_free) struct held *before = memory_new(counters, sizeof *before);
@@ -361,7 +362,7 @@ static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct
     struct span_count count = {.happened = happened};
     const struct replayer replayer = {span_chunk, span_event, &count, true};
     /* At the start nothing has begun: what was inherited comes with the first event. */
-    if ((from && !hold(replay, from, before)) || (to && !hold(replay, to, after)) ||
+    if ((from && !replay_held(replay, from, before)) || (to && !replay_held(replay, to, after)) ||
         !blocks_before(replay, from, &count.first_block) ||
         !replay_run(replay, from, to, &replayer))
         return false;
@@ -383,5 +384,5 @@ bool history_between(struct recording *recording, size_t process, uint64_t from,
 {
     *happened = memory_new(recording->processes[process].counter_count, sizeof **happened);
     struct replay replay = {recording, &recording->processes[process]};
-    return history_is_kept(recording) && span(&replay, from, to, *happened);
+    return history_is_kept(recording) && replay_span(&replay, from, to, *happened);
 }

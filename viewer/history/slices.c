@@ -11,7 +11,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/recording/inheritance.h"
 
-static bool damaged(struct recording *recording, const struct process *process)
+static bool slices_damaged(struct recording *recording, const struct process *process)
 {
     return database_damaged(&recording->database, "in the slices of process %" PRId64,
                             process->pid);
@@ -29,8 +29,8 @@ static bool limit_of(struct recording *recording, const struct process *process,
 }
 
 /* The end of the last slice up to an event and a time. */
-static bool find(struct recording *recording, const struct process *of, uint64_t event,
-                 double seconds, struct slice_end *end)
+static bool slice_find(struct recording *recording, const struct process *of, uint64_t event,
+                       double seconds, struct slice_end *end)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
@@ -53,13 +53,13 @@ bool slices_find(struct recording *recording, size_t process, const struct momen
     double seconds;
     uint64_t event;
     return limit_of(recording, of, moment, &event, &seconds) &&
-           find(recording, of, event, seconds, end);
+           slice_find(recording, of, event, seconds, end);
 }
 
 bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
                        struct slice_end *end)
 {
-    return find(recording, &recording->processes[process], event, INFINITY, end);
+    return slice_find(recording, &recording->processes[process], event, INFINITY, end);
 }
 
 /* Visits the rows of one part. */
@@ -100,7 +100,7 @@ bool slices_visit(struct recording *recording, size_t process, uint64_t from, ui
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW)
         if (!visit_part(&rows, &reader, of->counter_count, visitor, context))
-            return damaged(recording, of);
+            return slices_damaged(recording, of);
     return step == ROWS_END;
 }
 
@@ -129,7 +129,7 @@ bool slices_held_at(struct recording *recording, size_t process, uint64_t event,
     inheritance_add(of, *held);
     for (uint32_t i = 0; i < of->counter_count; i++)
         if (!inheritance_allows(of, &(*held)[i]))
-            return damaged(recording, of);
+            return slices_damaged(recording, of);
     return true;
 }
 

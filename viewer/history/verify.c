@@ -23,7 +23,7 @@
 
 /* How often a process's history is gone through: for what it held at the exit, what was temporary,
  * the lifetimes twice, and its part of the run's peak. */
-#define PASSES 5u
+#define PASSES_EACH 5u
 
 /* What a counter must hold. */
 enum side {
@@ -77,8 +77,8 @@ static void compare_row(void *context, size_t process, uint32_t number,
              expected.bytes, expected.blocks);
 }
 
-static bool compare(struct recording *recording, size_t process, const struct held *held,
-                    enum side side, struct verification *verification)
+static bool held_compare(struct recording *recording, size_t process, const struct held *held,
+                         enum side side, struct verification *verification)
 {
     struct comparison comparison = {verification, &recording->processes[process], held, side};
     return counters_visit(recording, process, compare_row, &comparison);
@@ -89,7 +89,7 @@ static bool verify_moment(struct recording *recording, size_t process, enum side
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
     return history_held_at(recording, process, position, &held) &&
-           compare(recording, process, held, side, verification);
+           held_compare(recording, process, held, side, verification);
 }
 
 /* What the chunks say of lifetimes against what playing says. */
@@ -121,7 +121,7 @@ static bool verify_slices(struct recording *recording, size_t process,
         !slices_held_at(recording, process, last.event, &held))
         return false;
     return last.event < recording->processes[process].events ||
-           compare(recording, process, held, SIDE_EXIT, verification);
+           held_compare(recording, process, held, SIDE_EXIT, verification);
 }
 
 /* The process is known with what it inherits: nothing that it holds may be below zero. */
@@ -133,12 +133,12 @@ static bool verify_known(struct recording *recording, size_t process,
     const struct process *of = &recording->processes[process];
     CLEANUP(cleanup_free) struct held *held = NULL;
     if (!history_play(recording, process, of->events, &held) ||
-        !compare(recording, process, held, SIDE_EXIT, verification))
+        !held_compare(recording, process, held, SIDE_EXIT, verification))
         return false;
     verification->events += of->events;
     CLEANUP(cleanup_free) struct held *temporary = NULL;
     if (!history_temporary(recording, process, 1, &temporary) ||
-        !compare(recording, process, temporary, SIDE_TEMPORARY, verification))
+        !held_compare(recording, process, temporary, SIDE_TEMPORARY, verification))
         return false;
     return verify_lifetimes(recording, process, verification) &&
            verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
@@ -218,12 +218,12 @@ static bool verify_all(struct recording *recording, struct verification *verific
     return verify_run_peak(recording, verification);
 }
 
-enum verdict verify(struct recording *recording, struct verification *verification)
+enum verdict recording_verify(struct recording *recording, struct verification *verification)
 {
     struct progress *progress = recording->database.progress;
     *verification = (struct verification){0};
     progress_begin(progress, "checking the history",
-                   recording->run.history ? PASSES * recording->process_count : 0);
+                   recording->run.history ? PASSES_EACH * recording->process_count : 0);
     bool good = verify_all(recording, verification);
     progress_end(progress);
     if (!good)

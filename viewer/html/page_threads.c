@@ -41,7 +41,7 @@ static int compare_weights(const void *a, const void *b, void *found)
 }
 
 /* A new thread of the page. */
-static uint32_t add(struct page_threads *threads, struct page_thread thread)
+static uint32_t threads_add(struct page_threads *threads, struct page_thread thread)
 {
     threads->list = memory_resize(threads->list, threads->count + 1, sizeof *threads->list);
     threads->list[threads->count] = thread;
@@ -55,7 +55,7 @@ static uint32_t rest_of(struct page_threads *threads, struct index *rests, uint3
         process = PAGE_REST;
     uint32_t rest = index_add(rests, process, threads->count);
     if (rest == threads->count)
-        add(threads, (struct page_thread){process, PAGE_REST, 0});
+        threads_add(threads, (struct page_thread){process, PAGE_REST, 0});
     threads->list[rest].summed++;
     return rest;
 }
@@ -72,7 +72,8 @@ void page_threads_choose(struct page_threads *threads)
     CLEANUP(index_deinit) struct index rests = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct page_thread thread = threads->found[order[i]].thread;
-        threads->page_thread_of[order[i]] =
-            i < PAGE_THREADS_MAX ? add(threads, thread) : rest_of(threads, &rests, thread.process);
+        threads->page_thread_of[order[i]] = i < PAGE_THREADS_MAX
+                                                ? threads_add(threads, thread)
+                                                : rest_of(threads, &rests, thread.process);
     }
 }

@@ -10,10 +10,10 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 
-#define QUESTIONS        4u
+#define QUESTION_COUNT   4u
 #define QUESTIONS_NATIVE 6u
 
-static struct query question(const struct query *query, bool cumulative)
+static struct query question_of(const struct query *query, bool cumulative)
 {
     struct query asked = *query;
     asked.by = GROUP_BY_SOURCE_LINE;
@@ -49,8 +49,8 @@ static void take(struct annotation *annotation, const struct answer *answer, pla
             *place(&annotation->lines[answer->rows[i].key]) = answer->rows[i];
 }
 
-static bool ask(struct annotation *annotation, struct recording *recording,
-                const struct query *query, place_of *place)
+static bool annotation_ask(struct annotation *annotation, struct recording *recording,
+                           const struct query *query, place_of *place)
 {
     CLEANUP(answer_deinit) struct answer answer;
     if (!answer_init(&answer, recording, query))
@@ -69,13 +69,13 @@ static bool ask_python(struct annotation *annotation, struct recording *recordin
                        struct query query, place_of *place)
 {
     query.blame = BLAME_PYTHON;
-    return !recording->symbols.module_count || ask(annotation, recording, &query, place);
+    return !recording->symbols.module_count || annotation_ask(annotation, recording, &query, place);
 }
 
 static bool ask_all(struct annotation *annotation, struct recording *recording,
                     const struct query *query)
 {
-    struct query own = question(query, false), with_callees = question(query, true);
+    struct query own = question_of(query, false), with_callees = question_of(query, true);
     struct query at_end = with_callees, temporary = own;
     at_end.at = (struct moment){.kind = MOMENT_END};
     at_end.between = temporary.between = false;
@@ -86,9 +86,9 @@ static bool ask_all(struct annotation *annotation, struct recording *recording,
     annotation->lines = memory_new(annotation->count, sizeof *annotation->lines);
     take(annotation, &annotation->answer, place_own, false);
     return ask_python(annotation, recording, own, place_own) &&
-           ask(annotation, recording, &with_callees, place_with_callees) &&
-           ask(annotation, recording, &at_end, place_at_end) &&
-           ask(annotation, recording, &temporary, place_temporary) &&
+           annotation_ask(annotation, recording, &with_callees, place_with_callees) &&
+           annotation_ask(annotation, recording, &at_end, place_at_end) &&
+           annotation_ask(annotation, recording, &temporary, place_temporary) &&
            ask_python(annotation, recording, temporary, place_temporary);
 }
 
@@ -98,7 +98,7 @@ bool annotation_init(struct annotation *annotation, struct recording *recording,
     struct progress *progress = recording->database.progress;
     *annotation = (struct annotation){0};
     progress_begin(progress, "reading the recording",
-                   recording->symbols.module_count ? QUESTIONS_NATIVE : QUESTIONS);
+                   recording->symbols.module_count ? QUESTIONS_NATIVE : QUESTION_COUNT);
     bool good = ask_all(annotation, recording, query);
     progress_end(progress);
     return good;

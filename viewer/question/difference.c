@@ -15,7 +15,7 @@
 #include "viewer/recording/source.h"
 
 /* Stands between the parts of a key; no name has it. */
-#define SEPARATOR "\x1f"
+#define KEY_SEPARATOR "\x1f"
 
 struct keyed {
     char *text;
@@ -32,12 +32,13 @@ static char *key_of_frame(struct sources *sources, const struct frame *frame, en
     if (by == GROUP_BY_FILE || by == GROUP_BY_MODULE)
         return memory_copy(by == GROUP_BY_FILE ? frame->file : frame_module(frame));
     if (by == GROUP_BY_FUNCTION)
-        return memory_print("%s" SEPARATOR "%s", frame->file, frame->function);
+        return memory_print("%s" KEY_SEPARATOR "%s", frame->file, frame->function);
     CLEANUP(cleanup_free) char *text = sources_line(sources, frame->file_id, frame->line);
     if (text)
-        return memory_print("%s" SEPARATOR "%s" SEPARATOR "%s", frame->file, frame->function, text);
-    return memory_print("%s" SEPARATOR "%s" SEPARATOR "%" PRId32, frame->file, frame->function,
-                        frame->line);
+        return memory_print("%s" KEY_SEPARATOR "%s" KEY_SEPARATOR "%s", frame->file,
+                            frame->function, text);
+    return memory_print("%s" KEY_SEPARATOR "%s" KEY_SEPARATOR "%" PRId32, frame->file,
+                        frame->function, frame->line);
 }
 
 static char *key_of_stack(struct sources *sources, const struct recording *recording, uint32_t node)
@@ -136,7 +137,7 @@ static void add_row(struct difference *difference, const struct keyed *keyed, bo
     }
 }
 
-static int64_t absolute(uint64_t a, uint64_t b)
+static int64_t absolute_change(uint64_t a, uint64_t b)
 {
     return (int64_t)(a > b ? a - b : b - a);
 }
@@ -149,13 +150,13 @@ static int compare_numbers(uint64_t a, uint64_t b)
 static int compare_rows(const void *a, const void *b)
 {
     const struct difference_row *one = a, *other = b;
-    int order = compare_numbers((uint64_t)absolute(one->new_bytes, one->old_bytes),
-                                (uint64_t)absolute(other->new_bytes, other->old_bytes));
+    int order = compare_numbers((uint64_t)absolute_change(one->new_bytes, one->old_bytes),
+                                (uint64_t)absolute_change(other->new_bytes, other->old_bytes));
     if (!order)
         order = compare_numbers(one->new_bytes, other->new_bytes);
     if (!order)
-        order = compare_numbers((uint64_t)absolute(one->new_blocks, one->old_blocks),
-                                (uint64_t)absolute(other->new_blocks, other->old_blocks));
+        order = compare_numbers((uint64_t)absolute_change(one->new_blocks, one->old_blocks),
+                                (uint64_t)absolute_change(other->new_blocks, other->old_blocks));
     if (!order)
         order = compare_numbers(one->new_blocks, other->new_blocks);
     if (order)

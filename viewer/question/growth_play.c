@@ -108,7 +108,7 @@ static void go_to(struct player *player, uint64_t time_us)
 }
 
 /* Takes the edges that are left. */
-static void finish(struct player *player)
+static void edges_finish(struct player *player)
 {
     const struct growth_play *play = player->play;
     for (; play->own && player->own_next <= RISING_TICKS; player->own_next++)
@@ -274,6 +274,6 @@ bool growth_play(const struct growth_play *play)
     bool good = recording->run.history
                     ? play_history(&player)
                     : slices_visit(recording, play->process, 0, play->events, take_slice, &player);
-    finish(&player);
+    edges_finish(&player);
     return good && check_now(&player);
 }

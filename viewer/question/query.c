@@ -500,7 +500,7 @@ static bool check_expected(struct recording *recording, size_t process, const st
 }
 
 /* How often a process's whole history is gone through, or a long part of it. */
-static uint64_t passes(const struct recording *recording, const struct query *query)
+static uint64_t history_passes(const struct recording *recording, const struct query *query)
 {
     bool of_moments = query->temporary > 1 || (query->between && recording->run.history);
     return (uint64_t)of_moments + query->lifetimes;
@@ -509,7 +509,7 @@ static uint64_t passes(const struct recording *recording, const struct query *qu
 static bool count_process(struct recording *recording, size_t process, struct count *count)
 {
     struct progress *progress = recording->database.progress;
-    progress_begin(progress, "reading a process", passes(recording, count->query));
+    progress_begin(progress, "reading a process", history_passes(recording, count->query));
     bool good =
         (!count->query->inherited || inheritance_know(recording, process)) &&
         load_moment(recording, process, count) &&

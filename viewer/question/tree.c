@@ -53,7 +53,7 @@ static uint32_t outermost_call(const struct recording *recording, uint32_t node,
     return found;
 }
 
-static void reverse(uint32_t *lines, size_t length)
+static void lines_reverse(uint32_t *lines, size_t length)
 {
     for (size_t i = 0; i < length / 2; i++) {
         uint32_t line = lines[i];
@@ -89,7 +89,7 @@ static size_t put_path(const struct grouping *grouping, uint32_t node,
     size_t length = put_lines(grouping, direction == TREE_CALLERS ? call : node,
                               direction == TREE_CALLEES ? call : 0, lines);
     if (direction == TREE_FROM_ABOVE || direction == TREE_CALLEES)
-        reverse(lines, length);
+        lines_reverse(lines, length);
     return length;
 }
 
@@ -148,8 +148,8 @@ static struct row sum_paths(const struct path *paths, size_t count)
     return sum;
 }
 
-static void grow(const struct growth *growth, struct branch *branch, const struct path *paths,
-                 size_t count, size_t level);
+static void branch_grow(const struct growth *growth, struct branch *branch,
+                        const struct path *paths, size_t count, size_t level);
 
 /* Adds the child to which these paths lead, or folds it. */
 static void add_child(const struct growth *growth, struct branch *branch, const struct path *paths,
@@ -169,11 +169,11 @@ static void add_child(const struct growth *growth, struct branch *branch, const 
         .frame = &growth->answer->grouping.recording->symbols.frames[location],
         .total = total,
     };
-    grow(growth, child, paths, count, level + 1);
+    branch_grow(growth, child, paths, count, level + 1);
 }
 
-static void grow(const struct growth *growth, struct branch *branch, const struct path *paths,
-                 size_t count, size_t level)
+static void branch_grow(const struct growth *growth, struct branch *branch,
+                        const struct path *paths, size_t count, size_t level)
 {
     size_t from = 0;
     for (; from < count && paths[from].length == level; from++)
@@ -213,7 +213,7 @@ void tree_init(struct tree *tree, const struct answer *answer, enum tree_directi
     *tree = (struct tree){.whole = answer->view};
     tree->root.total = sum_paths(growth.paths, growth.count);
     growth.least = (uint64_t)((double)tree->root.total.bytes * least);
-    grow(&growth, &tree->root, growth.paths, growth.count, 0);
+    branch_grow(&growth, &tree->root, growth.paths, growth.count, 0);
     free(growth.paths);
     free(growth.lines);
 }

@@ -25,7 +25,7 @@ static bool read_setting(json_t **settings, struct recording *recording, struct 
     return true;
 }
 
-static bool load(json_t **settings, struct recording *recording)
+static bool settings_load(json_t **settings, struct recording *recording)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
@@ -43,7 +43,7 @@ bool settings_init(json_t ***settings, struct recording *recording)
     bool has;
     *settings = memory_new(recording->process_count, sizeof **settings);
     return database_has_table(&recording->database, "setting", &has) &&
-           (!has || load(*settings, recording));
+           (!has || settings_load(*settings, recording));
 }
 
 void settings_deinit(json_t **settings, const struct recording *recording)

@@ -38,7 +38,7 @@
 #include "viewer/run/message.h"
 
 /* Who is in the queue is served in turn; who waits for a place in it is not. */
-#define BACKLOG           1024
+#define LISTEN_BACKLOG    1024
 #define RANDOM_BYTES      16
 #define READY_PATIENCE    30.0
 #define FINISH_PATIENCE   60.0
@@ -52,7 +52,7 @@
 #define CONTROL_DESCRIPTOR  4
 #define BESIDE_DESCRIPTOR   5
 
-static double now(void)
+static double seconds_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -83,7 +83,7 @@ static int listen_at(const struct address *address)
 {
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener >= 0 && bind(listener, &address->socket.any, address->length) == 0 &&
-        listen(listener, BACKLOG) == 0)
+        listen(listener, LISTEN_BACKLOG) == 0)
         return listener;
     int number = errno;
     cleanup_close(&listener);
@@ -298,7 +298,7 @@ static bool is_impatient(const struct signals *signals, double since)
     while (signals_next(signals, 0, &signal))
         impatient |= signal.ssi_signo == SIGINT || signal.ssi_signo == SIGTERM ||
                      signal.ssi_signo == SIGHUP || signal.ssi_signo == SIGQUIT;
-    return impatient && now() - since > INTERRUPT_GRACE;
+    return impatient && seconds_now() - since > INTERRUPT_GRACE;
 }
 
 /* The user does not wait any longer for what goes on; there is still the file to be finished. */
@@ -313,17 +313,17 @@ static enum collector_end collector_await(struct collector *collector,
                                           struct control_message *message,
                                           struct progress *progress)
 {
-    double since = now(), moved = since; /* when it was last seen not to be stopped */
-    while ((collector->waits || now() - since < FINISH_PATIENCE) &&
-           now() - moved < STOPPED_PATIENCE) {
+    double since = seconds_now(), moved = since; /* when it was last seen not to be stopped */
+    while ((collector->waits || seconds_now() - since < FINISH_PATIENCE) &&
+           seconds_now() - moved < STOPPED_PATIENCE) {
         if (is_impatient(signals, since)) {
             if (!collector->waits)
                 break;
             stop_waiting(collector);
-            since = now();
+            since = seconds_now();
         }
         if (!is_stopped(collector))
-            moved = now();
+            moved = seconds_now();
         progress_step(progress, 0);
         switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
         case RECEIVED:
@@ -346,9 +346,9 @@ static enum collector_end collector_await(struct collector *collector,
 static int collector_await_exit(struct collector *collector)
 {
     struct control_message message;
-    double since = now();
+    double since = seconds_now();
     int status = 0;
-    while (now() - since < EXIT_PATIENCE)
+    while (seconds_now() - since < EXIT_PATIENCE)
         if (receive_message(collector->control, POLL_MILLISECONDS, &message) == RECEIVED_END) {
             waitpid(collector->pid, &status, 0);
             break;
@@ -366,8 +366,10 @@ static bool is_oom_kill(const struct collector *collector, int wait_status)
 }
 
 /* Waits for the collector's end after its last message. */
-static enum collector_end conclude(struct collector *collector, const struct signals *signals,
-                                   struct control_message *message, struct progress *progress)
+static enum collector_end collector_conclude(struct collector *collector,
+                                             const struct signals *signals,
+                                             struct control_message *message,
+                                             struct progress *progress)
 {
     progress_begin(
         progress,
@@ -395,7 +397,7 @@ enum collector_end collector_finish(struct collector *collector, const struct si
     if (collector->waits)
         send_message(collector->control, CONTROL_WAIT, collector->wait_seconds, "");
     send_message(collector->control, CONTROL_ENDED, wait_status, "");
-    enum collector_end end = conclude(collector, signals, &message, progress);
+    enum collector_end end = collector_conclude(collector, signals, &message, progress);
     collector->told =
         end == COLLECTOR_DONE ? (enum control_told)message.value : CONTROL_TOLD_BY_NOBODY;
     bool has_text = end == COLLECTOR_DONE || end == COLLECTOR_GONE;
@@ -407,5 +409,5 @@ void collector_undo(struct collector *collector, const struct signals *signals)
 {
     struct control_message message;
     send_message(collector->control, CONTROL_UNDO, 0, "");
-    conclude(collector, signals, &message, NULL);
+    collector_conclude(collector, signals, &message, NULL);
 }

@@ -54,7 +54,7 @@ void relay_receive(struct relay *relay, const struct signalfd_siginfo *signal, u
 
 /* Does what a witness has got answer for anything? Several may for the same, if that was pending
  * here while they came. */
-static bool answers(struct relay *relay, const struct witnessed *seen, uint64_t until_ns)
+static bool relay_answers(struct relay *relay, const struct witnessed *seen, uint64_t until_ns)
 {
     bool is_counted = seen->signal >= SIGRTMIN, found = false;
     for (unsigned i = 0; i < relay->count && !(found && is_counted); i++) {
@@ -75,7 +75,7 @@ static void remove_answered(struct relay *relay)
             remove_at(relay, i);
 }
 
-static void keep(struct relay *relay, const struct witnessed *seen, bool has_answered)
+static void relay_keep(struct relay *relay, const struct witnessed *seen, bool has_answered)
 {
     if (relay->seen_count == RELAY_MAX)
         memmove(relay->seen, relay->seen + 1, --relay->seen_count * sizeof *relay->seen);
@@ -92,8 +92,8 @@ static void look_through_kept(struct relay *relay, uint64_t oldest_ns, uint64_t 
         const struct witnessed one = relay->seen[i].one;
         bool again = relay->seen[i].has_answered;
         if (one.time_ns >= oldest_ns &&
-            !answers(relay, &one, again ? one.time_ns + close_ns : UINT64_MAX))
-            keep(relay, &one, again);
+            !relay_answers(relay, &one, again ? one.time_ns + close_ns : UINT64_MAX))
+            relay_keep(relay, &one, again);
     }
 }
 
@@ -116,9 +116,9 @@ void relay_witness(struct relay *relay, const struct testimony *testimony)
         const struct witnessed *seen = &testimony->seen[i];
         if (seen->time_ns < testimony->oldest_ns)
             continue;
-        bool answered = answers(relay, seen, UINT64_MAX);
+        bool answered = relay_answers(relay, seen, UINT64_MAX);
         if (!answered || (seen->signal < SIGRTMIN && !was_there(testimony, seen)))
-            keep(relay, seen, answered);
+            relay_keep(relay, seen, answered);
     }
     remove_answered(relay);
 }

@@ -34,8 +34,8 @@
 #define WITNESS_NAME "signals"
 
 /* What a witness has open. */
-#define CHANNEL 0
-#define SIGNALS 1
+#define CHANNEL_DESCRIPTOR 0
+#define SIGNALS_DESCRIPTOR 1
 
 struct answer {
     uint32_t question; /* that it answers */
@@ -74,10 +74,10 @@ static bool take_descriptors(int channel)
 {
     sigset_t all;
     sigfillset(&all);
-    if (dup2(channel, CHANNEL) < 0)
+    if (dup2(channel, CHANNEL_DESCRIPTOR) < 0)
         return false;
-    closefrom(CHANNEL + 1);
-    return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS;
+    closefrom(CHANNEL_DESCRIPTOR + 1);
+    return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS_DESCRIPTOR;
 }
 
 /* The time is that of before it is no longer pending: who looks at both sees one of them. */
@@ -85,7 +85,7 @@ static bool note_signal(struct answer *answer)
 {
     struct signalfd_siginfo signal;
     uint64_t now = witness_now();
-    if (read(SIGNALS, &signal, sizeof signal) != (ssize_t)sizeof signal)
+    if (read(SIGNALS_DESCRIPTOR, &signal, sizeof signal) != (ssize_t)sizeof signal)
         return false;
     if (answer->count == WITNESSED_MAX)
         memmove(answer->heard, answer->heard + 1, --answer->count * sizeof *answer->heard);
@@ -107,11 +107,11 @@ static void note_signals(struct answer *answer)
 /* False: there is nobody to answer to any more. */
 static bool answer_question(struct answer *answer)
 {
-    if (recv(CHANNEL, &answer->question, sizeof answer->question, 0) !=
+    if (recv(CHANNEL_DESCRIPTOR, &answer->question, sizeof answer->question, 0) !=
         (ssize_t)sizeof answer->question)
         return false;
     note_signals(answer);
-    bool sent = send(CHANNEL, answer, sizeof *answer, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    bool sent = send(CHANNEL_DESCRIPTOR, answer, sizeof *answer, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
     answer->count = 0;
     return sent;
 }
@@ -119,8 +119,8 @@ static bool answer_question(struct answer *answer)
 static _Noreturn void bear_witness(enum witness_place place, char *const *words, int channel)
 {
     static struct answer answer;
-    struct pollfd watched[] = {{.fd = CHANNEL, .events = POLLIN},
-                               {.fd = SIGNALS, .events = POLLIN}};
+    struct pollfd watched[] = {{.fd = CHANNEL_DESCRIPTOR, .events = POLLIN},
+                               {.fd = SIGNALS_DESCRIPTOR, .events = POLLIN}};
     if (place == WITNESS_OUTSIDE)
         setsid();
     take_appearance(words);
