@@ -13,7 +13,7 @@
 #include "viewer/format/growth.h"
 #include "viewer/format/lives.h"
 #include "viewer/format/report.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 #define COMMAND_NAME "heapline report"
 

@@ -8,9 +8,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
-#include "viewer/history/replay.h"
-#include "viewer/history/slices.h"
-#include "viewer/recording/counters.h"
+#include "viewer/history/counter_source.h"
 #include "viewer/recording/inheritance.h"
 
 /* --- what a parent held --- */
@@ -64,11 +62,10 @@ static bool held_at_fork(struct recording *recording, const struct inherited *in
                          struct held **held)
 {
     size_t parent = (size_t)(inherited->parent - recording->processes);
-    struct slice_end end;
-    if (recording->run.history)
-        return history_held_at(recording, parent, inherited->events, held);
-    return slices_find_event(recording, parent, inherited->events, &end) &&
-           slices_held_at(recording, parent, end.event, held);
+    const struct counter_source *source = counter_source_of(recording);
+    struct position fork;
+    return source->position_after(recording, parent, inherited->events, &fork) &&
+           source->held_at(recording, parent, fork.events, held);
 }
 
 /* What the parent, which is known, held at the fork. */
@@ -79,8 +76,8 @@ static bool parts_collect(struct recording *recording, const struct inherited *i
     if (!held_at_fork(recording, inherited, &held))
         return false;
     parts->held = held;
-    bool good = counters_visit(recording, (size_t)(inherited->parent - recording->processes),
-                               add_part, parts);
+    bool good = counter_source_of(recording)->visit(
+        recording, (size_t)(inherited->parent - recording->processes), add_part, parts);
     parts->held = NULL;
     if (parts->count)
         qsort(parts->list, parts->count, sizeof *parts->list, compare_parts);
@@ -121,7 +118,7 @@ static bool parts_spread(struct recording *recording, size_t number, const struc
     struct held *held = memory_new(inherited->told + parts->count, sizeof *held);
     struct counter_row *rows = memory_new(parts->count, sizeof *rows);
     struct matching matching = {parts, is_taken, held};
-    bool good = counters_visit(recording, number, part_match, &matching);
+    bool good = counter_source_of(recording)->visit(recording, number, part_match, &matching);
     uint32_t count = 0;
     for (size_t i = 0; i < parts->count; i++) {
         if (is_taken[i])

@@ -155,16 +155,26 @@ static bool position_at(const struct replay *replay, uint64_t until_us, uint64_t
 }
 
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
-                      uint64_t *position)
+                      struct position *position)
 {
     const struct process *of = &recording->processes[process];
     double seconds;
-    if (moment_events(moment, of, position))
+    position->time = NAN;
+    if (moment_events(moment, of, &position->events))
         return true;
     if (!moment_seconds(moment, recording, &seconds))
         return false;
     struct replay replay = {recording, of};
-    return history_is_kept(recording) && position_at(&replay, (uint64_t)(seconds * 1e6), position);
+    return history_is_kept(recording) &&
+           position_at(&replay, (uint64_t)(seconds * 1e6), &position->events);
+}
+
+bool history_position_after(struct recording *recording, size_t process, uint64_t events,
+                            struct position *position)
+{
+    (void)recording, (void)process;
+    *position = (struct position){events, NAN};
+    return true;
 }
 
 /* --- what was held --- */

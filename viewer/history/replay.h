@@ -20,7 +20,11 @@ bool history_is_kept(struct recording *recording);
 
 /* How many events a process had had at a moment; the peak is its own. */
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
-                      uint64_t *position);
+                      struct position *position);
+
+/* The position after so many events: there is one after each. */
+bool history_position_after(struct recording *recording, size_t process, uint64_t events,
+                            struct position *position);
 
 /* What an event changes, by counter from 0; modulo 2^64. */
 void held_change(struct held *held, const struct history_event *event);

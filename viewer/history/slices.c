@@ -30,7 +30,7 @@ static bool limit_of(struct recording *recording, const struct process *process,
 
 /* The end of the last slice up to an event and a time. */
 static bool slice_find(struct recording *recording, const struct process *of, uint64_t event,
-                       double seconds, struct slice_end *end)
+                       double seconds, struct position *end)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
@@ -40,14 +40,14 @@ static bool slice_find(struct recording *recording, const struct process *of, ui
     sqlite3_bind_int64(rows.statement, 1, of->id);
     sqlite3_bind_int64(rows.statement, 2, (int64_t)event);
     sqlite3_bind_double(rows.statement, 3, seconds);
-    *end = (struct slice_end){.event = 0, .time = of->started};
+    *end = (struct position){.events = 0, .time = of->started};
     enum rows_step step = rows_next(&rows);
-    return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, &end->event) &&
+    return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, &end->events) &&
                                 rows_seconds(&rows, 1, &end->time));
 }
 
-bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
-                 struct slice_end *end)
+bool slices_position(struct recording *recording, size_t process, const struct moment *moment,
+                     struct position *end)
 {
     const struct process *of = &recording->processes[process];
     double seconds;
@@ -56,10 +56,10 @@ bool slices_find(struct recording *recording, size_t process, const struct momen
            slice_find(recording, of, event, seconds, end);
 }
 
-bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
-                       struct slice_end *end)
+bool slices_position_after(struct recording *recording, size_t process, uint64_t events,
+                           struct position *end)
 {
-    return slice_find(recording, &recording->processes[process], event, INFINITY, end);
+    return slice_find(recording, &recording->processes[process], events, INFINITY, end);
 }
 
 /* Visits the rows of one part. */

@@ -116,11 +116,11 @@ static bool verify_slices(struct recording *recording, size_t process,
                           struct verification *verification)
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
-    struct slice_end last;
-    if (!slices_find(recording, process, &(struct moment){.kind = MOMENT_EXIT}, &last) ||
-        !slices_held_at(recording, process, last.event, &held))
+    struct position last;
+    if (!slices_position(recording, process, &(struct moment){.kind = MOMENT_EXIT}, &last) ||
+        !slices_held_at(recording, process, last.events, &held))
         return false;
-    return last.event < recording->processes[process].events ||
+    return last.events < recording->processes[process].events ||
            held_compare(recording, process, held, SIDE_EXIT, verification);
 }
 

@@ -14,7 +14,9 @@
 #include "viewer/html/page_threads.h"
 #include "viewer/html/page_tree.h"
 #include "viewer/question/grouping.h"
+#include "viewer/question/peak.h"
 #include "viewer/question/query.h"
+#include "viewer/question/run_end.h"
 #include "viewer/recording/recording.h"
 
 #define PAGE_NO_ROW UINT32_MAX

@@ -1,0 +1,33 @@
+/*
+ * The file as a source of counters. What only a history can tell is asked of it in either case:
+ * where there is none it says so.
+ */
+#include "viewer/history/counter_source.h"
+
+#include "viewer/history/play.h"
+#include "viewer/history/slices.h"
+
+static const struct counter_source history_source = {
+    .visit = counters_visit,
+    .position = history_position,
+    .position_after = history_position_after,
+    .held_at = history_held_at,
+    .between = history_between,
+    .temporary = history_temporary,
+    .lifetimes = history_lifetimes,
+};
+
+static const struct counter_source slices_source = {
+    .visit = counters_visit,
+    .position = slices_position,
+    .position_after = slices_position_after,
+    .held_at = slices_held_at,
+    .between = slices_between,
+    .temporary = history_temporary,
+    .lifetimes = history_lifetimes,
+};
+
+const struct counter_source *counter_source_of(const struct recording *recording)
+{
+    return recording->run.history ? &history_source : &slices_source;
+}
