@@ -26,6 +26,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allocators.h"
+
 #define WIRE_VERSION 5u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
@@ -51,16 +53,6 @@ enum wire_kind {
 };
 #define WIRE_KIND_SHIFT 58
 #define WIRE_KIND_MASK  UINT64_C(15)
-
-/* Allocator domains. */
-enum wire_allocator {
-    WIRE_ALLOCATOR_MALLOC = 0, /* malloc and its family, called from outside CPython's domains */
-    WIRE_ALLOCATOR_RAW = 1,    /* PYMEM_DOMAIN_RAW */
-    WIRE_ALLOCATOR_MEM = 2,    /* PYMEM_DOMAIN_MEM */
-    WIRE_ALLOCATOR_OBJECT = 3, /* PYMEM_DOMAIN_OBJ */
-    WIRE_ALLOCATOR_MMAP = 4,   /* mmap, mremap and sbrk, called from outside all the others */
-    WIRE_ALLOCATOR_COUNT = 5,
-};
 
 /*
  * ALLOCATION, two words, three when wide. Sent after the real allocation has returned.
