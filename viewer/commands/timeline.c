@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/base/size.h"
@@ -27,6 +28,8 @@
 #include "viewer/recording/samples.h"
 
 #define COMMAND_NAME "heapline timeline"
+
+#define ALLOCATOR_COLUMN(constant, name) name ","
 
 static const struct option_spec specs[] = {
     {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},
@@ -147,7 +150,7 @@ static void print_csv_number(int64_t number)
 
 static void print_csv(const struct timeline *timeline)
 {
-    puts("pid,time,malloc,raw,mem,object,mmap,most_bytes,resident,proportional,swapped");
+    puts("pid,time," ALLOCATORS(ALLOCATOR_COLUMN) "most_bytes,resident,proportional,swapped");
     for (size_t i = 0; i < timeline->count; i++)
         for (size_t j = 0; j < timeline->samples[i].count; j++) {
             const struct sample *sample = &timeline->samples[i].list[j];

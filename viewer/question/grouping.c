@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators.h"
 #include "hash.h"
-#include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 
@@ -27,11 +27,7 @@
  * <frozen importlib._bootstrap_external>. */
 #define IMPORT_SYSTEM "<frozen importlib._bootstrap"
 
-const char *const allocator_names[] = {
-    [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",
-    [WIRE_ALLOCATOR_MEM] = "mem",       [WIRE_ALLOCATOR_OBJECT] = "object",
-    [WIRE_ALLOCATOR_MMAP] = "mmap",     [WIRE_ALLOCATOR_COUNT] = NULL,
-};
+const char *const allocator_names[] = {ALLOCATOR_NAMES NULL};
 
 uint64_t size_class_least(unsigned size_class)
 {
