@@ -107,9 +107,7 @@ static void print_json(const struct difference *difference, size_t limit)
         side_to_json(&difference->sides[0]), "new", side_to_json(&difference->sides[1]), "by",
         group_names[difference->sides[0].answer->query.by], "rows_omitted",
         (json_int_t)(difference->count > limit ? difference->count - limit : 0), "rows", rows);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv(const struct difference *difference, size_t limit)

@@ -52,9 +52,7 @@ static void print_json(const struct findings *findings)
     }
     json_t *all = json_pack("{s:o,s:b,s:o}", "heapline", json_about(), "works",
                             !findings_have_problem(findings), "findings", list);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static int doctor_examine(struct request *request)

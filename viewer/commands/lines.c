@@ -14,6 +14,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/say.h"
 #include "viewer/base/terminal.h"
 #include "viewer/base/utf8.h"
@@ -86,7 +87,7 @@ static bool take_option(struct request *request, int option, struct options *opt
         request->files[request->file_count++] = options->value;
         return true;
     }
-    own->places = memory_resize(own->places, own->place_count + 1, sizeof *own->places);
+    own->places = memory_room(own->places, own->place_count, sizeof *own->places);
     own->places[own->place_count++] = options->value;
     return true;
 }
@@ -105,7 +106,7 @@ struct chosen {
 
 static void add_section(struct chosen *chosen, const struct section *section)
 {
-    chosen->sections = memory_resize(chosen->sections, chosen->count + 1, sizeof *section);
+    chosen->sections = memory_room(chosen->sections, chosen->count, sizeof *section);
     chosen->sections[chosen->count++] = *section;
 }
 
@@ -176,12 +177,8 @@ static size_t choose_named(struct chosen *chosen, const struct annotation *annot
 static int compare_sections(const void *a, const void *b)
 {
     const struct section *one = a, *other = b;
-    bool is_native = one->frame->module;
-    if (is_native != (other->frame->module != NULL))
-        return is_native ? 1 : -1;
-    if (one->own != other->own)
-        return one->own < other->own ? 1 : -1;
-    return (one->first > other->first) - (one->first < other->first);
+    return ORDER(one->frame->module != NULL, other->frame->module != NULL)
+               ?: ORDER(other->own, one->own) ?: ORDER(one->first, other->first);
 }
 
 /* May a file be shown without being asked for? Of native code one whose text is there. */
@@ -456,9 +453,7 @@ static void print_json(struct page *page, const struct chosen *chosen)
         json_put_text(all, "to", moment_text(&query->to));
     }
     json_object_set_new(all, "files", files);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv(const struct page *page, const struct chosen *chosen)

@@ -92,9 +92,7 @@ static void print_json(const struct recording *recording, const struct process_t
     json_t *all =
         json_pack("{s:o,s:o,s:o,s:I}", "heapline", json_about(), "run", run_to_json(recording),
                   "processes", list, "rows_omitted", (json_int_t)(tree->count - shown));
-    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_whole(int64_t number, int64_t absent)

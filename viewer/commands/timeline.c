@@ -135,9 +135,7 @@ static void print_json(const struct timeline *timeline)
     json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
     put_peak(all, timeline->peak.bytes, timeline->peak.time);
     json_object_set_new(all, "sum", samples_to_json(&sum));
-    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_number(int64_t number)

@@ -149,9 +149,7 @@ static void print_json(const struct tree *trees, size_t count, const char *const
                   (json_int_t)trees[0].whole.bytes, "blocks", (json_int_t)trees[0].whole.blocks);
     for (size_t i = 0; i < count; i++)
         json_object_set_new(all, names[i], tree_to_json(&trees[i]));
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_branch(void *context, const struct branch *branch, int64_t parent,

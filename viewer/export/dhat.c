@@ -14,6 +14,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
@@ -50,7 +51,7 @@ struct dhat {
     struct recording *recording;
     struct answer answer;
     struct part *parts;
-    size_t part_count, part_capacity;
+    size_t part_count;
     struct point *points;
     size_t point_count;
 };
@@ -61,10 +62,7 @@ static void take_counter(void *context, const struct counted *counted)
 {
     struct dhat *dhat = context;
     const struct counter_row *counter = counted->counter;
-    if (dhat->part_count == dhat->part_capacity) {
-        dhat->part_capacity = dhat->part_capacity * 2 + 64;
-        dhat->parts = memory_resize(dhat->parts, dhat->part_capacity, sizeof *dhat->parts);
-    }
+    dhat->parts = memory_room(dhat->parts, dhat->part_count, sizeof *dhat->parts);
     dhat->parts[dhat->part_count++] = (struct part){
         .process = counted->process,
         .number = counted->number,
@@ -78,11 +76,8 @@ static void take_counter(void *context, const struct counted *counted)
 static int compare_parts(const void *a, const void *b)
 {
     const struct part *one = a, *other = b;
-    if (one->process != other->process)
-        return one->process < other->process ? -1 : 1;
-    if (one->stands != other->stands)
-        return one->stands < other->stands ? -1 : 1;
-    return one->is_other - other->is_other;
+    return ORDER(one->process, other->process)
+               ?: ORDER(one->stands, other->stands) ?: ORDER(one->is_other, other->is_other);
 }
 
 /* What was allocated, and what was held though it was not. Blocks too: some have no bytes. */
@@ -203,7 +198,7 @@ struct frames {
     FILE *stream;
     const struct dhat *dhat;
     char **names;
-    uint32_t count, capacity;
+    uint32_t count;
     uint32_t other;
     uint32_t *lines;     /* number by key by line; 0: none yet */
     uint32_t *processes; /* the same by index */
@@ -212,10 +207,7 @@ struct frames {
 /* Takes the name over. */
 static uint32_t add_frame(struct frames *frames, char *name)
 {
-    if (frames->count == frames->capacity) {
-        frames->capacity = frames->capacity * 2 + 64;
-        frames->names = memory_resize(frames->names, frames->capacity, sizeof *frames->names);
-    }
+    frames->names = memory_room(frames->names, frames->count, sizeof *frames->names);
     frames->names[frames->count] = name;
     return frames->count++;
 }

@@ -13,6 +13,7 @@
 #include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/recording/command_line.h"
@@ -105,25 +106,16 @@ struct ranked {
     uint32_t key;
 };
 
-static int compare_keys(const struct ranked *one, const struct ranked *other)
-{
-    return (one->key > other->key) - (one->key < other->key);
-}
-
 static int compare_bytes(const void *a, const void *b)
 {
     const struct ranked *one = a, *other = b;
-    if (one->count.bytes != other->count.bytes)
-        return one->count.bytes < other->count.bytes ? 1 : -1;
-    return compare_keys(one, other);
+    return ORDER(other->count.bytes, one->count.bytes) ?: ORDER(one->key, other->key);
 }
 
 static int compare_allocations(const void *a, const void *b)
 {
     const struct ranked *one = a, *other = b;
-    if (one->count.allocations != other->count.allocations)
-        return one->count.allocations < other->count.allocations ? 1 : -1;
-    return compare_keys(one, other);
+    return ORDER(other->count.allocations, one->count.allocations) ?: ORDER(one->key, other->key);
 }
 
 typedef int comparison(const void *a, const void *b);
@@ -279,8 +271,6 @@ bool export_memray(FILE *stream, struct recording *recording, const struct query
     if (!stats_init(&stats, recording, query))
         return false;
     json_t *object = stats_to_json(&stats);
-    json_write(object, stream, JSON_INDENT(2));
-    fputc('\n', stream);
-    json_decref(object);
+    json_print_file(stream, object);
     return true;
 }

@@ -22,6 +22,7 @@
 #include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/size.h"
 #include "viewer/export/export.h"
 #include "viewer/export/gzip.h"
@@ -130,7 +131,7 @@ struct sample {
 
 struct samples {
     struct sample *list;
-    size_t count, capacity;
+    size_t count;
 };
 
 struct pprof {
@@ -186,10 +187,7 @@ static uint32_t put_string(struct pprof *pprof, const char *text)
 static void take_counter(void *context, const struct counted *counted)
 {
     struct samples *samples = context;
-    if (samples->count == samples->capacity) {
-        samples->capacity = samples->capacity * 2 + 64;
-        samples->list = memory_resize(samples->list, samples->capacity, sizeof *samples->list);
-    }
+    samples->list = memory_room(samples->list, samples->count, sizeof *samples->list);
     samples->list[samples->count++] = (struct sample){
         .key = counted->key,
         .process = (uint32_t)counted->process,
@@ -199,20 +197,13 @@ static void take_counter(void *context, const struct counted *counted)
     };
 }
 
-static int compare_numbers(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
-}
-
 static int compare_samples(const void *a, const void *b)
 {
     const struct sample *one = a, *other = b;
-    int order = compare_numbers(one->key, other->key);
-    if (!order)
-        order = compare_numbers(one->process, other->process);
-    if (!order)
-        order = compare_numbers(one->thread, other->thread);
-    return order ? order : compare_numbers(one->allocator, other->allocator);
+    return ORDER(one->key, other->key)
+               ?: ORDER(one->process, other->process)
+               ?: ORDER(one->thread, other->thread)
+               ?: ORDER(one->allocator, other->allocator);
 }
 
 static bool is_nothing(const struct row *row)

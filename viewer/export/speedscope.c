@@ -12,6 +12,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
@@ -59,7 +60,7 @@ static uint64_t weigh_allocated(const struct row *row)
 static int compare_samples(const void *a, const void *b)
 {
     const struct sample *one = a, *other = b;
-    return (one->start > other->start) - (one->start < other->start);
+    return ORDER(one->start, other->start);
 }
 
 static void add_sample(struct layout *layout, uint64_t *next, uint32_t node, uint64_t weight,

@@ -72,9 +72,7 @@ void growth_print_json(FILE *stream, const struct growth *growth, size_t limit)
     json_put_count(all, "rows_omitted", growth->count - suspects_shown(growth, limit));
     json_object_set_new(all, "times", times);
     json_object_set_new(all, "rows", rows);
-    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    fputc('\n', stream);
-    json_decref(all);
+    json_print_file(stream, all);
 }
 
 void growth_print_csv(FILE *stream, const struct growth *growth, size_t limit)

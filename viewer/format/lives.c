@@ -79,9 +79,7 @@ void lives_print_json(FILE *stream, const struct lives *lives)
         "{s:o,s:s,s:I,s:o,s:o,s:o}", "heapline", json_about(), "by", group_names[answer->query.by],
         "rows_omitted", (json_int_t)answer->rows_omitted, "lived_allocations_up_to",
         limits_to_json(1), "lived_seconds_below", limits_to_json(0.001), "rows", rows);
-    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    fputc('\n', stream);
-    json_decref(all);
+    json_print_file(stream, all);
 }
 
 static void print_csv_counts(FILE *stream, const int64_t *by_class)

@@ -119,7 +119,5 @@ void report_print_json(FILE *stream, const struct answer *answer)
     json_t *report = report_outer_to_json(answer);
     json_object_set_new(report, "view", view_to_json(answer));
     json_object_set_new(report, "rows", rows_to_json(answer));
-    json_write(report, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    fputc('\n', stream);
-    json_decref(report);
+    json_print_file(stream, report);
 }

@@ -8,6 +8,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/history_walk.h"
 #include "viewer/recording/ancestry.h"
 #include "viewer/recording/counters.h"
@@ -146,11 +147,10 @@ static bool play_all(struct inherited_blocks *blocks, struct database *database,
     return true;
 }
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_blocks(const void *a, const void *b)
 {
-    uint64_t one = ((const struct inherited_block *)a)->number;
-    uint64_t other = ((const struct inherited_block *)b)->number;
-    return (one > other) - (one < other);
+    const struct inherited_block *one = a, *other = b;
+    return ORDER(one->number, other->number);
 }
 
 bool inherited_blocks_find(struct inherited_blocks *blocks, struct database *database,
@@ -169,6 +169,6 @@ bool inherited_blocks_find(struct inherited_blocks *blocks, struct database *dat
         if (blocks->slots[i].size != FREE_SLOT)
             (*list)[(*count)++] = blocks->slots[i];
     if (*count)
-        qsort(*list, *count, sizeof **list, compare_numbers);
+        qsort(*list, *count, sizeof **list, compare_blocks);
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/counter_source.h"
 #include "viewer/recording/inheritance.h"
 
@@ -16,7 +17,7 @@
 /* A counter's row with what it held, as its peak. */
 struct parts {
     struct counter_row *list;
-    size_t count, capacity;
+    size_t count;
     const struct held *held; /* by counter of the parent */
 };
 
@@ -28,10 +29,7 @@ static void add_part(void *context, size_t process, uint32_t number, const struc
     const struct held *held = &parts->held[number];
     if (!held->blocks && !held->bytes)
         return;
-    if (parts->count == parts->capacity) {
-        parts->capacity = parts->capacity * 2 + 64;
-        parts->list = memory_resize(parts->list, parts->capacity, sizeof *parts->list);
-    }
+    parts->list = memory_room(parts->list, parts->count, sizeof *parts->list);
     parts->list[parts->count++] = (struct counter_row){
         .node = row->node,
         .thread = row->thread,
@@ -49,13 +47,10 @@ static void add_part(void *context, size_t process, uint32_t number, const struc
 static int compare_parts(const void *a, const void *b)
 {
     const struct counter_row *one = a, *other = b;
-    if (one->node != other->node)
-        return one->node < other->node ? -1 : 1;
-    if (one->thread != other->thread)
-        return one->thread < other->thread ? -1 : 1;
-    if (one->allocator != other->allocator)
-        return one->allocator < other->allocator ? -1 : 1;
-    return one->size_class - other->size_class;
+    return ORDER(one->node, other->node)
+               ?: ORDER(one->thread, other->thread)
+               ?: ORDER(one->allocator, other->allocator)
+               ?: ORDER(one->size_class, other->size_class);
 }
 
 static bool held_at_fork(struct recording *recording, const struct inherited *inherited,

@@ -87,10 +87,7 @@ static void put_change(struct changes *changes, const struct change *change)
 {
     if (is_nothing(change))
         return;
-    if (changes->count == changes->capacity) {
-        changes->capacity = changes->capacity * 2 + 1024;
-        changes->list = memory_resize(changes->list, changes->capacity, sizeof *changes->list);
-    }
+    changes->list = memory_room(changes->list, changes->count, sizeof *changes->list);
     changes->list[changes->count++] = *change;
 }
 
@@ -132,7 +129,7 @@ static void buckets_combine(struct changes *changes, const uint32_t *map)
     size_t count = changes->count;
     struct change *list = changes->list;
     changes->list = NULL;
-    changes->count = changes->capacity = 0;
+    changes->count = 0;
     for (size_t i = 0; i < count;) {
         uint32_t bucket = map ? map[list[i].bucket] : list[i].bucket;
         for (; i < count && (map ? map[list[i].bucket] : list[i].bucket) == bucket; i++)
@@ -153,11 +150,7 @@ static void put_death(struct changes *changes, const struct death *death)
         changes->deaths[number].bytes += death->bytes;
         return;
     }
-    if (changes->death_count == changes->death_capacity) {
-        changes->death_capacity = changes->death_capacity * 2 + 1024;
-        changes->deaths =
-            memory_resize(changes->deaths, changes->death_capacity, sizeof *changes->deaths);
-    }
+    changes->deaths = memory_room(changes->deaths, changes->death_count, sizeof *changes->deaths);
     changes->deaths[changes->death_count++] = *death;
 }
 
@@ -167,7 +160,7 @@ static void combine_deaths(struct changes *changes, const uint32_t *map)
     size_t count = changes->death_count;
     struct death *list = changes->deaths;
     changes->deaths = NULL;
-    changes->death_count = changes->death_capacity = 0;
+    changes->death_count = 0;
     index_deinit(&changes->death_index);
     for (size_t i = 0; i < count; i++) {
         struct death death = list[i];

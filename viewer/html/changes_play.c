@@ -35,7 +35,7 @@ struct span {
 
 struct spans {
     struct span *list;
-    size_t count, capacity;
+    size_t count;
 };
 
 static void cleanup_spans(struct spans *spans)
@@ -52,10 +52,7 @@ static bool read_spans(struct spans *spans, struct recording *recording, size_t 
     sqlite3_bind_int64(rows.statement, 1, recording->processes[process].id);
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
-        if (spans->count == spans->capacity) {
-            spans->capacity = spans->capacity * 2 + 64;
-            spans->list = memory_resize(spans->list, spans->capacity, sizeof *spans->list);
-        }
+        spans->list = memory_room(spans->list, spans->count, sizeof *spans->list);
         struct span *span = &spans->list[spans->count++];
         if (!rows_count(&rows, 0, &span->started_us) || !rows_count(&rows, 1, &span->ended_us) ||
             !rows_count(&rows, 2, &span->events))

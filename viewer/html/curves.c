@@ -10,6 +10,7 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "varint.h"
+#include "viewer/base/order.h"
 #include "viewer/history/moment.h"
 #include "viewer/recording/samples.h"
 
@@ -120,8 +121,8 @@ static int compare_peaks(const void *a, const void *b, void *recording)
 {
     const struct process *processes = ((const struct recording *)recording)->processes;
     size_t one = *(const size_t *)a, other = *(const size_t *)b;
-    uint64_t first = processes[one].sums.peak_bytes, second = processes[other].sums.peak_bytes;
-    return first != second ? (first < second ? 1 : -1) : (one > other) - (one < other);
+    return ORDER(processes[other].sums.peak_bytes, processes[one].sums.peak_bytes)
+               ?: ORDER(one, other);
 }
 
 static void add_curve(struct curves *curves, size_t process)

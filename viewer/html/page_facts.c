@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/process_json.h"
 #include "viewer/history/moment.h"
@@ -41,11 +42,9 @@ static json_t *command_to_json(const json_t *command)
 static int compare_peaks(const void *a, const void *b, void *recording)
 {
     const struct process *processes = ((const struct recording *)recording)->processes;
-    uint64_t one = processes[*(const size_t *)a].sums.peak_bytes;
-    uint64_t other = processes[*(const size_t *)b].sums.peak_bytes;
-    if (one != other)
-        return one < other ? 1 : -1;
-    return *(const size_t *)a < *(const size_t *)b ? -1 : 1;
+    size_t one = *(const size_t *)a, other = *(const size_t *)b;
+    return ORDER(processes[other].sums.peak_bytes, processes[one].sums.peak_bytes)
+               ?: ORDER(one, other);
 }
 
 /* By process of the recording: its number on the page, or NO_NUMBER. */

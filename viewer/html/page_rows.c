@@ -33,10 +33,7 @@ uint32_t page_rows_find(struct page_rows *rows, uint32_t node, uint32_t thread, 
     uint32_t row = index_add(&rows->index, key, rows->count);
     if (row < rows->count)
         return row;
-    if (rows->count == rows->capacity) {
-        rows->capacity = rows->capacity * 2 + 1024;
-        rows->list = memory_resize(rows->list, rows->capacity, sizeof *rows->list);
-    }
+    rows->list = memory_room(rows->list, rows->count, sizeof *rows->list);
     rows->list[rows->count++] =
         (struct page_row){.node = node, .thread = thread, .allocator = allocator};
     return row;

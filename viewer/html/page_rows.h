@@ -53,7 +53,7 @@ struct page_rows {
     uint32_t *locations;      /* by place: one of the recording that has it; from PLACE_FIRST on */
     struct page_tree tree;
     struct page_row *list;
-    uint32_t count, capacity;
+    uint32_t count;
     struct index index;
     struct page_threads threads;
     uint32_t **row_of;    /* by process of the recording: by counter, a row or PAGE_NO_ROW */

@@ -10,6 +10,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/utf8.h"
 #include "viewer/recording/source.h"
 
@@ -33,9 +34,7 @@ struct wanted_file {
 static int compare_weights(const void *a, const void *b)
 {
     const struct wanted_file *one = a, *other = b;
-    if (one->weight != other->weight)
-        return one->weight < other->weight ? 1 : -1;
-    return (one->file > other->file) - (one->file < other->file);
+    return ORDER(other->weight, one->weight) ?: ORDER(one->file, other->file);
 }
 
 static double share_of(uint64_t part, uint64_t whole)
@@ -74,7 +73,7 @@ static struct wanted_file *find_wanted(const struct page_rows *rows, const struc
         const struct frame *frame = &rows->recording->symbols.frames[location];
         struct wanted_file *file = &files[names->page_file[frame->file_id]];
         file->weight += weights[place];
-        file->lines = memory_resize(file->lines, file->count + 1, sizeof *file->lines);
+        file->lines = memory_room(file->lines, file->count, sizeof *file->lines);
         file->lines[file->count++] = frame->line;
     }
     qsort(files, names->file_count, sizeof *files, compare_weights);

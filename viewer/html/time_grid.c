@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 #define LEVEL_PINNED TIME_GRID_LEVELS
 
@@ -18,9 +19,7 @@ struct edge {
 static int compare_edges(const void *a, const void *b)
 {
     const struct edge *one = a, *other = b;
-    if (one->time != other->time)
-        return one->time < other->time ? -1 : 1;
-    return (int)other->level - (int)one->level;
+    return ORDER(one->time, other->time) ?: ORDER(other->level, one->level);
 }
 
 static uint8_t level_of(size_t number, size_t buckets)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 static uint32_t parent_of(const struct grouping *grouping, uint32_t key)
 {
@@ -37,9 +38,7 @@ static int compare_nodes(const void *a, const void *b, void *context)
 {
     const uint64_t *totals = context;
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    if (totals[one] != totals[other])
-        return totals[one] < totals[other] ? 1 : -1;
-    return (one > other) - (one < other);
+    return ORDER(totals[other], totals[one]) ?: ORDER(one, other);
 }
 
 /* Puts the nodes that weigh something in order. */

@@ -20,6 +20,7 @@
 #include "hash.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 #define NO_KEY GROUPING_NO_KEY
 
@@ -41,17 +42,10 @@ uint64_t size_class_most(unsigned size_class)
     return size_class < 64 ? UINT64_C(1) << (size_class - 1) : INT64_MAX;
 }
 
-static int compare_numbers(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 /* Strings of which one may be NULL, which comes first. */
 static int compare_strings(const char *a, const char *b)
 {
-    if (a == b || !a || !b)
-        return (a != NULL) - (b != NULL);
-    return strcmp(a, b);
+    return a != b && a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
 /* Compares two things of a recording: what qsort_r() wants. */
@@ -70,10 +64,9 @@ static int compare_files(const void *a, const void *b, void *recording)
 
 static int compare_functions(const void *a, const void *b, void *recording)
 {
-    int order = compare_files(a, b, recording);
-    if (order)
-        return order;
-    return compare_strings(frame_of(a, recording)->function, frame_of(b, recording)->function);
+    return compare_files(a, b, recording)
+               ?: compare_strings(frame_of(a, recording)->function,
+                                  frame_of(b, recording)->function);
 }
 
 static int compare_modules(const void *a, const void *b, void *recording)
@@ -87,28 +80,22 @@ static int compare_packages(const void *a, const void *b, void *recording)
     return compare_strings(frame_of(a, recording)->package, frame_of(b, recording)->package);
 }
 
+static int compare_source_lines(const void *a, const void *b, void *recording)
+{
+    return compare_files(a, b, recording)
+               ?: ORDER(frame_of(a, recording)->line, frame_of(b, recording)->line);
+}
+
 static int compare_lines(const void *a, const void *b, void *recording)
 {
-    int order = compare_files(a, b, recording);
-    if (!order)
-        order = compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
-    return order ? order : compare_functions(a, b, recording);
+    return compare_source_lines(a, b, recording) ?: compare_functions(a, b, recording);
 }
 
 /* The modules' order is that of their numbers. */
 static int compare_code(const void *a, const void *b, void *recording)
 {
-    int order = compare_lines(a, b, recording);
-    const struct module *one = frame_of(a, recording)->module;
-    const struct module *other = frame_of(b, recording)->module;
-    return order ? order : (one > other) - (one < other);
-}
-
-static int compare_source_lines(const void *a, const void *b, void *recording)
-{
-    int order = compare_files(a, b, recording);
-    return order ? order
-                 : compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
+    return compare_lines(a, b, recording)
+               ?: ORDER(frame_of(a, recording)->module, frame_of(b, recording)->module);
 }
 
 static int compare_threads(const void *a, const void *b, void *recording)
@@ -116,10 +103,8 @@ static int compare_threads(const void *a, const void *b, void *recording)
     const struct thread *threads = ((const struct recording *)recording)->symbols.threads;
     const struct thread *one = &threads[*(const uint32_t *)a];
     const struct thread *other = &threads[*(const uint32_t *)b];
-    int order = compare_strings(one->name, other->name);
-    if (!order)
-        order = compare_numbers(one->tid, other->tid);
-    return order ? order : compare_numbers(one->process, other->process);
+    return compare_strings(one->name, other->name)
+               ?: ORDER(one->tid, other->tid) ?: ORDER(one->process, other->process);
 }
 
 static int compare_allocators(const void *a, const void *b, void *recording)
@@ -131,7 +116,7 @@ static int compare_allocators(const void *a, const void *b, void *recording)
 static int compare_size_classes(const void *a, const void *b, void *recording)
 {
     (void)recording;
-    return compare_numbers(*(const uint32_t *)a, *(const uint32_t *)b);
+    return ORDER(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 
 static int compare_processes(const void *a, const void *b, void *recording)
@@ -139,8 +124,7 @@ static int compare_processes(const void *a, const void *b, void *recording)
     const struct process *processes = ((const struct recording *)recording)->processes;
     const struct process *one = &processes[*(const uint32_t *)a];
     const struct process *other = &processes[*(const uint32_t *)b];
-    int order = compare_numbers(one->pid, other->pid);
-    return order ? order : compare_numbers(one->id, other->id);
+    return ORDER(one->pid, other->pid) ?: ORDER(one->id, other->id);
 }
 
 static void grouping_sort(struct grouping *grouping, size_t thing_count, compare_things *compare)
@@ -404,12 +388,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
 
 int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b)
 {
-    if (group_by_is_stack(grouping->by)) {
-        const uint32_t *location = grouping->recording->stacks.location;
-        int order =
-            compare_numbers(grouping->line_keys[location[a]], grouping->line_keys[location[b]]);
-        if (order)
-            return order;
-    }
-    return compare_numbers(a, b);
+    const uint32_t *location = grouping->recording->stacks.location, *line = grouping->line_keys;
+    int order = group_by_is_stack(grouping->by) ? ORDER(line[location[a]], line[location[b]]) : 0;
+    return order ?: ORDER(a, b);
 }

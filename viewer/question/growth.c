@@ -12,6 +12,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/inherited_counters.h"
 #include "viewer/question/run_end.h"
 #include "viewer/recording/inheritance.h"
@@ -449,14 +450,12 @@ static bool play_all(struct survey *survey)
 static int compare_suspects(const void *a, const void *b)
 {
     const struct suspect *one = a, *other = b;
-    if (one->rising.slope != other->rising.slope)
-        return one->rising.slope < other->rising.slope ? 1 : -1;
-    return (one->key > other->key) - (one->key < other->key);
+    return ORDER(other->rising.slope, one->rising.slope) ?: ORDER(one->key, other->key);
 }
 
 static void take_suspect(struct growth *growth, const struct suspect *suspect)
 {
-    growth->suspects = memory_resize(growth->suspects, growth->count + 1, sizeof *growth->suspects);
+    growth->suspects = memory_room(growth->suspects, growth->count, sizeof *growth->suspects);
     growth->suspects[growth->count++] = *suspect;
     growth->shapes[suspect->key] = SHAPE_GROWS;
 }

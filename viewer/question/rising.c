@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/base/order.h"
+
 #define PART_COUNT 8u
 /* A tick's gain counts from this part of the whole on, and a part's of the time from that. */
 #define GAIN_PART 256u
@@ -82,7 +84,7 @@ static void find_rise(struct floor *floor, unsigned from)
 static int compare_wakes(const void *a, const void *b)
 {
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return (one > other) - (one < other);
+    return ORDER(one, other);
 }
 
 /* How often the process is awake in a tick in which it is, while the floor rises. */

@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/question/row.h"
 
 /* One stack: its lines are `lines[first]` to before `lines[end]`. */
@@ -126,18 +127,16 @@ static int compare_paths(const void *a, const void *b)
     size_t length = one->length < other->length ? one->length : other->length;
     for (size_t i = 0; i < length; i++)
         if (one->lines[i] != other->lines[i])
-            return one->lines[i] < other->lines[i] ? -1 : 1;
-    return (one->length > other->length) - (one->length < other->length);
+            return ORDER(one->lines[i], other->lines[i]);
+    return ORDER(one->length, other->length);
 }
 
 static int compare_branches(const void *a, const void *b)
 {
     const struct branch *one = a, *other = b;
-    if (one->total.bytes != other->total.bytes)
-        return one->total.bytes < other->total.bytes ? 1 : -1;
-    if (one->total.blocks != other->total.blocks)
-        return one->total.blocks < other->total.blocks ? 1 : -1;
-    return (one->frame > other->frame) - (one->frame < other->frame);
+    return ORDER(other->total.bytes, one->total.bytes)
+               ?: ORDER(other->total.blocks, one->total.blocks)
+               ?: ORDER(one->frame, other->frame);
 }
 
 static struct row sum_paths(const struct path *paths, size_t count)
@@ -161,8 +160,7 @@ static void add_child(const struct growth *growth, struct branch *branch, const 
         branch->folded_count++;
         return;
     }
-    branch->children =
-        memory_resize(branch->children, branch->child_count + 1, sizeof *branch->children);
+    branch->children = memory_room(branch->children, branch->child_count, sizeof *branch->children);
     struct branch *child = &branch->children[branch->child_count++];
     uint32_t location = growth->locations[paths[0].lines[level]];
     *child = (struct branch){

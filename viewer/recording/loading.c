@@ -114,7 +114,7 @@ static bool add_process(struct rows *rows, void *context)
 {
     struct recording *recording = context;
     size_t count = recording->process_count++;
-    recording->processes = memory_resize(recording->processes, count + 1, sizeof(struct process));
+    recording->processes = memory_room(recording->processes, count, sizeof(struct process));
     struct process *process = &recording->processes[count];
     *process = (struct process){0};
     if (!read_process(rows, process))

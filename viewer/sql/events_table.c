@@ -15,6 +15,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/block_times.h"
 #include "viewer/history/history_walk.h"
 #include "viewer/history/inherited_blocks.h"
@@ -112,7 +113,7 @@ static void end_source(struct cursor *cursor)
 static int compare_threads(const void *a, const void *b)
 {
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return (one > other) - (one < other);
+    return ORDER(one, other);
 }
 
 static bool take_meaning(void *context, uint32_t number, const struct counter_row *row)
@@ -139,7 +140,7 @@ static bool load_threads(struct cursor *cursor, const struct source *source)
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
         cursor->threads =
-            memory_resize(cursor->threads, cursor->thread_count + 1, sizeof *cursor->threads);
+            memory_room(cursor->threads, cursor->thread_count, sizeof *cursor->threads);
         if (!rows_index(&rows, 0, &cursor->threads[cursor->thread_count++]))
             return false;
     }
@@ -290,7 +291,7 @@ static bool load_sources(struct cursor *cursor)
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
         cursor->sources =
-            memory_resize(cursor->sources, cursor->source_count + 1, sizeof *cursor->sources);
+            memory_room(cursor->sources, cursor->source_count, sizeof *cursor->sources);
         struct source *source = &cursor->sources[cursor->source_count++];
         if (!rows_index(&rows, 0, &source->id) || !rows_count(&rows, 1, &source->events) ||
             !rows_index(&rows, 2, &source->counters) || !rows_seconds(&rows, 3, &source->started))
