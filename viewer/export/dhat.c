@@ -101,12 +101,6 @@ static void fold_parts(struct dhat *dhat)
         qsort(dhat->parts, dhat->part_count, sizeof *dhat->parts, compare_parts);
 }
 
-static void held_add(struct held *sum, const struct held *held)
-{
-    sum->bytes += held->bytes;
-    sum->blocks += held->blocks;
-}
-
 static void make_points(struct dhat *dhat)
 {
     dhat->points = memory_new(dhat->part_count, sizeof *dhat->points);
@@ -116,8 +110,8 @@ static void make_points(struct dhat *dhat)
             dhat->points[dhat->point_count++].first = part;
         struct point *point = &dhat->points[dhat->point_count - 1];
         row_add(&point->row, &part->row);
-        held_add(&point->leaked, &part->leaked);
-        held_add(&point->at_end, &part->at_end);
+        held_add(&point->leaked, part->leaked);
+        held_add(&point->at_end, part->at_end);
     }
 }
 

@@ -31,3 +31,25 @@ const struct counter_source *counter_source_of(const struct recording *recording
 {
     return recording->run.history ? &history_source : &slices_source;
 }
+
+struct own_sum {
+    const struct held *held;
+    struct held *sum;
+};
+
+static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
+                    bool inherited)
+{
+    (void)process, (void)row;
+    struct own_sum *own = context;
+    if (!inherited)
+        held_add(own->sum, own->held[number]);
+}
+
+bool counters_sum_own(struct recording *recording, size_t process, const struct held *held,
+                      struct held *sum)
+{
+    struct own_sum own = {held, sum};
+    *sum = (struct held){0};
+    return counter_source_of(recording)->visit(recording, process, add_own, &own);
+}

@@ -76,8 +76,7 @@ static void begin_with_inherited(const struct process *process, const uint32_t *
         if (group_of[i] == PLAY_NO_GROUP)
             continue;
         struct played_group *group = &groups[group_of[i]];
-        group->held.blocks += inherited[i].blocks;
-        group->held.bytes += inherited[i].bytes;
+        held_add(&group->held, inherited[i]);
         group->lived_us -= inherited[i].blocks * (uint64_t)(process->started * 1e6);
         group->most = group->held;
     }

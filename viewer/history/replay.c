@@ -239,23 +239,14 @@ static void hold_chunk(void *context, const struct history_reader *reader)
     struct held *held = context;
     for (uint32_t i = 0; i < reader->pair_count; i++) {
         const struct history_pair *pair = &reader->pairs[i];
-        uint64_t blocks = (uint64_t)((int64_t)pair->allocations - pair->frees);
-        held[pair->counter - 1].blocks += blocks;
-        held[pair->counter - 1].bytes += blocks * pair->size;
+        held_add_blocks(&held[pair->counter - 1], (int64_t)pair->allocations - pair->frees,
+                        pair->size);
     }
-}
-
-void held_change(struct held *held, const struct history_event *event)
-{
-    bool gone = event->kind == HISTORY_FREE;
-    held += event->pair->counter - 1;
-    held->blocks += gone ? UINT64_MAX : 1;
-    held->bytes += gone ? -event->pair->size : event->pair->size;
 }
 
 static void hold_event(void *context, const struct history_event *event)
 {
-    held_change(context, event);
+    held_change((struct held *)context + (event->pair->counter - 1), event);
 }
 
 static bool check_held(const struct replay *replay, const struct held *held)
@@ -296,9 +287,7 @@ struct span_count {
 
 static void free_old(struct span_count *count, const struct history_pair *pair, bool restored)
 {
-    struct held *freed = &count->happened[pair->counter - 1].freed;
-    freed->blocks += restored ? UINT64_MAX : 1;
-    freed->bytes += restored ? -pair->size : pair->size;
+    held_add_blocks(&count->happened[pair->counter - 1].freed, restored ? -1 : 1, pair->size);
     count->restored |= restored;
 }
 

@@ -112,8 +112,7 @@ static void add_change(void *context, double time, const struct change_row *row)
     struct happened *at = (struct happened *)context + (row->counter - 1);
     at->allocations += row->allocations;
     at->allocated_bytes += row->allocated_bytes;
-    at->kept.blocks += (uint64_t)row->blocks;
-    at->kept.bytes += (uint64_t)row->bytes;
+    held_add(&at->kept, (struct held){(uint64_t)row->bytes, (uint64_t)row->blocks});
 }
 
 bool slices_held_at(struct recording *recording, size_t process, uint64_t event, struct held **held)
@@ -153,8 +152,7 @@ bool slices_between(struct recording *recording, size_t process, uint64_t from, 
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &(*happened)[i];
         if (inherited && from == 0 && to > 0) { /* it comes with the first event */
-            at->kept.blocks += inherited[i].blocks;
-            at->kept.bytes += inherited[i].bytes;
+            held_add(&at->kept, inherited[i]);
         }
         part_signs(&at->kept.blocks, &at->freed.blocks);
         part_signs(&at->kept.bytes, &at->freed.bytes);

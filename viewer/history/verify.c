@@ -14,11 +14,10 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/counter_source.h"
 #include "viewer/history/inherited_counters.h"
 #include "viewer/history/play.h"
-#include "viewer/history/replay.h"
 #include "viewer/history/slices.h"
-#include "viewer/recording/counters.h"
 #include "viewer/recording/inheritance.h"
 
 /* How often a process's history is gone through: for what it held at the exit, what was temporary,
@@ -155,21 +154,6 @@ static bool verify_process(struct recording *recording, size_t process,
     return good;
 }
 
-/* What a process holds by playing, without what it inherited. */
-struct own_part {
-    const struct held *held;
-    struct held sum;
-};
-
-static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
-                    bool inherited)
-{
-    (void)process, (void)row;
-    struct own_part *part = context;
-    part->sum.bytes += inherited ? 0 : part->held[number].bytes;
-    part->sum.blocks += inherited ? 0 : part->held[number].blocks;
-}
-
 /* A process's part of the run's peak. */
 static bool verify_part(struct recording *recording, size_t process,
                         struct verification *verification)
@@ -181,17 +165,16 @@ static bool verify_part(struct recording *recording, size_t process,
         progress_step(recording->database.progress, 1);
         return true;
     }
-    if (!history_play(recording, process, position->events, &held))
-        return false;
-    struct own_part part = {.held = held};
-    if (!counters_visit(recording, process, add_own, &part))
+    struct held own;
+    if (!history_play(recording, process, position->events, &held) ||
+        !counters_sum_own(recording, process, held, &own))
         return false;
     if (!*verification->difference &&
-        (part.sum.bytes != position->bytes || part.sum.blocks != position->blocks))
+        (own.bytes != position->bytes || own.blocks != position->blocks))
         snprintf(verification->difference, sizeof verification->difference,
                  "process %" PRId64 ": at the peak of the run %" PRIu64 " bytes in %" PRIu64
                  " blocks by the history, %" PRIu64 " in %" PRIu64 " by the sums",
-                 of->pid, part.sum.bytes, part.sum.blocks, position->bytes, position->blocks);
+                 of->pid, own.bytes, own.blocks, position->bytes, position->blocks);
     return true;
 }
 

@@ -206,10 +206,8 @@ static struct held held_of(const struct process_figures *figures, uint32_t numbe
 struct row figures_row(struct process_figures *figures, uint32_t number,
                        const struct counter_row *counter, bool inherited)
 {
-    if (figures->expected && !inherited) {
-        figures->own.bytes += figures->held[number].bytes;
-        figures->own.blocks += figures->held[number].blocks;
-    }
+    if (figures->expected && !inherited)
+        held_add(&figures->own, figures->held[number]);
     struct row row;
     if (figures->happened) {
         row = row_of_span(&figures->happened[number]);
