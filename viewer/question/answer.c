@@ -66,7 +66,7 @@ static void count_row(void *context, size_t process, uint32_t number,
         lifetimes_add(&count->lifetimes_by_key[key], &count->figures.lifetimes[number]);
 }
 
-static void totals_add(struct totals *totals, const struct process *process)
+void totals_add(struct totals *totals, const struct process *process)
 {
     const struct sums *from = &process->sums;
     struct sums *sums = &totals->sums;

@@ -26,6 +26,9 @@ struct totals {
     struct run_end run_end; /* never more than the peak; as it, only where that is needed */
 };
 
+/* Adds a process, but for what only all of them together have: peak and end of the run. */
+void totals_add(struct totals *totals, const struct process *process);
+
 struct answer {
     struct query query; /* borrowed from the caller: its lists are not owned here */
     struct grouping grouping;
