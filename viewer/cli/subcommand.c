@@ -86,7 +86,7 @@ bool request_check_form(struct request *request, const struct options *options)
     return form_check(&request->form, options);
 }
 
-/* --- the answer --- */
+/* --- doing it --- */
 
 const char *request_file(struct request *request)
 {
@@ -149,15 +149,15 @@ int request_show_both(struct request *request,
     return show(request, &before, &after);
 }
 
-static int request_answer(struct request *request)
+static int request_perform(struct request *request)
 {
     const struct subcommand *subcommand = request->subcommand;
     if (request->form.help) {
         subcommand_help(subcommand);
         return request_finish(request);
     }
-    if (subcommand->answer)
-        return subcommand->answer(request);
+    if (subcommand->perform)
+        return subcommand->perform(request);
     const char *file = request_file(request);
     return file ? request_show(request, file, subcommand->show) : failed_status(subcommand);
 }
@@ -171,7 +171,7 @@ int subcommand_run(const struct subcommand *subcommand, char **arguments)
         .own = memory_new(1, subcommand->own_size),
     };
     query_init(&request.query);
-    int status = read_request(&request, arguments) ? request_answer(&request) : STATUS_WRONG_USAGE;
+    int status = read_request(&request, arguments) ? request_perform(&request) : STATUS_WRONG_USAGE;
     if (subcommand->forget)
         subcommand->forget(&request);
     query_deinit(&request.query);

@@ -177,7 +177,7 @@ static int compare_moments(struct request *request, struct recording *recording)
     return diff_compare(request, recording, recording);
 }
 
-static int diff_answer(struct request *request)
+static int diff_perform(struct request *request)
 {
     if (request->file_count == 2)
         return request_show_both(request, diff_compare);
@@ -197,5 +197,5 @@ const struct subcommand command_diff = {
     .own_size = sizeof(struct diff_request),
     .take = take_option,
     .check = check_request,
-    .answer = diff_answer,
+    .perform = diff_perform,
 };

@@ -85,5 +85,5 @@ const struct subcommand command_doctor = {
         "of a program that does nothing. Ends with 0 when tracing works and 1 when it does not.\n",
     .options = OPTION_TABLE(specs, NULL),
     .operands = OPERANDS_COMMAND,
-    .answer = doctor_examine,
+    .perform = doctor_examine,
 };

@@ -184,7 +184,7 @@ static int export_show(struct request *request, struct recording *recording)
     return output_write(COMMAND_NAME, own->output, write_export, &job);
 }
 
-static int export_answer(struct request *request)
+static int export_perform(struct request *request)
 {
     const struct export_request *own = request->own;
     const char *file = request_file(request);
@@ -205,5 +205,5 @@ const struct subcommand command_export = {
     .take = take_option,
     .check = check_request,
     .explain = explain_formats,
-    .answer = export_answer,
+    .perform = export_perform,
 };

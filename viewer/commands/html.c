@@ -114,5 +114,5 @@ const struct subcommand command_html = {
     .own_size = sizeof(const char *),
     .take = take_option,
     .check = check_request,
-    .answer = write_page,
+    .perform = write_page,
 };

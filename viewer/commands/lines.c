@@ -59,8 +59,8 @@ static const struct option_spec specs[] = {
 };
 
 struct lines_request {
-    const char **places;
-    size_t place_count;
+    const char **names; /* FILE, or FILE:FUNCTION */
+    size_t name_count;
     bool full;
 };
 
@@ -83,12 +83,12 @@ static bool take_option(struct request *request, int option, struct options *opt
     struct lines_request *own = request->own;
     if (option == OPTION_FULL)
         return own->full = true;
-    if (!request->file_count && !own->place_count && is_recording(options->value)) {
+    if (!request->file_count && !own->name_count && is_recording(options->value)) {
         request->files[request->file_count++] = options->value;
         return true;
     }
-    own->places = memory_room(own->places, own->place_count, sizeof *own->places);
-    own->places[own->place_count++] = options->value;
+    own->names = memory_room(own->names, own->name_count, sizeof *own->names);
+    own->names[own->name_count++] = options->value;
     return true;
 }
 
@@ -156,11 +156,11 @@ static bool section_narrow(struct section *section, const struct recording *reco
 
 /* FILE or FILE:FUNCTION. */
 static size_t choose_named(struct chosen *chosen, const struct annotation *annotation,
-                           const struct recording *recording, const char *place)
+                           const struct recording *recording, const char *wanted)
 {
-    const char *colon = strrchr(place, ':');
+    const char *colon = strrchr(wanted, ':');
     CLEANUP(cleanup_free)
-    char *name = memory_print("%.*s", colon ? (int)(colon - place) : (int)strlen(place), place);
+    char *name = memory_print("%.*s", colon ? (int)(colon - wanted) : (int)strlen(wanted), wanted);
     size_t before = chosen->count;
     struct section section;
     for (size_t key = 0; key < annotation->count;) {
@@ -386,7 +386,7 @@ static void print_section(struct page *page, const struct section *section)
 /* What JSON and CSV say of a line. */
 static const struct line_value {
     const char *name;
-    size_t place; /* in struct line_figures, a uint64_t */
+    size_t offset; /* in struct line_figures, a uint64_t */
 } line_values[] = {
     {"bytes", offsetof(struct line_figures, with_callees.bytes)},
     {"blocks", offsetof(struct line_figures, with_callees.blocks)},
@@ -404,7 +404,7 @@ static const struct line_value {
 
 static uint64_t value_of(const struct line_figures *line, const struct line_value *value)
 {
-    return *(const uint64_t *)(const void *)((const char *)line + value->place);
+    return *(const uint64_t *)(const void *)((const char *)line + value->offset);
 }
 
 /* The number of a key's line; 0 when it is not part of the section. */
@@ -479,19 +479,19 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 
 /* --- the command --- */
 
-/* False, with a message, when a place that was named is not there. */
+/* False, with a message, when a file or function that was named is not there. */
 static bool lines_choose(struct chosen *chosen, struct page *page)
 {
     const struct lines_request *own = page->own;
-    for (size_t i = 0; i < own->place_count; i++) {
-        if (choose_named(chosen, page->annotation, page->recording, own->places[i]))
+    for (size_t i = 0; i < own->name_count; i++) {
+        if (choose_named(chosen, page->annotation, page->recording, own->names[i]))
             continue;
         say(COMMAND_NAME,
             "no line of %s has allocated anything; see heapline report --by file -n 0",
-            own->places[i]);
+            own->names[i]);
         return false;
     }
-    if (!own->place_count)
+    if (!own->name_count)
         choose_hottest(chosen, page->annotation, &page->sources);
     return true;
 }
@@ -534,7 +534,7 @@ static int lines_show(struct request *request, struct recording *recording)
 
 static void lines_forget(struct request *request)
 {
-    free(((struct lines_request *)request->own)->places);
+    free(((struct lines_request *)request->own)->names);
 }
 
 const struct subcommand command_lines = {

@@ -257,7 +257,7 @@ struct run_parts {
     char address[ADDRESS_TEXT_MAX + 1];
     char command_address[ADDRESS_TEXT_MAX + 1]; /* the same, as the command is told */
     struct command command;
-    struct witness witnesses[WITNESS_PLACES];
+    struct witness witnesses[WITNESS_POSTS];
     struct collector collector;
 };
 
@@ -275,8 +275,8 @@ static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bo
 
 static void dismiss_witnesses(struct run_parts *run)
 {
-    for (int place = 0; place < WITNESS_PLACES; place++)
-        witness_stop(&run->witnesses[place]);
+    for (int post = 0; post < WITNESS_POSTS; post++)
+        witness_stop(&run->witnesses[post]);
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
@@ -304,8 +304,8 @@ static bool run_prepare(struct run_parts *run, struct run_request *request, char
     };
     if (!command_fork(&run->command, &plan))
         return false;
-    for (int place = 0; place < WITNESS_PLACES; place++)
-        witness_start(&run->witnesses[place], (enum witness_place)place, request->command);
+    for (int post = 0; post < WITNESS_POSTS; post++)
+        witness_start(&run->witnesses[post], (enum witness_post)post, request->command);
     if (request->daemon)
         *name = name_program(request->command);
     else if (!request->output)

@@ -213,7 +213,7 @@ static int print_rows(const struct request *request, sqlite3_stmt *statement,
     return step;
 }
 
-static int statement_answer(const struct request *request, struct database *database,
+static int print_statements(const struct request *request, struct database *database,
                             const char *query)
 {
     while (query[strspn(query, " \t\r\n;")]) {
@@ -241,7 +241,7 @@ static int ask_file(const struct request *request, const char *file, const char 
         stacks_table_register(database.connection) != SQLITE_OK)
         return sql_fail(request, &database);
     guard_allow_views(&database);
-    return statement_answer(request, &database, query);
+    return print_statements(request, &database, query);
 }
 
 static int sql_ask(struct request *request)
@@ -266,5 +266,5 @@ const struct subcommand command_sql = {
     .own_size = sizeof(struct sql_request),
     .take = take_option,
     .check = check_request,
-    .answer = sql_ask,
+    .perform = sql_ask,
 };

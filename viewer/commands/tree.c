@@ -227,13 +227,13 @@ static void print_rest(const struct page *page, const struct row *rest, const ch
 static void print_below(const struct page *page, const struct branch *branch, const char *prefix)
 {
     bool no_frame = !branch->frame && branch->own.blocks;
-    bool chain = branch->child_count == 1 && !branch->folded_count && !branch->own.blocks;
+    bool alone = branch->child_count == 1 && !branch->folded_count && !branch->own.blocks;
     for (size_t i = 0; i < branch->child_count; i++) {
         const struct branch *child = &branch->children[i];
         bool last = i + 1 == branch->child_count && !branch->folded_count && !no_frame;
-        print_branch(page, child, prefix, chain ? "" : last ? "└ " : "├ ");
+        print_branch(page, child, prefix, alone ? "" : last ? "└ " : "├ ");
         CLEANUP(cleanup_free)
-        char *deeper = memory_print("%s%s", prefix, chain ? "" : last ? "  " : "│ ");
+        char *deeper = memory_print("%s%s", prefix, alone ? "" : last ? "  " : "│ ");
         print_below(page, child, deeper);
     }
     if (no_frame)

@@ -81,9 +81,9 @@ static void try_in(struct findings *findings, char *const *command, const char *
 
 void doctor_try(struct findings *findings, char *const *command)
 {
-    const char *place = getenv("TMPDIR");
+    const char *parent = getenv("TMPDIR");
     CLEANUP(cleanup_free)
-    char *folder = memory_print("%s/heapline-doctor-XXXXXX", place && *place ? place : "/tmp");
+    char *folder = memory_print("%s/heapline-doctor-XXXXXX", parent && *parent ? parent : "/tmp");
     if (!mkdtemp(folder)) {
         findings_add(findings, FINDING_PROBLEM, TRIAL_SUBJECT,
                      "set TMPDIR to a folder that can be used", "cannot make the folder %s: %s",

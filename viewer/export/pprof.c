@@ -122,15 +122,15 @@ struct mapping {
     bool has_files, has_lines;
 };
 
-/* What one stack, process, thread and allocator have. */
-struct sample {
+/* What one stack, process, thread and allocator have: a sample of the profile. */
+struct stack_sum {
     uint32_t key, process, thread;
     uint8_t allocator;
     struct row row;
 };
 
-struct samples {
-    struct sample *list;
+struct stack_sums {
+    struct stack_sum *list;
     size_t count;
 };
 
@@ -186,9 +186,9 @@ static uint32_t put_string(struct pprof *pprof, const char *text)
 
 static void take_counter(void *context, const struct counted *counted)
 {
-    struct samples *samples = context;
-    samples->list = memory_room(samples->list, samples->count, sizeof *samples->list);
-    samples->list[samples->count++] = (struct sample){
+    struct stack_sums *sums = context;
+    sums->list = memory_room(sums->list, sums->count, sizeof *sums->list);
+    sums->list[sums->count++] = (struct stack_sum){
         .key = counted->key,
         .process = (uint32_t)counted->process,
         .thread = counted->counter->thread,
@@ -197,9 +197,9 @@ static void take_counter(void *context, const struct counted *counted)
     };
 }
 
-static int compare_samples(const void *a, const void *b)
+static int compare_sums(const void *a, const void *b)
 {
-    const struct sample *one = a, *other = b;
+    const struct stack_sum *one = a, *other = b;
     return ORDER(one->key, other->key)
                ?: ORDER(one->process, other->process)
                ?: ORDER(one->thread, other->thread)
@@ -212,21 +212,21 @@ static bool is_nothing(const struct row *row)
 }
 
 /* Sums what differs in the size of the blocks alone. */
-static void samples_merge(struct samples *samples)
+static void sums_merge(struct stack_sums *sums)
 {
     size_t kept = 0;
-    if (samples->count)
-        qsort(samples->list, samples->count, sizeof *samples->list, compare_samples);
-    for (size_t i = 0; i < samples->count; i++) {
-        const struct sample *sample = &samples->list[i];
-        if (is_nothing(&sample->row))
+    if (sums->count)
+        qsort(sums->list, sums->count, sizeof *sums->list, compare_sums);
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct stack_sum *sum = &sums->list[i];
+        if (is_nothing(&sum->row))
             continue;
-        if (kept && !compare_samples(&samples->list[kept - 1], sample))
-            row_add(&samples->list[kept - 1].row, &sample->row);
+        if (kept && !compare_sums(&sums->list[kept - 1], sum))
+            row_add(&sums->list[kept - 1].row, &sum->row);
         else
-            samples->list[kept++] = *sample;
+            sums->list[kept++] = *sum;
     }
-    samples->count = kept;
+    sums->count = kept;
 }
 
 /* --- samples --- */
@@ -255,17 +255,16 @@ static void put_types(struct pprof *pprof)
 }
 
 /* Sees to it that the strings of the sample's labels are there. */
-static void need_strings(struct pprof *pprof, const struct sample *sample)
+static void need_strings(struct pprof *pprof, const struct stack_sum *sum)
 {
     struct strings *strings = &pprof->strings;
-    const struct thread *thread = &pprof->recording->symbols.threads[sample->thread];
-    if (!strings->threads[sample->thread]) {
+    const struct thread *thread = &pprof->recording->symbols.threads[sum->thread];
+    if (!strings->threads[sum->thread]) {
         CLEANUP(cleanup_free) char *tid = memory_print("%lld", (long long)thread->tid);
-        strings->threads[sample->thread] = put_string(pprof, *thread->name ? thread->name : tid);
+        strings->threads[sum->thread] = put_string(pprof, *thread->name ? thread->name : tid);
     }
-    if (!strings->allocators[sample->allocator])
-        strings->allocators[sample->allocator] =
-            put_string(pprof, allocator_names[sample->allocator]);
+    if (!strings->allocators[sum->allocator])
+        strings->allocators[sum->allocator] = put_string(pprof, allocator_names[sum->allocator]);
 }
 
 static void add_label(struct pprof *pprof, uint32_t key, enum label_field field, uint64_t value)
@@ -293,31 +292,31 @@ static void add_stack(struct pprof *pprof, uint32_t node)
 }
 
 /* A process is a number, so that pprof's own -tagfocus=process=1234 means it. */
-static void put_sample(struct pprof *pprof, const struct sample *sample)
+static void put_sample(struct pprof *pprof, const struct stack_sum *sum)
 {
     const struct strings *strings = &pprof->strings;
-    const struct row *row = &sample->row;
+    const struct row *row = &sum->row;
     const uint64_t values[VALUE_COUNT] = {row->allocations, row->allocated_bytes, row->blocks,
                                           row->bytes};
-    uint64_t pid = (uint64_t)pprof->recording->processes[sample->process].pid;
-    need_strings(pprof, sample);
-    add_stack(pprof, sample->key);
+    uint64_t pid = (uint64_t)pprof->recording->processes[sum->process].pid;
+    need_strings(pprof, sum);
+    add_stack(pprof, sum->key);
     protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUE_COUNT);
     add_label(pprof, strings->process, LABEL_NUMBER, pid);
-    add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sample->thread]);
-    add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sample->allocator]);
+    add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sum->thread]);
+    add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sum->allocator]);
     put_message(pprof, PROFILE_SAMPLE);
 }
 
-static void put_samples(struct pprof *pprof, const struct samples *samples)
+static void put_samples(struct pprof *pprof, const struct stack_sums *sums)
 {
     struct strings *strings = &pprof->strings;
     strings->process = put_string(pprof, "process");
     strings->thread = put_string(pprof, "thread");
     strings->allocator = put_string(pprof, "allocator");
     strings->threads = memory_new(pprof->recording->symbols.thread_count, sizeof *strings->threads);
-    for (size_t i = 0; i < samples->count; i++)
-        put_sample(pprof, &samples->list[i]);
+    for (size_t i = 0; i < sums->count; i++)
+        put_sample(pprof, &sums->list[i]);
     free(strings->threads);
 }
 
@@ -483,11 +482,11 @@ static void put_comments(struct pprof *pprof)
         put_comment(pprof, memory_copy("the run goes on, or its recording was cut short"));
 }
 
-static void put_profile(struct pprof *pprof, const struct samples *samples)
+static void put_profile(struct pprof *pprof, const struct stack_sums *sums)
 {
     put_string(pprof, "");
     put_types(pprof);
-    put_samples(pprof, samples);
+    put_samples(pprof, sums);
     count_locations(pprof);
     lay_out_mappings(pprof);
     put_locations(pprof);
@@ -500,7 +499,7 @@ static void put_profile(struct pprof *pprof, const struct samples *samples)
 }
 
 static void put_file(FILE *stream, struct recording *recording, const struct answer *answer,
-                     const struct samples *samples)
+                     const struct stack_sums *sums)
 {
     struct pprof pprof = {
         .recording = recording,
@@ -509,7 +508,7 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
         .mappings = memory_new(recording->symbols.module_count + 1, sizeof *pprof.mappings),
     };
     gzip_init(&pprof.gzip, stream);
-    put_profile(&pprof, samples);
+    put_profile(&pprof, sums);
     gzip_finish(&pprof.gzip);
     protobuf_deinit(&pprof.inner);
     protobuf_deinit(&pprof.message);
@@ -520,13 +519,13 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
 
 bool export_pprof(FILE *stream, struct recording *recording, const struct query *query)
 {
-    struct samples samples = {0};
+    struct stack_sums sums = {0};
     CLEANUP(answer_deinit) struct answer answer;
-    bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &samples);
+    bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &sums);
     if (good) {
-        samples_merge(&samples);
-        put_file(stream, recording, &answer, &samples);
+        sums_merge(&sums);
+        put_file(stream, recording, &answer, &sums);
     }
-    free(samples.list);
+    free(sums.list);
     return good;
 }

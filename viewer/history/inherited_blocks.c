@@ -25,7 +25,7 @@ void inherited_blocks_deinit(struct inherited_blocks *blocks)
 
 /* --- the table --- */
 
-static size_t place_of(const struct inherited_blocks *blocks, uint64_t number)
+static size_t first_slot(const struct inherited_blocks *blocks, uint64_t number)
 {
     return (size_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (blocks->capacity - 1);
 }
@@ -33,10 +33,10 @@ static size_t place_of(const struct inherited_blocks *blocks, uint64_t number)
 /* The slot of the block, or the free one where it would be. */
 static struct inherited_block *slot_of(const struct inherited_blocks *blocks, uint64_t number)
 {
-    size_t place = place_of(blocks, number);
-    while (blocks->slots[place].size != FREE_SLOT && blocks->slots[place].number != number)
-        place = (place + 1) & (blocks->capacity - 1);
-    return &blocks->slots[place];
+    size_t at = first_slot(blocks, number);
+    while (blocks->slots[at].size != FREE_SLOT && blocks->slots[at].number != number)
+        at = (at + 1) & (blocks->capacity - 1);
+    return &blocks->slots[at];
 }
 
 static void set_capacity(struct inherited_blocks *blocks, size_t capacity)
@@ -74,13 +74,13 @@ static void block_take(struct inherited_blocks *blocks, uint64_t number)
         return;
     slot->size = FREE_SLOT;
     blocks->count--;
-    size_t place = (size_t)(slot - blocks->slots);
+    size_t at = (size_t)(slot - blocks->slots);
     for (;;) {
-        place = (place + 1) & (blocks->capacity - 1);
-        struct inherited_block moved = blocks->slots[place];
+        at = (at + 1) & (blocks->capacity - 1);
+        struct inherited_block moved = blocks->slots[at];
         if (moved.size == FREE_SLOT)
             return;
-        blocks->slots[place].size = FREE_SLOT;
+        blocks->slots[at].size = FREE_SLOT;
         *slot_of(blocks, moved.number) = moved;
     }
 }

@@ -74,8 +74,8 @@ static bool replay_events(struct history_walk *walk, uint64_t from, uint64_t to,
 }
 
 /* Replays the events from `from` to before `to`. */
-static bool replay_run(const struct replay *replay, uint64_t from, uint64_t to,
-                       const struct replayer *replayer)
+static bool replay_between(const struct replay *replay, uint64_t from, uint64_t to,
+                           const struct replayer *replayer)
 {
     struct recording *recording = replay->recording;
     CLEANUP(history_walk_deinit) struct history_walk walk;
@@ -263,7 +263,7 @@ static bool replay_held(const struct replay *replay, uint64_t position, struct h
     uint64_t checkpoint;
     if (!find_checkpoint(replay, position, &checkpoint) ||
         (checkpoint && !load_checkpoint(replay, checkpoint, held)) ||
-        !replay_run(replay, checkpoint, position, &replayer))
+        !replay_between(replay, checkpoint, position, &replayer))
         return false;
     inheritance_add(replay->process, held);
     return check_held(replay, held);
@@ -346,7 +346,7 @@ static bool blocks_before(const struct replay *replay, uint64_t position, uint64
     uint64_t from = position;
     while (from > 0 && *blocks == first) {
         from = from > HISTORY_EVENTS_MAX ? from - HISTORY_EVENTS_MAX : 0;
-        if (!replay_run(replay, from, position, &replayer))
+        if (!replay_between(replay, from, position, &replayer))
             return false;
     }
     return true;
@@ -363,7 +363,7 @@ static bool replay_span(const struct replay *replay, uint64_t from, uint64_t to,
     /* At the start nothing has begun: what was inherited comes with the first event. */
     if ((from && !replay_held(replay, from, before)) || (to && !replay_held(replay, to, after)) ||
         !blocks_before(replay, from, &count.first_block) ||
-        !replay_run(replay, from, to, &replayer))
+        !replay_between(replay, from, to, &replayer))
         return false;
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &happened[i];

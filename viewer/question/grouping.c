@@ -144,17 +144,17 @@ static void grouping_sort(struct grouping *grouping, size_t thing_count, compare
     free(things);
 }
 
-/* The smallest node with this parent and line; NO_KEY marks free places. */
-static uint32_t *stack_place(uint32_t *places, size_t mask, const struct hash_seed *seed,
-                             const struct grouping *grouping, uint32_t parent, uint32_t line)
+/* The smallest node with this parent and line; NO_KEY marks free slots. */
+static uint32_t *stack_slot(uint32_t *slots, size_t mask, const struct hash_seed *seed,
+                            const struct grouping *grouping, uint32_t parent, uint32_t line)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
     uint64_t hash = hash_number(seed, (uint64_t)parent << 32 | line);
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
-        uint32_t node = places[at];
+        uint32_t node = slots[at];
         if (node == NO_KEY || (grouping->keys[stacks->parent[node]] == parent &&
                                grouping->line_keys[stacks->location[node]] == line))
-            return &places[at];
+            return &slots[at];
     }
 }
 
@@ -171,17 +171,17 @@ static void grouping_init_stacks(struct grouping *grouping, compare_things *comp
     size_t capacity = 16;
     while (capacity < stacks->count * 2)
         capacity *= 2;
-    uint32_t *places = memory_resize(NULL, capacity, sizeof *places);
-    memset(places, 0xff, capacity * sizeof *places);
+    uint32_t *slots = memory_resize(NULL, capacity, sizeof *slots);
+    memset(slots, 0xff, capacity * sizeof *slots);
     for (uint32_t node = 1; node < stacks->count; node++) {
-        uint32_t *place =
-            stack_place(places, capacity - 1, &seed, grouping, grouping->keys[stacks->parent[node]],
-                        grouping->line_keys[stacks->location[node]]);
-        if (*place == NO_KEY)
-            *place = node;
-        grouping->keys[node] = *place;
+        uint32_t *slot =
+            stack_slot(slots, capacity - 1, &seed, grouping, grouping->keys[stacks->parent[node]],
+                       grouping->line_keys[stacks->location[node]]);
+        if (*slot == NO_KEY)
+            *slot = node;
+        grouping->keys[node] = *slot;
     }
-    free(places);
+    free(slots);
 }
 
 /* Does an inner frame take the blame from an outer one? Between the program and the library that it

@@ -1,6 +1,6 @@
 /*
  * SQLite asks before it compiles each part of a statement whether it may (an authorizer). The
- * answer is a list of what may be: to select, to read a column, to recurse, to call a function that
+ * reply is a list of what may be: to select, to read a column, to recurse, to call a function that
  * computes something and touches nothing, and pragmas that tell and change nothing. What is on no
  * list is refused, also what a later SQLite brings. Attaching would open other files, writing into
  * a temporary table is writing, and COMMIT would end the transaction that shows one moment of a
@@ -106,7 +106,7 @@ static int guard_refuse(struct database *database, const char *what, const char 
     return SQLITE_DENY;
 }
 
-static int guard_answer(void *context, int action, const char *first, const char *second,
+static int guard_decide(void *context, int action, const char *first, const char *second,
                         const char *schema, const char *view)
 {
     (void)schema, (void)view;
@@ -144,7 +144,7 @@ void guard_set(struct database *database)
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         sqlite3_limit(connection, limits[i].what, limits[i].most);
     sqlite3_drop_modules(connection, (const char **)modules);
-    sqlite3_set_authorizer(connection, guard_answer, database);
+    sqlite3_set_authorizer(connection, guard_decide, database);
 }
 
 void guard_allow_views(struct database *database)

@@ -152,7 +152,7 @@ static void pass_on_all_due(struct supervision *supervision)
 }
 
 int command_supervise(pid_t command, const struct signals *signals,
-                      struct witness witnesses[WITNESS_PLACES])
+                      struct witness witnesses[WITNESS_POSTS])
 {
     struct supervision supervision = {
         .command = command,

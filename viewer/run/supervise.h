@@ -11,6 +11,6 @@
 
 /* Passes signals on to the command until it has ended; returns its wait status. */
 int command_supervise(pid_t command, const struct signals *signals,
-                      struct witness witnesses[WITNESS_PLACES]);
+                      struct witness witnesses[WITNESS_POSTS]);
 
 #endif
