@@ -23,7 +23,7 @@
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
-#include "viewer/question/annotation.h"
+#include "viewer/question/sections.h"
 #include "viewer/recording/source.h"
 
 #define COMMAND_NAME "heapline lines"
@@ -64,14 +64,6 @@ struct lines_request {
     bool full;
 };
 
-/* A part of a file that is shown: keys of the annotation from `first` to before `end`. */
-struct section {
-    const struct frame *frame; /* any of the file */
-    size_t first, end;
-    int32_t first_line, last_line; /* of a function; 0: the whole file */
-    uint64_t own;                  /* bytes held */
-};
-
 static bool is_recording(const char *word)
 {
     const char *ending = strrchr(word, '.');
@@ -97,117 +89,6 @@ static bool check_request(struct request *request, const struct options *options
     return form_check(&request->form, options) && query_options_check(&request->query, options);
 }
 
-/* --- which files --- */
-
-struct chosen {
-    struct section *sections;
-    size_t count;
-};
-
-static void add_section(struct chosen *chosen, const struct section *section)
-{
-    chosen->sections = memory_room(chosen->sections, chosen->count, sizeof *section);
-    chosen->sections[chosen->count++] = *section;
-}
-
-/* The same path is the same file, also when several libraries have been compiled with it. */
-static bool is_same_file(const struct frame *one, const struct frame *other)
-{
-    return one->file == other->file ||
-           (one->file && other->file && !strcmp(one->file, other->file));
-}
-
-/* The keys of each file are neighbours. */
-static size_t next_file(const struct annotation *annotation, size_t first, struct section *section)
-{
-    const struct frame *frame = annotation_frame(annotation, first);
-    *section = (struct section){.frame = frame, .first = first};
-    size_t key = first;
-    for (; key < annotation->count && is_same_file(annotation_frame(annotation, key), frame); key++)
-        section->own += annotation->lines[key].own.bytes;
-    section->end = key;
-    return key;
-}
-
-static bool is_named(const char *name, const char *full)
-{
-    size_t length = strlen(full), name_length = strlen(name);
-    return length >= name_length && !strcmp(full + length - name_length, name) &&
-           (length == name_length || strchr("/.", full[length - name_length - 1]));
-}
-
-/* Narrows a section to a function's lines; false: the file has no such function. */
-static bool section_narrow(struct section *section, const struct recording *recording,
-                           const char *function)
-{
-    const struct symbols *symbols = &recording->symbols;
-    for (size_t i = 1; i < symbols->frame_count; i++) {
-        const struct frame *frame = &symbols->frames[i];
-        if (!frame->function || !is_same_file(frame, section->frame) ||
-            !is_named(function, frame->function) || frame->line < 1)
-            continue;
-        if (!section->first_line || frame->line < section->first_line)
-            section->first_line = frame->line;
-        if (frame->line > section->last_line)
-            section->last_line = frame->line;
-    }
-    return section->first_line;
-}
-
-/* FILE or FILE:FUNCTION. */
-static size_t choose_named(struct chosen *chosen, const struct annotation *annotation,
-                           const struct recording *recording, const char *wanted)
-{
-    const char *colon = strrchr(wanted, ':');
-    CLEANUP(cleanup_free)
-    char *name = memory_print("%.*s", colon ? (int)(colon - wanted) : (int)strlen(wanted), wanted);
-    size_t before = chosen->count;
-    struct section section;
-    for (size_t key = 0; key < annotation->count;) {
-        key = next_file(annotation, key, &section);
-        if (!section.frame->file || !is_named(name, section.frame->file))
-            continue;
-        if (!colon || section_narrow(&section, recording, colon + 1))
-            add_section(chosen, &section);
-    }
-    return chosen->count - before;
-}
-
-/* Python's first. */
-static int compare_sections(const void *a, const void *b)
-{
-    const struct section *one = a, *other = b;
-    return ORDER(one->frame->module != NULL, other->frame->module != NULL)
-               ?: ORDER(other->own, one->own) ?: ORDER(one->first, other->first);
-}
-
-/* May a file be shown without being asked for? Of native code one whose text is there. */
-static bool is_showable(struct sources *sources, const struct frame *frame)
-{
-    return frame->file && *frame->file == '/' &&
-           (!frame->module || sources_line_count(sources, frame->file_id));
-}
-
-/* The program's own files that hold most; where it has none, whosever. */
-static void choose_hottest(struct chosen *chosen, const struct annotation *annotation,
-                           struct sources *sources)
-{
-    for (int own = 1; own >= 0 && !chosen->count; own--) {
-        struct section section;
-        for (size_t key = 0; key < annotation->count;) {
-            key = next_file(annotation, key, &section);
-            const struct frame *frame = section.frame;
-            if (section.own && is_showable(sources, frame) &&
-                (!own || !strcmp(frame->package, "program")))
-                add_section(chosen, &section);
-        }
-    }
-    if (chosen->count)
-        qsort(chosen->sections, chosen->count, sizeof *chosen->sections, compare_sections);
-    if (chosen->count > HOTTEST_FILES)
-        chosen->count = HOTTEST_FILES;
-}
-
 /* --- lines of a section --- */
 
 struct page {
@@ -218,22 +99,6 @@ struct page {
     struct sources sources;
     struct table table;
 };
-
-/* A line's figures; null when it has none. */
-static const struct line_figures *figures_of(const struct page *page, const struct section *section,
-                                             int32_t line)
-{
-    size_t low = section->first, high = section->end;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (annotation_frame(page->annotation, middle)->line < line)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < section->end && annotation_frame(page->annotation, low)->line == line;
-    return found ? &page->annotation->lines[low] : NULL;
-}
 
 struct extent {
     uint64_t held, allocated, at_end; /* the most of a line of the section */
@@ -252,7 +117,7 @@ static struct extent extent_of(struct page *page, const struct section *section)
     for (size_t key = section->first; key < section->end; key++) {
         const struct line_figures *line = &page->annotation->lines[key];
         int32_t number = annotation_frame(page->annotation, key)->line;
-        if (section->first_line && (number < section->first_line || number > section->last_line))
+        if (!section_has(section, number))
             continue;
         extent.own += line->own.bytes;
         take_most(&extent.held, line->with_callees.bytes);
@@ -289,7 +154,7 @@ static bool is_shown(const struct page *page, const struct section *section,
     if (page->own->full || section->first_line || extent->last <= SHORT_FILE)
         return true;
     for (int32_t near = line - CONTEXT_LINES; near <= line + CONTEXT_LINES; near++)
-        if (line_matters(figures_of(page, section, near), extent))
+        if (line_matters(section_figures(section, page->annotation, near), extent))
             return true;
     return false;
 }
@@ -335,7 +200,7 @@ static void set_up_table(struct page *page, const struct section *section,
                             .column_count = sizeof columns / sizeof *columns};
     memcpy(table->columns, columns, sizeof columns);
     for (int32_t line = extent->first; line <= extent->last; line++) {
-        struct table_cells cells = cells_of(line, figures_of(page, section, line));
+        struct table_cells cells = cells_of(line, section_figures(section, page->annotation, line));
         table_fit(table, &cells);
     }
     table_arrange(table);
@@ -344,7 +209,7 @@ static void set_up_table(struct page *page, const struct section *section,
 static void print_line(struct page *page, const struct section *section,
                        const struct extent *extent, int32_t number)
 {
-    const struct line_figures *line = figures_of(page, section, number);
+    const struct line_figures *line = section_figures(section, page->annotation, number);
     struct table_cells cells = cells_of(number, line);
     CLEANUP(cleanup_free)
     char *text = sources_indented_line(&page->sources, section->frame->file_id, number);
@@ -411,9 +276,7 @@ static uint64_t value_of(const struct line_figures *line, const struct line_valu
 static int32_t line_in(const struct page *page, const struct section *section, size_t key)
 {
     int32_t line = annotation_frame(page->annotation, key)->line;
-    bool within =
-        !section->first_line || (line >= section->first_line && line <= section->last_line);
-    return within ? line : 0;
+    return section_has(section, line) ? line : 0;
 }
 
 static json_t *line_to_json(const struct page *page, size_t key)
@@ -439,12 +302,12 @@ static json_t *section_to_json(struct page *page, const struct section *section)
     return object;
 }
 
-static void print_json(struct page *page, const struct chosen *chosen)
+static void print_json(struct page *page, const struct sections *sections)
 {
     const struct query *query = &page->request->query;
     json_t *files = json_array();
-    for (size_t i = 0; i < chosen->count; i++)
-        json_array_append_new(files, section_to_json(page, &chosen->sections[i]));
+    for (size_t i = 0; i < sections->count; i++)
+        json_array_append_new(files, section_to_json(page, &sections->list[i]));
     json_t *all = json_object();
     json_object_set_new(all, "heapline", json_about());
     json_put_text(all, "at", query->between ? NULL : moment_text(&query->at));
@@ -456,14 +319,14 @@ static void print_json(struct page *page, const struct chosen *chosen)
     json_print_file(stdout, all);
 }
 
-static void print_csv(const struct page *page, const struct chosen *chosen)
+static void print_csv(const struct page *page, const struct sections *sections)
 {
     fputs("file,line", stdout);
     for (size_t i = 0; i < LINE_VALUES; i++)
         printf(",%s", line_values[i].name);
     putchar('\n');
-    for (size_t i = 0; i < chosen->count; i++) {
-        const struct section *section = &chosen->sections[i];
+    for (size_t i = 0; i < sections->count; i++) {
+        const struct section *section = &sections->list[i];
         for (size_t key = section->first; key < section->end; key++) {
             int32_t line = line_in(page, section, key);
             if (!line)
@@ -480,11 +343,11 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 /* --- the command --- */
 
 /* False, with a message, when a file or function that was named is not there. */
-static bool lines_choose(struct chosen *chosen, struct page *page)
+static bool lines_choose(struct sections *sections, struct page *page)
 {
     const struct lines_request *own = page->own;
     for (size_t i = 0; i < own->name_count; i++) {
-        if (choose_named(chosen, page->annotation, page->recording, own->names[i]))
+        if (sections_add_named(sections, page->annotation, own->names[i]))
             continue;
         say(COMMAND_NAME,
             "no line of %s has allocated anything; see heapline report --by file -n 0",
@@ -492,23 +355,23 @@ static bool lines_choose(struct chosen *chosen, struct page *page)
         return false;
     }
     if (!own->name_count)
-        choose_hottest(chosen, page->annotation, &page->sources);
+        sections_add_hottest(sections, page->annotation, &page->sources, HOTTEST_FILES);
     return true;
 }
 
-static int page_print(struct page *page, const struct chosen *chosen)
+static int page_print(struct page *page, const struct sections *sections)
 {
     if (page->request->form.json)
-        print_json(page, chosen);
+        print_json(page, sections);
     else if (page->request->form.csv)
-        print_csv(page, chosen);
+        print_csv(page, sections);
     else
-        for (size_t i = 0; i < chosen->count; i++) {
+        for (size_t i = 0; i < sections->count; i++) {
             if (i)
                 putchar('\n');
-            print_section(page, &chosen->sections[i]);
+            print_section(page, &sections->list[i]);
         }
-    if (!chosen->count)
+    if (!sections->count)
         say(COMMAND_NAME, "no source line holds anything at that moment");
     return request_finish(page->request);
 }
@@ -518,7 +381,7 @@ static int lines_show(struct request *request, struct recording *recording)
     CLEANUP(annotation_deinit) struct annotation annotation;
     if (!annotation_init(&annotation, recording, &request->query))
         return request_fail_reading(request, recording);
-    struct chosen chosen = {0};
+    struct sections sections = {0};
     struct page page = {
         .request = request,
         .own = request->own,
@@ -526,9 +389,9 @@ static int lines_show(struct request *request, struct recording *recording)
         .annotation = &annotation,
     };
     sources_init(&page.sources, recording);
-    int status = lines_choose(&chosen, &page) ? page_print(&page, &chosen) : STATUS_FAILED;
+    int status = lines_choose(&sections, &page) ? page_print(&page, &sections) : STATUS_FAILED;
     sources_deinit(&page.sources);
-    free(chosen.sections);
+    free(sections.list);
     return status;
 }
 
