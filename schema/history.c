@@ -243,24 +243,56 @@ static enum history_step next_exception(struct history_reader *reader, struct hi
     return HISTORY_EVENT;
 }
 
-/* At the end: has everything that was announced been there? */
-static enum history_step finish(const struct history_reader *reader)
+/* Passes over what stands behind an escape. False, and nothing is passed over: it is cut short. */
+static bool skip_record(struct history_reader *reader)
 {
+    const uint8_t *at = reader->at;
+    uint64_t kind, bytes;
+    if (!varint_get(&at, reader->end, &kind) || !varint_get(&at, reader->end, &bytes) ||
+        bytes > (size_t)(reader->end - at))
+        return false;
+    reader->at = at + bytes;
+    reader->skipped++;
+    return true;
+}
+
+/* The next code of an event. False: there is none, or it is damaged; then at is not the end. */
+static bool next_code(struct history_reader *reader, uint64_t *code)
+{
+    const uint8_t *before = reader->at;
+    while (varint_get(&reader->at, reader->end, code)) {
+        if (__builtin_expect(*code != HISTORY_ESCAPE, 1))
+            return true;
+        if (!skip_record(reader)) {
+            reader->at = before;
+            return false;
+        }
+        before = reader->at;
+    }
+    return false;
+}
+
+/* At the end: has everything that was announced been there, and nothing that was not? */
+static enum history_step finish(struct history_reader *reader)
+{
+    uint64_t code;
+    if (reader->at != reader->end && next_code(reader, &code))
+        return HISTORY_DAMAGED;
     bool all = reader->at == reader->end && reader->exception == reader->exception_count;
     return all ? HISTORY_END : HISTORY_DAMAGED;
 }
 
 enum history_step history_next(struct history_reader *reader, struct history_event *event)
 {
-    uint64_t value;
+    uint64_t code;
     if (reader->event == reader->span.events)
         return finish(reader);
     if (reader->event == reader->mark_event)
         take_mark(reader);
     reader->event++;
-    if (!varint_get(&reader->at, reader->end, &value))
+    if (!next_code(reader, &code))
         return HISTORY_DAMAGED;
-    if (!(value & 1))
-        return next_allocation(reader, value >> 1, event);
-    return value == 1 ? next_exception(reader, event) : next_free(reader, value >> 1, event);
+    if (!(code & 1))
+        return next_allocation(reader, code >> 1, event);
+    return code == 1 ? next_exception(reader, event) : next_free(reader, code >> 1, event);
 }

@@ -22,7 +22,10 @@
  *            exception: a block from before this chunk is freed, or a block is restored: because
  *            the realloc that had freed it has failed, or, right after its free, because only a
  *            part of it was unmapped. It then belongs to the exception's pair, of the same counter,
- *            whose size is what is left of it
+ *            whose size is what is left of it.
+ *            Before, between and behind them, HISTORY_ESCAPE: what is no event of memory and not
+ *            counted among the chunk's; then its kind, the number of its bytes, and those. Who does
+ *            not know the kind skips it and counts it; no kind is known yet
  *   lifetimes  each pair: a mask of the classes (lifetime.h) that blocks freed in the chunk belong
  *            to, by age from bit 0 on, by time from bit 8 on; then for each of them
  *            zigzag(blocks freed - blocks restored)
@@ -44,6 +47,8 @@
 #define HISTORY_EVENTS_MAX 65536u
 #define HISTORY_MARKS_MAX  8192u
 #define HISTORY_SIZE_MAX   (UINT64_C(1) << 48)
+/* More blocks back than a chunk has. */
+#define HISTORY_ESCAPE ((UINT64_C(1) * HISTORY_EVENTS_MAX) << 1 | 1)
 
 /* Which events a chunk covers: what its row in the table says. */
 struct history_span {
@@ -97,6 +102,7 @@ struct history_reader {
     uint64_t time_us;
     uint32_t *pair_of; /* by block of the chunk */
     const uint8_t *at, *end;
+    uint64_t skipped; /* of kinds that are not known, in all chunks that have been read */
     struct unpacker unpacker;
 };
 

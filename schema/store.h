@@ -11,16 +11,20 @@
  *   2  mappings, which may go in parts: the fifth allocator, with a column in the samples; blocks
  * in the history that are restored with another size
  *   3  files of native code, each of a module
- *   4  what a forked process inherits is told by where its parent stood, not block by block */
+ *   4  what a forked process inherits is told by where its parent stood, not block by block
+ *   5  samples have a row for each allocator; the history may have what is no event of memory; what
+ * was lost has reasons */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
-#define STORE_FORMAT         4
+#define STORE_FORMAT         5
 
 /* The first one with the table of modules. */
 #define STORE_FORMAT_MODULES 3
 /* The first one with the table of inheritances. */
 #define STORE_FORMAT_INHERITANCE 4
+/* The first one whose samples have a row for each allocator. */
+#define STORE_FORMAT_SAMPLE_ROWS 5
 
-/* The text of store.sql, NUL-terminated. */
+/* The text of store.sql, with the allocators' rows, NUL-terminated. */
 extern const char store_sql[];
 
 #endif

@@ -2,10 +2,10 @@
 -- who opens it with sqlite3. Times are seconds from the run's start, sizes are bytes.
 --
 -- Whoever only wants answers asks the views at the end (lines, functions, files, modules,
--- allocators, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
+-- allocators, sample, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 4;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 5;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -45,6 +45,15 @@ CREATE TABLE process (
     unmatched_frees INTEGER NOT NULL, -- of blocks allocated before the recording began
     lost_events     INTEGER NOT NULL  -- dropped, damaged or refused
 ) STRICT;
+
+-- What was lost of a process, and why: lost_events is the sum. Reasons are those of damage.h; one that
+-- has not occurred has no row. Not in formats before 5.
+CREATE TABLE damage (
+    process INTEGER NOT NULL REFERENCES process,
+    reason  TEXT NOT NULL,
+    times   INTEGER NOT NULL,
+    PRIMARY KEY (process, reason)
+) STRICT, WITHOUT ROWID;
 
 -- What more is known of how a process ended, and what memory it was refused. Recordings from before
 -- there was this table know nothing of it.
@@ -210,20 +219,25 @@ CREATE TABLE slice_chunk (
     PRIMARY KEY (process, event, first)
 ) STRICT, WITHOUT ROWID;
 
--- Memory over time, in even slices. What the kernel does not say is null.
-CREATE TABLE sample (
+-- Memory over time, in even slices. What the kernel does not say is null. Formats before 5 have one
+-- table, `sample`, with a column for each allocator, as the view of that name below has.
+CREATE TABLE sample_total (
     process      INTEGER NOT NULL REFERENCES process,
     time         REAL NOT NULL,    -- end of the slice
-    malloc       INTEGER NOT NULL, -- live bytes by allocator then
-    raw          INTEGER NOT NULL,
-    mem          INTEGER NOT NULL,
-    object       INTEGER NOT NULL,
-    mmap         INTEGER NOT NULL, -- not in format 1, which had no mappings
     most_bytes   INTEGER NOT NULL, -- live bytes in all, the most in the slice
     resident     INTEGER,          -- RSS
     proportional INTEGER,          -- PSS
     swapped      INTEGER,
     PRIMARY KEY (process, time)
+) STRICT, WITHOUT ROWID;
+
+-- Live bytes by allocator at the end of the slice; an allocator that held nothing has no row.
+CREATE TABLE sample_part (
+    process   INTEGER NOT NULL REFERENCES process,
+    time      REAL NOT NULL,
+    allocator INTEGER NOT NULL REFERENCES allocator,
+    bytes     INTEGER NOT NULL,
+    PRIMARY KEY (process, time, allocator)
 ) STRICT, WITHOUT ROWID;
 
 -- The most that all processes held together, the first time: the maximum over time of the sum.
@@ -259,7 +273,7 @@ CREATE TABLE allocator (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL
 ) STRICT;
-INSERT INTO allocator VALUES (0, 'malloc'), (1, 'raw'), (2, 'mem'), (3, 'object'), (4, 'mmap');
+INSERT INTO allocator VALUES @ALLOCATORS@; -- those of allocators.h
 
 CREATE VIEW lines AS
 SELECT process.pid, file.path AS file, location.line, code.name AS function,
@@ -307,6 +321,19 @@ SELECT pid, allocator,
        sum(leaked_bytes) AS leaked_bytes, sum(leaked_blocks) AS leaked_blocks,
        sum(allocations) AS allocations, sum(allocated_bytes) AS allocated_bytes
 FROM lines GROUP BY pid, allocator;
+
+CREATE VIEW sample AS
+SELECT total.process, total.time,
+       ifnull(sum(bytes) FILTER (WHERE name = 'malloc'), 0) AS malloc,
+       ifnull(sum(bytes) FILTER (WHERE name = 'raw'), 0) AS raw,
+       ifnull(sum(bytes) FILTER (WHERE name = 'mem'), 0) AS mem,
+       ifnull(sum(bytes) FILTER (WHERE name = 'object'), 0) AS object,
+       ifnull(sum(bytes) FILTER (WHERE name = 'mmap'), 0) AS mmap,
+       most_bytes, resident, proportional, swapped
+FROM sample_total AS total
+     LEFT JOIN sample_part AS part ON part.process = total.process AND part.time = total.time
+     LEFT JOIN allocator ON allocator.id = part.allocator
+GROUP BY total.process, total.time;
 
 CREATE VIEW processes AS
 SELECT pid, parent_pid, command, python, started, ended, exit_status, signal,

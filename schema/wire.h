@@ -50,6 +50,7 @@ enum wire_kind {
     WIRE_NATIVE = 11,
     WIRE_MODULE = 12,
     WIRE_CHAIN = 13,
+    WIRE_EXTENDED = 15,
 };
 #define WIRE_KIND_SHIFT 58
 #define WIRE_KIND_MASK  UINT64_C(15)
@@ -296,6 +297,13 @@ struct wire_text {
 #define WIRE_THREAD_NAME_WIDTH_MASK  UINT64_C(3)
 #define WIRE_THREAD_NAME_LENGTH_MASK UINT64_C(0x1ff)
 #define WIRE_THREAD_NAME_BYTES_MAX   256u
+
+/*
+ * EXTENDED, 1 + count words: what has no kind of its own, said by rare events. Whoever does not
+ * know its number skips it, for it says how long it is, and counts it. word 0: kind | number 57..16
+ * | count 15..0
+ */
+#define WIRE_EXTENDED_COUNT_MASK UINT64_C(0xffff)
 
 static inline unsigned wire_kind(uint64_t word)
 {

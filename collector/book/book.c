@@ -27,6 +27,8 @@ void book_deinit(struct book *book)
     history_queue_deinit(&book->history);
     samples_deinit(&book->samples);
     vector_deinit(&book->slices.base);
+    vector_deinit(&book->recorded.chunks);
+    vector_deinit(&book->recorded.lines);
 }
 
 void book_finish_chunk(struct ledger *ledger, struct book *book)

@@ -21,6 +21,7 @@
 #include "collector/book/samples.h"
 #include "collector/book/thread_rows.h"
 #include "collector/peer/peer.h"
+#include "damage.h"
 
 struct estate;
 
@@ -64,6 +65,12 @@ struct refusals {
     uint32_t location;    /* where that was asked for; 0: not known */
 };
 
+/* What the recording has of the counters (store/recording_counters.h). */
+struct recorded {
+    struct hash_seed seed;
+    struct vector chunks, lines; /* uint64_t: what they were when they were written; 0: never */
+};
+
 struct book {
     const struct peer *peer;  /* whose it is */
     struct live_heap heap;    /* what was allocated */
@@ -82,12 +89,12 @@ struct book {
     struct thread_rows threads;
     struct program_end end;
     struct refusals refusals;
+    struct recorded recorded;
     struct peak_position position_at_peak;
     bool has_left;            /* it is no part of the run's sum any more */
     uint64_t pieces_put_back; /* of mappings, by unmappings that failed */
     uint64_t unmatched_frees;
-    uint64_t
-        damaged; /* words and records that made no sense, holes, blocks that could not be kept */
+    uint64_t damaged[DAMAGE_COUNT]; /* what could not be counted, by why */
 };
 
 /* Zeroed memory becomes the book of `peer`, which must outlive it. False: no memory; book_deinit()
@@ -98,6 +105,11 @@ bool book_init(struct book *book, const struct peer *peer, bool keeps_history);
 void book_close(struct book *book, bool is_shared);
 /* After inheritance_leave(). */
 void book_deinit(struct book *book);
+
+static inline void book_damage(struct book *book, enum damage reason)
+{
+    book->damaged[reason]++;
+}
 
 /* Ends the chunk of history at hand (history_queue.h). */
 void book_finish_chunk(struct ledger *ledger, struct book *book);

@@ -53,7 +53,7 @@ static bool cut_out(struct ledger *ledger, struct book *book, const struct addre
     inheritance_touch_mappings(ledger, book);
     if (!mappings_cut(mappings, range->start, range->start + range->bytes, cut)) {
         ledger->memory_short = true;
-        book->damaged++;
+        book_damage(book, DAMAGE_MEMORY);
         return false;
     }
     for (uint32_t number = *cut; number; number = mappings_range(mappings, number)->right) {
@@ -91,7 +91,7 @@ void mapping_events_map(struct ledger *ledger, struct book *book, const struct a
     if (!number ||
         !mappings_add_range(mappings, range->start, range->start + range->bytes, number)) {
         ledger->memory_short = true;
-        book->damaged++;
+        book_damage(book, DAMAGE_MEMORY);
         return;
     }
     book->blocks_made++;
@@ -120,7 +120,7 @@ static bool may_put_back(struct book *book, uint32_t cut)
     if (pieces <= PIECES_FREE)
         return true;
     if (book->pieces_put_back + pieces > PIECES_MAX) {
-        book->damaged++;
+        book_damage(book, DAMAGE_REPEATED);
         return false;
     }
     book->pieces_put_back += pieces;
@@ -132,7 +132,7 @@ void mapping_events_unmap_failed(struct ledger *ledger, struct book *book,
 {
     struct mappings *mappings = &book->mappings;
     if (pending->range.start != range->start || pending->range.bytes != range->bytes) {
-        book->damaged++;
+        book_damage(book, DAMAGE_UNDONE);
         return;
     }
     if (!pending->cut)

@@ -22,7 +22,7 @@ static bool may_end(struct book *book)
 void program_end_note(struct ledger *ledger, struct book *book)
 {
     if (!may_end(book)) {
-        book->damaged++;
+        book_damage(book, DAMAGE_REPEATED);
         return;
     }
     book->end.seen = true;

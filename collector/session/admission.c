@@ -82,7 +82,8 @@ static void inherit(struct session *session, struct process *child, const struct
     pid_t told = (pid_t)hello->parent;
     if (!inherit_from(session, child, child->peer.parent, hello->fork_token) &&
         (child->peer.parent == told || !inherit_from(session, child, told, hello->fork_token))) {
-        child->book.damaged++; /* what it frees of its parent's will be unmatched */
+        book_damage(&child->book,
+                    DAMAGE_INHERITANCE); /* what it frees of its parent's will be unmatched */
         session->run.ledger.absences.counts[ABSENCE_INHERITANCE]++;
     }
 }

@@ -142,7 +142,7 @@ static bool write_ended(struct session *session)
 static void bring_up_to_date(struct session *session, uint64_t now)
 {
     bool is_news = false;
-    if (!recording_begin(&session->writer) && !session->writer.trouble[0])
+    if (!recording_begin(&session->writer) && !session->writer.database.trouble[0])
         return; /* put off */
     for (unsigned i = 0; i < session->process_count; i++)
         is_news |= update_process(session, session->processes[i], now);
@@ -208,11 +208,12 @@ void session_finish_process(struct session *session, unsigned at, bool lives_on)
     session->run.ledger.absences.counts[ABSENCE_UNHEARD] += peer_went_on_alone(&process->peer);
     if (process->ring.stream && process->ring.stream->problem) {
         session->loss.broken = process->ring.stream->problem;
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_STREAM);
     }
     if (process->ring.stream && !process->ring.stream->problem && process->ring.stream->have &&
         !lives_on)
-        process->book.damaged++; /* killed, or had given up, in the middle of a frame */
+        book_damage(&process->book,
+                    DAMAGE_STREAM); /* killed, or had given up, in the middle of a frame */
     session->loss.events += process_lost(process);
     session->loss.abandoned |= atomic_load(&process->ring.writers->abandoned) != 0;
     session_log_process(session, process, "process_ends");
@@ -618,8 +619,8 @@ static const char *describe_loss(const struct session *session, char *text, size
 {
     if (session->stopped[0])
         return session->stopped;
-    if (session->writer.trouble[0])
-        return session->writer.trouble;
+    if (session->writer.database.trouble[0])
+        return session->writer.database.trouble;
     if (run_is_short_of_memory(&session->run))
         return "the collector ran out of memory; some allocations are not counted";
     if (session->run.ledger.history_short)
@@ -633,9 +634,9 @@ static const char *describe_loss(const struct session *session, char *text, size
         return text;
     }
     if (session->loss.events == 0 &&
-        session->writer.sources_left_out + session->run.stacks.codes.texts_left_out) {
+        session->writer.sources.left_out + session->run.stacks.codes.texts_left_out) {
         snprintf(text, size, "the source of %u files is left out: there was too much of it",
-                 session->writer.sources_left_out + session->run.stacks.codes.texts_left_out);
+                 session->writer.sources.left_out + session->run.stacks.codes.texts_left_out);
         return text;
     }
     if (session->loss.events == 0)
@@ -901,15 +902,15 @@ int session_run(const struct session_options *options)
     } else if (!recording_create(&session->writer, options->output, options->force,
                                  &session->about)) {
         log_begin(LOG_LEVEL_ERROR, "cannot_record");
-        log_text("trouble", session->writer.trouble);
+        log_text("trouble", session->writer.database.trouble);
         log_end();
         refuse_first(session);
-        tell_run(session, CONTROL_FAILED, session->writer.trouble);
+        tell_run(session, CONTROL_FAILED, session->writer.database.trouble);
     } else {
         tell_run(session, CONTROL_READY, NULL);
         record(session);
         complete(session);
-        status = session->writer.trouble[0] != 0;
+        status = session->writer.database.trouble[0] != 0;
     }
     end(session);
     return status;

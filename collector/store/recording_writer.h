@@ -2,94 +2,44 @@
  * Writing the recording (schema/store.sql).
  *
  * A snapshot is one transaction that brings the file up to date; between snapshots nothing is open.
- * When SQLite fails (disk full, file gone) the transaction is undone, writer->trouble says why, and
- * nothing more is written: what was committed stays readable. Where another program has locked the
- * file, writing is put off: nothing has been written then, all is kept, and the caller asks again.
- * One thread at a time.
+ * When SQLite fails (disk full, file gone) the transaction is undone, writer->database.trouble says
+ * why, and nothing more is written: what was committed stays readable. Where another program has
+ * locked the file, writing is put off: nothing has been written then, all is kept, and the caller
+ * asks again. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_RECORDING_WRITER_H
 #define HEAPLINE_COLLECTOR_RECORDING_WRITER_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "chunk.h"
 #include "collector/python/packages.h"
+#include "collector/store/recording_database.h"
 #include "collector/store/recording_file.h"
+#include "collector/store/recording_sources.h"
 #include "collector/stream/process.h"
-
-enum recording_statement {
-    STORE_MODULE,
-    STORE_MODULE_NOTE,
-    STORE_FILE,
-    STORE_SOURCE,
-    STORE_READ_SOURCE,
-    STORE_FORGET_SOURCE,
-    STORE_CODE,
-    STORE_LOCATION,
-    STORE_THREAD,
-    STORE_NODES,
-    STORE_FORGET_COUNTERS,
-    STORE_COUNTERS,
-    STORE_HISTORY,
-    STORE_CHECKPOINT,
-    STORE_SLICE,
-    STORE_FORGET_SAMPLES,
-    STORE_SAMPLE,
-    STORE_LINE,
-    STORE_PROCESS,
-    STORE_ENDING,
-    STORE_REFUSAL,
-    STORE_INHERITANCE,
-    STORE_SETTING,
-    STORE_LATE_STATUS,
-    STORE_LATE_ENDING,
-    STORE_RUN,
-    STORE_PEAK,
-    STORE_FORGET_POSITIONS,
-    STORE_POSITION,
-    STORE_ABSENCE,
-    STORE_LINEAGE,
-    STORE_STATEMENTS,
-};
-
-/* Of the text of a file of Python's. */
-enum source_state {
-    SOURCE_NONE,
-    SOURCE_KEPT,
-    SOURCE_TOLD,    /* it has none that is its own, and what its process had in memory is kept */
-    SOURCE_REFUTED, /* it is not that of the file's codes, and taken out with every transaction: one
-                     * may be undone */
-};
 
 struct recording_writer {
     struct recording_file file;
     const char *path; /* the caller's */
-    sqlite3 *database;
-    sqlite3_stmt *statements[STORE_STATEMENTS];
+    struct recording_database database;
     struct chunk_writer chunk;
     struct packages packages;
-    char trouble[256]; /* empty: all well */
+    struct recording_sources sources;
     /* Written so far. */
     uint32_t files, codes, locations, nodes;
     struct vector modules; /* struct written_module, by the module's number */
     uint32_t module_count;
-    uint64_t source_bytes;
-    uint32_t sources_left_out; /* files whose text there was no room for */
-    struct vector sources;     /* uint8_t (enum source_state), by the file's number */
     uint64_t peak_epoch;
     bool has_peak;
-    bool in_batch;
     uint32_t absences[ABSENCE_KINDS]; /* as they are in the file */
-    bool is_patient, may_tell;        /* see recording_be_patient() */
-    unsigned pauses;                  /* that it has made for others' locks since */
 };
 
 enum recording_outcome {
     RECORDING_WRITTEN,
     RECORDING_PUT_OFF, /* another program has locked the file */
-    RECORDING_FAILED,  /* for good: writer->trouble */
+    RECORDING_FAILED,  /* for good: writer->database.trouble */
 };
 
 struct recorded_run {
@@ -101,7 +51,8 @@ struct recorded_run {
 };
 
 /* Creates the file (recording_file.h) and its tables. With `force` an existing one is replaced that
- * nobody writes. The path must stay. False: writer->trouble says why; there is then no new file. */
+ * nobody writes. The path must stay. False: writer->database.trouble says why; there is then no new
+ * file. */
 bool recording_create(struct recording_writer *writer, const char *path, bool force,
                       const struct recorded_run *run);
 

@@ -81,7 +81,7 @@ static void set_level(struct cursor *cursor, struct thread_mirror *thread, uint3
         if (at->code)
             at->location = codes_locate(&run->stacks.codes, at->code, instruction);
         else
-            cursor->process->book.damaged++;
+            book_damage(&cursor->process->book, DAMAGE_CODE);
     }
     at->is_entry = is_entry;
     if (level < thread->valid)
@@ -231,7 +231,7 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     struct death death;
     /* A block whose free was never seen has made room. */
     if (__builtin_expect(take_out(cursor, address, &unseen, &death), 0))
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_UNFREED);
     struct block block = {
         .address = address,
         .size = size & ((UINT64_C(1) << 48) - 1),
@@ -241,7 +241,7 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
     book_number_block(&process->book, &block);
     if (!block.counter || !live_heap_add(&process->book.heap, &block)) {
         run->ledger.memory_short = true;
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_MEMORY);
         return;
     }
     process->book.blocks_made++;
@@ -265,7 +265,7 @@ __attribute__((cold, noinline)) static void count_mapping(struct cursor *cursor,
     if (is_range(range))
         mapping_events_map(&cursor->run->ledger, &cursor->process->book, range, node, thread);
     else
-        cursor->process->book.damaged++;
+        book_damage(&cursor->process->book, DAMAGE_RECORD);
 }
 
 /* Sums over many processes must stay numbers that a recording can hold: one that says it has
@@ -286,26 +286,26 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     if (whole && wide)
         whole = continuation(process, cursor->position + 2, &size);
     if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || !can_be_counted(process, size)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_RECORD);
         return 1;
     }
     struct thread_mirror *thread =
         process_thread(cursor->run, process, second >> WIRE_THREAD_SHIFT & WIRE_THREAD_MASK);
     if (!thread) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_MEMORY);
         return 2 + wide;
     }
     uint32_t node = 0;
     bool has_python = !(second & WIRE_NO_STACK_BIT);
     if (has_python && !apply_change(cursor, thread, first, second) &&
         !apply_doubted(cursor, thread, first, second)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_STACK);
     } else if (__builtin_expect((second & WIRE_NATIVE_STACK_BIT) != 0, 0)) {
         if (is_certain(cursor, thread))
             node = native_stack_node(&cursor->run->stacks, &process->mirror.native, thread,
                                      has_python);
         else
-            process->book.damaged++;
+            book_damage(&process->book, DAMAGE_STACK);
     } else if (has_python) {
         node = current_node(&cursor->run->stacks, thread);
     }
@@ -348,7 +348,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
     struct pending_realloc *pending = pending_of(cursor, first);
     const struct block *block = &pending->block;
     if (block->address != (first & WIRE_ADDRESS_MASK) || !block->address) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_UNDONE);
     } else if (!pending->found) {
         process->book.unmatched_frees--;
     } else if (put_back(process, block)) {
@@ -359,7 +359,7 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
                         block->size, pending->death.temporary, process->book.now);
     } else {
         cursor->run->ledger.memory_short = true;
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_MEMORY);
     }
     *pending = (struct pending_realloc){0};
 }
@@ -374,7 +374,7 @@ __attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, 
     bool whole = continuation(process, cursor->position + 1, &second);
     range.bytes = second & ~WIRE_UNMAP_FAILED_BIT;
     if (!whole || !is_range(&range)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_RECORD);
         return 1 + whole;
     }
     if (second & WIRE_UNMAP_FAILED_BIT)
@@ -408,7 +408,7 @@ static struct levels_head read_levels_head(const struct cursor *cursor, uint64_t
 static unsigned leave_out(struct cursor *cursor, bool makes_sense)
 {
     cursor->run->ledger.memory_short |= makes_sense;
-    cursor->process->book.damaged++;
+    book_damage(&cursor->process->book, makes_sense ? DAMAGE_MEMORY : DAMAGE_RECORD);
     return 1;
 }
 
@@ -426,7 +426,7 @@ static unsigned on_stack(struct cursor *cursor, uint64_t first)
     for (uint32_t i = 0; i < count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
-            process->book.damaged++;
+            book_damage(&process->book, DAMAGE_RECORD);
             return 1 + i;
         }
         set_level(cursor, thread, level + i,
@@ -460,7 +460,7 @@ static void define_code(struct cursor *cursor, uint32_t number)
     uint32_t code = codes_add(&cursor->run->stacks.codes, process->mirror.description.data.data,
                               process->mirror.description.bytes, &place);
     if (!code)
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_CODE);
     ((uint32_t *)process->mirror.code_numbers.data)[number] = code;
     process->mirror.description.code = WIRE_CODE_NONE;
 }
@@ -497,7 +497,7 @@ static unsigned take_fragment(struct cursor *cursor, struct arriving *arriving,
         read_bytes(cursor, cursor->position + 1, (uint8_t *)arriving->data.data + arriving->bytes,
                    fragment->bytes);
     if (!sound) {
-        cursor->process->book.damaged++;
+        book_damage(&cursor->process->book, DAMAGE_RECORD);
         arriving->code = WIRE_CODE_NONE;
         return 1;
     }
@@ -517,7 +517,7 @@ static unsigned on_native(struct cursor *cursor, uint64_t first)
     for (uint32_t i = 0; i < head.count; i++) {
         uint64_t payload;
         if (!continuation(process, cursor->position + 1 + i, &payload)) {
-            process->book.damaged++;
+            book_damage(&process->book, DAMAGE_RECORD);
             return 1 + i;
         }
         native_mirror_set(&head.thread->native, head.level + i, payload);
@@ -541,7 +541,8 @@ static void on_chain(struct cursor *cursor, uint64_t first)
                                ? native_chains_keep(&cursor->run->stacks, &thread->native, number,
                                                     level, depth)
                                : native_chains_restore(&thread->native, number, level, depth));
-    process->book.damaged += !done;
+    if (!done)
+        book_damage(&process->book, DAMAGE_STACK);
 }
 
 _Static_assert(WIRE_MODULE_ID_MAX == BUILD_ID_BYTES_MAX, "every build-id has room");
@@ -558,7 +559,7 @@ static unsigned on_module(struct cursor *cursor, uint64_t first)
         !continuation(process, cursor->position + 2, &range.end) ||
         !continuation(process, cursor->position + 3, &range.bias) ||
         !read_bytes(cursor, cursor->position + 4, text, length + id.size)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_RECORD);
         return 1;
     }
     memcpy(id.bytes, text + length, id.size);
@@ -597,7 +598,8 @@ static void define_text(struct cursor *cursor, struct arriving *arriving)
     else
         free(text);
     free(name);
-    cursor->process->book.damaged += left != 0;
+    if (left)
+        book_damage(&cursor->process->book, DAMAGE_CODE);
 }
 
 static unsigned on_text(struct cursor *cursor, uint64_t value)
@@ -627,7 +629,7 @@ static unsigned on_thread_name(struct cursor *cursor, uint64_t value)
     uint32_t slot = (uint32_t)(value >> WIRE_THREAD_NAME_SLOT_SHIFT & WIRE_THREAD_MASK);
     if (bytes > sizeof data || width > 2 ||
         !read_bytes(cursor, cursor->position + 1, data, bytes)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_RECORD);
         return 1;
     }
     char *name = text_to_utf8(data, bytes, 1u << width);
@@ -641,7 +643,7 @@ static void on_thread(struct cursor *cursor, uint64_t first)
 {
     uint32_t tid = (uint32_t)(first & WIRE_THREAD_ID_MASK);
     if (tid > INT32_MAX) {
-        cursor->process->book.damaged++;
+        book_damage(&cursor->process->book, DAMAGE_RECORD);
         return;
     }
     process_thread_begin(cursor->run, cursor->process,
@@ -660,7 +662,7 @@ static uint32_t refused_at(struct cursor *cursor, uint64_t second)
     change <<= WIRE_DEPTH_CHANGE_SHIFT;
     if (!thread || (!apply_change(cursor, thread, change, second) &&
                     !apply_doubted(cursor, thread, change, second))) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_STACK);
         return 0;
     }
     for (uint32_t level = thread->depth; level-- > 0;)
@@ -714,7 +716,7 @@ static unsigned on_made_code(struct cursor *cursor, uint64_t length)
     if (length > WIRE_MADE_NAME_MAX || !continuation(process, cursor->position + 1, &start) ||
         !continuation(process, cursor->position + 2, &end) || start >= end ||
         !read_bytes(cursor, cursor->position + 3, (uint8_t *)name, length)) {
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_RECORD);
         return 1;
     }
     name[length] = 0;
@@ -773,9 +775,20 @@ static unsigned on_mark(struct cursor *cursor, uint64_t first)
     case WIRE_MARK_MADE_CODE:
         return on_made_code(cursor, whole);
     default:
-        process->book.damaged++;
+        book_damage(&process->book, DAMAGE_UNKNOWN);
     }
     return 1;
+}
+
+/* No number is known yet. */
+__attribute__((cold, noinline)) static unsigned on_extended(struct cursor *cursor, uint64_t first)
+{
+    unsigned count = first & WIRE_EXTENDED_COUNT_MASK, words = 1;
+    uint64_t payload;
+    while (words <= count && continuation(cursor->process, cursor->position + words, &payload))
+        words++;
+    book_damage(&cursor->process->book, words > count ? DAMAGE_UNKNOWN : DAMAGE_RECORD);
+    return words;
 }
 
 /* In this collector's CLOCK_MONOTONIC. */
@@ -842,8 +855,10 @@ static inline unsigned handle(struct cursor *cursor, uint64_t first)
         return on_time(cursor, first);
     case WIRE_MARK:
         return on_mark(cursor, first);
+    case WIRE_EXTENDED:
+        return on_extended(cursor, first);
     default:
-        cursor->process->book.damaged++;
+        book_damage(&cursor->process->book, DAMAGE_UNKNOWN);
         return 1;
     }
 }
@@ -893,7 +908,7 @@ static void read_records(struct cursor *cursor)
         if (first & WIRE_FIRST_BIT) {
             cursor->position += handle(cursor, first);
         } else {
-            process->book.damaged++;
+            book_damage(&process->book, DAMAGE_WORD);
             cursor->position++;
         }
         if (cursor->position >= publish_at) {

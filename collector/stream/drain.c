@@ -74,7 +74,7 @@ static void set_processes(struct drain *drain, struct process *const *processes,
 /* Whose words have been passed over is not known; `head` is at least as far as any of them. */
 static void doubt(struct process *process, uint64_t head)
 {
-    process->book.damaged++;
+    book_damage(&process->book, DAMAGE_HOLE);
     if (process->ring.stream)
         return;
     mirror_doubt(&process->mirror, head);
@@ -299,7 +299,7 @@ void drain_to_end(struct drain *drain, struct process *process, bool lives_on)
         read_alone(drain->run, process, !lives_on);
     } while (received);
     /* A head that cannot be. */
-    process->book.damaged +=
-        !lives_on && atomic_load(&process->ring.writers->head) != process->ring.position;
+    if (!lives_on && atomic_load(&process->ring.writers->head) != process->ring.position)
+        book_damage(&process->book, DAMAGE_HOLE);
     run_peak_leave(&drain->run->ledger, &process->book);
 }

@@ -50,9 +50,24 @@ bool process_is_replaced(const struct process *process)
            peer_runs_another_program(&process->peer);
 }
 
+uint64_t process_damage(const struct process *process, enum damage reason)
+{
+    return process->book.damaged[reason] +
+           (reason == DAMAGE_DROPPED ? ring_end_dropped(&process->ring) : 0) +
+           (reason == DAMAGE_LOOKS ? process->peer.looks.refused : 0);
+}
+
+uint64_t process_lost(const struct process *process)
+{
+    uint64_t lost = 0;
+    for (int reason = 0; reason < DAMAGE_COUNT; reason++)
+        lost += process_damage(process, (enum damage)reason);
+    return lost;
+}
+
 void process_retire(struct process *process)
 {
-    process->book.damaged += ring_end_dropped(&process->ring);
+    process->book.damaged[DAMAGE_DROPPED] += ring_end_dropped(&process->ring);
     peer_close(&process->peer);
     ring_end_deinit(&process->ring);
     mirror_deinit(&process->mirror);

@@ -44,11 +44,9 @@ bool process_has_ended(const struct process *process);
 /* Has another program taken its place, after it had said so? */
 bool process_is_replaced(const struct process *process);
 
-/* Events that are not in the recording, as far as is known. */
-static inline uint64_t process_lost(const struct process *process)
-{
-    return process->book.damaged + process->peer.looks.refused + ring_end_dropped(&process->ring);
-}
+/* What is not in the recording for this reason, as far as is known; and for any. */
+uint64_t process_damage(const struct process *process, enum damage reason);
+uint64_t process_lost(const struct process *process);
 
 /* The thread in a slot, made when it was never announced; null when memory is short. */
 struct thread_mirror *process_thread(struct run *run, struct process *process, uint32_t slot);

@@ -100,7 +100,7 @@ static void collect(struct long_run *run)
     if (run->now_ns < run->next_snapshot_ns)
         return;
     if (recording_snapshot(&run->writer, of, process, &run->about) != RECORDING_WRITTEN) {
-        fprintf(stderr, "long_run: %s\n", run->writer.trouble);
+        fprintf(stderr, "long_run: %s\n", run->writer.database.trouble);
         exit(1);
     }
     run->next_snapshot_ns = run->now_ns + SECOND_NS;
@@ -121,7 +121,7 @@ static uint64_t history_bytes(const struct long_run *run)
 {
     sqlite3_stmt *statement;
     uint64_t bytes = 0;
-    if (sqlite3_prepare_v2(run->writer.database,
+    if (sqlite3_prepare_v2(run->writer.database.connection,
                            "SELECT sum(pgsize) FROM dbstat WHERE name IN ('history_chunk', "
                            "'checkpoint_chunk', 'slice_chunk')",
                            -1, &statement, NULL) == SQLITE_OK &&
@@ -155,8 +155,8 @@ static void play(struct long_run *run)
             continue;
         run->next_snapshot_ns = 0;
         collect(run);
-        sqlite3_wal_checkpoint_v2(run->writer.database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                  NULL);
+        sqlite3_wal_checkpoint_v2(run->writer.database.connection, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                  NULL, NULL);
         print_figures(run);
         next_figures += run->events / 10;
     }
@@ -206,7 +206,7 @@ int main(int count, char **words)
     stream_init(&run->stream, LOG2_WORDS, run->about.keeps_history);
     begin(&run->stream);
     if (!recording_create(&run->writer, run->path, true, &run->about)) {
-        fprintf(stderr, "long_run: %s\n", run->writer.trouble);
+        fprintf(stderr, "long_run: %s\n", run->writer.database.trouble);
         return 1;
     }
     play(run);

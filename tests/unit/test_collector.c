@@ -69,7 +69,7 @@ static void test_counts(void **state)
     assert_int_equal(sums->peak_bytes, (UINT64_C(1) << 32) + 15);
     assert_int_equal(sums->peak_blocks, 2);
     assert_int_equal(stream->process->book.unmatched_frees, 1);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
 }
 
 static void test_first_of_two_equal_peaks(void **state)
@@ -126,7 +126,7 @@ static void test_failed_realloc_changes_nothing(void **state)
     /* Without the free that it belongs to it is refused. */
     send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
     stream_decode(stream);
-    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(process_lost(stream->process), 1);
 }
 
 /* Nor what another thread allocates meanwhile: the block was there beside it. */
@@ -180,7 +180,7 @@ static void test_random_against_model(void **state)
     }
     assert_int_equal(stream->process->book.sums.peak_bytes, most);
     assert_int_equal(stream->process->book.sums.bytes, total);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     for (int line = 0; line < LINES; line++)
         assert_int_equal(peak_at_line(stream, line + 1), peak[line]);
 }
@@ -268,7 +268,7 @@ static void test_stale_levels_count_again(void **state)
         stream_put(stream, UINT64_C(1) << WIRE_SIZE_SHIFT);
     }
     stream_decode(stream);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     assert_int_equal(stream->run.stacks.tree.count, 3);
     assert_int_equal(peak_at_line(stream, 5), 1);
     assert_int_equal(peak_at_line(stream, 6), 2);
@@ -291,7 +291,7 @@ static void test_hostile_words_are_counted(void **state)
     struct stream *stream = fresh(state);
     struct process *process = stream->process;
     stream_put(stream, wire_first(0));  /* no kind */
-    stream_put(stream, wire_first(15)); /* no kind */
+    stream_put(stream, wire_first(14)); /* no kind */
     stream_put(stream, 12345);          /* a continuation of nothing */
     stream_put(stream, wire_first(WIRE_MARK) | UINT64_C(200) << WIRE_MARK_SHIFT);
     stream_frame(stream, 7, 99, 0); /* a code that was never described */
@@ -305,14 +305,37 @@ static void test_hostile_words_are_counted(void **state)
     stream_put(stream, wire_first(WIRE_ALLOCATION) | UINT64_C(7) << WIRE_ALLOCATOR_SHIFT | 0x10);
     stream_put(stream, 0); /* no such allocator */
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 12);
+    assert_int_equal(process_lost(process), 12);
     assert_int_equal(process->book.sums.allocations, 0);
     /* Depth below zero and instruction without a level: counted, kept without a stack. */
     stream_put(stream, wire_first(WIRE_ALLOCATION) | 0x20);
     stream_put(stream, UINT64_C(9) << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 13);
+    assert_int_equal(process_lost(process), 13);
     assert_int_equal(process->book.sums.allocations, 1);
+}
+
+static void test_records_of_kinds_to_come(void **state)
+{
+    struct stream *stream = fresh(state);
+    struct process *process = stream->process;
+    stream_put(stream, wire_first(WIRE_EXTENDED) | UINT64_C(77) << 16 | 2);
+    stream_put(stream, 1);
+    stream_put(stream, 2);
+    stream_put(stream, wire_first(WIRE_EXTENDED)); /* nothing behind it */
+    stream_bare_allocation(stream, 0x10, 100);
+    stream_decode(stream);
+    assert_int_equal(process->book.damaged[DAMAGE_UNKNOWN], 2);
+    assert_int_equal(process_lost(process), 2);
+    assert_int_equal(process->book.sums.allocations, 1);
+    /* It says that it is longer than it is: what follows is read all the same. */
+    stream_put(stream, wire_first(WIRE_EXTENDED) | 0xffff);
+    stream_put(stream, 1);
+    stream_bare_allocation(stream, 0x20, 100);
+    stream_decode(stream);
+    assert_int_equal(process->book.damaged[DAMAGE_RECORD], 1);
+    assert_int_equal(process_lost(process), 3);
+    assert_int_equal(process->book.sums.allocations, 2);
 }
 
 static void put_mark(struct stream *stream, enum wire_mark mark, uint64_t value)
@@ -329,11 +352,11 @@ static void test_ends_that_nothing_lies_between(void **state)
     for (int i = 0; i < 64; i++)
         put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     stream_free(stream, 0x1000);
     put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(process_lost(stream->process), 1);
     assert_int_equal(stream->process->book.end.blocks, 200);
     for (int i = 0; i < 200; i++)
         stream_free(stream, 0x7000);
@@ -341,7 +364,7 @@ static void test_ends_that_nothing_lies_between(void **state)
         stream_allocation(stream, 0, 0x10000 + i * 16, 8);
     put_mark(stream, WIRE_MARK_PROGRAM_END, 0);
     stream_decode(stream);
-    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(process_lost(stream->process), 1);
     assert_int_equal(stream->process->book.end.blocks, 399);
 }
 
@@ -396,7 +419,7 @@ static void test_unmappings_that_fail_all_the_time(void **state)
         stream_map(stream, 0, 0x100000 + i * 0x1000, 0x1000);
     stream_decode(stream);
     uint64_t rounds = 0;
-    while (stream->process->book.damaged == 0 && rounds < 2000) {
+    while (process_lost(stream->process) == 0 && rounds < 2000) {
         stream_unmap(stream, 0, 0x100000, PIECES * 0x1000);
         stream_unmap_failed(stream, 0, 0x100000, PIECES * 0x1000);
         stream_decode(stream);
@@ -407,13 +430,13 @@ static void test_unmappings_that_fail_all_the_time(void **state)
     stream_check_sums(stream);
     /* A few pieces may fail for ever. */
     stream_map(stream, 0, 0x100000, 0x1000);
-    stream->process->book.damaged = 0;
+    memset(stream->process->book.damaged, 0, sizeof stream->process->book.damaged);
     for (int i = 0; i < 2000; i++) {
         stream_unmap(stream, 0, 0x100000, 0x1000);
         stream_unmap_failed(stream, 0, 0x100000, 0x1000);
         stream_decode(stream);
     }
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     assert_int_equal(stream->process->book.sums.blocks, 1);
 }
 
@@ -428,7 +451,7 @@ static void test_hole_is_skipped(void **state)
     assert_int_equal(decode_skip_hole(stream->process), 2);
     stream_decode(stream);
     assert_int_equal(stream->process->book.sums.allocations, 2);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     assert_int_equal(decode_skip_hole(stream->process), 0);
 }
 
@@ -457,16 +480,16 @@ static void test_stacks_are_doubted_behind_a_hole(void **state)
     stream_allocation(stream, 2, 0x210, 100);
     assert_at_line(stream, 5, 21);
     assert_at_line(stream, 9, 2);
-    assert_int_equal(process->book.damaged, 1);
+    assert_int_equal(process_lost(process), 1);
     stream_frame(stream, 2, 2, 12); /* may be a part of what is not known */
     stream_allocation(stream, 2, 0x220, 100);
     assert_at_line(stream, 13, 0);
-    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process_lost(process), 2);
     stream_put(stream, wire_first(WIRE_THREAD) | UINT64_C(2) << WIRE_THREAD_SLOT_SHIFT | 7);
     stream_frame(stream, 2, 2, 12);
     stream_allocation(stream, 2, 0x230, 1000);
     assert_at_line(stream, 13, 1000);
-    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process_lost(process), 2);
     assert_int_equal(process->book.sums.blocks, 7);
 }
 
@@ -483,7 +506,7 @@ static void test_descriptions_are_doubted_behind_a_hole(void **state)
     stream_frame(stream, 1, 2, 4);
     stream_allocation(stream, 1, 0x10, 1);
     assert_at_line(stream, 5, 0);
-    assert_int_not_equal(stream->process->book.damaged, 0);
+    assert_int_not_equal(process_lost(stream->process), 0);
 }
 
 static void put_frees(struct stream *stream, unsigned count)
@@ -533,7 +556,7 @@ static void test_two_frees_missing_between(void **state)
     stream_decode(stream);
     assert_int_equal(stream->process->book.sums.bytes, 30);
     assert_int_equal(stream->process->book.sums.blocks, 1);
-    assert_int_equal(stream->process->book.damaged, 1);
+    assert_int_equal(process_lost(stream->process), 1);
 }
 
 static void test_samples_are_bounded(void **state)
@@ -616,7 +639,7 @@ static void test_told_before_its_end_is_seen(void **state)
     assert_int_equal(child.ending.exit_status, 7);
     assert_int_equal(child.ending.signal, 0);
     assert_int_equal(endings->count, 0);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
 }
 
 /* Of another life of that id, of another's child or twice: nothing. */
@@ -740,13 +763,13 @@ static void test_a_late_ending_is_written(void **state)
     process->peer.ended = true;
     assert_int_equal(recording_snapshot(&writer, &stream->run, process, &about), RECORDING_WRITTEN);
     const char *status = "SELECT exit_status FROM process", *signal = "SELECT signal FROM process";
-    assert_int_equal(recorded(writer.database, status), -1);
+    assert_int_equal(recorded(writer.database.connection, status), -1);
     const struct peer parent = {.pid = pid};
     endings_tell(&stream->run.endings, &parent, CHILD_PID, SIGABRT | 0x80);
     recording_put_late_endings(&writer, &stream->run.endings);
-    assert_int_equal(recorded(writer.database, status), -1);
-    assert_int_equal(recorded(writer.database, signal), SIGABRT);
-    assert_int_equal(recorded(writer.database, "SELECT core_dumped FROM ending"), 1);
+    assert_int_equal(recorded(writer.database.connection, status), -1);
+    assert_int_equal(recorded(writer.database.connection, signal), SIGABRT);
+    assert_int_equal(recorded(writer.database.connection, "SELECT core_dumped FROM ending"), 1);
     assert_int_equal(stream->run.endings.late, 0);
     recording_close(&writer);
     unlink(path);
@@ -789,10 +812,10 @@ static void test_where_an_allocation_was_refused(void **state)
     assert_int_not_equal(process->book.refusals.location, 0);
     put_refusal(stream, 11, 0, WIRE_NO_STACK_BIT);
     assert_int_equal(process->book.refusals.location, 0);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     put_refusal(stream, 12, 1, 0); /* a level that was never sent */
     put_refusal(stream, 13, 0, WIRE_THREAD_MASK << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
-    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process_lost(process), 2);
     assert_int_equal(process->book.refusals.count, 5);
 }
 
@@ -820,7 +843,7 @@ static void test_texts_that_processes_have(void **state)
     stream_text(stream, false, whole_text + 10, WHOLE_TEXT_BYTES - 10);
     stream_decode(stream);
     const struct code_file *file = file_named(stream, "<a>");
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     assert_string_equal(file->told, "x\303\251 = \357\277\275\360\237\230\200\n");
     assert_int_equal(stream->run.stacks.codes.told_bytes, strlen(file->told));
     /* Again the same; then another one, half of it in characters of four bytes. */
@@ -835,7 +858,7 @@ static void test_texts_that_processes_have(void **state)
     stream_text(stream, true, other, WHOLE_TEXT_BYTES);
     stream_decode(stream);
     assert_true(file_named(stream, "<a>")->is_told_twice);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
 }
 
 static void test_texts_that_make_no_sense(void **state)
@@ -846,7 +869,7 @@ static void test_texts_that_make_no_sense(void **state)
     stream_code(stream, 2, "<a>", "f", 1);
     stream_text(stream, false, whole_text, 7); /* none has begun: two words */
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process_lost(process), 2);
     memcpy(text, whole_text, sizeof text);
     text[3] = 1; /* more than a text has: goes on waiting, until another one begins */
     stream_text(stream, true, text, WHOLE_TEXT_BYTES);
@@ -858,13 +881,13 @@ static void test_texts_that_make_no_sense(void **state)
     stream_text(stream, true, text, WHOLE_TEXT_BYTES);
     stream_text(stream, true, "\2\0\0\0\0\0", 6); /* half a piece */
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 5);
+    assert_int_equal(process_lost(process), 5);
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
                            WIRE_TEXT_BEGIN_BIT); /* nothing */
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_TEXT << WIRE_MARK_SHIFT |
                            WIRE_TEXT_BEGIN_BIT | 7); /* and its words are missing */
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 7);
+    assert_int_equal(process_lost(process), 7);
     assert_null(file_named(stream, "<a>")->told);
 }
 
@@ -899,7 +922,7 @@ static void test_names_of_threads(void **state)
     name_thread(stream, 1, "writer"); /* is written again */
     stream_decode(stream);
     assert_int_equal(process->book.threads.written, 0);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     put_mark(stream, WIRE_MARK_THREAD_NAME,
              UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | (WIRE_THREAD_NAME_BYTES_MAX + 1));
     put_mark(stream, WIRE_MARK_THREAD_NAME,
@@ -907,7 +930,7 @@ static void test_names_of_threads(void **state)
                                                               << WIRE_THREAD_NAME_WIDTH_SHIFT);
     put_mark(stream, WIRE_MARK_THREAD_NAME, UINT64_C(1) << WIRE_THREAD_NAME_SLOT_SHIFT | 7);
     stream_decode(stream); /* too long, no width, and its word is missing */
-    assert_int_equal(process->book.damaged, 3);
+    assert_int_equal(process_lost(process), 3);
     assert_string_equal(name_of_slot(process, 1), "writer");
 }
 
@@ -954,6 +977,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_words_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_records_of_kinds_to_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ends_that_nothing_lies_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_of_more_threads_than_any_program_has, set_up,
                                         tear_down),

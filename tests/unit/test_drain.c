@@ -470,7 +470,7 @@ static void test_random_against_model(void **state)
         run_peak_settle(&fixture->drain.run->ledger, &fixture->processes[i]->book);
         assert_int_equal(fixture->processes[i]->book.position_at_peak.events, model.peak_events[i]);
         assert_int_equal(fixture->processes[i]->book.position_at_peak.bytes, model.peak_bytes[i]);
-        assert_int_equal(fixture->processes[i]->book.damaged, 0);
+        assert_int_equal(process_lost(fixture->processes[i]), 0);
     }
 }
 

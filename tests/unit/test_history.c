@@ -98,6 +98,50 @@ static void test_classes(void **state)
     }
 }
 
+/* --- what is no event of memory --- */
+
+/* A chunk of one event, with these bytes for its events; how many records were skipped, or -1. */
+static int skipped(struct history_reader *reader, struct packer *packer, const void *events,
+                   size_t size)
+{
+    static const uint8_t summary[] = {1, 0, 1, 2, 16, 1, 0, 0, 0, 0};
+    const struct history_span span = {.events = 1};
+    struct history_event event;
+    const uint8_t *data;
+    reader->skipped = 0;
+    size_t packed = packer_pack(packer, summary, sizeof summary, &data);
+    assert_true(history_reader_open(reader, &span, 1, data, packed));
+    packed = packer_pack(packer, events, size, &data);
+    assert_true(history_reader_begin(reader, data, packed));
+    if (history_next(reader, &event) != HISTORY_EVENT ||
+        history_next(reader, &event) != HISTORY_END)
+        return -1;
+    assert_int_equal(event.kind, HISTORY_ALLOCATION);
+    assert_int_equal(event.pair->size, 16);
+    return (int)reader->skipped;
+}
+
+#define SKIPPED(bytes) skipped(&reader, &packer, bytes, sizeof(bytes) - 1)
+#define ESCAPE         "\x81\x80\x08"
+
+static void test_records_of_kinds_to_come(void **state)
+{
+    (void)state;
+    struct history_reader reader;
+    struct packer packer;
+    assert_true(history_reader_init(&reader) && packer_init(&packer));
+    assert_int_equal(SKIPPED("\0"), 0);
+    assert_int_equal(SKIPPED(ESCAPE "\7\3abc" ESCAPE "\1\0"
+                                    "\0" ESCAPE "\xff\1\2xy"),
+                     3);
+    assert_int_equal(SKIPPED(ESCAPE "\7\4abc\0"), -1);      /* longer than there is */
+    assert_int_equal(SKIPPED("\0" ESCAPE "\7\4abc"), -1);   /* the same at the end */
+    assert_int_equal(SKIPPED("\0" ESCAPE "\7"), -1);        /* without a length */
+    assert_int_equal(SKIPPED("\0" ESCAPE "\7\3abc\0"), -1); /* an event too many */
+    packer_deinit(&packer);
+    history_reader_deinit(&reader);
+}
+
 /* --- a random program --- */
 
 #define BLOCKS   500u
@@ -349,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_records_of_kinds_to_come),
         cmocka_unit_test(test_summaries_that_cannot_be),
         cmocka_unit_test(test_events_that_cannot_be),
         cmocka_unit_test(test_lifetimes_that_cannot_be),

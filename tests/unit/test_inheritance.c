@@ -125,7 +125,7 @@ static void check_member(struct member *member)
     assert_int_equal(process->book.sums.bytes, own_bytes);
     assert_int_equal(process->book.sums.blocks, own_blocks);
     assert_int_equal(process->book.unmatched_frees, member->unmatched);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     assert_false(member->stream.run.ledger.memory_short);
 }
 

@@ -162,7 +162,7 @@ static void test_parts_and_holes(void **state)
     assert_int_equal(sums->allocated_bytes, 20 * PAGE);
     assert_int_equal(sums->peak_bytes, 20 * PAGE);
     assert_int_equal(process->book.unmatched_frees, 1);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     stream_check_history(stream);
 }
 
@@ -183,7 +183,7 @@ static void test_overlays(void **state)
     assert_int_equal(sums->blocks, 1);
     assert_int_equal(sums->frees, 2);
     assert_int_equal(process->book.unmatched_frees, 0);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     stream_check_history(stream);
 }
 
@@ -212,12 +212,12 @@ static void test_failed_unmap_changes_nothing(void **state)
     stream_decode(stream);
     assert_int_equal(sums->bytes, 10);
     assert_int_equal(sums->frees, 2);
-    assert_int_equal(process->book.damaged, 0);
+    assert_int_equal(process_lost(process), 0);
     /* Not what was unmapped last, and nothing at all. */
     stream_unmap_failed(stream, 3, BASE, 7 * PAGE);
     stream_unmap_failed(stream, 4, BASE, 8 * PAGE);
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 2);
+    assert_int_equal(process_lost(process), 2);
     assert_int_equal(sums->bytes, 10);
     stream_check_history(stream);
 }
@@ -273,7 +273,7 @@ static void test_mappings_that_cannot_be(void **state)
     stream_decode(stream);
     stream_bare_allocation(stream, 0x1000, 10);
     stream_decode(stream);
-    assert_int_equal(process->book.damaged, 5);
+    assert_int_equal(process_lost(process), 5);
     assert_int_equal(process->book.sums.bytes, 10);
     stream_check_history(stream);
 }
@@ -316,7 +316,7 @@ static void test_random_against_model(void **state)
         found[codes_location(&stream->run.stacks.codes, location)->line] += counter->bytes;
     }
     assert_memory_equal(found, expected, sizeof found);
-    assert_int_equal(stream->process->book.damaged, 0);
+    assert_int_equal(process_lost(stream->process), 0);
     stream_check_history(stream);
 }
 

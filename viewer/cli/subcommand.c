@@ -124,14 +124,27 @@ int request_finish(const struct request *request)
     return request_fail(request, "it could not be written completely; is the disk full?");
 }
 
+/* What the answer has left out. */
+static void tell_skipped(const struct request *request, const struct recording *recording)
+{
+    if (recording->database.skipped)
+        say(request->subcommand->name,
+            "%s has records of kinds that this version does not know, which are left out; use a "
+            "newer heapline",
+            recording->database.path);
+}
+
 int request_show(struct request *request, const char *file,
                  int (*show)(struct request *request, struct recording *recording))
 {
     struct progress progress;
     progress_init(&progress, request->subcommand->name);
     CLEANUP(recording_deinit) struct recording recording;
-    return recording_init(&recording, file, &progress) ? show(request, &recording)
-                                                       : request_fail_reading(request, &recording);
+    if (!recording_init(&recording, file, &progress))
+        return request_fail_reading(request, &recording);
+    int status = show(request, &recording);
+    tell_skipped(request, &recording);
+    return status;
 }
 
 int request_show_both(struct request *request,
@@ -146,7 +159,10 @@ int request_show_both(struct request *request,
         return request_fail_reading(request, &before);
     if (!recording_init(&after, request->files[1], &progress))
         return request_fail_reading(request, &after);
-    return show(request, &before, &after);
+    int status = show(request, &before, &after);
+    tell_skipped(request, &before);
+    tell_skipped(request, &after);
+    return status;
 }
 
 static int request_perform(struct request *request)

@@ -3,12 +3,15 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "damage.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/say.h"
 #include "viewer/base/utf8.h"
 #include "viewer/commands/commands.h"
 #include "viewer/history/verify.h"
+#include "viewer/recording/table_rows.h"
 
 #define COMMAND_NAME "heapline check"
 
@@ -56,19 +59,57 @@ static int verdict_tell(int status, const char *file, const char *text)
     return status;
 }
 
+static const char *words_of_damage(const char *reason)
+{
+    static const char *const keys[] = {DAMAGE_REASONS(DAMAGE_KEY)};
+    static const char *const words[] = {DAMAGE_REASONS(DAMAGE_WORDS)};
+    for (size_t i = 0; i < DAMAGE_COUNT; i++)
+        if (strcmp(keys[i], reason) == 0)
+            return words[i];
+    return reason;
+}
+
+static bool take_damage(const void *row, void *context)
+{
+    const struct store_damage *damage = row;
+    struct recording *recording = context;
+    const struct process *process = recording_process(recording, damage->process);
+    if (!process)
+        return database_damaged(&recording->database, "what was lost of no process");
+    char text[256];
+    CLEANUP(cleanup_free) char *words = utf8_escape(words_of_damage(damage->reason));
+    snprintf(text, sizeof text, "process %" PRId64 " lost %" PRIu64 " %s", process->pid,
+             damage->times, words);
+    verdict_tell(CHECK_GOOD, recording->database.path, text);
+    return true;
+}
+
+/* What was lost, and why: that does not make a recording a wrong one. */
+static bool tell_damage(struct recording *recording)
+{
+    return table_rows_each_if_any(&recording->database, STORE_TABLE_DAMAGE,
+                                  "ORDER BY process, reason", take_damage, recording);
+}
+
 static int check_show(struct request *request, struct recording *recording)
 {
     const char *file = recording->database.path;
     struct verification verification;
-    char text[64];
+    char text[160];
     switch (recording_verify(recording, &verification)) {
     case VERDICT_AGREES:
-        if (recording->run.history)
+        if (!recording->run.history)
+            snprintf(text, sizeof text, "its slices of time agree with the sums");
+        else if (!verification.skipped)
             snprintf(text, sizeof text, "%" PRIu64 " events agree with the sums",
                      verification.events);
         else
-            snprintf(text, sizeof text, "its slices of time agree with the sums");
-        return verdict_tell(CHECK_GOOD, file, text);
+            snprintf(text, sizeof text,
+                     "%" PRIu64 " events agree with the sums; %" PRIu64
+                     " records of kinds that this version does not know were skipped",
+                     verification.events, verification.skipped);
+        verdict_tell(CHECK_GOOD, file, text);
+        return tell_damage(recording) ? CHECK_GOOD : request_fail_reading(request, recording);
     case VERDICT_DIFFERS:
         return verdict_tell(CHECK_BAD, file, verification.difference);
     case VERDICT_UNKNOWN:

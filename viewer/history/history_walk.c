@@ -37,6 +37,8 @@ void history_walk_deinit(struct history_walk *walk)
     if (walk->is_part)
         progress_end(walk->rows.database->progress);
     walk->is_part = false;
+    if (walk->rows.database)
+        walk->rows.database->skipped += walk->reader.skipped;
     rows_deinit(&walk->rows);
     history_reader_deinit(&walk->reader);
 }

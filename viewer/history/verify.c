@@ -131,10 +131,12 @@ static bool verify_known(struct recording *recording, size_t process,
         return verify_slices(recording, process, verification);
     const struct process *of = &recording->processes[process];
     CLEANUP(cleanup_free) struct held *held = NULL;
+    uint64_t skipped = recording->database.skipped;
     if (!history_play(recording, process, of->events, &held) ||
         !held_compare(recording, process, held, SIDE_EXIT, verification))
         return false;
     verification->events += of->events;
+    verification->skipped += recording->database.skipped - skipped;
     CLEANUP(cleanup_free) struct held *temporary = NULL;
     if (!history_temporary(recording, process, 1, &temporary) ||
         !held_compare(recording, process, temporary, SIDE_TEMPORARY, verification))

@@ -17,6 +17,7 @@ enum verdict {
 
 struct verification {
     uint64_t events;      /* played */
+    uint64_t skipped;     /* records of kinds that are not known */
     char difference[256]; /* empty: none */
 };
 

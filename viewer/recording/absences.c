@@ -3,22 +3,18 @@
  */
 #include "viewer/recording/absences.h"
 
-#include <stdlib.h>
+#include "viewer/recording/table_rows.h"
 
-#include "viewer/base/cleanup.h"
-
-static bool read_row(struct rows *rows, void *absences)
+static bool take_absence(const void *row, void *absences)
 {
-    CLEANUP(cleanup_free) char *reason = NULL;
-    uint64_t processes;
-    return rows_text(rows, 0, &reason) && rows_count(rows, 1, &processes) &&
-           json_object_set_new(absences, reason, json_integer((json_int_t)processes)) == 0;
+    const struct store_absence *absence = row;
+    return json_object_set_new(absences, absence->reason,
+                               json_integer((json_int_t)absence->processes)) == 0;
 }
 
 bool absences_load(struct recording *recording)
 {
     recording->run.absences = json_object();
-    return rows_read_table(&recording->database, "absence",
-                           "SELECT reason, processes FROM absence ORDER BY reason", read_row,
-                           recording->run.absences);
+    return table_rows_each_if_any(&recording->database, STORE_TABLE_ABSENCE, "ORDER BY reason",
+                                  take_absence, recording->run.absences);
 }

@@ -83,26 +83,6 @@ enum rows_step rows_next(struct rows *rows)
     return ROWS_PROBLEM;
 }
 
-bool rows_read_all(struct database *database, const char *query, row_reader *read, void *context)
-{
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, database, query))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read(&rows, context))
-            return false;
-    return step == ROWS_END;
-}
-
-bool rows_read_table(struct database *database, const char *table, const char *query,
-                     row_reader *read, void *context)
-{
-    bool has;
-    return database_has_table(database, table, &has) &&
-           (!has || rows_read_all(database, query, read, context));
-}
-
 static bool rows_wrong(struct rows *rows, int column)
 {
     return database_damaged(rows->database, "a wrong value in %s",

@@ -19,6 +19,8 @@ struct database {
     const char *path;          /* not owned */
     struct progress *progress; /* is told how far long readings are; not owned, may be NULL */
     int64_t format;            /* of the recording: 1 to STORE_FORMAT */
+    uint64_t skipped; /* records of its history of kinds that this version does not know, which
+                       * those who have read it have passed over */
     char problem[1024];
 };
 
@@ -56,15 +58,6 @@ enum rows_step {
     ROWS_PROBLEM,
 };
 enum rows_step rows_next(struct rows *rows);
-
-/* Hands each row of a query to `read`. False, with a problem, when one cannot be had, or when
- * `read` gives up, which has left the problem then. */
-typedef bool row_reader(struct rows *rows, void *context);
-bool rows_read_all(struct database *database, const char *query, row_reader *read, void *context);
-
-/* The same of a table that older recordings lack: then there is no row. */
-bool rows_read_table(struct database *database, const char *table, const char *query,
-                     row_reader *read, void *context);
 
 /* Columns of the current row. False, with a problem, when there is something else. */
 bool rows_whole(struct rows *rows, int column, int64_t least, int64_t most, int64_t *number);

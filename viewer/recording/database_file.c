@@ -30,8 +30,15 @@
 #define TABLES_QUERY                                                                               \
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
-    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module', 'inheritance')"
-#define TABLES_COUNT 15
+    "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module', 'inheritance', "      \
+    "'sample_total', 'sample_part', 'damage')"
+/* Of these, by format; sample is a view from STORE_FORMAT_SAMPLE_ROWS on. */
+static int tables_of(int64_t format)
+{
+    return 13 + (format >= STORE_FORMAT_MODULES) + (format >= STORE_FORMAT_INHERITANCE) +
+           2 * (format >= STORE_FORMAT_SAMPLE_ROWS);
+}
+
 /* Columns that are computed when they are read, and tables that are programs. */
 #define COMPUTED_QUERY                                                                             \
     "SELECT count(*) FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "                    \
@@ -166,8 +173,7 @@ static bool database_check_format(struct database *database)
                                "%s has format %" PRId64 ", this heapline reads %d; "
                                "use a newer heapline",
                                database->path, format, STORE_FORMAT);
-    int lacks = (format < STORE_FORMAT_MODULES) + (format < STORE_FORMAT_INHERITANCE);
-    if (format < 1 || tables != TABLES_COUNT - lacks)
+    if (format < 1 || tables != tables_of(format))
         return database_damaged(database, "its tables are not those of format %d", STORE_FORMAT);
     if (!database_number(database, COMPUTED_QUERY, &computed))
         return false;

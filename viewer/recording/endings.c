@@ -9,6 +9,7 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/base/order.h"
+#include "viewer/recording/table_rows.h"
 
 const char *const ending_names[] = {
     [ENDING_UNKNOWN] = "unknown", [ENDING_EXITED] = "exited",   [ENDING_KILLED] = "killed",
@@ -24,56 +25,49 @@ static void take_as_executed(struct process *process)
 
 /* --- the table --- */
 
-static bool read_executed(struct rows *rows, struct process *process)
+static bool take_ending(const void *row, void *context)
 {
-    bool executed;
-    if (!rows_flag(rows, 6, &executed))
-        return false;
-    if (executed)
-        take_as_executed(process);
-    return true;
-}
-
-static bool read_row(struct rows *rows, void *context)
-{
+    const struct store_ending *stored = row;
     struct recording *recording = context;
-    uint32_t id;
-    if (!rows_index(rows, 0, &id))
-        return false;
-    struct process *process = recording_process(recording, id);
+    struct process *process = recording_process(recording, stored->process);
     if (!process)
         return database_damaged(&recording->database, "the ending of no process");
     struct ending *ending = &process->ending;
     ending->is_told = true;
-    return rows_flag(rows, 1, &ending->core_dumped) && rows_flag(rows, 2, &ending->out_of_memory) &&
-           rows_count(rows, 3, &ending->refused) && rows_count(rows, 4, &ending->most_refused) &&
-           rows_count(rows, 5, &ending->collector_bytes) && read_executed(rows, process);
+    ending->core_dumped = stored->core_dumped;
+    ending->out_of_memory = stored->out_of_memory;
+    ending->refused = stored->refused;
+    ending->most_refused = stored->most_refused_bytes;
+    ending->collector_bytes = stored->collector_bytes;
+    if (stored->executed)
+        take_as_executed(process);
+    return true;
 }
 
 static bool load_table(struct recording *recording)
 {
-    static const char *const queries[] = {
-        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, 0, 0 "
-        "FROM ending ORDER BY process",
-        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes, "
-        "0 FROM ending ORDER BY process",
-        "SELECT process, core_dumped, out_of_memory, refused, most_refused_bytes, collector_bytes, "
-        "executed FROM ending ORDER BY process",
+    static const char *const tables[] = {
+        "(SELECT *, 0 AS collector_bytes, 0 AS executed FROM ending)",
+        "(SELECT *, 0 AS executed FROM ending)",
+        "ending",
     };
     bool has_bytes, has_executed;
     return database_has_column(&recording->database, "ending", "collector_bytes", &has_bytes) &&
            database_has_column(&recording->database, "ending", "executed", &has_executed) &&
-           rows_read_all(&recording->database, queries[has_bytes + has_executed], read_row,
-                         recording);
+           table_rows_each(&recording->database, STORE_TABLE_ENDING,
+                           tables[has_bytes + has_executed], "ORDER BY process", take_ending,
+                           recording);
 }
 
-static bool read_refusal(struct rows *rows, void *context)
+static bool take_refusal(const void *row, void *context)
 {
+    const struct store_refusal *refusal = row;
     struct recording *recording = context;
-    uint32_t id;
-    struct process *process = rows_index(rows, 0, &id) ? recording_process(recording, id) : NULL;
-    return process ? rows_index(rows, 1, &process->ending.refused_location)
-                   : database_damaged(&recording->database, "a refusal of no process");
+    struct process *process = recording_process(recording, refusal->process);
+    if (!process)
+        return database_damaged(&recording->database, "a refusal of no process");
+    process->ending.refused_location = refusal->location;
+    return true;
 }
 
 /* --- kinds --- */
@@ -125,8 +119,7 @@ bool endings_load(struct recording *recording)
     bool has;
     find_kinds(recording);
     return database_has_table(database, "ending", &has) && (!has || load_table(recording)) &&
-           rows_read_table(database, "refusal", "SELECT process, location FROM refusal",
-                           read_refusal, recording);
+           table_rows_each_if_any(database, STORE_TABLE_REFUSAL, "", take_refusal, recording);
 }
 
 bool endings_check(struct recording *recording)

@@ -6,33 +6,30 @@
 #include <stdlib.h>
 
 #include "store.h"
+#include "viewer/recording/table_rows.h"
 
 /* --- where each was forked --- */
 
-static bool read_inheritance(struct rows *rows, void *context)
+static bool take_inheritance(const void *row, void *context)
 {
+    const struct store_inheritance *stored = row;
     struct recording *recording = context;
-    uint32_t id, parent;
-    struct inherited inherited = {0};
-    if (!rows_index(rows, 0, &id) || !rows_index(rows, 1, &parent) ||
-        !rows_count(rows, 2, &inherited.events) || !rows_count(rows, 3, &inherited.first_block))
-        return false;
-    struct process *process = recording_process(recording, id);
-    inherited.parent = recording_process(recording, parent);
-    if (!process || !inherited.parent || parent >= id || process->inherited.parent)
+    struct process *process = recording_process(recording, stored->process);
+    struct process *parent = recording_process(recording, stored->parent);
+    if (!process || !parent || parent >= process || process->inherited.parent)
         return database_damaged(&recording->database, "in what processes inherit");
-    inherited.told = process->counter_count;
-    process->inherited = inherited;
+    process->inherited = (struct inherited){.parent = parent,
+                                            .events = stored->events,
+                                            .first_block = stored->first_block,
+                                            .told = process->counter_count};
     return true;
 }
 
 bool inheritances_load(struct recording *recording)
 {
     return recording->database.format < STORE_FORMAT_INHERITANCE ||
-           rows_read_all(
-               &recording->database,
-               "SELECT process, parent, events, first_block FROM inheritance ORDER BY process",
-               read_inheritance, recording);
+           table_rows_each(&recording->database, STORE_TABLE_INHERITANCE, NULL, "ORDER BY process",
+                           take_inheritance, recording);
 }
 
 void inheritance_forget(struct recording *recording, size_t number)

@@ -18,6 +18,7 @@
 #include "viewer/recording/database_file.h"
 #include "viewer/recording/endings.h"
 #include "viewer/recording/inheritance.h"
+#include "viewer/recording/table_rows.h"
 
 static bool command_is_words(const json_t *command)
 {
@@ -29,95 +30,77 @@ static bool command_is_words(const json_t *command)
     return true;
 }
 
-static bool read_command(struct rows *rows, int column, json_t **command)
+static bool read_command(struct recording *recording, const char *text, json_t **command)
 {
-    CLEANUP(cleanup_free) char *text = NULL;
-    if (!rows_text(rows, column, &text))
-        return false;
     *command = json_loads(text, JSON_ALLOW_NUL, NULL);
     return command_is_words(*command) ||
-           database_damaged(rows->database, "a command is no list of words");
+           database_damaged(&recording->database, "a command is no list of words");
 }
 
-static bool read_run(struct rows *rows, struct run *run)
+static bool take_run(const void *row, void *context)
 {
-    if (!read_command(rows, 0, &run->command) || !rows_text(rows, 1, &run->directory) ||
-        !rows_seconds(rows, 2, &run->started) || !rows_seconds(rows, 3, &run->seconds) ||
-        !rows_flag(rows, 4, &run->complete) || !rows_flag(rows, 5, &run->history))
-        return false;
-    return rows_is_null(rows, 6) || rows_text(rows, 6, &run->trouble);
+    const struct store_run *run = row;
+    struct recording *recording = context;
+    recording->run = (struct run){
+        .directory = memory_copy(run->directory),
+        .started = run->started,
+        .seconds = run->seconds,
+        .complete = run->complete,
+        .history = run->history,
+        .trouble = run->trouble ? memory_copy(run->trouble) : NULL,
+    };
+    return read_command(recording, run->command, &recording->run.command);
 }
 
 static bool load_run(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT command, directory, started, seconds, complete, history, trouble "
-                   "FROM run"))
-        return false;
-    switch (rows_next(&rows)) {
-    case ROWS_ROW:
-        return read_run(&rows, &recording->run);
-    case ROWS_END:
-        return database_damaged(&recording->database, "it ends before the run began");
-    case ROWS_PROBLEM:
-        break;
-    }
-    return false;
+    return table_rows_each(&recording->database, STORE_TABLE_RUN, NULL, "LIMIT 1", take_run,
+                           recording) &&
+           (recording->run.command ||
+            database_damaged(&recording->database, "it ends before the run began"));
 }
 
-/* A whole number that may be null. */
-static bool read_optional(struct rows *rows, int column, int64_t instead, int64_t *number)
+static struct process process_of_row(const struct store_process *row)
 {
-    *number = instead;
-    return rows_is_null(rows, column) || rows_whole(rows, column, 0, INT32_MAX, number);
-}
-
-#define PROCESS_QUERY                                                                              \
-    "SELECT id, pid, parent_pid, command, python, python_stacks, started, ended, exit_status, "    \
-    "signal, peak_time, end_time, end_seen, peak_bytes, peak_blocks, end_bytes, end_blocks, "      \
-    "leaked_bytes, leaked_blocks, allocations, frees, allocated_bytes, unmatched_frees, "          \
-    "lost_events, events, peak_events, end_events FROM process ORDER BY id"
-
-static bool read_counts(struct rows *rows, int column, struct process *process)
-{
-    struct sums *sums = &process->sums;
-    uint64_t *const counts[] = {
-        &sums->peak_bytes,      &sums->peak_blocks,        &sums->end_bytes,      &sums->end_blocks,
-        &sums->leaked_bytes,    &sums->leaked_blocks,      &sums->allocations,    &process->frees,
-        &sums->allocated_bytes, &process->unmatched_frees, &process->lost_events, &process->events,
-        &process->peak_events,  &process->end_events,
+    return (struct process){
+        .id = row->id,
+        .pid = row->pid,
+        .parent = row->parent_pid < 0 ? 0 : row->parent_pid,
+        .python = row->python ? memory_copy(row->python) : NULL,
+        .python_stacks = row->python_stacks,
+        .end_seen = row->end_seen,
+        .started = row->started,
+        .ended = row->ended,
+        .peak_time = row->peak_time,
+        .end_time = row->end_time,
+        .exit_status = row->exit_status,
+        .signal = row->signal < 0 ? 0 : row->signal,
+        .sums = {.allocations = row->allocations,
+                 .allocated_bytes = row->allocated_bytes,
+                 .peak_blocks = row->peak_blocks,
+                 .peak_bytes = row->peak_bytes,
+                 .end_blocks = row->end_blocks,
+                 .end_bytes = row->end_bytes,
+                 .leaked_blocks = row->leaked_blocks,
+                 .leaked_bytes = row->leaked_bytes},
+        .frees = row->frees,
+        .unmatched_frees = row->unmatched_frees,
+        .lost_events = row->lost_events,
+        .events = row->events,
+        .peak_events = row->peak_events,
+        .end_events = row->end_events,
     };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (!rows_count(rows, column + (int)i, counts[i]))
-            return false;
-    return true;
 }
 
-static bool read_process(struct rows *rows, struct process *process)
+static bool take_process(const void *row, void *context)
 {
-    if (!rows_index(rows, 0, &process->id) || !rows_whole(rows, 1, 0, INT32_MAX, &process->pid) ||
-        !read_optional(rows, 2, 0, &process->parent) || !read_command(rows, 3, &process->command))
-        return false;
-    if (!rows_is_null(rows, 4) && !rows_text(rows, 4, &process->python))
-        return false;
-    return rows_flag(rows, 5, &process->python_stacks) &&
-           rows_seconds(rows, 6, &process->started) && rows_seconds(rows, 7, &process->ended) &&
-           read_optional(rows, 8, -1, &process->exit_status) &&
-           read_optional(rows, 9, 0, &process->signal) &&
-           rows_seconds(rows, 10, &process->peak_time) &&
-           rows_seconds(rows, 11, &process->end_time) && rows_flag(rows, 12, &process->end_seen) &&
-           read_counts(rows, 13, process);
-}
-
-static bool add_process(struct rows *rows, void *context)
-{
+    const struct store_process *stored = row;
     struct recording *recording = context;
     size_t count = recording->process_count++;
     recording->processes = memory_room(recording->processes, count, sizeof(struct process));
     struct process *process = &recording->processes[count];
-    *process = (struct process){0};
-    if (!read_process(rows, process))
+    *process = process_of_row(stored);
+    if (!read_command(recording, stored->command, &process->command))
         return false;
     return count == 0 || process->id > process[-1].id ||
            database_damaged(&recording->database, "processes out of order");
@@ -125,27 +108,26 @@ static bool add_process(struct rows *rows, void *context)
 
 static bool load_processes(struct recording *recording)
 {
-    return rows_read_all(&recording->database, PROCESS_QUERY, add_process, recording);
+    return table_rows_each(&recording->database, STORE_TABLE_PROCESS, NULL, "ORDER BY id",
+                           take_process, recording);
 }
 
-static bool read_lineage(struct rows *rows, void *context)
+static bool take_lineage(const void *row, void *context)
 {
+    const struct store_lineage *lineage = row;
     struct recording *recording = context;
-    uint32_t id, parent;
-    if (!rows_index(rows, 0, &id) || !rows_index(rows, 1, &parent))
-        return false;
-    struct process *process = recording_process(recording, id);
-    if (!process || parent >= id || !recording_process(recording, parent))
+    struct process *process = recording_process(recording, lineage->process);
+    const struct process *parent = recording_process(recording, lineage->parent);
+    if (!process || !parent || parent >= process)
         return database_damaged(&recording->database, "in whose children processes are");
-    process->descends_from = recording_process(recording, parent);
+    process->descends_from = parent;
     return true;
 }
 
 static bool load_lineage(struct recording *recording)
 {
-    return rows_read_table(&recording->database, "lineage",
-                           "SELECT process, parent FROM lineage ORDER BY process", read_lineage,
-                           recording);
+    return table_rows_each_if_any(&recording->database, STORE_TABLE_LINEAGE, "ORDER BY process",
+                                  take_lineage, recording);
 }
 
 /* Counts each process's counters. One without a process would be missing from all sums. */
@@ -211,25 +193,20 @@ static bool find_peak_tables(struct recording *recording, bool *found)
     return count != 1 || database_damaged(&recording->database, "a table is missing");
 }
 
-static bool read_peak(struct rows *rows, struct run_peak *peak)
+static bool take_peak(const void *row, void *context)
 {
-    return rows_count(rows, 0, &peak->bytes) && rows_count(rows, 1, &peak->blocks) &&
-           rows_seconds(rows, 2, &peak->time) &&
-           (peak->time >= 0 || database_damaged(rows->database, "a wrong value in time"));
+    const struct store_run_peak *peak = row;
+    struct recording *recording = context;
+    recording->peak = (struct run_peak){true, peak->bytes, peak->blocks, peak->time};
+    return peak->time >= 0 || database_damaged(&recording->database, "a wrong value in time");
 }
 
 /* A run that goes on, or was cut short, may not have come to it. */
 static bool load_peak_row(struct recording *recording)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database, "SELECT bytes, blocks, time FROM run_peak"))
-        return false;
-    enum rows_step step = rows_next(&rows);
-    recording->peak.is_known = step == ROWS_ROW;
-    if (step == ROWS_ROW)
-        return read_peak(&rows, &recording->peak);
-    return step == ROWS_END &&
-           (isnan(recording->run.seconds) ||
+    return table_rows_each(&recording->database, STORE_TABLE_RUN_PEAK, NULL, "LIMIT 1", take_peak,
+                           recording) &&
+           (recording->peak.is_known || isnan(recording->run.seconds) ||
             database_damaged(&recording->database, "the peak of the run is missing"));
 }
 
@@ -242,15 +219,12 @@ static bool is_possible(const struct process *process, const struct peak_positio
             (position->bytes == sums->peak_bytes && position->blocks == sums->peak_blocks));
 }
 
-static bool read_position(struct rows *rows, void *context)
+static bool take_position(const void *row, void *context)
 {
+    const struct store_run_peak_process *stored = row;
     struct recording *recording = context;
-    uint32_t id;
-    struct peak_position position = {.lived = true};
-    if (!rows_index(rows, 0, &id) || !rows_count(rows, 1, &position.events) ||
-        !rows_count(rows, 2, &position.bytes) || !rows_count(rows, 3, &position.blocks))
-        return false;
-    struct process *process = recording_process(recording, id);
+    const struct peak_position position = {true, stored->events, stored->bytes, stored->blocks};
+    struct process *process = recording_process(recording, stored->process);
     if (!process || process->at_run_peak.lived || !is_possible(process, &position))
         return database_damaged(&recording->database, "in the peak of the run");
     process->at_run_peak = position;
@@ -277,10 +251,8 @@ static bool check_peak(struct recording *recording)
 
 static bool load_positions(struct recording *recording)
 {
-    return rows_read_all(
-               &recording->database,
-               "SELECT process, events, bytes, blocks FROM run_peak_process ORDER BY process",
-               read_position, recording) &&
+    return table_rows_each(&recording->database, STORE_TABLE_RUN_PEAK_PROCESS, NULL,
+                           "ORDER BY process", take_position, recording) &&
            check_peak(recording);
 }
 

@@ -1,60 +1,95 @@
 /*
- * Reading the table of samples.
+ * Reading the tables of samples.
  */
 #include "viewer/recording/samples.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "store.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/recording/table_rows.h"
 
-#define SAMPLES_QUERY(mmap)                                                                        \
-    "SELECT time, malloc, raw, mem, object, " mmap ", most_bytes, resident, proportional, "        \
-    "swapped FROM sample WHERE process = ?1 ORDER BY time"
+/* How many allocators had a column in the one table that there was before, in format 1 one less. */
+#define ALLOCATORS_IN_COLUMNS 5
 
-static bool read_optional(struct rows *rows, int column, int64_t *number)
+/* What a walk over the two tables fills. */
+struct loading {
+    struct samples *samples;
+    struct recording *recording;
+    const struct process *process;
+    size_t at; /* the sample whose parts are read */
+};
+
+static bool damaged(const struct loading *loading)
 {
-    *number = -1;
-    return rows_is_null(rows, column) || rows_whole(rows, column, 0, INT64_MAX, number);
+    return database_damaged(&loading->recording->database, "in the samples of process %" PRId64,
+                            loading->process->pid);
 }
 
-static bool read_sample(struct rows *rows, struct sample *sample)
+static bool take_total(const void *row, void *context)
 {
-    if (!rows_seconds(rows, 0, &sample->time) ||
-        !rows_count(rows, 1, &sample->by_allocator[WIRE_ALLOCATOR_MALLOC]) ||
-        !rows_count(rows, 2, &sample->by_allocator[WIRE_ALLOCATOR_RAW]) ||
-        !rows_count(rows, 3, &sample->by_allocator[WIRE_ALLOCATOR_MEM]) ||
-        !rows_count(rows, 4, &sample->by_allocator[WIRE_ALLOCATOR_OBJECT]) ||
-        !rows_count(rows, 5, &sample->by_allocator[WIRE_ALLOCATOR_MMAP]) ||
-        !rows_count(rows, 6, &sample->most))
-        return false;
-    return read_optional(rows, 7, &sample->resident) &&
-           read_optional(rows, 8, &sample->proportional) &&
-           read_optional(rows, 9, &sample->swapped);
+    const struct store_sample_total *total = row;
+    struct loading *loading = context;
+    struct samples *samples = loading->samples;
+    samples->list = memory_resize(samples->list, samples->count + 1, sizeof *samples->list);
+    samples->list[samples->count++] = (struct sample){
+        .time = total->time,
+        .most = total->most_bytes,
+        .resident = total->resident,
+        .proportional = total->proportional,
+        .swapped = total->swapped,
+    };
+    return (total->time >= 0 && total->most_bytes <= loading->process->sums.peak_bytes) ||
+           damaged(loading);
+}
+
+/* Both are in order of time. */
+static bool take_part(const void *row, void *context)
+{
+    const struct store_sample_part *part = row;
+    struct loading *loading = context;
+    const struct samples *samples = loading->samples;
+    while (loading->at < samples->count && samples->list[loading->at].time != part->time)
+        loading->at++;
+    if (loading->at == samples->count || part->allocator >= WIRE_ALLOCATOR_COUNT)
+        return damaged(loading);
+    samples->list[loading->at].by_allocator[part->allocator] = part->bytes;
+    return true;
+}
+
+/* The parts as rows, of recordings in which each allocator has a column. */
+static char *rows_of_columns(int64_t format)
+{
+    static const char *const names[] = {ALLOCATOR_NAMES};
+    int count = ALLOCATORS_IN_COLUMNS - (format == 1);
+    char *text;
+    size_t size;
+    FILE *stream = memory_stream(&text, &size);
+    for (int i = 0; i < count; i++)
+        fprintf(stream, "%s SELECT process, time, %d AS allocator, %s AS bytes FROM sample",
+                i ? " UNION ALL" : "(", i, names[i]);
+    fputc(')', stream);
+    fclose(stream);
+    return text;
 }
 
 bool samples_init(struct samples *samples, struct recording *recording, size_t process)
 {
+    struct database *database = &recording->database;
+    struct loading loading = {samples, recording, &recording->processes[process], 0};
+    CLEANUP(cleanup_free)
+    char *rest = memory_print("WHERE process = %" PRIu32 " ORDER BY time", loading.process->id);
+    CLEANUP(cleanup_free) char *columns = NULL;
     *samples = (struct samples){0};
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   recording->database.format == 1 ? SAMPLES_QUERY("0") : SAMPLES_QUERY("mmap")))
-        return false;
-    sqlite3_bind_int64(rows.statement, 1, recording->processes[process].id);
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW) {
-        samples->list = memory_resize(samples->list, samples->count + 1, sizeof *samples->list);
-        struct sample *sample = &samples->list[samples->count++];
-        if (!read_sample(&rows, sample))
-            return false;
-        if (isnan(sample->time) || sample->time < 0 ||
-            sample->most > recording->processes[process].sums.peak_bytes)
-            return database_damaged(&recording->database, "in the samples of process %" PRId64,
-                                    recording->processes[process].pid);
-    }
-    return step == ROWS_END;
+    if (database->format < STORE_FORMAT_SAMPLE_ROWS)
+        columns = rows_of_columns(database->format);
+    return table_rows_each(database, STORE_TABLE_SAMPLE_TOTAL, columns ? "sample" : NULL, rest,
+                           take_total, &loading) &&
+           table_rows_each(database, STORE_TABLE_SAMPLE_PART, columns, rest, take_part, &loading);
 }
 
 void samples_deinit(struct samples *samples)

@@ -5,45 +5,35 @@
 
 #include <stdlib.h>
 
-#include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/recording/table_rows.h"
 
-static bool read_setting(json_t **settings, struct recording *recording, struct rows *rows)
+/* What a walk over the table fills. */
+struct loading {
+    struct recording *recording;
+    json_t **settings; /* by process */
+};
+
+static bool take_setting(const void *row, void *context)
 {
-    uint32_t id;
-    CLEANUP(cleanup_free) char *name = NULL;
-    CLEANUP(cleanup_free) char *value = NULL;
-    if (!rows_index(rows, 0, &id) || !rows_text(rows, 1, &name) || !rows_text(rows, 2, &value))
-        return false;
-    struct process *process = recording_process(recording, id);
+    const struct store_setting *setting = row;
+    const struct loading *loading = context;
+    const struct process *process = recording_process(loading->recording, setting->process);
     if (!process)
-        return database_damaged(&recording->database, "a setting of no process");
-    json_t **object = &settings[process - recording->processes];
+        return database_damaged(&loading->recording->database, "a setting of no process");
+    json_t **object = &loading->settings[process - loading->recording->processes];
     if (!*object)
         *object = json_object();
-    json_object_set_new(*object, name, json_string(value));
+    json_object_set_new(*object, setting->name, json_string(setting->value));
     return true;
-}
-
-static bool settings_load(json_t **settings, struct recording *recording)
-{
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, &recording->database,
-                   "SELECT process, name, value FROM setting ORDER BY process, name"))
-        return false;
-    enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW)
-        if (!read_setting(settings, recording, &rows))
-            return false;
-    return step == ROWS_END;
 }
 
 bool settings_init(json_t ***settings, struct recording *recording)
 {
-    bool has;
     *settings = memory_new(recording->process_count, sizeof **settings);
-    return database_has_table(&recording->database, "setting", &has) &&
-           (!has || settings_load(*settings, recording));
+    struct loading loading = {recording, *settings};
+    return table_rows_each_if_any(&recording->database, STORE_TABLE_SETTING,
+                                  "ORDER BY process, name", take_setting, &loading);
 }
 
 void settings_deinit(json_t **settings, const struct recording *recording)

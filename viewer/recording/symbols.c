@@ -13,6 +13,7 @@
 #include "store.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/recording/table_rows.h"
 
 /* 16 million lines of code were allocating: no program has that. */
 #define ID_MAX (UINT32_C(1) << 24)
@@ -41,101 +42,94 @@ static void *table_at(struct table *table, uint32_t id)
     return (char *)table->rows + id * table->row_bytes;
 }
 
-/* Fills one row of a table from one of the database. */
-typedef bool read_row(struct symbols *symbols, struct rows *rows, void *row);
+/* Fills one row of a table from one of the database, whose first column is its id. Returns what is
+ * wrong with it, or NULL. */
+typedef const char *fill_row(struct symbols *symbols, const void *stored, void *row);
 
-/* Reads a whole table. On return, also after a failure, `table` holds what was read. */
+/* A whole table of the recording's, with what older ones have in its place. On return, also after a
+ * failure, `table` holds what was read. */
 static bool table_load(struct table *table, struct symbols *symbols, struct database *database,
-                       const char *query, read_row *read)
+                       enum store_table_number number, const char *from, fill_row *fill)
 {
-    CLEANUP(rows_deinit) struct rows rows;
-    if (!rows_init(&rows, database, query))
+    CLEANUP(table_rows_deinit) struct table_rows rows;
+    if (!table_rows_init(&rows, database, number, from, "ORDER BY id"))
         return false;
+    CLEANUP(cleanup_free) char *stored = memory_new(1, rows.table->row_bytes);
     enum rows_step step;
-    while ((step = rows_next(&rows)) == ROWS_ROW) {
-        uint32_t id;
-        if (!rows_index(&rows, 0, &id))
-            return false;
+    while ((step = table_rows_next(&rows, stored)) == ROWS_ROW) {
+        uint32_t id = *(const uint32_t *)stored;
         if (id > ID_MAX || id < table->count)
             return database_damaged(database, "numbers out of order");
-        if (!read(symbols, &rows, table_at(table, id)))
-            return false;
+        const char *wrong = fill(symbols, stored, table_at(table, id));
+        if (wrong)
+            return database_damaged(database, "%s", wrong);
     }
     return step == ROWS_END;
 }
 
-static bool read_optional_text(struct rows *rows, int column, char **text)
+static char *copy_if_any(const char *text)
 {
-    return rows_is_null(rows, column) || rows_text(rows, column, text);
+    return text ? memory_copy(text) : NULL;
 }
 
-static bool read_module(struct symbols *symbols, struct rows *rows, void *row)
+static const char *fill_module(struct symbols *symbols, const void *stored, void *row)
 {
+    const struct store_module *module = stored;
     (void)symbols;
-    struct module *module = row;
-    return rows_text(rows, 1, &module->path) && read_optional_text(rows, 2, &module->build_id) &&
-           read_optional_text(rows, 3, &module->note);
+    *(struct module *)row = (struct module){
+        memory_copy(module->path), copy_if_any(module->build_id), copy_if_any(module->note)};
+    return NULL;
 }
 
-static bool read_file(struct symbols *symbols, struct rows *rows, void *row)
+static const char *fill_file(struct symbols *symbols, const void *stored, void *row)
 {
-    struct file *file = row;
-    if (!rows_text(rows, 1, &file->path) || !rows_text(rows, 2, &file->package))
-        return false;
-    if (rows_is_null(rows, 3))
-        return true;
-    if (!rows_index(rows, 3, &file->module))
-        return false;
-    if (file->module >= symbols->module_count || !symbols->modules[file->module].path)
-        return database_damaged(rows->database, "a file of no module");
-    return true;
+    const struct store_file *file = stored;
+    *(struct file *)row =
+        (struct file){memory_copy(file->path), memory_copy(file->package), file->module};
+    bool has = file->module < symbols->module_count && symbols->modules[file->module].path;
+    return has || !file->module ? NULL : "a file of no module";
 }
 
-static bool read_code(struct symbols *symbols, struct rows *rows, void *row)
+static const char *fill_code(struct symbols *symbols, const void *stored, void *row)
 {
-    struct code *code = row;
-    if (!rows_text(rows, 1, &code->name) || !rows_index(rows, 2, &code->file))
-        return false;
-    if (code->file >= symbols->file_count || !symbols->files[code->file].path)
-        return database_damaged(rows->database, "a function of no file");
-    return true;
+    const struct store_code *code = stored;
+    *(struct code *)row = (struct code){memory_copy(code->name), code->file};
+    bool has = code->file < symbols->file_count && symbols->files[code->file].path;
+    return has ? NULL : "a function of no file";
 }
 
-static bool read_frame(struct symbols *symbols, struct rows *rows, void *row)
+static const char *fill_frame(struct symbols *symbols, const void *stored, void *row)
 {
-    struct frame *frame = row;
-    uint32_t code;
-    int64_t line;
-    if (!rows_index(rows, 1, &code) || !rows_whole(rows, 2, INT32_MIN, INT32_MAX, &line))
-        return false;
-    if (code >= symbols->code_count || !symbols->codes[code].name)
-        return database_damaged(rows->database, "a line of no function");
-    const struct file *file = &symbols->files[symbols->codes[code].file];
-    *frame = (struct frame){
+    const struct store_location *location = stored;
+    if (location->code >= symbols->code_count || !symbols->codes[location->code].name)
+        return "a line of no function";
+    const struct code *code = &symbols->codes[location->code];
+    const struct file *file = &symbols->files[code->file];
+    *(struct frame *)row = (struct frame){
         .file = file->path,
         .package = file->package,
-        .function = symbols->codes[code].name,
+        .function = code->name,
         .module = file->module ? &symbols->modules[file->module] : NULL,
-        .line = (int32_t)line,
-        .file_id = symbols->codes[code].file,
+        .line = location->line,
+        .file_id = code->file,
     };
-    return true;
+    return NULL;
 }
 
-static bool read_thread(struct symbols *symbols, struct rows *rows, void *row)
+static const char *fill_thread(struct symbols *symbols, const void *stored, void *row)
 {
+    const struct store_thread *thread = stored;
     (void)symbols;
-    struct thread *thread = row;
-    return rows_index(rows, 2, &thread->process) &&
-           rows_whole(rows, 3, 0, INT32_MAX, &thread->tid) && rows_text(rows, 1, &thread->name);
+    *(struct thread *)row =
+        (struct thread){memory_copy(thread->name), thread->tid, thread->process};
+    return NULL;
 }
 
 static bool load_modules(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct module)};
     bool good = database->format < STORE_FORMAT_MODULES ||
-                table_load(&table, symbols, database,
-                           "SELECT id, path, build_id, note FROM module ORDER BY id", read_module);
+                table_load(&table, symbols, database, STORE_TABLE_MODULE, NULL, fill_module);
     symbols->modules = table.rows;
     symbols->module_count = table.count;
     return good;
@@ -144,10 +138,9 @@ static bool load_modules(struct symbols *symbols, struct database *database)
 static bool load_files(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct file)};
-    const char *query = database->format < STORE_FORMAT_MODULES
-                            ? "SELECT id, path, package, NULL FROM file ORDER BY id"
-                            : "SELECT id, path, package, module FROM file ORDER BY id";
-    bool good = table_load(&table, symbols, database, query, read_file);
+    const char *from =
+        database->format < STORE_FORMAT_MODULES ? "(SELECT *, NULL AS module FROM file)" : NULL;
+    bool good = table_load(&table, symbols, database, STORE_TABLE_FILE, from, fill_file);
     symbols->files = table.rows;
     symbols->file_count = table.count;
     return good;
@@ -156,8 +149,7 @@ static bool load_files(struct symbols *symbols, struct database *database)
 static bool load_codes(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct code)};
-    bool good = table_load(&table, symbols, database, "SELECT id, name, file FROM code ORDER BY id",
-                           read_code);
+    bool good = table_load(&table, symbols, database, STORE_TABLE_CODE, NULL, fill_code);
     symbols->codes = table.rows;
     symbols->code_count = table.count;
     return good;
@@ -167,8 +159,7 @@ static bool load_frames(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct frame)};
     table_at(&table, 0);
-    bool good = table_load(&table, symbols, database,
-                           "SELECT id, code, line FROM location ORDER BY id", read_frame);
+    bool good = table_load(&table, symbols, database, STORE_TABLE_LOCATION, NULL, fill_frame);
     symbols->frames = table.rows;
     symbols->frame_count = table.count;
     return good;
@@ -177,8 +168,7 @@ static bool load_frames(struct symbols *symbols, struct database *database)
 static bool load_threads(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct thread)};
-    bool good = table_load(&table, symbols, database,
-                           "SELECT id, name, process, tid FROM thread ORDER BY id", read_thread);
+    bool good = table_load(&table, symbols, database, STORE_TABLE_THREAD, NULL, fill_thread);
     symbols->threads = table.rows;
     symbols->thread_count = table.count;
     return good;
