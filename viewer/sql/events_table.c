@@ -479,81 +479,78 @@ static const char *kind_of(const struct history_event *event, const struct meani
     return is_allocation && meaning->inherited ? KIND_INHERITED : kinds[event->kind];
 }
 
-static void put_kind(sqlite3_context *context, int number, const struct block_kind *kind)
+/* What stands in the row at hand: an event, or a block that was there when the process was forked.
+ */
+struct event_row {
+    int64_t sequence, block, size;
+    double time;
+    const char *kind;
+    const struct block_kind *of;
+};
+
+static struct event_row inherited_row(const struct cursor *cursor)
 {
-    if (number == COLUMN_THREAD)
-        sqlite3_result_int64(context, kind->thread);
-    else if (number == COLUMN_ALLOCATOR)
-        sqlite3_result_text(context, allocator_names[kind->allocator], -1, SQLITE_STATIC);
-    else
-        sqlite3_result_int64(context, kind->node);
+    const struct inherited_block *block = &cursor->inherited[cursor->inherited_next - 1];
+    return (struct event_row){
+        .sequence = (int64_t)(cursor->inherited_next - 1) - (int64_t)cursor->inherited_count,
+        .block = (int64_t)block->number,
+        .size = (int64_t)block->size,
+        .time = cursor->sources[cursor->source].started,
+        .kind = KIND_INHERITED,
+        .of = &block->kind,
+    };
 }
 
-/* Of a block that was there when the process at hand was forked. */
-static void put_inherited(const struct cursor *cursor, sqlite3_context *context, int number)
+static struct event_row event_row(const struct cursor *cursor)
 {
-    const struct source *source = &cursor->sources[cursor->source];
-    const struct inherited_block *block = &cursor->inherited[cursor->inherited_next - 1];
-    switch (number) {
-    case COLUMN_SEQUENCE:
-        sqlite3_result_int64(context, (sqlite3_int64)(cursor->inherited_next - 1) -
-                                          (sqlite3_int64)cursor->inherited_count);
-        break;
-    case COLUMN_TIME:
-        sqlite3_result_double(context, source->started);
-        break;
-    case COLUMN_PROCESS:
-        sqlite3_result_int64(context, source->id);
-        break;
-    case COLUMN_KIND:
-        sqlite3_result_text(context, KIND_INHERITED, -1, SQLITE_STATIC);
-        break;
-    case COLUMN_BLOCK:
-        sqlite3_result_int64(context, (sqlite3_int64)block->number);
-        break;
-    case COLUMN_SIZE:
-        sqlite3_result_int64(context, (sqlite3_int64)block->size);
-        break;
-    case COLUMN_LIFETIME:
-        break;
-    default:
-        put_kind(context, number, &block->kind);
-    }
+    const struct history_event *event = &cursor->event;
+    const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
+    return (struct event_row){
+        .sequence = (int64_t)cursor->walk.next - 1,
+        .block = (int64_t)event->block,
+        .size = (int64_t)event->pair->size,
+        .time = (double)event->time_us / 1e6,
+        .kind = kind_of(event, meaning),
+        .of = &meaning->kind,
+    };
 }
 
 static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
 {
     const struct cursor *cursor = (const struct cursor *)base;
-    const struct history_event *event = &cursor->event;
-    if (cursor->is_inherited) {
-        put_inherited(cursor, context, number);
-        return SQLITE_OK;
-    }
-    const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
+    struct event_row row = cursor->is_inherited ? inherited_row(cursor) : event_row(cursor);
     switch (number) {
     case COLUMN_SEQUENCE:
-        sqlite3_result_int64(context, (sqlite3_int64)cursor->walk.next - 1);
+        sqlite3_result_int64(context, row.sequence);
         break;
     case COLUMN_TIME:
-        sqlite3_result_double(context, (double)event->time_us / 1e6);
+        sqlite3_result_double(context, row.time);
         break;
     case COLUMN_PROCESS:
-        sqlite3_result_int64(context, cursor->walk.process);
+        sqlite3_result_int64(context, cursor->sources[cursor->source].id);
+        break;
+    case COLUMN_THREAD:
+        sqlite3_result_int64(context, row.of->thread);
         break;
     case COLUMN_KIND:
-        sqlite3_result_text(context, kind_of(event, meaning), -1, SQLITE_STATIC);
+        sqlite3_result_text(context, row.kind, -1, SQLITE_STATIC);
         break;
     case COLUMN_BLOCK:
-        sqlite3_result_int64(context, (sqlite3_int64)event->block);
+        sqlite3_result_int64(context, row.block);
         break;
     case COLUMN_SIZE:
-        sqlite3_result_int64(context, (sqlite3_int64)event->pair->size);
+        sqlite3_result_int64(context, row.size);
+        break;
+    case COLUMN_ALLOCATOR:
+        sqlite3_result_text(context, allocator_names[row.of->allocator], -1, SQLITE_STATIC);
+        break;
+    case COLUMN_STACK:
+        sqlite3_result_int64(context, row.of->node);
         break;
     case COLUMN_LIFETIME:
-        put_lifetime(cursor, context);
+        if (!cursor->is_inherited)
+            put_lifetime(cursor, context);
         break;
-    default:
-        put_kind(context, number, &meaning->kind);
     }
     return SQLITE_OK;
 }
@@ -591,18 +588,9 @@ static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
 int events_table_register(sqlite3 *connection, struct progress *progress)
 {
     static const sqlite3_module module = {
-        .iVersion = 1,
-        .xConnect = virtual_table_connect,
-        .xBestIndex = best_index,
-        .xDisconnect = virtual_table_disconnect,
-        .xDestroy = virtual_table_disconnect,
-        .xOpen = open_cursor,
-        .xClose = close_cursor,
-        .xFilter = events_filter,
-        .xNext = events_next,
-        .xEof = is_at_end,
-        .xColumn = events_column,
-        .xRowid = row_number,
+        VIRTUAL_TABLE_MODULE,   .xBestIndex = best_index, .xOpen = open_cursor,
+        .xClose = close_cursor, .xFilter = events_filter, .xNext = events_next,
+        .xEof = is_at_end,      .xColumn = events_column, .xRowid = row_number,
     };
     return virtual_table_register(connection, "events", &module,
                                   (struct virtual_table_kind){declaration, row_count, progress});

@@ -144,18 +144,9 @@ static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
 int stacks_table_register(sqlite3 *connection)
 {
     static const sqlite3_module module = {
-        .iVersion = 1,
-        .xConnect = virtual_table_connect,
-        .xBestIndex = best_index,
-        .xDisconnect = virtual_table_disconnect,
-        .xDestroy = virtual_table_disconnect,
-        .xOpen = open_cursor,
-        .xClose = close_cursor,
-        .xFilter = stacks_filter,
-        .xNext = stacks_next,
-        .xEof = is_at_end,
-        .xColumn = stacks_column,
-        .xRowid = row_number,
+        VIRTUAL_TABLE_MODULE,   .xBestIndex = best_index, .xOpen = open_cursor,
+        .xClose = close_cursor, .xFilter = stacks_filter, .xNext = stacks_next,
+        .xEof = is_at_end,      .xColumn = stacks_column, .xRowid = row_number,
     };
     return virtual_table_register(connection, "stacks", &module,
                                   (struct virtual_table_kind){declaration, row_count, NULL});
