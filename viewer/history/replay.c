@@ -169,14 +169,6 @@ bool history_position(struct recording *recording, size_t process, const struct 
            position_at(&replay, (uint64_t)(seconds * 1e6), &position->events);
 }
 
-bool history_position_after(struct recording *recording, size_t process, uint64_t events,
-                            struct position *position)
-{
-    (void)recording, (void)process;
-    *position = (struct position){events, NAN};
-    return true;
-}
-
 /* --- what was held --- */
 
 static bool load_rows(const struct replay *replay, struct rows *rows, struct chunk_reader *reader,

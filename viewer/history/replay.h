@@ -22,10 +22,6 @@ bool history_is_kept(struct recording *recording);
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
                       struct position *position);
 
-/* The position after so many events: there is one after each. */
-bool history_position_after(struct recording *recording, size_t process, uint64_t events,
-                            struct position *position);
-
 /* What an event changes of its counter. */
 static inline void held_change(struct held *held, const struct history_event *event)
 {

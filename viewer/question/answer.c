@@ -191,7 +191,7 @@ static bool count_process(struct recording *recording, size_t process, struct co
     progress_begin(progress, "reading a process", history_passes(recording, count->query));
     struct process_figures *figures = &count->figures;
     bool good = figures_init(figures, count->query, count->peak, recording, process) &&
-                counter_source_of(recording)->visit(recording, process, count_row, count) &&
+                figures->source->visit(recording, process, count_row, count) &&
                 figures_check(figures);
     progress_end(progress);
     count->in_order |= figures->in_order;

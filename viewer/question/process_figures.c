@@ -32,13 +32,11 @@ bool figures_are_of_peak(const struct query *query)
 static bool find_position(const struct process_figures *figures, const struct moment *moment,
                           struct position *position)
 {
-    struct recording *recording = figures->recording;
-    const struct counter_source *source = counter_source_of(recording);
     size_t process = figures->process;
     if (moment->kind != MOMENT_PEAK)
-        return source->position(recording, process, moment, position);
-    return source->position_after(recording, process, figures->peak->positions[process].events,
-                                  position);
+        return figures->source->position(figures->recording, process, moment, position);
+    return figures->source->position_after(figures->recording, process,
+                                           figures->peak->positions[process].events, position);
 }
 
 /* Has the process ended at a moment that is the same for all, a time or the peak of several? */
@@ -70,8 +68,7 @@ static bool end_loaded_span(struct process_figures *figures, uint64_t from)
     if (!is_gone(figures, &figures->query->to))
         return true;
     if (from && !is_gone(figures, &figures->query->from) &&
-        !counter_source_of(figures->recording)
-             ->held_at(figures->recording, figures->process, from, &before))
+        !figures->source->held_at(figures->recording, figures->process, from, &before))
         return false;
     end_span(figures, before);
     return true;
@@ -81,7 +78,6 @@ static bool end_loaded_span(struct process_figures *figures, uint64_t from)
  * processes may have ended before. */
 static bool load_span(struct process_figures *figures)
 {
-    struct recording *recording = figures->recording;
     struct position from, to;
     if (!find_position(figures, &figures->query->from, &from) ||
         !find_position(figures, &figures->query->to, &to))
@@ -89,8 +85,8 @@ static bool load_span(struct process_figures *figures)
     figures->in_order = from.events <= to.events;
     if (!figures->in_order)
         to = from;
-    return counter_source_of(recording)->between(recording, figures->process, from.events,
-                                                 to.events, &figures->happened) &&
+    return figures->source->between(figures->recording, figures->process, from.events, to.events,
+                                    &figures->happened) &&
            end_loaded_span(figures, from.events);
 }
 
@@ -125,7 +121,6 @@ static bool is_absent(const struct process_figures *figures)
 static bool load_moment(struct process_figures *figures)
 {
     struct recording *recording = figures->recording;
-    const struct counter_source *source = counter_source_of(recording);
     size_t process = figures->process;
     struct position position;
     if (is_absent(figures)) {
@@ -133,8 +128,8 @@ static bool load_moment(struct process_figures *figures)
             memory_new(recording->processes[process].counter_count, sizeof *figures->held);
         return true;
     }
-    return source->position(recording, process, &figures->query->at, &position) &&
-           source->held_at(recording, process, position.events, &figures->held);
+    return find_position(figures, &figures->query->at, &position) &&
+           figures->source->held_at(recording, process, position.events, &figures->held);
 }
 
 /* --- all --- */
@@ -143,8 +138,8 @@ static bool load_figures(struct process_figures *figures)
 {
     const struct query *query = figures->query;
     if (query->temporary > 1)
-        return counter_source_of(figures->recording)
-            ->temporary(figures->recording, figures->process, query->temporary, &figures->held);
+        return figures->source->temporary(figures->recording, figures->process, query->temporary,
+                                          &figures->held);
     if (figures_are_of_peak(query))
         return load_peak(figures);
     if (!figures_are_needed(query))
@@ -155,11 +150,14 @@ static bool load_figures(struct process_figures *figures)
 bool figures_init(struct process_figures *figures, const struct query *query,
                   const struct peak *peak, struct recording *recording, size_t process)
 {
-    *figures = (struct process_figures){
-        .query = query, .peak = peak, .recording = recording, .process = process};
+    *figures = (struct process_figures){.query = query,
+                                        .peak = peak,
+                                        .recording = recording,
+                                        .source = counter_source_of(recording),
+                                        .process = process};
     return (!query->inherited || inheritance_know(recording, process)) && load_figures(figures) &&
            (!query->lifetimes ||
-            counter_source_of(recording)->lifetimes(recording, process, &figures->lifetimes));
+            figures->source->lifetimes(recording, process, &figures->lifetimes));
 }
 
 void figures_deinit(struct process_figures *figures)

@@ -19,6 +19,7 @@ struct process_figures {
     const struct query *query;
     const struct peak *peak; /* of all processes that are asked for */
     struct recording *recording;
+    const struct counter_source *source;
     size_t process;
     bool in_order; /* the span's moments are, of this process */
     /* By counter; NULL where the rows say it themselves, or it is not asked for. */
