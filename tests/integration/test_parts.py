@@ -3,6 +3,7 @@ sanitizers (TSan has those that make threads), the fuzzers' corpora, and the rul
 source itself."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -66,6 +67,18 @@ def test_source(check):
 
 def test_rooms():
     run([TESTS / "check-rooms"], check=0)
+
+
+def test_the_page_knows_what_schema_says():
+    """The page is not compiled with the headers: what it repeats of them is the same to the letter."""
+    page = (harness.REPOSITORY / "viewer/page/src/data.ts").read_text()
+    says = {}
+    for name in ("allocators.h", "page_format.h"):
+        says[name] = (harness.REPOSITORY / "schema" / name).read_text()
+    (number,) = re.findall(r"^#define PAGE_FORMAT (\d+)$", says["page_format.h"], re.MULTILINE)
+    assert f"export const FORMAT = {number};\n" in page
+    names = re.findall(r'\bALLOCATOR\(\w+, ("\w+")\)', says["allocators.h"])
+    assert names and f"export const ALLOCATORS = [{', '.join(names)}] as const;\n" in page
 
 
 def test_every_header_compiles_alone(tmp_path):

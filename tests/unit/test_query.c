@@ -12,7 +12,7 @@
 #include "unit.h"
 
 #include "recording_maker.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 #include "viewer/recording/counters.h"
 #include "viewer/recording/loading.h"
 #include "wire.h"

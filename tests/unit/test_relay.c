@@ -81,7 +81,7 @@ static void test_witnessed_before_and_after(void **state)
     receive(SIGTERM, SOMEONE, 3);
     witness_nothing(0);
     assert_int_equal(take_all(SIGTERM, LATER), 0);
-    /* Each has answered for one. */
+    /* Each has explained one. */
     receive(SIGTERM, SOMEONE, 4);
     witness_nothing(0);
     assert_int_equal(take_all(SIGTERM, 2 * LATER), 1);

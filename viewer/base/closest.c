@@ -9,7 +9,7 @@
 
 #define WORD_MAX 40u
 
-static size_t smallest(size_t a, size_t b, size_t c)
+static size_t size_least(size_t a, size_t b, size_t c)
 {
     size_t least = a < b ? a : b;
     return least < c ? least : c;
@@ -26,7 +26,7 @@ static size_t edit_distance(const char *from, const char *to)
         for (size_t i = 1; i <= length; i++) {
             size_t cost = diagonal + (*from != to[i - 1]);
             diagonal = row[i];
-            row[i] = smallest(cost, row[i] + 1, row[i - 1] + 1);
+            row[i] = size_least(cost, row[i] + 1, row[i - 1] + 1);
         }
     }
     return row[length];

@@ -16,6 +16,13 @@ void *memory_new(size_t count, size_t size);
 /* Changes `old` (NULL or from here) to `count` elements of `size` bytes; new bytes are not set. */
 void *memory_resize(void *old, size_t count, size_t size);
 
+/* Room for one more behind the `count` elements of a list that has got each of them here, from none
+ * on: it moves when the count is a power of two. */
+static inline void *memory_room(void *list, size_t count, size_t size)
+{
+    return count & (count - 1) ? list : memory_resize(list, 2 * count, size);
+}
+
 /* A copy of a string; the caller frees it. */
 char *memory_copy(const char *text);
 

@@ -45,7 +45,7 @@ static double share_done(const struct progress *progress)
     return share;
 }
 
-static void show(struct progress *progress)
+static void progress_show(struct progress *progress)
 {
     char percent[16] = "";
     if (progress->is_silent || !progress->depth || !is_due(progress))
@@ -58,7 +58,7 @@ static void show(struct progress *progress)
 }
 
 /* What comes next may be shown at once in its place. */
-static void hide(struct progress *progress)
+static void progress_hide(struct progress *progress)
 {
     if (!progress->is_shown)
         return;
@@ -76,7 +76,7 @@ void progress_begin(struct progress *progress, const char *doing, uint64_t whole
     if (progress->depth < PROGRESS_LEVELS)
         progress->parts[progress->depth] = (struct progress_part){0, whole};
     progress->depth++;
-    show(progress);
+    progress_show(progress);
 }
 
 void progress_step(struct progress *progress, uint64_t steps)
@@ -85,7 +85,7 @@ void progress_step(struct progress *progress, uint64_t steps)
         return;
     if (progress->depth && progress->depth <= PROGRESS_LEVELS)
         progress->parts[progress->depth - 1].done += steps;
-    show(progress);
+    progress_show(progress);
 }
 
 void progress_end(struct progress *progress)
@@ -96,13 +96,13 @@ void progress_end(struct progress *progress)
     if (progress->depth)
         progress_step(progress, 1);
     else
-        hide(progress);
+        progress_hide(progress);
 }
 
 void progress_silence(struct progress *progress)
 {
     if (!progress)
         return;
-    hide(progress);
+    progress_hide(progress);
     progress->is_silent = true;
 }

@@ -17,10 +17,10 @@
 
 #include "viewer/base/memory.h"
 
-#define INVALID          UINT32_MAX
-#define REPLACEMENT      UINT32_C(0xfffd)
-#define REPLACEMENT_TEXT "\xef\xbf\xbd"
-#define ELLIPSIS         "\xe2\x80\xa6"
+#define CODE_POINT_INVALID    UINT32_MAX
+#define REPLACEMENT_CHARACTER UINT32_C(0xfffd)
+#define REPLACEMENT_TEXT      "\xef\xbf\xbd"
+#define ELLIPSIS_TEXT         "\xe2\x80\xa6"
 
 void utf8_init(void)
 {
@@ -47,11 +47,11 @@ static uint32_t utf8_decode(const unsigned char *bytes, size_t length)
     uint32_t character = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {
         if ((bytes[i] & 0xc0) != 0x80)
-            return INVALID;
+            return CODE_POINT_INVALID;
         character = character << 6 | (bytes[i] & 0x3fu);
     }
     if (character < least[length] || character > 0x10ffff || (character >> 11) == 0x1b)
-        return INVALID;
+        return CODE_POINT_INVALID;
     return character;
 }
 
@@ -59,11 +59,11 @@ uint32_t utf8_next(const char **text, const char *end)
 {
     const unsigned char *bytes = (const unsigned char *)*text;
     size_t length = utf8_length(bytes[0]);
-    uint32_t character = INVALID;
+    uint32_t character = CODE_POINT_INVALID;
     if (length && length <= (size_t)(end - *text))
         character = utf8_decode(bytes, length);
-    *text += character == INVALID ? 1 : length;
-    return character == INVALID ? REPLACEMENT : character;
+    *text += character == CODE_POINT_INVALID ? 1 : length;
+    return character == CODE_POINT_INVALID ? REPLACEMENT_CHARACTER : character;
 }
 
 char *utf8_clean(const char *text, size_t length)
@@ -72,7 +72,7 @@ char *utf8_clean(const char *text, size_t length)
     char *result = memory_new(length + 1, 3), *out = result;
     for (const char *at = text, *end = text + length; at < end;) {
         const char *start = at;
-        if (utf8_next(&at, end) == REPLACEMENT)
+        if (utf8_next(&at, end) == REPLACEMENT_CHARACTER)
             out = mempcpy(out, REPLACEMENT_TEXT, 3);
         else
             out = mempcpy(out, start, (size_t)(at - start));
@@ -119,7 +119,7 @@ char *utf8_put_printable(char *out, const char **text, const char *end)
     const char *start = *text;
     uint32_t character = utf8_next(text, end);
     size_t length = (size_t)(*text - start);
-    if (character == REPLACEMENT && length == 1)
+    if (character == REPLACEMENT_CHARACTER && length == 1)
         return out + sprintf(out, "\\x%02x", (unsigned char)*start);
     return utf8_is_unruly(character) ? utf8_put_escape(out, character)
                                      : mempcpy(out, start, length);
@@ -177,7 +177,7 @@ char *utf8_cut_end(const char *text, size_t width)
 {
     if (utf8_width(text) <= width)
         return memory_copy(text);
-    return memory_print("%.*s" ELLIPSIS, (int)(utf8_fit(text, width - 1) - text), text);
+    return memory_print("%.*s" ELLIPSIS_TEXT, (int)(utf8_fit(text, width - 1) - text), text);
 }
 
 char *utf8_cut_middle(const char *text, size_t width)
@@ -185,6 +185,6 @@ char *utf8_cut_middle(const char *text, size_t width)
     if (utf8_width(text) <= width)
         return memory_copy(text);
     size_t head = (width - 1) / 3;
-    return memory_print("%.*s" ELLIPSIS "%s", (int)(utf8_fit(text, head) - text), text,
+    return memory_print("%.*s" ELLIPSIS_TEXT "%s", (int)(utf8_fit(text, head) - text), text,
                         utf8_fit_end(text, width - 1 - head));
 }

@@ -38,7 +38,7 @@ bool arguments_pid(const struct options *options, int64_t **pids, size_t *count)
         options_wrong(options, "--pid needs a number, not '%s'", options->value);
         return false;
     }
-    *pids = memory_resize(*pids, *count + 1, sizeof **pids);
+    *pids = memory_room(*pids, *count, sizeof **pids);
     (*pids)[(*count)++] = pid;
     return true;
 }

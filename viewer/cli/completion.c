@@ -26,8 +26,8 @@ struct cursor {
 };
 
 /* Offers `head` + `word` when the word at the cursor begins like it. */
-static void offer(const struct cursor *cursor, const char *head, const char *word, size_t length,
-                  const char *meaning)
+static void word_offer(const struct cursor *cursor, const char *head, const char *word,
+                       size_t length, const char *meaning)
 {
     size_t head_length = strlen(head), typed = strlen(cursor->word);
     size_t compared = typed > head_length ? typed - head_length : 0;
@@ -71,14 +71,14 @@ static void offer_words(const struct cursor *cursor, const struct option_words *
 {
     const char *word;
     for (size_t i = 0; (word = list->words ? list->words[i] : list->word(i)); i++)
-        offer(cursor, head, word, strlen(word), NULL);
+        word_offer(cursor, head, word, strlen(word), NULL);
 }
 
 static void offer_written_out(const struct cursor *cursor, const char *argument, const char *head)
 {
     while (*argument) {
         size_t length = strcspn(argument, "|");
-        offer(cursor, head, argument, length, NULL);
+        word_offer(cursor, head, argument, length, NULL);
         argument += length + (argument[length] == '|');
     }
 }
@@ -100,7 +100,7 @@ static void offer_options(const struct cursor *cursor)
     const struct option_table *table = &cursor->command->options;
     for (size_t i = 0; i < table->spec_count; i++) {
         const struct option_spec *spec = &table->specs[i];
-        offer(cursor, "--", spec->name, strlen(spec->name), spec->help);
+        word_offer(cursor, "--", spec->name, strlen(spec->name), spec->help);
     }
     puts(":nothing");
 }
@@ -140,17 +140,17 @@ static void offer_commands(const struct cursor *cursor, const struct subcommand 
     for (size_t i = 0; i < count; i++) {
         const char *word = subcommand_word(commands[i]);
         if (commands[i]->usage)
-            offer(cursor, "", word, strlen(word), commands[i]->summary);
+            word_offer(cursor, "", word, strlen(word), commands[i]->summary);
     }
     if (*cursor->word == '-') {
-        offer(cursor, "--", "help", strlen("help"), "print a help text");
-        offer(cursor, "--", "version", strlen("version"), "print what this build is");
+        word_offer(cursor, "--", "help", strlen("help"), "print a help text");
+        word_offer(cursor, "--", "version", strlen("version"), "print what this build is");
     }
     puts(":nothing");
 }
 
 /* Reads a word before the cursor; `number` counts from the command's name on. */
-static void pass(struct cursor *cursor, const char *word, size_t number)
+static void cursor_pass(struct cursor *cursor, const char *word, size_t number)
 {
     bool takes_all = cursor->command->operands == OPERANDS_COMMAND && cursor->operands;
     if (cursor->values_left) {
@@ -194,7 +194,7 @@ void completion_print(const struct subcommand *const *commands, size_t command_c
     }
     size_t last = 1;
     for (; words[last + 1]; last++)
-        pass(&cursor, words[last], last + 1);
+        cursor_pass(&cursor, words[last], last + 1);
     cursor.word = words[last];
     if (!cursor.operands)
         cursor.first_operand = last + 1;

@@ -11,13 +11,13 @@
 
 #include "viewer/base/memory.h"
 
-#define SUFFIX ".heapline"
+#define RECORDING_SUFFIX ".heapline"
 
 static bool is_recording(const char *name, struct stat *status)
 {
-    size_t length = strlen(name), suffix = strlen(SUFFIX);
-    return length > suffix && !strcmp(name + length - suffix, SUFFIX) && stat(name, status) == 0 &&
-           S_ISREG(status->st_mode);
+    size_t length = strlen(name), suffix = strlen(RECORDING_SUFFIX);
+    return length > suffix && !strcmp(name + length - suffix, RECORDING_SUFFIX) &&
+           stat(name, status) == 0 && S_ISREG(status->st_mode);
 }
 
 static bool is_newer(const struct stat *one, const char *name, const struct stat *other,

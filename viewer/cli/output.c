@@ -11,7 +11,7 @@
 #include "viewer/base/say.h"
 #include "viewer/cli/subcommand.h"
 
-static int fail(const char *command, const char *path, const char *why)
+static int output_fail(const char *command, const char *path, const char *why)
 {
     say(command, "%s: %s", path, why);
     return STATUS_FAILED;
@@ -24,7 +24,7 @@ static int write_to(const char *command, const char *path, FILE *stream, output_
         return STATUS_FAILED;
     if (fflush(stream) == 0 && !ferror(stream))
         return STATUS_GOOD;
-    return fail(command, path, "not written completely; is the disk full?");
+    return output_fail(command, path, "not written completely; is the disk full?");
 }
 
 bool output_is(const char *command, const char *path, const char *recording)
@@ -33,7 +33,7 @@ bool output_is(const char *command, const char *path, const char *recording)
     if (!strcmp(path, "-") || stat(path, &one) != 0 || stat(recording, &other) != 0 ||
         one.st_dev != other.st_dev || one.st_ino != other.st_ino)
         return false;
-    fail(command, path, "this is the recording itself");
+    output_fail(command, path, "this is the recording itself");
     return true;
 }
 
@@ -45,12 +45,12 @@ int output_write(const char *command, const char *path, output_writer *writer, v
     }
     FILE *stream = fopen(path, "we");
     if (!stream)
-        return fail(command, path, strerror(errno));
+        return output_fail(command, path, strerror(errno));
     struct stat opened;
     bool is_file = fstat(fileno(stream), &opened) == 0 && S_ISREG(opened.st_mode);
     int status = write_to(command, path, stream, writer, context);
     if (fclose(stream) != 0 && status == STATUS_GOOD)
-        status = fail(command, path, strerror(errno));
+        status = output_fail(command, path, strerror(errno));
     if (status != STATUS_GOOD && is_file) /* not a device, not a pipe */
         remove(path);
     return status;

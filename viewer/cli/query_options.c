@@ -29,7 +29,7 @@ static bool take_choice(const struct options *options, const char *name, const c
 
 static void take_glob(struct globs *globs, const char *pattern)
 {
-    globs->patterns = memory_resize(globs->patterns, globs->count + 1, sizeof *globs->patterns);
+    globs->patterns = memory_room(globs->patterns, globs->count, sizeof *globs->patterns);
     globs->patterns[globs->count++] = pattern;
 }
 

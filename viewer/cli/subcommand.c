@@ -52,7 +52,7 @@ static bool take_file(struct request *request, const struct options *options)
     return false;
 }
 
-static bool take(struct request *request, int option, struct options *options)
+static bool option_take(struct request *request, int option, struct options *options)
 {
     if (option == OPTIONS_OPERAND && request->subcommand->files_most)
         return take_file(request, options);
@@ -75,7 +75,7 @@ static bool read_request(struct request *request, char **arguments)
         .stop_at_operand = subcommand->operands == OPERANDS_COMMAND,
     };
     for (int option; (option = options_next(&options)) != OPTIONS_END;)
-        if (option == OPTIONS_WRONG || !take(request, option, &options))
+        if (option == OPTIONS_WRONG || !option_take(request, option, &options))
             return false;
     request->command = options.arguments;
     return !subcommand->check || subcommand->check(request, &options);
@@ -86,7 +86,7 @@ bool request_check_form(struct request *request, const struct options *options)
     return form_check(&request->form, options);
 }
 
-/* --- the answer --- */
+/* --- doing it --- */
 
 const char *request_file(struct request *request)
 {
@@ -165,15 +165,15 @@ int request_show_both(struct request *request,
     return status;
 }
 
-static int answer(struct request *request)
+static int request_perform(struct request *request)
 {
     const struct subcommand *subcommand = request->subcommand;
     if (request->form.help) {
         subcommand_help(subcommand);
         return request_finish(request);
     }
-    if (subcommand->answer)
-        return subcommand->answer(request);
+    if (subcommand->perform)
+        return subcommand->perform(request);
     const char *file = request_file(request);
     return file ? request_show(request, file, subcommand->show) : failed_status(subcommand);
 }
@@ -187,7 +187,7 @@ int subcommand_run(const struct subcommand *subcommand, char **arguments)
         .own = memory_new(1, subcommand->own_size),
     };
     query_init(&request.query);
-    int status = read_request(&request, arguments) ? answer(&request) : STATUS_WRONG_USAGE;
+    int status = read_request(&request, arguments) ? request_perform(&request) : STATUS_WRONG_USAGE;
     if (subcommand->forget)
         subcommand->forget(&request);
     query_deinit(&request.query);

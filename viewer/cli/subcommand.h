@@ -1,5 +1,5 @@
 /*
- * A command of heapline: what it is called, what can be asked of it, and how that is answered. What
+ * A command of heapline: what it is called, what can be asked of it, and how that is done. What
  * they have in common, to read the arguments, to print the help and to open the recording that is
  * meant, is done here for all of them; what is wrong has been said then. One thread.
  */
@@ -63,9 +63,9 @@ struct subcommand {
     /* More of the help, in front of the options; NULL: there is none. */
     void (*explain)(void);
 
-    /* One of these answers; each returns the exit status. */
+    /* One of these does it; each returns the exit status. */
     int (*show)(struct request *request, struct recording *recording); /* the one that is meant */
-    int (*answer)(struct request *request);
+    int (*perform)(struct request *request);
     int (*run)(char **arguments); /* does without all of the above but the table of options */
 
     /* Puts away what `own` owns; NULL: nothing. */

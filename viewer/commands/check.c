@@ -13,7 +13,7 @@
 #include "viewer/history/verify.h"
 #include "viewer/recording/table_rows.h"
 
-#define COMMAND "heapline check"
+#define COMMAND_NAME "heapline check"
 
 /* The command's own statuses. */
 enum {
@@ -49,13 +49,13 @@ static bool check_request(struct request *request, const struct options *options
     return true;
 }
 
-static int tell(int status, const char *file, const char *text)
+static int verdict_tell(int status, const char *file, const char *text)
 {
     CLEANUP(cleanup_free) char *name = utf8_escape(file);
     if (status == CHECK_GOOD)
-        printf(COMMAND ": %s: %s\n", name, text);
+        printf(COMMAND_NAME ": %s: %s\n", name, text);
     else
-        say(COMMAND, "%s: %s", name, text);
+        say(COMMAND_NAME, "%s: %s", name, text);
     return status;
 }
 
@@ -80,7 +80,7 @@ static bool take_damage(const void *row, void *context)
     CLEANUP(cleanup_free) char *words = utf8_escape(words_of_damage(damage->reason));
     snprintf(text, sizeof text, "process %" PRId64 " lost %" PRIu64 " %s", process->pid,
              damage->times, words);
-    tell(CHECK_GOOD, recording->database.path, text);
+    verdict_tell(CHECK_GOOD, recording->database.path, text);
     return true;
 }
 
@@ -91,12 +91,12 @@ static bool tell_damage(struct recording *recording)
                                   "ORDER BY process, reason", take_damage, recording);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int check_show(struct request *request, struct recording *recording)
 {
     const char *file = recording->database.path;
     struct verification verification;
     char text[160];
-    switch (verify(recording, &verification)) {
+    switch (recording_verify(recording, &verification)) {
     case VERDICT_AGREES:
         if (!recording->run.history)
             snprintf(text, sizeof text, "its slices of time agree with the sums");
@@ -108,10 +108,10 @@ static int show(struct request *request, struct recording *recording)
                      "%" PRIu64 " events agree with the sums; %" PRIu64
                      " records of kinds that this version does not know were skipped",
                      verification.events, verification.skipped);
-        tell(CHECK_GOOD, file, text);
+        verdict_tell(CHECK_GOOD, file, text);
         return tell_damage(recording) ? CHECK_GOOD : request_fail_reading(request, recording);
     case VERDICT_DIFFERS:
-        return tell(CHECK_BAD, file, verification.difference);
+        return verdict_tell(CHECK_BAD, file, verification.difference);
     case VERDICT_UNKNOWN:
         break;
     }
@@ -119,7 +119,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_check = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "whether a recording is as it should be",
     .usage =
         "Usage: heapline check --verify [RUN]\n\n"
@@ -131,5 +131,5 @@ const struct subcommand command_check = {
     .failed = CHECK_UNKNOWN,
     .take = take_option,
     .check = check_request,
-    .show = show,
+    .show = check_show,
 };

@@ -15,7 +15,7 @@
 #include "viewer/format/row_key.h"
 #include "viewer/question/difference.h"
 
-#define COMMAND "heapline diff"
+#define COMMAND_NAME "heapline diff"
 
 enum {
     OPTION_AT = 1,
@@ -107,9 +107,7 @@ static void print_json(const struct difference *difference, size_t limit)
         side_to_json(&difference->sides[0]), "new", side_to_json(&difference->sides[1]), "by",
         group_names[difference->sides[0].answer->query.by], "rows_omitted",
         (json_int_t)(difference->count > limit ? difference->count - limit : 0), "rows", rows);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv(const struct difference *difference, size_t limit)
@@ -125,7 +123,7 @@ static void print_csv(const struct difference *difference, size_t limit)
     }
 }
 
-static int print(const struct request *request, const struct difference *difference)
+static int difference_print(const struct request *request, const struct difference *difference)
 {
     size_t limit = request->query.limit ? request->query.limit : SIZE_MAX;
     if (request->form.json)
@@ -139,8 +137,8 @@ static int print(const struct request *request, const struct difference *differe
 
 /* --- the two sides --- */
 
-static bool ask(struct answer *answer, struct recording *recording, const struct request *request,
-                unsigned side)
+static bool side_ask(struct answer *answer, struct recording *recording,
+                     const struct request *request, unsigned side)
 {
     const struct diff_request *own = request->own;
     struct query query = request->query;
@@ -155,14 +153,14 @@ static struct recording *ask_both(struct answer *old, struct recording *before, 
 {
     struct progress *progress = before->database.progress;
     progress_begin(progress, "reading the recording", 2);
-    struct recording *bad = !ask(old, before, request, 0)  ? before
-                            : !ask(new, after, request, 1) ? after
-                                                           : NULL;
+    struct recording *bad = !side_ask(old, before, request, 0)  ? before
+                            : !side_ask(new, after, request, 1) ? after
+                                                                : NULL;
     progress_end(progress);
     return bad;
 }
 
-static int compare(struct request *request, struct recording *before, struct recording *after)
+static int diff_compare(struct request *request, struct recording *before, struct recording *after)
 {
     CLEANUP(answer_deinit) struct answer old = {0};
     CLEANUP(answer_deinit) struct answer new = {0};
@@ -171,24 +169,24 @@ static int compare(struct request *request, struct recording *before, struct rec
         return request_fail_reading(request, bad);
     CLEANUP(difference_deinit) struct difference difference;
     difference_init(&difference, (struct side){before, &old}, (struct side){after, &new});
-    return print(request, &difference);
+    return difference_print(request, &difference);
 }
 
 static int compare_moments(struct request *request, struct recording *recording)
 {
-    return compare(request, recording, recording);
+    return diff_compare(request, recording, recording);
 }
 
-static int answer(struct request *request)
+static int diff_perform(struct request *request)
 {
     if (request->file_count == 2)
-        return request_show_both(request, compare);
+        return request_show_both(request, diff_compare);
     const char *file = request_file(request);
     return file ? request_show(request, file, compare_moments) : STATUS_FAILED;
 }
 
 const struct subcommand command_diff = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "what changed between two runs, or two moments of one",
     .usage = "Usage: heapline diff [OPTION...] RUN_A RUN_B\n"
              "       heapline diff [OPTION...] [RUN] --at MOMENT MOMENT\n\n"
@@ -199,5 +197,5 @@ const struct subcommand command_diff = {
     .own_size = sizeof(struct diff_request),
     .take = take_option,
     .check = check_request,
-    .answer = answer,
+    .perform = diff_perform,
 };

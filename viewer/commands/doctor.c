@@ -13,7 +13,7 @@
 #include "viewer/format/colour.h"
 #include "viewer/format/json_values.h"
 
-#define COMMAND "heapline doctor"
+#define COMMAND_NAME "heapline doctor"
 
 static const struct option_spec specs[] = {
     FORM_SPEC_JSON("print JSON"),
@@ -52,18 +52,16 @@ static void print_json(const struct findings *findings)
     }
     json_t *all = json_pack("{s:o,s:b,s:o}", "heapline", json_about(), "works",
                             !findings_have_problem(findings), "findings", list);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
-static int examine(struct request *request)
+static int doctor_examine(struct request *request)
 {
     static char usual[] = "python3";
     char *const usual_command[] = {usual, NULL};
     char *const *command = *request->command ? request->command : usual_command;
     struct progress progress;
-    progress_init(&progress, COMMAND);
+    progress_init(&progress, COMMAND_NAME);
     CLEANUP(findings_deinit) struct findings findings = {.progress = &progress};
     doctor_examine_machine(&findings);
     doctor_examine_environment(&findings);
@@ -78,7 +76,7 @@ static int examine(struct request *request)
 }
 
 const struct subcommand command_doctor = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "whether this machine and this Python can be traced",
     .usage =
         "Usage: heapline doctor [OPTION...] [--] [PYTHON [ARG...]]\n\n"
@@ -87,5 +85,5 @@ const struct subcommand command_doctor = {
         "of a program that does nothing. Ends with 0 when tracing works and 1 when it does not.\n",
     .options = OPTION_TABLE(specs, NULL),
     .operands = OPERANDS_COMMAND,
-    .answer = examine,
+    .perform = doctor_examine,
 };

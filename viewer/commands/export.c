@@ -12,7 +12,7 @@
 #include "viewer/commands/commands.h"
 #include "viewer/export/export.h"
 
-#define COMMAND "heapline export"
+#define COMMAND_NAME "heapline export"
 
 enum {
     OPTION_FORMAT = 1,
@@ -177,23 +177,24 @@ static bool write_export(void *context, FILE *stream)
            request_fail_reading(job->request, job->recording) == STATUS_GOOD;
 }
 
-static int show(struct request *request, struct recording *recording)
+static int export_show(struct request *request, struct recording *recording)
 {
     const struct export_request *own = request->own;
     struct export_job job = {request, recording};
-    return output_write(COMMAND, own->output, write_export, &job);
+    return output_write(COMMAND_NAME, own->output, write_export, &job);
 }
 
-static int answer(struct request *request)
+static int export_perform(struct request *request)
 {
     const struct export_request *own = request->own;
     const char *file = request_file(request);
-    return file && !output_is(COMMAND, own->output, file) ? request_show(request, file, show)
-                                                          : STATUS_FAILED;
+    return file && !output_is(COMMAND_NAME, own->output, file)
+               ? request_show(request, file, export_show)
+               : STATUS_FAILED;
 }
 
 const struct subcommand command_export = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "files for other programs",
     .usage = "Usage: heapline export --format FORMAT -o FILE [OPTION...] [RUN]\n\n"
              "Writes what a recording says into a file for another program.\n\n"
@@ -204,5 +205,5 @@ const struct subcommand command_export = {
     .take = take_option,
     .check = check_request,
     .explain = explain_formats,
-    .answer = answer,
+    .perform = export_perform,
 };

@@ -13,7 +13,7 @@
 #include "viewer/commands/commands.h"
 #include "viewer/html/page.h"
 
-#define COMMAND "heapline html"
+#define COMMAND_NAME "heapline html"
 
 enum {
     OPTION_OUTPUT = 1,
@@ -66,7 +66,7 @@ static int write_recordings(const struct request *request, struct recording *con
 {
     json_t *data = page_data(recordings, count, &request->query);
     if (data) {
-        int status = output_write(COMMAND, output_of(request), write_data, data);
+        int status = output_write(COMMAND_NAME, output_of(request), write_data, data);
         json_decref(data);
         return status;
     }
@@ -92,15 +92,16 @@ static int write_page(struct request *request)
         return request_fail(request, "this heapline was built without the page, for which npm and "
                                      "its registry must be at hand");
     const char *file = request_file(request);
-    if (!file || output_is(COMMAND, output_of(request), file) ||
-        (request->file_count == 2 && output_is(COMMAND, output_of(request), request->files[1])))
+    if (!file || output_is(COMMAND_NAME, output_of(request), file) ||
+        (request->file_count == 2 &&
+         output_is(COMMAND_NAME, output_of(request), request->files[1])))
         return STATUS_FAILED;
     return request->file_count == 2 ? request_show_both(request, write_two)
                                     : request_show(request, file, write_one);
 }
 
 const struct subcommand command_html = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "an interactive page, one file for a browser",
     .usage =
         "Usage: heapline html [OPTION...] -o FILE [RUN]\n"
@@ -113,5 +114,5 @@ const struct subcommand command_html = {
     .own_size = sizeof(const char *),
     .take = take_option,
     .check = check_request,
-    .answer = write_page,
+    .perform = write_page,
 };

@@ -14,6 +14,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/say.h"
 #include "viewer/base/terminal.h"
 #include "viewer/base/utf8.h"
@@ -22,25 +23,25 @@
 #include "viewer/format/csv.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/table.h"
-#include "viewer/question/annotation.h"
+#include "viewer/question/sections.h"
 #include "viewer/recording/source.h"
 
-#define COMMAND "heapline lines"
+#define COMMAND_NAME "heapline lines"
 
 /* Files that are shown when none is named. */
 #define HOTTEST_FILES 3u
 /* A line matters from this part on of the most that a line of its file holds, allocates or holds at
  * the end, or of what all of them hold themselves: beside a line that runs the whole program none
  * of the others might. */
-#define MATTERS 0.01
+#define MATTERS_SHARE 0.01
 /* A file of so many lines fits on a screen or two, and is shown as it is. */
 #define SHORT_FILE 60
 /* Lines around one that matters. */
-#define CONTEXT 2
+#define CONTEXT_LINES 2
 /* For the source; numbers that leave less are left out. */
 #define TEXT_COLUMNS 44u
 /* From this part of what the file holds on a line is hot. */
-#define HOT 0.1
+#define HOT_SHARE 0.1
 
 enum {
     OPTION_FULL = 1,
@@ -58,17 +59,9 @@ static const struct option_spec specs[] = {
 };
 
 struct lines_request {
-    const char **places;
-    size_t place_count;
+    const char **names; /* FILE, or FILE:FUNCTION */
+    size_t name_count;
     bool full;
-};
-
-/* A part of a file that is shown: keys of the annotation from `first` to before `end`. */
-struct section {
-    const struct frame *frame; /* any of the file */
-    size_t first, end;
-    int32_t first_line, last_line; /* of a function; 0: the whole file */
-    uint64_t own;                  /* bytes held */
 };
 
 static bool is_recording(const char *word)
@@ -82,132 +75,18 @@ static bool take_option(struct request *request, int option, struct options *opt
     struct lines_request *own = request->own;
     if (option == OPTION_FULL)
         return own->full = true;
-    if (!request->file_count && !own->place_count && is_recording(options->value)) {
+    if (!request->file_count && !own->name_count && is_recording(options->value)) {
         request->files[request->file_count++] = options->value;
         return true;
     }
-    own->places = memory_resize(own->places, own->place_count + 1, sizeof *own->places);
-    own->places[own->place_count++] = options->value;
+    own->names = memory_room(own->names, own->name_count, sizeof *own->names);
+    own->names[own->name_count++] = options->value;
     return true;
 }
 
 static bool check_request(struct request *request, const struct options *options)
 {
     return form_check(&request->form, options) && query_options_check(&request->query, options);
-}
-
-/* --- which files --- */
-
-struct chosen {
-    struct section *sections;
-    size_t count;
-};
-
-static void add_section(struct chosen *chosen, const struct section *section)
-{
-    chosen->sections = memory_resize(chosen->sections, chosen->count + 1, sizeof *section);
-    chosen->sections[chosen->count++] = *section;
-}
-
-/* The same path is the same file, also when several libraries have been compiled with it. */
-static bool is_same_file(const struct frame *one, const struct frame *other)
-{
-    return one->file == other->file ||
-           (one->file && other->file && !strcmp(one->file, other->file));
-}
-
-/* The keys of each file are neighbours. */
-static size_t next_file(const struct annotation *annotation, size_t first, struct section *section)
-{
-    const struct frame *frame = annotation_frame(annotation, first);
-    *section = (struct section){.frame = frame, .first = first};
-    size_t key = first;
-    for (; key < annotation->count && is_same_file(annotation_frame(annotation, key), frame); key++)
-        section->own += annotation->lines[key].own.bytes;
-    section->end = key;
-    return key;
-}
-
-static bool is_named(const char *name, const char *full)
-{
-    size_t length = strlen(full), name_length = strlen(name);
-    return length >= name_length && !strcmp(full + length - name_length, name) &&
-           (length == name_length || strchr("/.", full[length - name_length - 1]));
-}
-
-/* Narrows a section to a function's lines; false: the file has no such function. */
-static bool narrow(struct section *section, const struct recording *recording, const char *function)
-{
-    const struct symbols *symbols = &recording->symbols;
-    for (size_t i = 1; i < symbols->frame_count; i++) {
-        const struct frame *frame = &symbols->frames[i];
-        if (!frame->function || !is_same_file(frame, section->frame) ||
-            !is_named(function, frame->function) || frame->line < 1)
-            continue;
-        if (!section->first_line || frame->line < section->first_line)
-            section->first_line = frame->line;
-        if (frame->line > section->last_line)
-            section->last_line = frame->line;
-    }
-    return section->first_line;
-}
-
-/* FILE or FILE:FUNCTION. */
-static size_t choose_named(struct chosen *chosen, const struct annotation *annotation,
-                           const struct recording *recording, const char *place)
-{
-    const char *colon = strrchr(place, ':');
-    CLEANUP(cleanup_free)
-    char *name = memory_print("%.*s", colon ? (int)(colon - place) : (int)strlen(place), place);
-    size_t before = chosen->count;
-    struct section section;
-    for (size_t key = 0; key < annotation->count;) {
-        key = next_file(annotation, key, &section);
-        if (!section.frame->file || !is_named(name, section.frame->file))
-            continue;
-        if (!colon || narrow(&section, recording, colon + 1))
-            add_section(chosen, &section);
-    }
-    return chosen->count - before;
-}
-
-/* Python's first. */
-static int compare_sections(const void *a, const void *b)
-{
-    const struct section *one = a, *other = b;
-    bool is_native = one->frame->module;
-    if (is_native != (other->frame->module != NULL))
-        return is_native ? 1 : -1;
-    if (one->own != other->own)
-        return one->own < other->own ? 1 : -1;
-    return (one->first > other->first) - (one->first < other->first);
-}
-
-/* May a file be shown without being asked for? Of native code one whose text is there. */
-static bool is_showable(struct sources *sources, const struct frame *frame)
-{
-    return frame->file && *frame->file == '/' &&
-           (!frame->module || sources_line_count(sources, frame->file_id));
-}
-
-/* The program's own files that hold most; where it has none, whosever. */
-static void choose_hottest(struct chosen *chosen, const struct annotation *annotation,
-                           struct sources *sources)
-{
-    for (int own = 1; own >= 0 && !chosen->count; own--) {
-        struct section section;
-        for (size_t key = 0; key < annotation->count;) {
-            key = next_file(annotation, key, &section);
-            const struct frame *frame = section.frame;
-            if (section.own && is_showable(sources, frame) &&
-                (!own || !strcmp(frame->package, "program")))
-                add_section(chosen, &section);
-        }
-    }
-    if (chosen->count)
-        qsort(chosen->sections, chosen->count, sizeof *chosen->sections, compare_sections);
-    if (chosen->count > HOTTEST_FILES)
-        chosen->count = HOTTEST_FILES;
 }
 
 /* --- lines of a section --- */
@@ -220,22 +99,6 @@ struct page {
     struct sources sources;
     struct table table;
 };
-
-/* A line's figures; null when it has none. */
-static const struct line_figures *figures_of(const struct page *page, const struct section *section,
-                                             int32_t line)
-{
-    size_t low = section->first, high = section->end;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (annotation_frame(page->annotation, middle)->line < line)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < section->end && annotation_frame(page->annotation, low)->line == line;
-    return found ? &page->annotation->lines[low] : NULL;
-}
 
 struct extent {
     uint64_t held, allocated, at_end; /* the most of a line of the section */
@@ -254,7 +117,7 @@ static struct extent extent_of(struct page *page, const struct section *section)
     for (size_t key = section->first; key < section->end; key++) {
         const struct line_figures *line = &page->annotation->lines[key];
         int32_t number = annotation_frame(page->annotation, key)->line;
-        if (section->first_line && (number < section->first_line || number > section->last_line))
+        if (!section_has(section, number))
             continue;
         extent.own += line->own.bytes;
         take_most(&extent.held, line->with_callees.bytes);
@@ -274,10 +137,10 @@ static struct extent extent_of(struct page *page, const struct section *section)
 /* Is it a part of all that is worth a look? */
 static bool is_much(uint64_t bytes, uint64_t all)
 {
-    return bytes && (double)bytes >= (double)all * MATTERS;
+    return bytes && (double)bytes >= (double)all * MATTERS_SHARE;
 }
 
-static bool matters(const struct line_figures *line, const struct extent *extent)
+static bool line_matters(const struct line_figures *line, const struct extent *extent)
 {
     return line &&
            (is_much(line->with_callees.bytes, extent->held) ||
@@ -290,8 +153,8 @@ static bool is_shown(const struct page *page, const struct section *section,
 {
     if (page->own->full || section->first_line || extent->last <= SHORT_FILE)
         return true;
-    for (int32_t near = line - CONTEXT; near <= line + CONTEXT; near++)
-        if (matters(figures_of(page, section, near), extent))
+    for (int32_t near = line - CONTEXT_LINES; near <= line + CONTEXT_LINES; near++)
+        if (line_matters(section_figures(section, page->annotation, near), extent))
             return true;
     return false;
 }
@@ -337,7 +200,7 @@ static void set_up_table(struct page *page, const struct section *section,
                             .column_count = sizeof columns / sizeof *columns};
     memcpy(table->columns, columns, sizeof columns);
     for (int32_t line = extent->first; line <= extent->last; line++) {
-        struct table_cells cells = cells_of(line, figures_of(page, section, line));
+        struct table_cells cells = cells_of(line, section_figures(section, page->annotation, line));
         table_fit(table, &cells);
     }
     table_arrange(table);
@@ -346,13 +209,13 @@ static void set_up_table(struct page *page, const struct section *section,
 static void print_line(struct page *page, const struct section *section,
                        const struct extent *extent, int32_t number)
 {
-    const struct line_figures *line = figures_of(page, section, number);
+    const struct line_figures *line = section_figures(section, page->annotation, number);
     struct table_cells cells = cells_of(number, line);
     CLEANUP(cleanup_free)
     char *text = sources_indented_line(&page->sources, section->frame->file_id, number);
     CLEANUP(cleanup_free) char *escaped = utf8_escape(text ? text : "");
     bool hot = line && line->with_callees.bytes && extent->held &&
-               (double)line->with_callees.bytes >= (double)extent->held * HOT;
+               (double)line->with_callees.bytes >= (double)extent->held * HOT_SHARE;
     struct table table = page->table;
     table.colours.number = !line ? table.colours.faint
                            : hot ? table.colours.strong
@@ -388,7 +251,7 @@ static void print_section(struct page *page, const struct section *section)
 /* What JSON and CSV say of a line. */
 static const struct line_value {
     const char *name;
-    size_t place; /* in struct line_figures, a uint64_t */
+    size_t offset; /* in struct line_figures, a uint64_t */
 } line_values[] = {
     {"bytes", offsetof(struct line_figures, with_callees.bytes)},
     {"blocks", offsetof(struct line_figures, with_callees.blocks)},
@@ -406,16 +269,14 @@ static const struct line_value {
 
 static uint64_t value_of(const struct line_figures *line, const struct line_value *value)
 {
-    return *(const uint64_t *)(const void *)((const char *)line + value->place);
+    return *(const uint64_t *)(const void *)((const char *)line + value->offset);
 }
 
 /* The number of a key's line; 0 when it is not part of the section. */
 static int32_t line_in(const struct page *page, const struct section *section, size_t key)
 {
     int32_t line = annotation_frame(page->annotation, key)->line;
-    bool within =
-        !section->first_line || (line >= section->first_line && line <= section->last_line);
-    return within ? line : 0;
+    return section_has(section, line) ? line : 0;
 }
 
 static json_t *line_to_json(const struct page *page, size_t key)
@@ -441,12 +302,12 @@ static json_t *section_to_json(struct page *page, const struct section *section)
     return object;
 }
 
-static void print_json(struct page *page, const struct chosen *chosen)
+static void print_json(struct page *page, const struct sections *sections)
 {
     const struct query *query = &page->request->query;
     json_t *files = json_array();
-    for (size_t i = 0; i < chosen->count; i++)
-        json_array_append_new(files, section_to_json(page, &chosen->sections[i]));
+    for (size_t i = 0; i < sections->count; i++)
+        json_array_append_new(files, section_to_json(page, &sections->list[i]));
     json_t *all = json_object();
     json_object_set_new(all, "heapline", json_about());
     json_put_text(all, "at", query->between ? NULL : moment_text(&query->at));
@@ -455,19 +316,17 @@ static void print_json(struct page *page, const struct chosen *chosen)
         json_put_text(all, "to", moment_text(&query->to));
     }
     json_object_set_new(all, "files", files);
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
-static void print_csv(const struct page *page, const struct chosen *chosen)
+static void print_csv(const struct page *page, const struct sections *sections)
 {
     fputs("file,line", stdout);
     for (size_t i = 0; i < LINE_VALUES; i++)
         printf(",%s", line_values[i].name);
     putchar('\n');
-    for (size_t i = 0; i < chosen->count; i++) {
-        const struct section *section = &chosen->sections[i];
+    for (size_t i = 0; i < sections->count; i++) {
+        const struct section *section = &sections->list[i];
         for (size_t key = section->first; key < section->end; key++) {
             int32_t line = line_in(page, section, key);
             if (!line)
@@ -483,45 +342,46 @@ static void print_csv(const struct page *page, const struct chosen *chosen)
 
 /* --- the command --- */
 
-/* False, with a message, when a place that was named is not there. */
-static bool choose(struct chosen *chosen, struct page *page)
+/* False, with a message, when a file or function that was named is not there. */
+static bool lines_choose(struct sections *sections, struct page *page)
 {
     const struct lines_request *own = page->own;
-    for (size_t i = 0; i < own->place_count; i++) {
-        if (choose_named(chosen, page->annotation, page->recording, own->places[i]))
+    for (size_t i = 0; i < own->name_count; i++) {
+        if (sections_add_named(sections, page->annotation, own->names[i]))
             continue;
-        say(COMMAND, "no line of %s has allocated anything; see heapline report --by file -n 0",
-            own->places[i]);
+        say(COMMAND_NAME,
+            "no line of %s has allocated anything; see heapline report --by file -n 0",
+            own->names[i]);
         return false;
     }
-    if (!own->place_count)
-        choose_hottest(chosen, page->annotation, &page->sources);
+    if (!own->name_count)
+        sections_add_hottest(sections, page->annotation, &page->sources, HOTTEST_FILES);
     return true;
 }
 
-static int print(struct page *page, const struct chosen *chosen)
+static int page_print(struct page *page, const struct sections *sections)
 {
     if (page->request->form.json)
-        print_json(page, chosen);
+        print_json(page, sections);
     else if (page->request->form.csv)
-        print_csv(page, chosen);
+        print_csv(page, sections);
     else
-        for (size_t i = 0; i < chosen->count; i++) {
+        for (size_t i = 0; i < sections->count; i++) {
             if (i)
                 putchar('\n');
-            print_section(page, &chosen->sections[i]);
+            print_section(page, &sections->list[i]);
         }
-    if (!chosen->count)
-        say(COMMAND, "no source line holds anything at that moment");
+    if (!sections->count)
+        say(COMMAND_NAME, "no source line holds anything at that moment");
     return request_finish(page->request);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int lines_show(struct request *request, struct recording *recording)
 {
     CLEANUP(annotation_deinit) struct annotation annotation;
     if (!annotation_init(&annotation, recording, &request->query))
         return request_fail_reading(request, recording);
-    struct chosen chosen = {0};
+    struct sections sections = {0};
     struct page page = {
         .request = request,
         .own = request->own,
@@ -529,19 +389,19 @@ static int show(struct request *request, struct recording *recording)
         .annotation = &annotation,
     };
     sources_init(&page.sources, recording);
-    int status = choose(&chosen, &page) ? print(&page, &chosen) : STATUS_FAILED;
+    int status = lines_choose(&sections, &page) ? page_print(&page, &sections) : STATUS_FAILED;
     sources_deinit(&page.sources);
-    free(chosen.sections);
+    free(sections.list);
     return status;
 }
 
-static void forget(struct request *request)
+static void lines_forget(struct request *request)
 {
-    free(((struct lines_request *)request->own)->places);
+    free(((struct lines_request *)request->own)->names);
 }
 
 const struct subcommand command_lines = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "the source, line by line, with what each line did",
     .usage =
         "Usage: heapline lines [OPTION...] [RUN] [FILE[:FUNCTION]...]\n\n"
@@ -555,6 +415,6 @@ const struct subcommand command_lines = {
     .own_size = sizeof(struct lines_request),
     .take = take_option,
     .check = check_request,
-    .show = show,
-    .forget = forget,
+    .show = lines_show,
+    .forget = lines_forget,
 };

@@ -27,7 +27,7 @@
 #include "viewer/recording/endings.h"
 #include "viewer/recording/process_tree.h"
 
-#define COMMAND "heapline processes"
+#define COMMAND_NAME "heapline processes"
 /* Deeper ones are not indented further. */
 #define INDENTED_MAX 24u
 /* A command is not squeezed into less. */
@@ -92,9 +92,7 @@ static void print_json(const struct recording *recording, const struct process_t
     json_t *all =
         json_pack("{s:o,s:o,s:o,s:I}", "heapline", json_about(), "run", run_to_json(recording),
                   "processes", list, "rows_omitted", (json_int_t)(tree->count - shown));
-    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_whole(int64_t number, int64_t absent)
@@ -322,7 +320,7 @@ static void print_text(const struct recording *recording, const struct process_t
 
 /* --- the command --- */
 
-static int show(struct request *request, struct recording *recording)
+static int processes_show(struct request *request, struct recording *recording)
 {
     const struct processes_request *own = request->own;
     CLEANUP(process_tree_deinit) struct process_tree tree;
@@ -338,7 +336,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_processes = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "which process started which, how each ended",
     .usage =
         "Usage: heapline processes [OPTION...] [RUN]\n\n"
@@ -349,5 +347,5 @@ const struct subcommand command_processes = {
     .own_size = sizeof(struct processes_request),
     .take = take_option,
     .check = request_check_form,
-    .show = show,
+    .show = processes_show,
 };

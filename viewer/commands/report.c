@@ -13,9 +13,9 @@
 #include "viewer/format/growth.h"
 #include "viewer/format/lives.h"
 #include "viewer/format/report.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
-#define COMMAND "heapline report"
+#define COMMAND_NAME "heapline report"
 
 enum {
     OPTION_FORMAT = 1,
@@ -153,7 +153,7 @@ static int report_lives(const struct request *request, struct recording *recordi
     return request_finish(request);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int report_show(struct request *request, struct recording *recording)
 {
     const struct report_request *own = request->own;
     if (own->growing)
@@ -174,7 +174,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_report = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "how much memory, when, and which lines",
     .usage = "Usage: heapline report [OPTION...] [RUN]\n\n"
              "Prints how much memory a recorded program held, when, and which lines held it.\n"
@@ -185,5 +185,5 @@ const struct subcommand command_report = {
     .own_size = sizeof(struct report_request),
     .take = take_option,
     .check = check_request,
-    .show = show,
+    .show = report_show,
 };

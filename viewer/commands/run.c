@@ -257,7 +257,7 @@ struct run_parts {
     char address[ADDRESS_TEXT_MAX + 1];
     char command_address[ADDRESS_TEXT_MAX + 1]; /* the same, as the command is told */
     struct command command;
-    struct witness witnesses[WITNESS_PLACES];
+    struct witness witnesses[WITNESS_POSTS];
     struct collector collector;
 };
 
@@ -275,14 +275,14 @@ static bool set_carrier(char told[ADDRESS_TEXT_MAX + 1], const char *address, bo
 
 static void dismiss_witnesses(struct run_parts *run)
 {
-    for (int place = 0; place < WITNESS_PLACES; place++)
-        witness_stop(&run->witnesses[place]);
+    for (int post = 0; post < WITNESS_POSTS; post++)
+        witness_stop(&run->witnesses[post]);
 }
 
 /* Brings command and collector into being. False, with a message, when something is missing. */
 static bool run_prepare(struct run_parts *run, struct run_request *request, char **name)
 {
-    if (!locate(&run->locations))
+    if (!locations_find(&run->locations))
         return false;
     if (!signals_init(&run->signals) || !collector_key(run->key) ||
         !collector_address(run->address)) {
@@ -304,8 +304,8 @@ static bool run_prepare(struct run_parts *run, struct run_request *request, char
     };
     if (!command_fork(&run->command, &plan))
         return false;
-    for (int place = 0; place < WITNESS_PLACES; place++)
-        witness_start(&run->witnesses[place], (enum witness_place)place, request->command);
+    for (int post = 0; post < WITNESS_POSTS; post++)
+        witness_start(&run->witnesses[post], (enum witness_post)post, request->command);
     if (request->daemon)
         *name = name_program(request->command);
     else if (!request->output)
@@ -397,7 +397,7 @@ static void run_conclude(struct run_parts *run, const struct run_request *reques
         run_say("recorded by the daemon in its %s", request->output);
 }
 
-static int run(char **arguments)
+static int run_command(char **arguments)
 {
     struct run_request request = {0};
     if (!read_request(&request, arguments))
@@ -414,7 +414,7 @@ static int run(char **arguments)
     int number = command_execute(&run.command);
     if (number)
         return run_undo(&run, &request, number);
-    int wait_status = supervise(run.command.pid, &run.signals, run.witnesses);
+    int wait_status = command_supervise(run.command.pid, &run.signals, run.witnesses);
     dismiss_witnesses(&run);
     run_conclude(&run, &request, wait_status);
     die_alike(wait_status);
@@ -430,5 +430,5 @@ const struct subcommand command_run = {
         "or is not found.\n",
     .options = OPTION_TABLE(specs, NULL),
     .operands = OPERANDS_COMMAND,
-    .run = run,
+    .run = run_command,
 };

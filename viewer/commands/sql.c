@@ -24,7 +24,7 @@
 #include "viewer/sql/events_table.h"
 #include "viewer/sql/stacks_table.h"
 
-#define COMMAND "heapline sql"
+#define COMMAND_NAME "heapline sql"
 /* Rows that are kept back until the widths are known, and the widest column. */
 #define ROWS_KEPT   200u
 #define COLUMN_MAX  80u
@@ -171,7 +171,7 @@ static void lines_add(struct lines *lines, sqlite3_stmt *statement, bool titles)
 
 /* --- the query --- */
 
-static int fail(const struct request *request, const struct database *database)
+static int sql_fail(const struct request *request, const struct database *database)
 {
     return request_fail(request, *database->problem ? database->problem
                                                     : sqlite3_errmsg(database->connection));
@@ -213,19 +213,20 @@ static int print_rows(const struct request *request, sqlite3_stmt *statement,
     return step;
 }
 
-static int answer(const struct request *request, struct database *database, const char *query)
+static int print_statements(const struct request *request, struct database *database,
+                            const char *query)
 {
     while (query[strspn(query, " \t\r\n;")]) {
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(database->connection, query, -1, &statement, &query) != SQLITE_OK)
-            return fail(request, database);
+            return sql_fail(request, database);
         bool passes = guard_passes(database, statement);
         int step = SQLITE_DONE;
         if (statement)
             step = passes ? print_rows(request, statement, database->progress) : SQLITE_AUTH;
         sqlite3_finalize(statement);
         if (step != SQLITE_DONE)
-            return fail(request, database);
+            return sql_fail(request, database);
     }
     return request_finish(request);
 }
@@ -233,17 +234,17 @@ static int answer(const struct request *request, struct database *database, cons
 static int ask_file(const struct request *request, const char *file, const char *query)
 {
     struct progress progress;
-    progress_init(&progress, COMMAND);
+    progress_init(&progress, COMMAND_NAME);
     CLEANUP(database_deinit) struct database database;
     if (!database_init(&database, file, &progress) ||
         events_table_register(database.connection, &progress) != SQLITE_OK ||
         stacks_table_register(database.connection) != SQLITE_OK)
-        return fail(request, &database);
+        return sql_fail(request, &database);
     guard_allow_views(&database);
-    return answer(request, &database, query);
+    return print_statements(request, &database, query);
 }
 
-static int ask(struct request *request)
+static int sql_ask(struct request *request)
 {
     const struct sql_request *own = request->own;
     if (own->word_count == 2)
@@ -253,7 +254,7 @@ static int ask(struct request *request)
 }
 
 const struct subcommand command_sql = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "the database, with every event as a row",
     .usage =
         "Usage: heapline sql [OPTION...] [RUN] QUERY\n\n"
@@ -265,5 +266,5 @@ const struct subcommand command_sql = {
     .own_size = sizeof(struct sql_request),
     .take = take_option,
     .check = check_request,
-    .answer = ask,
+    .perform = sql_ask,
 };

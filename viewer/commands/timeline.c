@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/base/size.h"
@@ -26,8 +27,9 @@
 #include "viewer/recording/command_line.h"
 #include "viewer/recording/samples.h"
 
-#define COMMAND "heapline timeline"
-#define DIGITS  13
+#define COMMAND_NAME "heapline timeline"
+
+#define ALLOCATOR_COLUMN(constant, name) name ","
 
 static const struct option_spec specs[] = {
     {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},
@@ -84,7 +86,7 @@ static const struct process *process_at(const struct timeline *timeline, size_t 
 
 /* --- for programs --- */
 
-static json_t *optional(int64_t number)
+static json_t *optional_number(int64_t number)
 {
     return number < 0 ? json_null() : json_integer(number);
 }
@@ -97,9 +99,9 @@ static json_t *sample_to_json(const struct sample *sample)
         json_object_set_new(object, allocator_names[i],
                             json_integer((json_int_t)sample->by_allocator[i]));
     json_object_set_new(object, "most_bytes", json_integer((json_int_t)sample->most));
-    json_object_set_new(object, "resident", optional(sample->resident));
-    json_object_set_new(object, "proportional", optional(sample->proportional));
-    json_object_set_new(object, "swapped", optional(sample->swapped));
+    json_object_set_new(object, "resident", optional_number(sample->resident));
+    json_object_set_new(object, "proportional", optional_number(sample->proportional));
+    json_object_set_new(object, "swapped", optional_number(sample->swapped));
     return object;
 }
 
@@ -133,9 +135,7 @@ static void print_json(const struct timeline *timeline)
     json_t *all = json_pack("{s:o,s:o}", "heapline", json_about(), "processes", processes);
     put_peak(all, timeline->peak.bytes, timeline->peak.time);
     json_object_set_new(all, "sum", samples_to_json(&sum));
-    json_write(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_number(int64_t number)
@@ -148,7 +148,7 @@ static void print_csv_number(int64_t number)
 
 static void print_csv(const struct timeline *timeline)
 {
-    puts("pid,time,malloc,raw,mem,object,mmap,most_bytes,resident,proportional,swapped");
+    puts("pid,time," ALLOCATORS(ALLOCATOR_COLUMN) "most_bytes,resident,proportional,swapped");
     for (size_t i = 0; i < timeline->count; i++)
         for (size_t j = 0; j < timeline->samples[i].count; j++) {
             const struct sample *sample = &timeline->samples[i].list[j];
@@ -238,7 +238,7 @@ static void print_drawing(const struct timeline *timeline, bool no_color)
     free(drawing.resident);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int timeline_show(struct request *request, struct recording *recording)
 {
     CLEANUP(timeline_deinit) struct timeline timeline;
     progress_silence(recording->database.progress);
@@ -254,7 +254,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_timeline = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "memory over time, drawn in the terminal",
     .usage =
         "Usage: heapline timeline [OPTION...] [RUN]\n\n"
@@ -263,5 +263,5 @@ const struct subcommand command_timeline = {
     .options = OPTION_TABLE(specs, NULL),
     .files_most = 1,
     .check = request_check_form,
-    .show = show,
+    .show = timeline_show,
 };

@@ -24,7 +24,7 @@
 #include "viewer/question/key_name.h"
 #include "viewer/question/tree.h"
 
-#define COMMAND       "heapline tree"
+#define COMMAND_NAME  "heapline tree"
 #define LEAST_DEFAULT 0.01
 /* A name is not squeezed into less, however deep it stands. */
 #define NAME_COLUMNS_MIN 24u
@@ -101,19 +101,19 @@ static bool check_request(struct request *request, const struct options *options
 typedef void branch_visitor(void *context, const struct branch *branch, int64_t parent,
                             uint32_t depth);
 
-static void visit(const struct branch *branch, int64_t parent, uint32_t depth, int64_t *number,
-                  branch_visitor *visitor, void *context)
+static void branch_visit(const struct branch *branch, int64_t parent, uint32_t depth,
+                         int64_t *number, branch_visitor *visitor, void *context)
 {
     int64_t own = (*number)++;
     visitor(context, branch, parent, depth);
     for (size_t i = 0; i < branch->child_count; i++)
-        visit(&branch->children[i], own, depth + 1, number, visitor, context);
+        branch_visit(&branch->children[i], own, depth + 1, number, visitor, context);
 }
 
 static void visit_all(const struct tree *tree, branch_visitor *visitor, void *context)
 {
     int64_t number = 0;
-    visit(&tree->root, -1, 0, &number, visitor, context);
+    branch_visit(&tree->root, -1, 0, &number, visitor, context);
 }
 
 static void add_branch(void *context, const struct branch *branch, int64_t parent, uint32_t depth)
@@ -149,9 +149,7 @@ static void print_json(const struct tree *trees, size_t count, const char *const
                   (json_int_t)trees[0].whole.bytes, "blocks", (json_int_t)trees[0].whole.blocks);
     for (size_t i = 0; i < count; i++)
         json_object_set_new(all, names[i], tree_to_json(&trees[i]));
-    json_write(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    json_print_file(stdout, all);
 }
 
 static void print_csv_branch(void *context, const struct branch *branch, int64_t parent,
@@ -229,13 +227,13 @@ static void print_rest(const struct page *page, const struct row *rest, const ch
 static void print_below(const struct page *page, const struct branch *branch, const char *prefix)
 {
     bool no_frame = !branch->frame && branch->own.blocks;
-    bool chain = branch->child_count == 1 && !branch->folded_count && !branch->own.blocks;
+    bool alone = branch->child_count == 1 && !branch->folded_count && !branch->own.blocks;
     for (size_t i = 0; i < branch->child_count; i++) {
         const struct branch *child = &branch->children[i];
         bool last = i + 1 == branch->child_count && !branch->folded_count && !no_frame;
-        print_branch(page, child, prefix, chain ? "" : last ? "└ " : "├ ");
+        print_branch(page, child, prefix, alone ? "" : last ? "└ " : "├ ");
         CLEANUP(cleanup_free)
-        char *deeper = memory_print("%s%s", prefix, chain ? "" : last ? "  " : "│ ");
+        char *deeper = memory_print("%s%s", prefix, alone ? "" : last ? "  " : "│ ");
         print_below(page, child, deeper);
     }
     if (no_frame)
@@ -298,11 +296,11 @@ static int show_answer(const struct request *request, const struct recording *re
     for (size_t i = 0; i < count; i++)
         tree_deinit(&trees[i]);
     if (own->function && !found)
-        say(COMMAND, "nothing was held by a function called %s", own->function);
+        say(COMMAND_NAME, "nothing was held by a function called %s", own->function);
     return request_finish(request);
 }
 
-static int show(struct request *request, struct recording *recording)
+static int tree_show(struct request *request, struct recording *recording)
 {
     request->query.by = GROUP_BY_STACK;
     request->query.limit = 0;
@@ -313,7 +311,7 @@ static int show(struct request *request, struct recording *recording)
 }
 
 const struct subcommand command_tree = {
-    .name = COMMAND,
+    .name = COMMAND_NAME,
     .summary = "by call path, callers above callees or inverted",
     .usage =
         "Usage: heapline tree [OPTION...] [RUN]\n\n"
@@ -324,5 +322,5 @@ const struct subcommand command_tree = {
     .own_size = sizeof(struct tree_request),
     .take = take_option,
     .check = check_request,
-    .show = show,
+    .show = tree_show,
 };

@@ -20,7 +20,7 @@
 #define PATIENCE_SECONDS 60
 #define LOOK_MS          250
 
-static _Noreturn void become(char *const *words, bool with_errors, int output, int failure)
+static _Noreturn void child_become(char *const *words, bool with_errors, int output, int failure)
 {
     int nothing = null_open();
     dup2(nothing, STDIN_FILENO);
@@ -79,7 +79,7 @@ bool child_run(struct child_end *end, char *const *words, bool with_errors,
     }
     pid_t pid = fork();
     if (pid == 0)
-        become(words, with_errors, output[1], failure[1]);
+        child_become(words, with_errors, output[1], failure[1]);
     if (pid < 0)
         number = errno;
     close(output[1]);

@@ -23,7 +23,7 @@ void findings_add(struct findings *findings, enum finding_kind kind, const char 
 {
     va_list arguments;
     va_start(arguments, format);
-    findings->list = memory_resize(findings->list, findings->count + 1, sizeof *findings->list);
+    findings->list = memory_room(findings->list, findings->count, sizeof *findings->list);
     findings->list[findings->count++] = (struct finding){
         .subject = subject,
         .kind = kind,

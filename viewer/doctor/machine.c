@@ -24,7 +24,7 @@
 
 #define KERNEL_MAJOR_LEAST 5
 #define KERNEL_MINOR_LEAST 8
-#define PAGE               4096
+#define PAGE_BYTES         4096
 
 /* Each returns 0 or an errno; it runs in a child and need not tidy up. */
 typedef int attempt(void);
@@ -33,9 +33,9 @@ typedef int attempt(void);
 static int attempt_memory(void)
 {
     int descriptor = memfd_create("heapline doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (descriptor < 0 || ftruncate(descriptor, PAGE) ||
+    if (descriptor < 0 || ftruncate(descriptor, PAGE_BYTES) ||
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK) ||
-        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) == MAP_FAILED)
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) == MAP_FAILED)
         return errno;
     return 0;
 }
@@ -43,8 +43,8 @@ static int attempt_memory(void)
 /* The gate: a page that fork wipes. */
 static int attempt_wipe(void)
 {
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return page == MAP_FAILED || madvise(page, PAGE, MADV_WIPEONFORK) ? errno : 0;
+    void *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED || madvise(page, PAGE_BYTES, MADV_WIPEONFORK) ? errno : 0;
 }
 
 static int attempt_pidfd(void)
@@ -115,7 +115,7 @@ static void try_call(struct findings *findings, const struct call *call)
 static void examine_files(struct findings *findings)
 {
     struct locations locations;
-    if (!locate(&locations)) {
+    if (!locations_find(&locations)) {
         findings_add(findings, FINDING_PROBLEM, "heapline",
                      "install heapline completely, in a folder without a space or a colon",
                      "its files are not complete or cannot be used, see the message above");

@@ -14,6 +14,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
@@ -27,7 +28,7 @@
 /* Blocks that live no longer on average are called short-lived; the clock knows milliseconds. */
 #define SHORT_LIVED_US 1000
 /* The first frame of every file. */
-#define ROOT "[root]"
+#define ROOT_NAME "[root]"
 
 /* A counter and the point that it is part of. */
 struct part {
@@ -50,7 +51,7 @@ struct dhat {
     struct recording *recording;
     struct answer answer;
     struct part *parts;
-    size_t part_count, part_capacity;
+    size_t part_count;
     struct point *points;
     size_t point_count;
 };
@@ -61,10 +62,7 @@ static void take_counter(void *context, const struct counted *counted)
 {
     struct dhat *dhat = context;
     const struct counter_row *counter = counted->counter;
-    if (dhat->part_count == dhat->part_capacity) {
-        dhat->part_capacity = dhat->part_capacity * 2 + 64;
-        dhat->parts = memory_resize(dhat->parts, dhat->part_capacity, sizeof *dhat->parts);
-    }
+    dhat->parts = memory_room(dhat->parts, dhat->part_count, sizeof *dhat->parts);
     dhat->parts[dhat->part_count++] = (struct part){
         .process = counted->process,
         .number = counted->number,
@@ -78,15 +76,12 @@ static void take_counter(void *context, const struct counted *counted)
 static int compare_parts(const void *a, const void *b)
 {
     const struct part *one = a, *other = b;
-    if (one->process != other->process)
-        return one->process < other->process ? -1 : 1;
-    if (one->stands != other->stands)
-        return one->stands < other->stands ? -1 : 1;
-    return one->is_other - other->is_other;
+    return ORDER(one->process, other->process)
+               ?: ORDER(one->stands, other->stands) ?: ORDER(one->is_other, other->is_other);
 }
 
 /* What was allocated, and what was held though it was not. Blocks too: some have no bytes. */
-static uint64_t weigh(const struct row *row)
+static uint64_t row_weight(const struct row *row)
 {
     return row->allocated_bytes + row->bytes + row->allocations + row->blocks;
 }
@@ -96,7 +91,7 @@ static void fold_parts(struct dhat *dhat)
     CLEANUP(fold_deinit) struct fold fold;
     size_t processes = dhat->answer.process_count ? dhat->answer.process_count : 1;
     const struct fold_limits limits = {EXPORT_NODES_MAX / processes, EXPORT_FRAMES_MAX / processes};
-    fold_init(&fold, &dhat->answer, weigh, &limits);
+    fold_init(&fold, &dhat->answer, row_weight, &limits);
     for (size_t i = 0; i < dhat->part_count; i++) {
         struct part *part = &dhat->parts[i];
         part->is_other = fold.stands[part->stands] != part->stands;
@@ -104,12 +99,6 @@ static void fold_parts(struct dhat *dhat)
     }
     if (dhat->part_count)
         qsort(dhat->parts, dhat->part_count, sizeof *dhat->parts, compare_parts);
-}
-
-static void held_add(struct held *sum, const struct held *held)
-{
-    sum->bytes += held->bytes;
-    sum->blocks += held->blocks;
 }
 
 static void make_points(struct dhat *dhat)
@@ -121,8 +110,8 @@ static void make_points(struct dhat *dhat)
             dhat->points[dhat->point_count++].first = part;
         struct point *point = &dhat->points[dhat->point_count - 1];
         row_add(&point->row, &part->row);
-        held_add(&point->leaked, &part->leaked);
-        held_add(&point->at_end, &part->at_end);
+        held_add(&point->leaked, part->leaked);
+        held_add(&point->at_end, part->at_end);
     }
 }
 
@@ -203,7 +192,7 @@ struct frames {
     FILE *stream;
     const struct dhat *dhat;
     char **names;
-    uint32_t count, capacity;
+    uint32_t count;
     uint32_t other;
     uint32_t *lines;     /* number by key by line; 0: none yet */
     uint32_t *processes; /* the same by index */
@@ -212,10 +201,7 @@ struct frames {
 /* Takes the name over. */
 static uint32_t add_frame(struct frames *frames, char *name)
 {
-    if (frames->count == frames->capacity) {
-        frames->capacity = frames->capacity * 2 + 64;
-        frames->names = memory_resize(frames->names, frames->capacity, sizeof *frames->names);
-    }
+    frames->names = memory_room(frames->names, frames->count, sizeof *frames->names);
     frames->names[frames->count] = name;
     return frames->count++;
 }
@@ -310,7 +296,7 @@ static void put_points(struct frames *frames, bool is_played)
     fputs("]", frames->stream);
 }
 
-static uint64_t microseconds(double seconds)
+static uint64_t whole_microseconds(double seconds)
 {
     return (uint64_t)llround(seconds * 1e6);
 }
@@ -326,10 +312,10 @@ static void put_head(FILE *stream, const struct dhat *dhat, bool is_played)
     fprintf(stream, ",\"bklt\":%s,\"bkacc\":false", is_played ? "true" : "false");
     fputs(",\"tu\":\"µs\",\"Mtu\":\"s\",\"cmd\":", stream);
     json_print(stream, json_string(command));
-    fprintf(stream, ",\"pid\":%" PRId64 ",\"te\":%" PRIu64, pid, microseconds(length));
+    fprintf(stream, ",\"pid\":%" PRId64 ",\"te\":%" PRIu64, pid, whole_microseconds(length));
     if (is_played)
         fprintf(stream, ",\"tg\":%" PRIu64 ",\"tuth\":%d",
-                microseconds(isnan(answer->time) ? length : answer->time), SHORT_LIVED_US);
+                whole_microseconds(isnan(answer->time) ? length : answer->time), SHORT_LIVED_US);
 }
 
 static void put_file(FILE *stream, const struct dhat *dhat, bool is_played)
@@ -341,7 +327,7 @@ static void put_file(FILE *stream, const struct dhat *dhat, bool is_played)
         .lines = memory_new(recording->symbols.frame_count, sizeof *frames.lines),
         .processes = memory_new(recording->process_count, sizeof *frames.processes),
     };
-    add_frame(&frames, memory_copy(ROOT));
+    add_frame(&frames, memory_copy(ROOT_NAME));
     put_head(stream, dhat, is_played);
     put_points(&frames, is_played);
     fputs("}\n", stream);

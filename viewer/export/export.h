@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 /* Formats for browsers have at most so many nodes of the tree of stacks, and frames in the lists of
  * all stacks; what is beyond that is folded (fold.h) and called so. */

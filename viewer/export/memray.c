@@ -13,12 +13,13 @@
 #include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/recording/command_line.h"
 
 /* How many each list of the largest has. */
-#define LARGEST 10u
+#define LARGEST_COUNT 10u
 /* memray's names for what has no frame, and for what has no module. */
 #define NO_LOCATION "<stack trace unavailable>"
 #define NO_MODULE   "<root>"
@@ -105,32 +106,23 @@ struct ranked {
     uint32_t key;
 };
 
-static int compare_keys(const struct ranked *one, const struct ranked *other)
-{
-    return (one->key > other->key) - (one->key < other->key);
-}
-
 static int compare_bytes(const void *a, const void *b)
 {
     const struct ranked *one = a, *other = b;
-    if (one->count.bytes != other->count.bytes)
-        return one->count.bytes < other->count.bytes ? 1 : -1;
-    return compare_keys(one, other);
+    return ORDER(other->count.bytes, one->count.bytes) ?: ORDER(one->key, other->key);
 }
 
 static int compare_allocations(const void *a, const void *b)
 {
     const struct ranked *one = a, *other = b;
-    if (one->count.allocations != other->count.allocations)
-        return one->count.allocations < other->count.allocations ? 1 : -1;
-    return compare_keys(one, other);
+    return ORDER(other->count.allocations, one->count.allocations) ?: ORDER(one->key, other->key);
 }
 
 typedef int comparison(const void *a, const void *b);
 
 /* The first ones of those with anything, in order; the caller frees them. */
-static struct ranked *rank(const struct count *counts, size_t count, comparison *compare,
-                           size_t *ranked_count)
+static struct ranked *counts_rank(const struct count *counts, size_t count, comparison *compare,
+                                  size_t *ranked_count)
 {
     struct ranked *ranked = memory_new(count, sizeof *ranked);
     size_t found = 0;
@@ -138,7 +130,7 @@ static struct ranked *rank(const struct count *counts, size_t count, comparison 
         if (counts[i].allocations)
             ranked[found++] = (struct ranked){counts[i], (uint32_t)i};
     qsort(ranked, found, sizeof *ranked, compare);
-    *ranked_count = found < LARGEST ? found : LARGEST;
+    *ranked_count = found < LARGEST_COUNT ? found : LARGEST_COUNT;
     return ranked;
 }
 
@@ -158,7 +150,7 @@ static json_t *locations_to_json(const struct stats *stats, comparison *compare,
     const struct symbols *symbols = &stats->recording->symbols;
     size_t count;
     CLEANUP(cleanup_free)
-    struct ranked *ranked = rank(stats->lines, symbols->frame_count, compare, &count);
+    struct ranked *ranked = counts_rank(stats->lines, symbols->frame_count, compare, &count);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct frame *frame = &symbols->frames[location_of(stats, ranked[i].key)];
@@ -180,7 +172,7 @@ static json_t *modules_to_json(const struct stats *stats, comparison *compare)
     const struct frame *frames = stats->recording->symbols.frames;
     size_t count;
     CLEANUP(cleanup_free)
-    struct ranked *ranked = rank(stats->modules, stats->packages.key_count, compare, &count);
+    struct ranked *ranked = counts_rank(stats->modules, stats->packages.key_count, compare, &count);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const char *name = frames[stats->packages.members[ranked[i].key]].package;
@@ -279,8 +271,6 @@ bool export_memray(FILE *stream, struct recording *recording, const struct query
     if (!stats_init(&stats, recording, query))
         return false;
     json_t *object = stats_to_json(&stats);
-    json_write(object, stream, JSON_INDENT(2));
-    fputc('\n', stream);
-    json_decref(object);
+    json_print_file(stream, object);
     return true;
 }

@@ -22,6 +22,7 @@
 #include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/size.h"
 #include "viewer/export/export.h"
 #include "viewer/export/gzip.h"
@@ -93,9 +94,9 @@ enum function_field {
     FUNCTION_FILE = 4,
 };
 
-#define NANOS         1e9
-#define VALUES        4u
-#define DEFAULT_VALUE 3u
+#define NANOSECONDS_EACH 1e9
+#define VALUE_COUNT      4u
+#define DEFAULT_VALUE    3u
 
 /* A mapping's range begins and ends at a page. */
 #define PAGE_BYTES UINT64_C(0x1000)
@@ -121,16 +122,16 @@ struct mapping {
     bool has_files, has_lines;
 };
 
-/* What one stack, process, thread and allocator have. */
-struct sample {
+/* What one stack, process, thread and allocator have: a sample of the profile. */
+struct stack_sum {
     uint32_t key, process, thread;
     uint8_t allocator;
     struct row row;
 };
 
-struct samples {
-    struct sample *list;
-    size_t count, capacity;
+struct stack_sums {
+    struct stack_sum *list;
+    size_t count;
 };
 
 struct pprof {
@@ -185,12 +186,9 @@ static uint32_t put_string(struct pprof *pprof, const char *text)
 
 static void take_counter(void *context, const struct counted *counted)
 {
-    struct samples *samples = context;
-    if (samples->count == samples->capacity) {
-        samples->capacity = samples->capacity * 2 + 64;
-        samples->list = memory_resize(samples->list, samples->capacity, sizeof *samples->list);
-    }
-    samples->list[samples->count++] = (struct sample){
+    struct stack_sums *sums = context;
+    sums->list = memory_room(sums->list, sums->count, sizeof *sums->list);
+    sums->list[sums->count++] = (struct stack_sum){
         .key = counted->key,
         .process = (uint32_t)counted->process,
         .thread = counted->counter->thread,
@@ -199,20 +197,13 @@ static void take_counter(void *context, const struct counted *counted)
     };
 }
 
-static int compare_numbers(uint32_t a, uint32_t b)
+static int compare_sums(const void *a, const void *b)
 {
-    return (a > b) - (a < b);
-}
-
-static int compare_samples(const void *a, const void *b)
-{
-    const struct sample *one = a, *other = b;
-    int order = compare_numbers(one->key, other->key);
-    if (!order)
-        order = compare_numbers(one->process, other->process);
-    if (!order)
-        order = compare_numbers(one->thread, other->thread);
-    return order ? order : compare_numbers(one->allocator, other->allocator);
+    const struct stack_sum *one = a, *other = b;
+    return ORDER(one->key, other->key)
+               ?: ORDER(one->process, other->process)
+               ?: ORDER(one->thread, other->thread)
+               ?: ORDER(one->allocator, other->allocator);
 }
 
 static bool is_nothing(const struct row *row)
@@ -221,21 +212,21 @@ static bool is_nothing(const struct row *row)
 }
 
 /* Sums what differs in the size of the blocks alone. */
-static void merge(struct samples *samples)
+static void sums_merge(struct stack_sums *sums)
 {
     size_t kept = 0;
-    if (samples->count)
-        qsort(samples->list, samples->count, sizeof *samples->list, compare_samples);
-    for (size_t i = 0; i < samples->count; i++) {
-        const struct sample *sample = &samples->list[i];
-        if (is_nothing(&sample->row))
+    if (sums->count)
+        qsort(sums->list, sums->count, sizeof *sums->list, compare_sums);
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct stack_sum *sum = &sums->list[i];
+        if (is_nothing(&sum->row))
             continue;
-        if (kept && !compare_samples(&samples->list[kept - 1], sample))
-            row_add(&samples->list[kept - 1].row, &sample->row);
+        if (kept && !compare_sums(&sums->list[kept - 1], sum))
+            row_add(&sums->list[kept - 1].row, &sum->row);
         else
-            samples->list[kept++] = *sample;
+            sums->list[kept++] = *sum;
     }
-    samples->count = kept;
+    sums->count = kept;
 }
 
 /* --- samples --- */
@@ -250,13 +241,13 @@ static void put_value_type(struct pprof *pprof, uint32_t field, uint32_t type, u
 /* The order in which heap profiles have them. */
 static void put_types(struct pprof *pprof)
 {
-    static const char *const names[VALUES] = {"alloc_objects", "alloc_space", "inuse_objects",
-                                              "inuse_space"};
-    uint32_t numbers[VALUES];
+    static const char *const names[VALUE_COUNT] = {"alloc_objects", "alloc_space", "inuse_objects",
+                                                   "inuse_space"};
+    uint32_t numbers[VALUE_COUNT];
     uint32_t units[] = {put_string(pprof, "count"), put_string(pprof, "bytes")};
-    for (unsigned i = 0; i < VALUES; i++)
+    for (unsigned i = 0; i < VALUE_COUNT; i++)
         numbers[i] = put_string(pprof, names[i]);
-    for (unsigned i = 0; i < VALUES; i++)
+    for (unsigned i = 0; i < VALUE_COUNT; i++)
         put_value_type(pprof, PROFILE_SAMPLE_TYPE, numbers[i], units[i % 2]);
     put_value_type(pprof, PROFILE_PERIOD_TYPE, put_string(pprof, "space"), units[1]);
     put_field(pprof, PROFILE_PERIOD, 1);
@@ -264,17 +255,16 @@ static void put_types(struct pprof *pprof)
 }
 
 /* Sees to it that the strings of the sample's labels are there. */
-static void need_strings(struct pprof *pprof, const struct sample *sample)
+static void need_strings(struct pprof *pprof, const struct stack_sum *sum)
 {
     struct strings *strings = &pprof->strings;
-    const struct thread *thread = &pprof->recording->symbols.threads[sample->thread];
-    if (!strings->threads[sample->thread]) {
+    const struct thread *thread = &pprof->recording->symbols.threads[sum->thread];
+    if (!strings->threads[sum->thread]) {
         CLEANUP(cleanup_free) char *tid = memory_print("%lld", (long long)thread->tid);
-        strings->threads[sample->thread] = put_string(pprof, *thread->name ? thread->name : tid);
+        strings->threads[sum->thread] = put_string(pprof, *thread->name ? thread->name : tid);
     }
-    if (!strings->allocators[sample->allocator])
-        strings->allocators[sample->allocator] =
-            put_string(pprof, allocator_names[sample->allocator]);
+    if (!strings->allocators[sum->allocator])
+        strings->allocators[sum->allocator] = put_string(pprof, allocator_names[sum->allocator]);
 }
 
 static void add_label(struct pprof *pprof, uint32_t key, enum label_field field, uint64_t value)
@@ -302,31 +292,31 @@ static void add_stack(struct pprof *pprof, uint32_t node)
 }
 
 /* A process is a number, so that pprof's own -tagfocus=process=1234 means it. */
-static void put_sample(struct pprof *pprof, const struct sample *sample)
+static void put_sample(struct pprof *pprof, const struct stack_sum *sum)
 {
     const struct strings *strings = &pprof->strings;
-    const struct row *row = &sample->row;
-    const uint64_t values[VALUES] = {row->allocations, row->allocated_bytes, row->blocks,
-                                     row->bytes};
-    uint64_t pid = (uint64_t)pprof->recording->processes[sample->process].pid;
-    need_strings(pprof, sample);
-    add_stack(pprof, sample->key);
-    protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUES);
+    const struct row *row = &sum->row;
+    const uint64_t values[VALUE_COUNT] = {row->allocations, row->allocated_bytes, row->blocks,
+                                          row->bytes};
+    uint64_t pid = (uint64_t)pprof->recording->processes[sum->process].pid;
+    need_strings(pprof, sum);
+    add_stack(pprof, sum->key);
+    protobuf_numbers(&pprof->message, SAMPLE_VALUE, values, VALUE_COUNT);
     add_label(pprof, strings->process, LABEL_NUMBER, pid);
-    add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sample->thread]);
-    add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sample->allocator]);
+    add_label(pprof, strings->thread, LABEL_STRING, strings->threads[sum->thread]);
+    add_label(pprof, strings->allocator, LABEL_STRING, strings->allocators[sum->allocator]);
     put_message(pprof, PROFILE_SAMPLE);
 }
 
-static void put_samples(struct pprof *pprof, const struct samples *samples)
+static void put_samples(struct pprof *pprof, const struct stack_sums *sums)
 {
     struct strings *strings = &pprof->strings;
     strings->process = put_string(pprof, "process");
     strings->thread = put_string(pprof, "thread");
     strings->allocator = put_string(pprof, "allocator");
     strings->threads = memory_new(pprof->recording->symbols.thread_count, sizeof *strings->threads);
-    for (size_t i = 0; i < samples->count; i++)
-        put_sample(pprof, &samples->list[i]);
+    for (size_t i = 0; i < sums->count; i++)
+        put_sample(pprof, &sums->list[i]);
     free(strings->threads);
 }
 
@@ -492,22 +482,24 @@ static void put_comments(struct pprof *pprof)
         put_comment(pprof, memory_copy("the run goes on, or its recording was cut short"));
 }
 
-static void put_profile(struct pprof *pprof, const struct samples *samples)
+static void put_profile(struct pprof *pprof, const struct stack_sums *sums)
 {
     put_string(pprof, "");
     put_types(pprof);
-    put_samples(pprof, samples);
+    put_samples(pprof, sums);
     count_locations(pprof);
     lay_out_mappings(pprof);
     put_locations(pprof);
     put_mappings(pprof);
-    put_field(pprof, PROFILE_TIME_NANOS, (uint64_t)(pprof->recording->run.started * NANOS));
-    put_field(pprof, PROFILE_DURATION_NANOS, (uint64_t)(run_length(pprof->recording) * NANOS));
+    put_field(pprof, PROFILE_TIME_NANOS,
+              (uint64_t)(pprof->recording->run.started * NANOSECONDS_EACH));
+    put_field(pprof, PROFILE_DURATION_NANOS,
+              (uint64_t)(run_length(pprof->recording) * NANOSECONDS_EACH));
     put_comments(pprof);
 }
 
 static void put_file(FILE *stream, struct recording *recording, const struct answer *answer,
-                     const struct samples *samples)
+                     const struct stack_sums *sums)
 {
     struct pprof pprof = {
         .recording = recording,
@@ -516,7 +508,7 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
         .mappings = memory_new(recording->symbols.module_count + 1, sizeof *pprof.mappings),
     };
     gzip_init(&pprof.gzip, stream);
-    put_profile(&pprof, samples);
+    put_profile(&pprof, sums);
     gzip_finish(&pprof.gzip);
     protobuf_deinit(&pprof.inner);
     protobuf_deinit(&pprof.message);
@@ -527,13 +519,13 @@ static void put_file(FILE *stream, struct recording *recording, const struct ans
 
 bool export_pprof(FILE *stream, struct recording *recording, const struct query *query)
 {
-    struct samples samples = {0};
+    struct stack_sums sums = {0};
     CLEANUP(answer_deinit) struct answer answer;
-    bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &samples);
+    bool good = export_ask_stacks(&answer, recording, query, GROUP_BY_CODE, take_counter, &sums);
     if (good) {
-        merge(&samples);
-        put_file(stream, recording, &answer, &samples);
+        sums_merge(&sums);
+        put_file(stream, recording, &answer, &sums);
     }
-    free(samples.list);
+    free(sums.list);
     return good;
 }

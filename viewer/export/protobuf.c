@@ -26,7 +26,7 @@ void protobuf_clear(struct protobuf *message)
     message->size = 0;
 }
 
-static void reserve(struct protobuf *message, size_t more)
+static void message_reserve(struct protobuf *message, size_t more)
 {
     if (message->size + more <= message->capacity)
         return;
@@ -36,7 +36,7 @@ static void reserve(struct protobuf *message, size_t more)
 
 static void put_varint(struct protobuf *message, uint64_t number)
 {
-    reserve(message, VARINT_MAX);
+    message_reserve(message, VARINT_MAX);
     for (; number > 127; number >>= 7)
         message->bytes[message->size++] = (uint8_t)(number | 128);
     message->bytes[message->size++] = (uint8_t)number;
@@ -59,7 +59,7 @@ static void put_bytes(struct protobuf *message, uint32_t field, const void *byte
 {
     put_tag(message, field, WIRE_TYPE_BYTES);
     put_varint(message, size);
-    reserve(message, size);
+    message_reserve(message, size);
     if (size)
         memcpy(message->bytes + message->size, bytes, size);
     message->size += size;

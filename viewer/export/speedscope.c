@@ -1,6 +1,6 @@
 /*
  * A file for speedscope: two sampled profiles whose weights are bytes, what was held and what was
- * allocated. A sample is a stack.
+ * allocated. A sample, as it calls it, is a stack.
  *
  * Browsers do not open what is very large, so the tree of stacks is folded (fold.h). In the order
  * of time, which memory has none of, heavier branches stand before lighter ones and those of one
@@ -12,6 +12,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/names.h"
@@ -19,7 +20,7 @@
 #include "viewer/question/key_name.h"
 #include "viewer/recording/command_line.h"
 
-#define SCHEMA "https://www.speedscope.app/file-format-schema.json"
+#define SCHEMA_ADDRESS "https://www.speedscope.app/file-format-schema.json"
 
 /* Stands for what was folded, where a location is asked for. */
 #define LOCATION_OTHER UINT32_MAX
@@ -33,14 +34,14 @@ struct speedscope {
 };
 
 /* A stack in the file. */
-struct sample {
+struct stack {
     uint64_t start, weight;
     uint32_t node;
     bool is_other;
 };
 
 struct layout {
-    struct sample *samples;
+    struct stack *list;
     size_t count;
 };
 
@@ -56,17 +57,17 @@ static uint64_t weigh_allocated(const struct row *row)
 
 /* --- which samples, and where --- */
 
-static int compare_samples(const void *a, const void *b)
+static int compare_starts(const void *a, const void *b)
 {
-    const struct sample *one = a, *other = b;
-    return (one->start > other->start) - (one->start < other->start);
+    const struct stack *one = a, *other = b;
+    return ORDER(one->start, other->start);
 }
 
-static void add_sample(struct layout *layout, uint64_t *next, uint32_t node, uint64_t weight,
-                       bool is_other)
+static void add_stack(struct layout *layout, uint64_t *next, uint32_t node, uint64_t weight,
+                      bool is_other)
 {
     if (weight)
-        layout->samples[layout->count++] = (struct sample){*next, weight, node, is_other};
+        layout->list[layout->count++] = (struct stack){*next, weight, node, is_other};
     *next += weight;
 }
 
@@ -91,7 +92,7 @@ static void lay_out(struct layout *layout, const struct answer *answer, fold_wei
     CLEANUP(cleanup_free) uint64_t *others = memory_new(grouping->key_count, sizeof *others);
     CLEANUP(cleanup_free) uint64_t *next = memory_new(grouping->key_count, sizeof *next);
     sum_rows(answer, &fold, weight, own, others);
-    *layout = (struct layout){memory_new(fold.kept_count, 2 * sizeof(struct sample)), 0};
+    *layout = (struct layout){memory_new(fold.kept_count, 2 * sizeof(struct stack)), 0};
     for (size_t i = 1; i < fold.kept_count; i++) {
         uint32_t node = fold.kept[i], caller = grouping->keys[parents[node]];
         next[node] = next[caller];
@@ -99,10 +100,10 @@ static void lay_out(struct layout *layout, const struct answer *answer, fold_wei
     }
     for (size_t i = 0; i < fold.kept_count; i++) {
         uint32_t node = fold.kept[i];
-        add_sample(layout, &next[node], node, own[node], false);
-        add_sample(layout, &next[node], node, others[node], true);
+        add_stack(layout, &next[node], node, own[node], false);
+        add_stack(layout, &next[node], node, others[node], true);
     }
-    qsort(layout->samples, layout->count, sizeof *layout->samples, compare_samples);
+    qsort(layout->list, layout->count, sizeof *layout->list, compare_starts);
 }
 
 /* --- writing --- */
@@ -121,18 +122,18 @@ static uint32_t frame_number(struct speedscope *speedscope, uint32_t location)
     return *frame - 1;
 }
 
-static void put_sample(struct speedscope *speedscope, const struct sample *sample)
+static void put_sample(struct speedscope *speedscope, const struct stack *stack)
 {
     const struct stacks *stacks = &speedscope->answer->grouping.recording->stacks;
     size_t depth;
-    CLEANUP(cleanup_free) uint32_t *locations = stacks_path(stacks, sample->node, &depth);
+    CLEANUP(cleanup_free) uint32_t *locations = stacks_path(stacks, stack->node, &depth);
     const char *between = "";
     putc('[', speedscope->stream);
     for (size_t i = 0; i < depth; i++, between = ",")
         fprintf(speedscope->stream, "%s%" PRIu32, between, frame_number(speedscope, locations[i]));
-    if (sample->is_other || !depth)
+    if (stack->is_other || !depth)
         fprintf(speedscope->stream, "%s%" PRIu32, between,
-                frame_number(speedscope, sample->is_other ? LOCATION_OTHER : 0));
+                frame_number(speedscope, stack->is_other ? LOCATION_OTHER : 0));
     putc(']', speedscope->stream);
 }
 
@@ -147,15 +148,15 @@ static void put_profile(struct speedscope *speedscope, const char *name, fold_we
     fputs(",\"unit\":\"bytes\",\"samples\":[", stream);
     for (size_t i = 0; i < layout.count; i++) {
         fputs(i ? ",\n" : "\n", stream);
-        put_sample(speedscope, &layout.samples[i]);
+        put_sample(speedscope, &layout.list[i]);
     }
     fputs("],\n\"weights\":[", stream);
     for (size_t i = 0; i < layout.count; i++) {
-        fprintf(stream, "%s%" PRIu64, i ? "," : "", layout.samples[i].weight);
-        total += layout.samples[i].weight;
+        fprintf(stream, "%s%" PRIu64, i ? "," : "", layout.list[i].weight);
+        total += layout.list[i].weight;
     }
     fprintf(stream, "],\n\"startValue\":0,\"endValue\":%" PRIu64 "}", total);
-    free(layout.samples);
+    free(layout.list);
 }
 
 static json_t *frame_to_json(const struct speedscope *speedscope, uint32_t location)
@@ -188,7 +189,8 @@ static void put_file(struct speedscope *speedscope, struct recording *recording,
     FILE *stream = speedscope->stream;
     CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
     CLEANUP(cleanup_free) char *view = name_of_view(recording, query);
-    fputs("{\"$schema\":\"" SCHEMA "\",\"exporter\":\"heapline " HEAPLINE_VERSION "\",\"name\":",
+    fputs("{\"$schema\":\"" SCHEMA_ADDRESS "\",\"exporter\":\"heapline " HEAPLINE_VERSION
+          "\",\"name\":",
           stream);
     json_print(stream, json_string(command));
     fputs(",\"activeProfileIndex\":0,\"profiles\":[\n", stream);

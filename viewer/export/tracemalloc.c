@@ -36,7 +36,7 @@ enum opcode {
 };
 
 /* How many items are appended at once, as pickle does. */
-#define BATCH 1000u
+#define BATCH_ITEMS 1000u
 /* tracemalloc's own name for what has no frame. */
 #define UNKNOWN_FILE "<unknown>"
 
@@ -83,7 +83,7 @@ static void put_text(struct pickle *pickle, const char *text)
 }
 
 /* Takes from the memo, when it is there. */
-static bool get(struct pickle *pickle, const uint32_t *entry)
+static bool memo_get(struct pickle *pickle, const uint32_t *entry)
 {
     if (!*entry)
         return false;
@@ -91,7 +91,7 @@ static bool get(struct pickle *pickle, const uint32_t *entry)
     return true;
 }
 
-static void remember(struct pickle *pickle, uint32_t *entry)
+static void memo_put(struct pickle *pickle, uint32_t *entry)
 {
     put_number(pickle, PUT, pickle->memo++);
     *entry = pickle->memo;
@@ -117,15 +117,15 @@ static void put_frame(struct pickle *pickle, uint32_t location)
 {
     const struct frame *frame = &pickle->recording->symbols.frames[location];
     uint32_t *entry = &pickle->frames[location], *file = &pickle->files[frame->file_id];
-    if (get(pickle, entry))
+    if (memo_get(pickle, entry))
         return;
-    if (!get(pickle, file)) {
+    if (!memo_get(pickle, file)) {
         put_text(pickle, frame->file ? frame->file : UNKNOWN_FILE);
-        remember(pickle, file);
+        memo_put(pickle, file);
     }
     put_number(pickle, INTEGER, frame->file ? (uint32_t)frame->line : 0);
     put_opcode(pickle, TUPLE_2);
-    remember(pickle, entry);
+    memo_put(pickle, entry);
 }
 
 /* (domain, size, frames, number of frames) */
@@ -148,7 +148,7 @@ static void put_block(struct pickle *pickle, uint32_t node, uint64_t size)
 
 static void begin_item(struct pickle *pickle)
 {
-    if (pickle->batch++ % BATCH)
+    if (pickle->batch++ % BATCH_ITEMS)
         return;
     if (pickle->batch > 1)
         put_opcode(pickle, APPENDS);
@@ -161,11 +161,11 @@ static void put_blocks(struct pickle *pickle, uint32_t node, uint64_t size, uint
     uint32_t entry = 0;
     for (uint64_t i = 0; i < count; i++) {
         begin_item(pickle);
-        if (get(pickle, &entry))
+        if (memo_get(pickle, &entry))
             continue;
         put_block(pickle, node, size);
         if (count > 1)
-            remember(pickle, &entry);
+            memo_put(pickle, &entry);
     }
 }
 

@@ -16,9 +16,7 @@
 #include "viewer/format/table.h"
 #include "viewer/recording/source.h"
 
-#define DIGITS 13
-
-static size_t shown(const struct growth *growth, size_t limit)
+static size_t suspects_shown(const struct growth *growth, size_t limit)
 {
     return limit && limit < growth->count ? limit : growth->count;
 }
@@ -65,25 +63,23 @@ static json_t *suspect_to_json(const struct growth *growth, const struct suspect
 void growth_print_json(FILE *stream, const struct growth *growth, size_t limit)
 {
     json_t *rows = json_array(), *times = json_array();
-    for (size_t i = 0; i < shown(growth, limit); i++)
+    for (size_t i = 0; i < suspects_shown(growth, limit); i++)
         json_array_append_new(rows, suspect_to_json(growth, &growth->suspects[i]));
     for (size_t i = 0; i <= GROWTH_MOMENTS; i++)
         json_array_append_new(times, json_real(growth->times[i]));
     json_t *all = report_outer_to_json(&growth->last);
     json_put_text(all, "by", group_names[growth->last.query.by]);
-    json_put_count(all, "rows_omitted", growth->count - shown(growth, limit));
+    json_put_count(all, "rows_omitted", growth->count - suspects_shown(growth, limit));
     json_object_set_new(all, "times", times);
     json_object_set_new(all, "rows", rows);
-    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
-    fputc('\n', stream);
-    json_decref(all);
+    json_print_file(stream, all);
 }
 
 void growth_print_csv(FILE *stream, const struct growth *growth, size_t limit)
 {
     fprintf(stream, "%s,bytes,blocks,gained_bytes,bytes_a_second,first_seen,last_seen,pid\n",
             row_key_titles(growth->last.query.by));
-    for (size_t i = 0; i < shown(growth, limit); i++) {
+    for (size_t i = 0; i < suspects_shown(growth, limit); i++) {
         const struct suspect *suspect = &growth->suspects[i];
         row_key_to_csv(stream, &growth->last.grouping, suspect->key);
         fprintf(stream, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.1f,%.6f,%.6f,",
@@ -214,7 +210,7 @@ void growth_print_text(FILE *stream, struct recording *recording, const struct g
         print_nothing(stream, growth, width);
         return;
     }
-    for (size_t i = 0; i < shown(growth, limit); i++) {
+    for (size_t i = 0; i < suspects_shown(growth, limit); i++) {
         struct table_cells cells = cells_of(&growth->suspects[i]);
         table_fit(&table, &cells);
     }
@@ -222,8 +218,9 @@ void growth_print_text(FILE *stream, struct recording *recording, const struct g
     CLEANUP(sources_deinit) struct sources sources;
     sources_init(&sources, recording);
     table_print_titles(&table, group_names[growth->last.query.by]);
-    for (size_t i = 0; i < shown(growth, limit); i++)
+    for (size_t i = 0; i < suspects_shown(growth, limit); i++)
         print_suspect(&table, &sources, growth, &growth->suspects[i]);
-    if (growth->count > shown(growth, limit))
-        fprintf(stream, "… %zu more (-n 0 shows all)\n", growth->count - shown(growth, limit));
+    if (growth->count > suspects_shown(growth, limit))
+        fprintf(stream, "… %zu more (-n 0 shows all)\n",
+                growth->count - suspects_shown(growth, limit));
 }

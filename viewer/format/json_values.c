@@ -45,6 +45,13 @@ void json_write(const json_t *value, FILE *stream, size_t flags)
     json_dump_callback(value, put_piece, stream, flags);
 }
 
+void json_print_file(FILE *stream, json_t *value)
+{
+    json_write(value, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
+    fputc('\n', stream);
+    json_decref(value);
+}
+
 void json_print(FILE *stream, json_t *value)
 {
     json_write(value, stream,

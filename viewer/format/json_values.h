@@ -34,6 +34,9 @@ static inline void json_put_seconds(json_t *object, const char *key, double seco
  * same wherever it goes, also to a terminal. */
 void json_write(const json_t *value, FILE *stream, size_t flags);
 
+/* Prints a value that is a file of its own, and lets go of it. */
+void json_print_file(FILE *stream, json_t *value);
+
 /* Prints a value of any kind without any space, and lets go of it: for what is too large to be held
  * as one. */
 void json_print(FILE *stream, json_t *value);

@@ -13,8 +13,6 @@
 #include "viewer/format/row_key.h"
 #include "viewer/format/row_text.h"
 
-#define DIGITS 13
-
 static const char *const shape_names[] = {
     [SHAPE_OTHER] = NULL,
     [SHAPE_GROWS] = "grows",
@@ -26,7 +24,7 @@ static const struct lifetimes *lifetimes_of(const struct lives *lives, const str
     return &lives->growth.last.lifetimes[row->key];
 }
 
-static double rate(const struct lives *lives, uint64_t count)
+static double rate_of(const struct lives *lives, uint64_t count)
 {
     return lives->seconds > 0 ? (double)count / lives->seconds : 0;
 }
@@ -61,9 +59,10 @@ static json_t *row_to_json(const struct lives *lives, const struct row *row)
     json_put_count(object, "allocated_bytes", row->allocated_bytes);
     json_put_count(object, "allocations", row->allocations);
     json_put_count(object, "frees", lifetimes_deaths(lifetimes));
-    json_object_set_new(object, "allocations_a_second", json_real(rate(lives, row->allocations)));
+    json_object_set_new(object, "allocations_a_second",
+                        json_real(rate_of(lives, row->allocations)));
     json_object_set_new(object, "allocated_bytes_a_second",
-                        json_real(rate(lives, row->allocated_bytes)));
+                        json_real(rate_of(lives, row->allocated_bytes)));
     json_object_set_new(object, "lived_allocations", counts_to_json(lifetimes->by_age));
     json_object_set_new(object, "lived_seconds", counts_to_json(lifetimes->by_time));
     json_put_text(object, "shape", shape_names[lives_shape(lives, row)]);
@@ -80,9 +79,7 @@ void lives_print_json(FILE *stream, const struct lives *lives)
         "{s:o,s:s,s:I,s:o,s:o,s:o}", "heapline", json_about(), "by", group_names[answer->query.by],
         "rows_omitted", (json_int_t)answer->rows_omitted, "lived_allocations_up_to",
         limits_to_json(1), "lived_seconds_below", limits_to_json(0.001), "rows", rows);
-    json_write(all, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
-    fputc('\n', stream);
-    json_decref(all);
+    json_print_file(stream, all);
 }
 
 static void print_csv_counts(FILE *stream, const int64_t *by_class)
@@ -110,8 +107,8 @@ void lives_print_csv(FILE *stream, const struct lives *lives)
         row_key_to_csv(stream, &answer->grouping, row->key);
         fprintf(stream, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.1f,%.1f,%s",
                 row->bytes, row->blocks, row->allocated_bytes, row->allocations,
-                lifetimes_deaths(lifetimes_of(lives, row)), rate(lives, row->allocations),
-                rate(lives, row->allocated_bytes), shape ? shape : "");
+                lifetimes_deaths(lifetimes_of(lives, row)), rate_of(lives, row->allocations),
+                rate_of(lives, row->allocated_bytes), shape ? shape : "");
         print_csv_counts(stream, lifetimes_of(lives, row)->by_age);
         print_csv_counts(stream, lifetimes_of(lives, row)->by_time);
         fputc('\n', stream);
@@ -146,7 +143,7 @@ static struct size_text median_format(const struct lifetimes *lifetimes)
 static struct table_cells cells_of(const struct lives *lives, const struct row *row)
 {
     return (struct table_cells){{size_format(row->allocated_bytes), count_format(row->allocations),
-                                 rate_format(rate(lives, row->allocations)),
+                                 rate_format(rate_of(lives, row->allocations)),
                                  median_format(lifetimes_of(lives, row)), size_format(row->bytes)}};
 }
 

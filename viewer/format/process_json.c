@@ -65,6 +65,20 @@ json_t *process_to_json(const struct recording *recording, const struct process 
     return object;
 }
 
+void totals_put_json(json_t *object, const struct totals *totals)
+{
+    json_put_count(object, "end_bytes", totals->sums.end_bytes);
+    json_put_count(object, "end_blocks", totals->sums.end_blocks);
+    json_put_count(object, "leaked_bytes", totals->sums.leaked_bytes);
+    json_put_count(object, "leaked_blocks", totals->sums.leaked_blocks);
+    json_put_count(object, "allocated_bytes", totals->sums.allocated_bytes);
+    json_put_count(object, "allocations", totals->sums.allocations);
+    json_put_count(object, "frees", totals->frees);
+    json_put_count(object, "run_end_bytes", totals->run_end.bytes);
+    json_put_count(object, "run_end_blocks", totals->run_end.blocks);
+    json_put_count(object, "run_end_processes", totals->run_end.processes);
+}
+
 json_t *run_to_json(const struct recording *recording)
 {
     const struct run *run = &recording->run;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "viewer/format/colour.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 /* `recording` is the one that was asked; source lines are read from it. */
 void report_print_text(FILE *stream, struct recording *recording, const struct answer *answer,

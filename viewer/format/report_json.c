@@ -21,16 +21,7 @@ static json_t *totals_to_json(const struct totals *totals)
     json_t *object = json_object();
     json_put_count(object, "peak_bytes", totals->sums.peak_bytes);
     json_put_seconds(object, "peak_time", totals->peak_time);
-    json_put_count(object, "end_bytes", totals->sums.end_bytes);
-    json_put_count(object, "end_blocks", totals->sums.end_blocks);
-    json_put_count(object, "leaked_bytes", totals->sums.leaked_bytes);
-    json_put_count(object, "leaked_blocks", totals->sums.leaked_blocks);
-    json_put_count(object, "allocated_bytes", totals->sums.allocated_bytes);
-    json_put_count(object, "allocations", totals->sums.allocations);
-    json_put_count(object, "frees", totals->frees);
-    json_put_count(object, "run_end_bytes", totals->run_end.bytes);
-    json_put_count(object, "run_end_blocks", totals->run_end.blocks);
-    json_put_count(object, "run_end_processes", totals->run_end.processes);
+    totals_put_json(object, totals);
     return object;
 }
 
@@ -119,7 +110,5 @@ void report_print_json(FILE *stream, const struct answer *answer)
     json_t *report = report_outer_to_json(answer);
     json_object_set_new(report, "view", view_to_json(answer));
     json_object_set_new(report, "rows", rows_to_json(answer));
-    json_write(report, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_SECONDS_DIGITS));
-    fputc('\n', stream);
-    json_decref(report);
+    json_print_file(stream, report);
 }

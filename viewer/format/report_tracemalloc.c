@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/size.h"
 #include "viewer/format/report.h"
 #include "viewer/question/row.h"
@@ -59,28 +60,23 @@ static int compare_places(const void *a, const void *b)
 {
     const struct statistic *one = a, *other = b;
     for (size_t i = 0; i < one->depth && i < other->depth; i++) {
-        int order = strcmp(one->places[i].file, other->places[i].file);
-        if (!order)
-            order = (one->places[i].line > other->places[i].line) -
-                    (one->places[i].line < other->places[i].line);
+        int order = strcmp(one->places[i].file, other->places[i].file)
+                        ?: ORDER(one->places[i].line, other->places[i].line);
         if (order)
             return order;
     }
-    return (one->depth > other->depth) - (one->depth < other->depth);
+    return ORDER(one->depth, other->depth);
 }
 
 static int compare_statistics(const void *a, const void *b)
 {
     const struct statistic *one = a, *other = b;
-    if (one->row.bytes != other->row.bytes)
-        return one->row.bytes < other->row.bytes ? 1 : -1;
-    if (one->row.blocks != other->row.blocks)
-        return one->row.blocks < other->row.blocks ? 1 : -1;
-    return compare_places(b, a);
+    return ORDER(other->row.bytes, one->row.bytes)
+               ?: ORDER(other->row.blocks, one->row.blocks) ?: compare_places(b, a);
 }
 
 /* Sums what has the same places; returns how many are left. */
-static size_t merge(struct statistic *statistics, size_t count)
+static size_t statistics_merge(struct statistic *statistics, size_t count)
 {
     size_t kept = 0;
     qsort(statistics, count, sizeof *statistics, compare_places);
@@ -103,7 +99,7 @@ void report_print_tracemalloc(FILE *stream, const struct answer *answer, size_t 
     for (size_t i = 0; i < answer->row_count; i++)
         if (answer->rows[i].blocks)
             statistics[count++] = statistic_of(answer, &answer->rows[i]);
-    count = merge(statistics, count);
+    count = statistics_merge(statistics, count);
     qsort(statistics, count, sizeof *statistics, compare_statistics);
     for (size_t i = 0; i < count; i++) {
         const struct statistic *statistic = &statistics[i];

@@ -12,7 +12,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/utf8.h"
 
-#define GAP              2u
+#define COLUMN_GAP       2u
 #define TEXT_COLUMNS_MIN 16u
 
 void table_fit(struct table *table, const struct table_cells *cells)
@@ -29,7 +29,7 @@ static void table_measure(struct table *table)
     table->text_start = 0;
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].width)
-            table->text_start += table->columns[i].width + GAP;
+            table->text_start += table->columns[i].width + COLUMN_GAP;
 }
 
 void table_arrange(struct table *table)

@@ -13,17 +13,17 @@
 #include "viewer/base/memory.h"
 #include "viewer/base/size.h"
 
-#define LINES        12u
-#define LEVELS       8u /* of a cell */
-#define LABEL        9u /* columns of a size */
-#define LINES_A_NAME 4u
+#define CURVE_LINES   12u
+#define CELL_LEVELS   8u /* of a cell */
+#define LABEL_COLUMNS 9u /* columns of a size */
+#define LINES_A_NAME  4u
 
 size_t drawing_columns(size_t width)
 {
-    return width - LABEL - 2;
+    return width - LABEL_COLUMNS - 2;
 }
 
-static uint64_t largest(const struct drawing *drawing)
+static uint64_t largest_value(const struct drawing *drawing)
 {
     uint64_t most = 1;
     for (size_t i = 0; i < drawing->columns; i++) {
@@ -36,29 +36,31 @@ static uint64_t largest(const struct drawing *drawing)
 /* How high a value stands, in levels of cells; what is not nothing shows. */
 static size_t height_of(uint64_t value, uint64_t most)
 {
-    return (size_t)ceil((double)value / (double)most * LINES * LEVELS);
+    return (size_t)ceil((double)value / (double)most * CURVE_LINES * CELL_LEVELS);
 }
 
 /* The cell of a column whose lowest level is `floor`. */
-static const char *cell(const struct drawing *drawing, size_t column, uint64_t most, size_t floor)
+static const char *cell_text(const struct drawing *drawing, size_t column, uint64_t most,
+                             size_t floor)
 {
     static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     size_t heap = height_of(drawing->heap[column], most);
     size_t resident = height_of(drawing->resident[column], most);
     if (heap > floor)
-        return blocks[heap - floor < LEVELS ? heap - floor : LEVELS];
-    return resident > floor && resident <= floor + LEVELS ? "─" : " ";
+        return blocks[heap - floor < CELL_LEVELS ? heap - floor : CELL_LEVELS];
+    return resident > floor && resident <= floor + CELL_LEVELS ? "─" : " ";
 }
 
 static void print_line(FILE *stream, const struct drawing *drawing, struct colours colours,
                        uint64_t most, size_t line)
 {
     bool named = line % LINES_A_NAME == 0;
-    uint64_t value = (uint64_t)((double)most / LINES * (double)line);
-    fprintf(stream, "%*s %s", (int)LABEL, named ? size_format(value).text : "", named ? "┤" : "│");
+    uint64_t value = (uint64_t)((double)most / CURVE_LINES * (double)line);
+    fprintf(stream, "%*s %s", (int)LABEL_COLUMNS, named ? size_format(value).text : "",
+            named ? "┤" : "│");
     const char *before = "";
     for (size_t i = 0; i < drawing->columns; i++) {
-        const char *text = cell(drawing, i, most, (line - 1) * LEVELS);
+        const char *text = cell_text(drawing, i, most, (line - 1) * CELL_LEVELS);
         const char *colour = !strcmp(text, "─") ? colours.warning : colours.number;
         if (strcmp(colour, before))
             fprintf(stream, "%s%s", *before ? colours.plain : "", colour);
@@ -73,7 +75,7 @@ static void print_axis(FILE *stream, const struct drawing *drawing)
     size_t peak = drawing->columns;
     if (!isnan(drawing->peak_time) && drawing->seconds > 0)
         peak = (size_t)(drawing->peak_time / drawing->seconds * (double)drawing->columns);
-    fprintf(stream, "%*s └", (int)LABEL, size_format(0).text);
+    fprintf(stream, "%*s └", (int)LABEL_COLUMNS, size_format(0).text);
     for (size_t i = 0; i < drawing->columns; i++)
         fputs(i == peak || (peak >= drawing->columns && !isnan(drawing->peak_time) &&
                             i + 1 == drawing->columns)
@@ -81,14 +83,14 @@ static void print_axis(FILE *stream, const struct drawing *drawing)
                   : "─",
               stream);
     CLEANUP(cleanup_free) char *end = memory_copy(seconds_format(drawing->seconds).text);
-    fprintf(stream, "\n%*s%-*s%s\n", (int)LABEL + 2, "", (int)(drawing->columns - strlen(end)),
-            "0 s", end);
+    fprintf(stream, "\n%*s%-*s%s\n", (int)LABEL_COLUMNS + 2, "",
+            (int)(drawing->columns - strlen(end)), "0 s", end);
 }
 
 void drawing_print(FILE *stream, const struct drawing *drawing, struct colours colours)
 {
-    uint64_t most = largest(drawing);
-    for (size_t line = LINES; line >= 1; line--)
+    uint64_t most = largest_value(drawing);
+    for (size_t line = CURVE_LINES; line >= 1; line--)
         print_line(stream, drawing, colours, most, line);
     print_axis(stream, drawing);
 }

@@ -12,7 +12,7 @@
 #include "viewer/recording/ancestry.h"
 
 /* The marks up to event `end`: behind it a parent goes on with the numbers that its child has. */
-static void add(struct block_times *times, const struct history_reader *reader, uint64_t end)
+static void times_add(struct block_times *times, const struct history_reader *reader, uint64_t end)
 {
     size_t count = times->count + reader->mark_count;
     if (count > times->capacity) {
@@ -33,7 +33,7 @@ static bool read_times(struct block_times *times, struct database *database, uin
         return false;
     enum rows_step step;
     while ((step = history_walk_chunk(&walk)) == ROWS_ROW)
-        add(times, &walk.reader, end);
+        times_add(times, &walk.reader, end);
     return step == ROWS_END;
 }
 

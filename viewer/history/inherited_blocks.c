@@ -8,6 +8,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/history_walk.h"
 #include "viewer/recording/ancestry.h"
 #include "viewer/recording/counters.h"
@@ -24,7 +25,7 @@ void inherited_blocks_deinit(struct inherited_blocks *blocks)
 
 /* --- the table --- */
 
-static size_t place_of(const struct inherited_blocks *blocks, uint64_t number)
+static size_t first_slot(const struct inherited_blocks *blocks, uint64_t number)
 {
     return (size_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (blocks->capacity - 1);
 }
@@ -32,10 +33,10 @@ static size_t place_of(const struct inherited_blocks *blocks, uint64_t number)
 /* The slot of the block, or the free one where it would be. */
 static struct inherited_block *slot_of(const struct inherited_blocks *blocks, uint64_t number)
 {
-    size_t place = place_of(blocks, number);
-    while (blocks->slots[place].size != FREE_SLOT && blocks->slots[place].number != number)
-        place = (place + 1) & (blocks->capacity - 1);
-    return &blocks->slots[place];
+    size_t at = first_slot(blocks, number);
+    while (blocks->slots[at].size != FREE_SLOT && blocks->slots[at].number != number)
+        at = (at + 1) & (blocks->capacity - 1);
+    return &blocks->slots[at];
 }
 
 static void set_capacity(struct inherited_blocks *blocks, size_t capacity)
@@ -52,7 +53,7 @@ static void set_capacity(struct inherited_blocks *blocks, size_t capacity)
     free(old);
 }
 
-static void put(struct inherited_blocks *blocks, const struct inherited_block *block)
+static void block_put(struct inherited_blocks *blocks, const struct inherited_block *block)
 {
     if (!blocks->capacity)
         set_capacity(blocks, CAPACITY_AT_FIRST);
@@ -64,7 +65,7 @@ static void put(struct inherited_blocks *blocks, const struct inherited_block *b
 }
 
 /* Those behind it that would not be found any more move up. */
-static void take(struct inherited_blocks *blocks, uint64_t number)
+static void block_take(struct inherited_blocks *blocks, uint64_t number)
 {
     if (!blocks->capacity)
         return;
@@ -73,13 +74,13 @@ static void take(struct inherited_blocks *blocks, uint64_t number)
         return;
     slot->size = FREE_SLOT;
     blocks->count--;
-    size_t place = (size_t)(slot - blocks->slots);
+    size_t at = (size_t)(slot - blocks->slots);
     for (;;) {
-        place = (place + 1) & (blocks->capacity - 1);
-        struct inherited_block moved = blocks->slots[place];
+        at = (at + 1) & (blocks->capacity - 1);
+        struct inherited_block moved = blocks->slots[at];
         if (moved.size == FREE_SLOT)
             return;
-        blocks->slots[place].size = FREE_SLOT;
+        blocks->slots[at].size = FREE_SLOT;
         *slot_of(blocks, moved.number) = moved;
     }
 }
@@ -113,16 +114,16 @@ static bool play_events(struct inherited_blocks *blocks, struct database *databa
         if (walk.next <= from)
             continue; /* of the chunk in which `from` lies */
         if (event.kind == HISTORY_FREE)
-            take(blocks, event.block);
+            block_take(blocks, event.block);
         else
-            put(blocks, &(struct inherited_block){event.block, event.pair->size,
-                                                  kinds->list[event.pair->counter - 1]});
+            block_put(blocks, &(struct inherited_block){event.block, event.pair->size,
+                                                        kinds->list[event.pair->counter - 1]});
     }
     return step == ROWS_END;
 }
 
-static bool play(struct inherited_blocks *blocks, struct database *database,
-                 const struct ancestor *ancestor, uint64_t from)
+static bool ancestor_play(struct inherited_blocks *blocks, struct database *database,
+                          const struct ancestor *ancestor, uint64_t from)
 {
     struct kinds kinds = {memory_new(ancestor->counters, sizeof *kinds.list), ancestor->counters};
     bool good = counters_read(database, ancestor->process, take_kind, &kinds) &&
@@ -138,19 +139,18 @@ static bool play_all(struct inherited_blocks *blocks, struct database *database,
 {
     const struct ancestor *last = &ancestry->list[ancestry->count - 1];
     if (blocks->process == last->process && blocks->events <= last->events)
-        return play(blocks, database, last, blocks->events);
+        return ancestor_play(blocks, database, last, blocks->events);
     inherited_blocks_deinit(blocks);
     for (size_t i = 0; i < ancestry->count; i++)
-        if (!play(blocks, database, &ancestry->list[i], 0))
+        if (!ancestor_play(blocks, database, &ancestry->list[i], 0))
             return false;
     return true;
 }
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_blocks(const void *a, const void *b)
 {
-    uint64_t one = ((const struct inherited_block *)a)->number;
-    uint64_t other = ((const struct inherited_block *)b)->number;
-    return (one > other) - (one < other);
+    const struct inherited_block *one = a, *other = b;
+    return ORDER(one->number, other->number);
 }
 
 bool inherited_blocks_find(struct inherited_blocks *blocks, struct database *database,
@@ -169,6 +169,6 @@ bool inherited_blocks_find(struct inherited_blocks *blocks, struct database *dat
         if (blocks->slots[i].size != FREE_SLOT)
             (*list)[(*count)++] = blocks->slots[i];
     if (*count)
-        qsort(*list, *count, sizeof **list, compare_numbers);
+        qsort(*list, *count, sizeof **list, compare_blocks);
     return true;
 }

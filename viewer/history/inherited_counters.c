@@ -8,9 +8,8 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
-#include "viewer/history/replay.h"
-#include "viewer/history/slices.h"
-#include "viewer/recording/counters.h"
+#include "viewer/base/order.h"
+#include "viewer/history/counter_source.h"
 #include "viewer/recording/inheritance.h"
 
 /* --- what a parent held --- */
@@ -18,7 +17,7 @@
 /* A counter's row with what it held, as its peak. */
 struct parts {
     struct counter_row *list;
-    size_t count, capacity;
+    size_t count;
     const struct held *held; /* by counter of the parent */
 };
 
@@ -30,10 +29,7 @@ static void add_part(void *context, size_t process, uint32_t number, const struc
     const struct held *held = &parts->held[number];
     if (!held->blocks && !held->bytes)
         return;
-    if (parts->count == parts->capacity) {
-        parts->capacity = parts->capacity * 2 + 64;
-        parts->list = memory_resize(parts->list, parts->capacity, sizeof *parts->list);
-    }
+    parts->list = memory_room(parts->list, parts->count, sizeof *parts->list);
     parts->list[parts->count++] = (struct counter_row){
         .node = row->node,
         .thread = row->thread,
@@ -51,36 +47,32 @@ static void add_part(void *context, size_t process, uint32_t number, const struc
 static int compare_parts(const void *a, const void *b)
 {
     const struct counter_row *one = a, *other = b;
-    if (one->node != other->node)
-        return one->node < other->node ? -1 : 1;
-    if (one->thread != other->thread)
-        return one->thread < other->thread ? -1 : 1;
-    if (one->allocator != other->allocator)
-        return one->allocator < other->allocator ? -1 : 1;
-    return one->size_class - other->size_class;
+    return ORDER(one->node, other->node)
+               ?: ORDER(one->thread, other->thread)
+               ?: ORDER(one->allocator, other->allocator)
+               ?: ORDER(one->size_class, other->size_class);
 }
 
 static bool held_at_fork(struct recording *recording, const struct inherited *inherited,
                          struct held **held)
 {
     size_t parent = (size_t)(inherited->parent - recording->processes);
-    struct slice_end end;
-    if (recording->run.history)
-        return history_held_at(recording, parent, inherited->events, held);
-    return slices_find_event(recording, parent, inherited->events, &end) &&
-           slices_held_at(recording, parent, end.event, held);
+    const struct counter_source *source = counter_source_of(recording);
+    struct position fork;
+    return source->position_after(recording, parent, inherited->events, &fork) &&
+           source->held_at(recording, parent, fork.events, held);
 }
 
 /* What the parent, which is known, held at the fork. */
-static bool collect(struct recording *recording, const struct inherited *inherited,
-                    struct parts *parts)
+static bool parts_collect(struct recording *recording, const struct inherited *inherited,
+                          struct parts *parts)
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
     if (!held_at_fork(recording, inherited, &held))
         return false;
     parts->held = held;
-    bool good = counters_visit(recording, (size_t)(inherited->parent - recording->processes),
-                               add_part, parts);
+    bool good = counter_source_of(recording)->visit(
+        recording, (size_t)(inherited->parent - recording->processes), add_part, parts);
     parts->held = NULL;
     if (parts->count)
         qsort(parts->list, parts->count, sizeof *parts->list, compare_parts);
@@ -96,8 +88,8 @@ struct matching {
     struct held *held;
 };
 
-static void match(void *context, size_t process, uint32_t number, const struct counter_row *row,
-                  bool inherited)
+static void part_match(void *context, size_t process, uint32_t number,
+                       const struct counter_row *row, bool inherited)
 {
     (void)process;
     struct matching *matching = context;
@@ -113,7 +105,7 @@ static void match(void *context, size_t process, uint32_t number, const struct c
 }
 
 /* The parts that no counter in the file has taken become counters behind them. */
-static bool spread(struct recording *recording, size_t number, const struct parts *parts)
+static bool parts_spread(struct recording *recording, size_t number, const struct parts *parts)
 {
     struct process *process = &recording->processes[number];
     struct inherited *inherited = &process->inherited;
@@ -121,7 +113,7 @@ static bool spread(struct recording *recording, size_t number, const struct part
     struct held *held = memory_new(inherited->told + parts->count, sizeof *held);
     struct counter_row *rows = memory_new(parts->count, sizeof *rows);
     struct matching matching = {parts, is_taken, held};
-    bool good = counters_visit(recording, number, match, &matching);
+    bool good = counter_source_of(recording)->visit(recording, number, part_match, &matching);
     uint32_t count = 0;
     for (size_t i = 0; i < parts->count; i++) {
         if (is_taken[i])
@@ -139,8 +131,8 @@ static bool spread(struct recording *recording, size_t number, const struct part
 static bool know_one(struct recording *recording, struct process *process)
 {
     struct parts parts = {0};
-    bool good = collect(recording, &process->inherited, &parts) &&
-                spread(recording, (size_t)(process - recording->processes), &parts);
+    bool good = parts_collect(recording, &process->inherited, &parts) &&
+                parts_spread(recording, (size_t)(process - recording->processes), &parts);
     free(parts.list);
     return good;
 }

@@ -15,6 +15,7 @@
 #define HEAPLINE_VIEWER_HISTORY_MOMENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "viewer/recording/recording.h"
 
@@ -30,6 +31,12 @@ struct moment {
     double value;     /* of MOMENT_TIME: seconds, or per cent */
     bool is_share;    /* per cent of the run */
     const char *text; /* as the user wrote it, not owned; NULL: as the kind is called */
+};
+
+/* A point in a process's events. */
+struct position {
+    uint64_t events; /* up to it */
+    double time;     /* from the run's start; NaN: as the moment says that is meant */
 };
 
 /* What the kinds with a name are called; NULL ends the list. */

@@ -25,7 +25,7 @@ bool history_play(struct recording *recording, size_t process, uint64_t events, 
     struct history_event event;
     enum rows_step step;
     while ((step = history_walk_next(&walk, &event)) == ROWS_ROW)
-        held_change(*held, &event);
+        held_change(&(*held)[event.pair->counter - 1], &event);
     if (step == ROWS_END && walk.next < events)
         return history_walk_damaged(&walk);
     inheritance_add(of, *held);
@@ -191,20 +191,13 @@ static struct recent *find_recent(const struct temporary_count *count, const str
     return NULL;
 }
 
-static void add_temporary(struct temporary_count *count, const struct history_pair *pair,
-                          bool taken)
-{
-    struct held *temporary = &count->temporary[pair->counter - 1];
-    temporary->blocks += taken ? UINT64_MAX : 1;
-    temporary->bytes += taken ? -pair->size : pair->size;
-}
-
 static void count_temporary(struct temporary_count *count, const struct history_event *event)
 {
     uint32_t number = count->thread_of[event->pair->counter - 1];
     if (number == NO_THREAD)
         return;
     struct latest *thread = &count->threads[number];
+    struct held *temporary = &count->temporary[event->pair->counter - 1];
     uint32_t size = count->n + RING_SPARE;
     struct recent *recent;
     switch (event->kind) {
@@ -217,14 +210,14 @@ static void count_temporary(struct temporary_count *count, const struct history_
         recent = find_recent(count, thread, count->n, event->block);
         if (recent) {
             recent->counted = true;
-            add_temporary(count, event->pair, false);
+            held_add_blocks(temporary, 1, event->pair->size);
         }
         break;
     case HISTORY_RESTORE:
         recent = find_recent(count, thread, size, event->block);
         if (recent && recent->counted) {
             recent->counted = false;
-            add_temporary(count, event->pair, true);
+            held_add_blocks(temporary, -1, event->pair->size);
         }
         break;
     }

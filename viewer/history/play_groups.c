@@ -51,8 +51,8 @@ static bool play_chunk(struct history_walk *walk, struct played_group *const *by
 }
 
 /* A snapshot ends a chunk, so that no chunk goes beyond the process's events. */
-static bool play(struct history_walk *walk, const uint32_t *group_of, struct played_group *groups,
-                 uint64_t *last_us)
+static bool groups_play(struct history_walk *walk, const uint32_t *group_of,
+                        struct played_group *groups, uint64_t *last_us)
 {
     CLEANUP(cleanup_free)
     struct played_group **by_pair = memory_new(HISTORY_EVENTS_MAX, sizeof *by_pair);
@@ -76,8 +76,7 @@ static void begin_with_inherited(const struct process *process, const uint32_t *
         if (group_of[i] == PLAY_NO_GROUP)
             continue;
         struct played_group *group = &groups[group_of[i]];
-        group->held.blocks += inherited[i].blocks;
-        group->held.bytes += inherited[i].bytes;
+        held_add(&group->held, inherited[i]);
         group->lived_us -= inherited[i].blocks * (uint64_t)(process->started * 1e6);
         group->most = group->held;
     }
@@ -95,7 +94,7 @@ bool play_groups(struct recording *recording, size_t process, const uint32_t *gr
         return false;
     begin_with_inherited(of, group_of, groups);
     history_walk_tell(&walk);
-    if (!play(&walk, group_of, groups, &last_us))
+    if (!groups_play(&walk, group_of, groups, &last_us))
         return false;
     if (walk.next < of->events)
         return database_refuse(&recording->database,

@@ -74,8 +74,8 @@ static bool replay_events(struct history_walk *walk, uint64_t from, uint64_t to,
 }
 
 /* Replays the events from `from` to before `to`. */
-static bool replay_run(const struct replay *replay, uint64_t from, uint64_t to,
-                       const struct replayer *replayer)
+static bool replay_between(const struct replay *replay, uint64_t from, uint64_t to,
+                           const struct replayer *replayer)
 {
     struct recording *recording = replay->recording;
     CLEANUP(history_walk_deinit) struct history_walk walk;
@@ -155,16 +155,18 @@ static bool position_at(const struct replay *replay, uint64_t until_us, uint64_t
 }
 
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
-                      uint64_t *position)
+                      struct position *position)
 {
     const struct process *of = &recording->processes[process];
     double seconds;
-    if (moment_events(moment, of, position))
+    position->time = NAN;
+    if (moment_events(moment, of, &position->events))
         return true;
     if (!moment_seconds(moment, recording, &seconds))
         return false;
     struct replay replay = {recording, of};
-    return history_is_kept(recording) && position_at(&replay, (uint64_t)(seconds * 1e6), position);
+    return history_is_kept(recording) &&
+           position_at(&replay, (uint64_t)(seconds * 1e6), &position->events);
 }
 
 /* --- what was held --- */
@@ -229,23 +231,14 @@ static void hold_chunk(void *context, const struct history_reader *reader)
     struct held *held = context;
     for (uint32_t i = 0; i < reader->pair_count; i++) {
         const struct history_pair *pair = &reader->pairs[i];
-        uint64_t blocks = (uint64_t)((int64_t)pair->allocations - pair->frees);
-        held[pair->counter - 1].blocks += blocks;
-        held[pair->counter - 1].bytes += blocks * pair->size;
+        held_add_blocks(&held[pair->counter - 1], (int64_t)pair->allocations - pair->frees,
+                        pair->size);
     }
-}
-
-void held_change(struct held *held, const struct history_event *event)
-{
-    bool gone = event->kind == HISTORY_FREE;
-    held += event->pair->counter - 1;
-    held->blocks += gone ? UINT64_MAX : 1;
-    held->bytes += gone ? -event->pair->size : event->pair->size;
 }
 
 static void hold_event(void *context, const struct history_event *event)
 {
-    held_change(context, event);
+    held_change((struct held *)context + (event->pair->counter - 1), event);
 }
 
 static bool check_held(const struct replay *replay, const struct held *held)
@@ -256,13 +249,13 @@ static bool check_held(const struct replay *replay, const struct held *held)
     return true;
 }
 
-static bool hold(const struct replay *replay, uint64_t position, struct held *held)
+static bool replay_held(const struct replay *replay, uint64_t position, struct held *held)
 {
     const struct replayer replayer = {hold_chunk, hold_event, held, false};
     uint64_t checkpoint;
     if (!find_checkpoint(replay, position, &checkpoint) ||
         (checkpoint && !load_checkpoint(replay, checkpoint, held)) ||
-        !replay_run(replay, checkpoint, position, &replayer))
+        !replay_between(replay, checkpoint, position, &replayer))
         return false;
     inheritance_add(replay->process, held);
     return check_held(replay, held);
@@ -273,7 +266,7 @@ bool history_held_at(struct recording *recording, size_t process, uint64_t posit
 {
     *held = memory_new(recording->processes[process].counter_count, sizeof **held);
     struct replay replay = {recording, &recording->processes[process]};
-    return history_is_kept(recording) && hold(&replay, position, *held);
+    return history_is_kept(recording) && replay_held(&replay, position, *held);
 }
 
 /* --- between two positions --- */
@@ -286,9 +279,7 @@ struct span_count {
 
 static void free_old(struct span_count *count, const struct history_pair *pair, bool restored)
 {
-    struct held *freed = &count->happened[pair->counter - 1].freed;
-    freed->blocks += restored ? UINT64_MAX : 1;
-    freed->bytes += restored ? -pair->size : pair->size;
+    held_add_blocks(&count->happened[pair->counter - 1].freed, restored ? -1 : 1, pair->size);
     count->restored |= restored;
 }
 
@@ -347,13 +338,14 @@ static bool blocks_before(const struct replay *replay, uint64_t position, uint64
     uint64_t from = position;
     while (from > 0 && *blocks == first) {
         from = from > HISTORY_EVENTS_MAX ? from - HISTORY_EVENTS_MAX : 0;
-        if (!replay_run(replay, from, position, &replayer))
+        if (!replay_between(replay, from, position, &replayer))
             return false;
     }
     return true;
 }
 
-static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct happened *happened)
+static bool replay_span(const struct replay *replay, uint64_t from, uint64_t to,
+                        struct happened *happened)
 {
     uint32_t counters = replay->process->counter_count;
     CLEANUP(cleanup_free) struct held *before = memory_new(counters, sizeof *before);
@@ -361,9 +353,9 @@ static bool span(const struct replay *replay, uint64_t from, uint64_t to, struct
     struct span_count count = {.happened = happened};
     const struct replayer replayer = {span_chunk, span_event, &count, true};
     /* At the start nothing has begun: what was inherited comes with the first event. */
-    if ((from && !hold(replay, from, before)) || (to && !hold(replay, to, after)) ||
+    if ((from && !replay_held(replay, from, before)) || (to && !replay_held(replay, to, after)) ||
         !blocks_before(replay, from, &count.first_block) ||
-        !replay_run(replay, from, to, &replayer))
+        !replay_between(replay, from, to, &replayer))
         return false;
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &happened[i];
@@ -383,5 +375,5 @@ bool history_between(struct recording *recording, size_t process, uint64_t from,
 {
     *happened = memory_new(recording->processes[process].counter_count, sizeof **happened);
     struct replay replay = {recording, &recording->processes[process]};
-    return history_is_kept(recording) && span(&replay, from, to, *happened);
+    return history_is_kept(recording) && replay_span(&replay, from, to, *happened);
 }

@@ -20,10 +20,13 @@ bool history_is_kept(struct recording *recording);
 
 /* How many events a process had had at a moment; the peak is its own. */
 bool history_position(struct recording *recording, size_t process, const struct moment *moment,
-                      uint64_t *position);
+                      struct position *position);
 
-/* What an event changes, by counter from 0; modulo 2^64. */
-void held_change(struct held *held, const struct history_event *event);
+/* What an event changes of its counter. */
+static inline void held_change(struct held *held, const struct history_event *event)
+{
+    held_add_blocks(held, event->kind == HISTORY_FREE ? -1 : 1, event->pair->size);
+}
 
 /* By counter, process->counter_count of them; the caller frees the array. */
 bool history_held_at(struct recording *recording, size_t process, uint64_t position,

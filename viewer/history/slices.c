@@ -11,7 +11,7 @@
 #include "viewer/base/memory.h"
 #include "viewer/recording/inheritance.h"
 
-static bool damaged(struct recording *recording, const struct process *process)
+static bool slices_damaged(struct recording *recording, const struct process *process)
 {
     return database_damaged(&recording->database, "in the slices of process %" PRId64,
                             process->pid);
@@ -29,8 +29,8 @@ static bool limit_of(struct recording *recording, const struct process *process,
 }
 
 /* The end of the last slice up to an event and a time. */
-static bool find(struct recording *recording, const struct process *of, uint64_t event,
-                 double seconds, struct slice_end *end)
+static bool slice_find(struct recording *recording, const struct process *of, uint64_t event,
+                       double seconds, struct position *end)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &recording->database,
@@ -40,26 +40,26 @@ static bool find(struct recording *recording, const struct process *of, uint64_t
     sqlite3_bind_int64(rows.statement, 1, of->id);
     sqlite3_bind_int64(rows.statement, 2, (int64_t)event);
     sqlite3_bind_double(rows.statement, 3, seconds);
-    *end = (struct slice_end){.event = 0, .time = of->started};
+    *end = (struct position){.events = 0, .time = of->started};
     enum rows_step step = rows_next(&rows);
-    return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, &end->event) &&
+    return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, &end->events) &&
                                 rows_seconds(&rows, 1, &end->time));
 }
 
-bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
-                 struct slice_end *end)
+bool slices_position(struct recording *recording, size_t process, const struct moment *moment,
+                     struct position *end)
 {
     const struct process *of = &recording->processes[process];
     double seconds;
     uint64_t event;
     return limit_of(recording, of, moment, &event, &seconds) &&
-           find(recording, of, event, seconds, end);
+           slice_find(recording, of, event, seconds, end);
 }
 
-bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
-                       struct slice_end *end)
+bool slices_position_after(struct recording *recording, size_t process, uint64_t events,
+                           struct position *end)
 {
-    return find(recording, &recording->processes[process], event, INFINITY, end);
+    return slice_find(recording, &recording->processes[process], events, INFINITY, end);
 }
 
 /* Visits the rows of one part. */
@@ -100,7 +100,7 @@ bool slices_visit(struct recording *recording, size_t process, uint64_t from, ui
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW)
         if (!visit_part(&rows, &reader, of->counter_count, visitor, context))
-            return damaged(recording, of);
+            return slices_damaged(recording, of);
     return step == ROWS_END;
 }
 
@@ -112,8 +112,7 @@ static void add_change(void *context, double time, const struct change_row *row)
     struct happened *at = (struct happened *)context + (row->counter - 1);
     at->allocations += row->allocations;
     at->allocated_bytes += row->allocated_bytes;
-    at->kept.blocks += (uint64_t)row->blocks;
-    at->kept.bytes += (uint64_t)row->bytes;
+    held_add(&at->kept, (struct held){(uint64_t)row->bytes, (uint64_t)row->blocks});
 }
 
 bool slices_held_at(struct recording *recording, size_t process, uint64_t event, struct held **held)
@@ -129,7 +128,7 @@ bool slices_held_at(struct recording *recording, size_t process, uint64_t event,
     inheritance_add(of, *held);
     for (uint32_t i = 0; i < of->counter_count; i++)
         if (!inheritance_allows(of, &(*held)[i]))
-            return damaged(recording, of);
+            return slices_damaged(recording, of);
     return true;
 }
 
@@ -153,8 +152,7 @@ bool slices_between(struct recording *recording, size_t process, uint64_t from, 
     for (uint32_t i = 0; i < counters; i++) {
         struct happened *at = &(*happened)[i];
         if (inherited && from == 0 && to > 0) { /* it comes with the first event */
-            at->kept.blocks += inherited[i].blocks;
-            at->kept.bytes += inherited[i].bytes;
+            held_add(&at->kept, inherited[i]);
         }
         part_signs(&at->kept.blocks, &at->freed.blocks);
         part_signs(&at->kept.bytes, &at->freed.bytes);

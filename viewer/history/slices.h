@@ -12,19 +12,14 @@
 #include "viewer/history/replay.h"
 #include "viewer/recording/recording.h"
 
-struct slice_end {
-    uint64_t event; /* 0: the start, before any slice */
-    double time;
-};
-
-/* The end of the last slice up to a moment. The end of the program and the exit are ends of slices
- * themselves. */
-bool slices_find(struct recording *recording, size_t process, const struct moment *moment,
-                 struct slice_end *end);
+/* The end of the last slice up to a moment; after no event the start, before any slice. The end of
+ * the program and the exit are ends of slices themselves. */
+bool slices_position(struct recording *recording, size_t process, const struct moment *moment,
+                     struct position *end);
 
 /* The same up to a number of events. */
-bool slices_find_event(struct recording *recording, size_t process, uint64_t event,
-                       struct slice_end *end);
+bool slices_position_after(struct recording *recording, size_t process, uint64_t events,
+                           struct position *end);
 
 /* Takes what happened to a counter in a slice that ended at `time`. */
 typedef void slices_visitor(void *context, double time, const struct change_row *row);

@@ -14,16 +14,15 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/history/counter_source.h"
 #include "viewer/history/inherited_counters.h"
 #include "viewer/history/play.h"
-#include "viewer/history/replay.h"
 #include "viewer/history/slices.h"
-#include "viewer/recording/counters.h"
 #include "viewer/recording/inheritance.h"
 
 /* How often a process's history is gone through: for what it held at the exit, what was temporary,
  * the lifetimes twice, and its part of the run's peak. */
-#define PASSES 5u
+#define PASSES_EACH 5u
 
 /* What a counter must hold. */
 enum side {
@@ -77,8 +76,8 @@ static void compare_row(void *context, size_t process, uint32_t number,
              expected.bytes, expected.blocks);
 }
 
-static bool compare(struct recording *recording, size_t process, const struct held *held,
-                    enum side side, struct verification *verification)
+static bool held_compare(struct recording *recording, size_t process, const struct held *held,
+                         enum side side, struct verification *verification)
 {
     struct comparison comparison = {verification, &recording->processes[process], held, side};
     return counters_visit(recording, process, compare_row, &comparison);
@@ -89,7 +88,7 @@ static bool verify_moment(struct recording *recording, size_t process, enum side
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
     return history_held_at(recording, process, position, &held) &&
-           compare(recording, process, held, side, verification);
+           held_compare(recording, process, held, side, verification);
 }
 
 /* What the chunks say of lifetimes against what playing says. */
@@ -116,12 +115,12 @@ static bool verify_slices(struct recording *recording, size_t process,
                           struct verification *verification)
 {
     CLEANUP(cleanup_free) struct held *held = NULL;
-    struct slice_end last;
-    if (!slices_find(recording, process, &(struct moment){.kind = MOMENT_EXIT}, &last) ||
-        !slices_held_at(recording, process, last.event, &held))
+    struct position last;
+    if (!slices_position(recording, process, &(struct moment){.kind = MOMENT_EXIT}, &last) ||
+        !slices_held_at(recording, process, last.events, &held))
         return false;
-    return last.event < recording->processes[process].events ||
-           compare(recording, process, held, SIDE_EXIT, verification);
+    return last.events < recording->processes[process].events ||
+           held_compare(recording, process, held, SIDE_EXIT, verification);
 }
 
 /* The process is known with what it inherits: nothing that it holds may be below zero. */
@@ -134,13 +133,13 @@ static bool verify_known(struct recording *recording, size_t process,
     CLEANUP(cleanup_free) struct held *held = NULL;
     uint64_t skipped = recording->database.skipped;
     if (!history_play(recording, process, of->events, &held) ||
-        !compare(recording, process, held, SIDE_EXIT, verification))
+        !held_compare(recording, process, held, SIDE_EXIT, verification))
         return false;
     verification->events += of->events;
     verification->skipped += recording->database.skipped - skipped;
     CLEANUP(cleanup_free) struct held *temporary = NULL;
     if (!history_temporary(recording, process, 1, &temporary) ||
-        !compare(recording, process, temporary, SIDE_TEMPORARY, verification))
+        !held_compare(recording, process, temporary, SIDE_TEMPORARY, verification))
         return false;
     return verify_lifetimes(recording, process, verification) &&
            verify_moment(recording, process, SIDE_PEAK, of->peak_events, verification) &&
@@ -157,21 +156,6 @@ static bool verify_process(struct recording *recording, size_t process,
     return good;
 }
 
-/* What a process holds by playing, without what it inherited. */
-struct own_part {
-    const struct held *held;
-    struct held sum;
-};
-
-static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
-                    bool inherited)
-{
-    (void)process, (void)row;
-    struct own_part *part = context;
-    part->sum.bytes += inherited ? 0 : part->held[number].bytes;
-    part->sum.blocks += inherited ? 0 : part->held[number].blocks;
-}
-
 /* A process's part of the run's peak. */
 static bool verify_part(struct recording *recording, size_t process,
                         struct verification *verification)
@@ -183,17 +167,16 @@ static bool verify_part(struct recording *recording, size_t process,
         progress_step(recording->database.progress, 1);
         return true;
     }
-    if (!history_play(recording, process, position->events, &held))
-        return false;
-    struct own_part part = {.held = held};
-    if (!counters_visit(recording, process, add_own, &part))
+    struct held own;
+    if (!history_play(recording, process, position->events, &held) ||
+        !counters_sum_own(recording, process, held, &own))
         return false;
     if (!*verification->difference &&
-        (part.sum.bytes != position->bytes || part.sum.blocks != position->blocks))
+        (own.bytes != position->bytes || own.blocks != position->blocks))
         snprintf(verification->difference, sizeof verification->difference,
                  "process %" PRId64 ": at the peak of the run %" PRIu64 " bytes in %" PRIu64
                  " blocks by the history, %" PRIu64 " in %" PRIu64 " by the sums",
-                 of->pid, part.sum.bytes, part.sum.blocks, position->bytes, position->blocks);
+                 of->pid, own.bytes, own.blocks, position->bytes, position->blocks);
     return true;
 }
 
@@ -220,12 +203,12 @@ static bool verify_all(struct recording *recording, struct verification *verific
     return verify_run_peak(recording, verification);
 }
 
-enum verdict verify(struct recording *recording, struct verification *verification)
+enum verdict recording_verify(struct recording *recording, struct verification *verification)
 {
     struct progress *progress = recording->database.progress;
     *verification = (struct verification){0};
     progress_begin(progress, "checking the history",
-                   recording->run.history ? PASSES * recording->process_count : 0);
+                   recording->run.history ? PASSES_EACH * recording->process_count : 0);
     bool good = verify_all(recording, verification);
     progress_end(progress);
     if (!good)

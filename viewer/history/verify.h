@@ -24,6 +24,6 @@ struct verification {
 /* Plays every event of every process, and compares what each counter held at the peak, at the end
  * and at the exit with its row; and what each process held at the peak of the run. Without history:
  * the sum of the slices, at the exit. */
-enum verdict verify(struct recording *recording, struct verification *verification);
+enum verdict recording_verify(struct recording *recording, struct verification *verification);
 
 #endif

@@ -11,7 +11,7 @@
 #include "varint.h"
 #include "viewer/base/memory.h"
 
-#define LEVEL 5
+#define COMPRESSION_LEVEL 5
 
 void bytes_deinit(struct bytes *bytes)
 {
@@ -52,7 +52,7 @@ void bytes_deflate(struct bytes *packed, const struct bytes *plain)
     packed->size = 0;
     uint8_t *out = bytes_room(packed, size);
     /* The room is enough, so it can only be that there is no memory. */
-    if (compress2(out, &size, plain->data, plain->size, LEVEL) != Z_OK)
+    if (compress2(out, &size, plain->data, plain->size, COMPRESSION_LEVEL) != Z_OK)
         memory_none();
     packed->size = size;
 }

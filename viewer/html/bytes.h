@@ -1,5 +1,5 @@
 /*
- * A growing run of bytes, and how the page carries it: numbers as varints (varint.h), compressed
+ * A growing row of bytes, and how the page carries it: numbers as varints (varint.h), compressed
  * with deflate, written as base64.
  *
  * A zeroed struct is an empty run. One thread.

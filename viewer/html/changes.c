@@ -87,10 +87,7 @@ static void put_change(struct changes *changes, const struct change *change)
 {
     if (is_nothing(change))
         return;
-    if (changes->count == changes->capacity) {
-        changes->capacity = changes->capacity * 2 + 1024;
-        changes->list = memory_resize(changes->list, changes->capacity, sizeof *changes->list);
-    }
+    changes->list = memory_room(changes->list, changes->count, sizeof *changes->list);
     changes->list[changes->count++] = *change;
 }
 
@@ -127,12 +124,12 @@ static void add_change(struct changes *changes, const struct change *change)
 }
 
 /* Sums up what now has the same bucket and row; `map` is by bucket as it was, NULL: as it is. */
-static void combine(struct changes *changes, const uint32_t *map)
+static void buckets_combine(struct changes *changes, const uint32_t *map)
 {
     size_t count = changes->count;
     struct change *list = changes->list;
     changes->list = NULL;
-    changes->count = changes->capacity = 0;
+    changes->count = 0;
     for (size_t i = 0; i < count;) {
         uint32_t bucket = map ? map[list[i].bucket] : list[i].bucket;
         for (; i < count && (map ? map[list[i].bucket] : list[i].bucket) == bucket; i++)
@@ -153,11 +150,7 @@ static void put_death(struct changes *changes, const struct death *death)
         changes->deaths[number].bytes += death->bytes;
         return;
     }
-    if (changes->death_count == changes->death_capacity) {
-        changes->death_capacity = changes->death_capacity * 2 + 1024;
-        changes->deaths =
-            memory_resize(changes->deaths, changes->death_capacity, sizeof *changes->deaths);
-    }
+    changes->deaths = memory_room(changes->deaths, changes->death_count, sizeof *changes->deaths);
     changes->deaths[changes->death_count++] = *death;
 }
 
@@ -167,7 +160,7 @@ static void combine_deaths(struct changes *changes, const uint32_t *map)
     size_t count = changes->death_count;
     struct death *list = changes->deaths;
     changes->deaths = NULL;
-    changes->death_count = changes->death_capacity = 0;
+    changes->death_count = 0;
     index_deinit(&changes->death_index);
     for (size_t i = 0; i < count; i++) {
         struct death death = list[i];
@@ -210,14 +203,14 @@ static bool lengthen_deaths(struct changes *changes, size_t least)
     return true;
 }
 
-static bool lengthen(struct changes *changes, size_t least)
+static bool buckets_lengthen(struct changes *changes, size_t least)
 {
     if (!can_lengthen(changes, changes->level, least))
         return false;
     put_sums(changes, changes->map[changes->bucket]);
     CLEANUP(cleanup_free)
     uint32_t *map = next_map(changes->grid, changes->level++, &changes->map);
-    combine(changes, map);
+    buckets_combine(changes, map);
     if (changes->death_level < changes->level)
         lengthen_deaths(changes, 0);
     return true;
@@ -276,7 +269,7 @@ static void fold_rows(struct changes *changes, uint32_t most)
     grow_rows(changes);
     memcpy(changes->row_now, into, count * sizeof *into);
     changes->nodes_kept = most;
-    combine(changes, NULL);
+    buckets_combine(changes, NULL);
     combine_deaths(changes, NULL);
 }
 
@@ -292,7 +285,7 @@ static bool fold_more(struct changes *changes, uint32_t least)
 bool changes_coarsen(struct changes *changes)
 {
     for (size_t i = 0; i < LEAST_COUNT; i++)
-        if (lengthen(changes, leasts[i].buckets) || fold_more(changes, leasts[i].nodes))
+        if (buckets_lengthen(changes, leasts[i].buckets) || fold_more(changes, leasts[i].nodes))
             return true;
     return false;
 }
@@ -311,7 +304,7 @@ bool changes_coarsen_deaths(struct changes *changes)
 void changes_finish(struct changes *changes)
 {
     put_sums(changes, changes->map[changes->bucket]);
-    combine(changes, NULL);
+    buckets_combine(changes, NULL);
     while (changes->count > changes->changes_max && changes_coarsen(changes))
         ;
 }

@@ -42,9 +42,9 @@ struct changes {
     unsigned level, death_level; /* of the grid; death_level is not the lower one */
     uint32_t *map, *death_map;   /* by bucket of level 0 */
     struct change *list;         /* by process, bucket and row */
-    size_t count, capacity;
+    size_t count;
     struct death *deaths;
-    size_t death_count, death_capacity;
+    size_t death_count;
     struct index death_index;
     uint32_t *row_now; /* by row: what it has been folded into, or itself */
     uint32_t row_capacity;

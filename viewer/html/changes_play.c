@@ -35,7 +35,7 @@ struct span {
 
 struct spans {
     struct span *list;
-    size_t count, capacity;
+    size_t count;
 };
 
 static void cleanup_spans(struct spans *spans)
@@ -52,10 +52,7 @@ static bool read_spans(struct spans *spans, struct recording *recording, size_t 
     sqlite3_bind_int64(rows.statement, 1, recording->processes[process].id);
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
-        if (spans->count == spans->capacity) {
-            spans->capacity = spans->capacity * 2 + 64;
-            spans->list = memory_resize(spans->list, spans->capacity, sizeof *spans->list);
-        }
+        spans->list = memory_room(spans->list, spans->count, sizeof *spans->list);
         struct span *span = &spans->list[spans->count++];
         if (!rows_count(&rows, 0, &span->started_us) || !rows_count(&rows, 1, &span->ended_us) ||
             !rows_count(&rows, 2, &span->events))
@@ -113,7 +110,7 @@ struct play {
 };
 
 /* Goes on to the bucket in which something happens at `time_us`. */
-static void enter(struct play *play, uint64_t time_us)
+static void bucket_enter(struct play *play, uint64_t time_us)
 {
     const struct time_grid *grid = play->changes->grid;
     while (play->next_us < time_us && play->bucket + 2 < grid->count) {
@@ -133,7 +130,7 @@ static bool is_in_one(const struct play *play, const struct history_span *span)
 }
 
 /* The last bucket that begins with this block or an earlier one. */
-static uint32_t born(const struct play *play, uint64_t block)
+static uint32_t bucket_of_birth(const struct play *play, uint64_t block)
 {
     uint32_t from = 0, to = play->bucket;
     if (block < play->process->inherited.first_block)
@@ -151,7 +148,8 @@ static uint32_t born(const struct play *play, uint64_t block)
 }
 
 /* Blocks of a bucket that the process still holds are more, or fewer. */
-static void survive(struct play *play, uint32_t row, uint32_t bucket, int64_t blocks, int64_t bytes)
+static void survivor_add(struct play *play, uint32_t row, uint32_t bucket, int64_t blocks,
+                         int64_t bytes)
 {
     if (play->is_freed)
         survivors_add(&play->survivors, row, bucket, blocks, bytes);
@@ -160,18 +158,18 @@ static void survive(struct play *play, uint32_t row, uint32_t bucket, int64_t bl
 static void free_one(struct play *play, uint32_t row, const struct history_pair *pair,
                      uint64_t block, bool restored)
 {
-    uint32_t bucket = born(play, block);
+    uint32_t bucket = bucket_of_birth(play, block);
     int64_t size = (int64_t)pair->size;
     if (bucket == play->bucket)
         return;
     changes_die(play->changes, row, bucket, restored ? -1 : 1, restored ? -size : size);
-    survive(play, row, bucket, restored ? 1 : -1, restored ? size : -size);
-    survive(play, row, play->bucket, restored ? -1 : 1, restored ? -size : size);
+    survivor_add(play, row, bucket, restored ? 1 : -1, restored ? size : -size);
+    survivor_add(play, row, play->bucket, restored ? -1 : 1, restored ? -size : size);
 }
 
 /* Adds to the row, in the bucket at hand. */
-static void add(struct play *play, uint32_t row, uint64_t allocations, int64_t blocks,
-                uint64_t size)
+static void change_add(struct play *play, uint32_t row, uint64_t allocations, int64_t blocks,
+                       uint64_t size)
 {
     struct change *change = changes_at(play->changes, row);
     int64_t bytes = blocks * (int64_t)size;
@@ -180,14 +178,15 @@ static void add(struct play *play, uint32_t row, uint64_t allocations, int64_t b
     change->blocks += blocks;
     change->bytes += bytes;
     play->held[play->allocator_of[row]] += bytes;
-    survive(play, row, play->bucket, blocks, bytes);
+    survivor_add(play, row, play->bucket, blocks, bytes);
 }
 
 static void take_pair(struct play *play, const struct history_pair *pair)
 {
     uint32_t row = play->row_of[pair->counter - 1];
     if (row != PAGE_NO_ROW)
-        add(play, row, pair->allocations, (int64_t)pair->allocations - pair->frees, pair->size);
+        change_add(play, row, pair->allocations, (int64_t)pair->allocations - pair->frees,
+                   pair->size);
 }
 
 static void take_chunk(struct play *play, const struct history_reader *reader)
@@ -211,12 +210,12 @@ static void take_event(struct play *play, const struct history_event *event)
     bool is_allocation = event->kind == HISTORY_ALLOCATION;
     bool is_free = event->kind == HISTORY_FREE;
     if (event->time_us > play->next_us)
-        enter(play, event->time_us);
+        bucket_enter(play, event->time_us);
     if (is_allocation)
         play->blocks = event->block + 1;
     if (row == PAGE_NO_ROW)
         return;
-    add(play, row, is_allocation, is_free ? -1 : 1, pair->size);
+    change_add(play, row, is_allocation, is_free ? -1 : 1, pair->size);
     if (!is_allocation)
         free_one(play, row, pair, event->block, !is_free);
 }
@@ -244,7 +243,7 @@ static bool play_history(struct play *play)
     while ((step = history_walk_chunk(&walk)) == ROWS_ROW) {
         const struct history_span *span = &walk.reader.span;
         play->blocks = span->first_block;
-        enter(play, span->started_us);
+        bucket_enter(play, span->started_us);
         if (is_in_one(play, span))
             take_chunk(play, &walk.reader);
         else if (!play_chunk(play, &walk))
@@ -262,7 +261,7 @@ static void take_inherited(struct play *play)
     const struct held *inherited = process->inherited.held;
     if (!inherited)
         return;
-    enter(play, (uint64_t)(process->started * 1e6));
+    bucket_enter(play, (uint64_t)(process->started * 1e6));
     play->inherited_bucket = play->bucket;
     for (uint32_t i = 0; i < process->counter_count; i++) {
         uint32_t row = play->row_of[i];
@@ -272,7 +271,8 @@ static void take_inherited(struct play *play)
         change->blocks += (int64_t)inherited[i].blocks;
         change->bytes += (int64_t)inherited[i].bytes;
         play->held[play->allocator_of[row]] += (int64_t)inherited[i].bytes;
-        survive(play, row, play->bucket, (int64_t)inherited[i].blocks, (int64_t)inherited[i].bytes);
+        survivor_add(play, row, play->bucket, (int64_t)inherited[i].blocks,
+                     (int64_t)inherited[i].bytes);
     }
 }
 
@@ -282,7 +282,7 @@ static void take_slice(void *context, double time, const struct change_row *row)
 {
     struct play *play = context;
     uint32_t to = play->row_of[row->counter - 1];
-    enter(play, (uint64_t)(time * 1e6));
+    bucket_enter(play, (uint64_t)(time * 1e6));
     if (to == PAGE_NO_ROW)
         return;
     struct change *change = changes_at(play->changes, to);
@@ -291,7 +291,7 @@ static void take_slice(void *context, double time, const struct change_row *row)
     change->blocks += row->blocks;
     change->bytes += row->bytes;
     play->held[play->allocator_of[to]] += row->bytes;
-    survive(play, to, play->bucket, row->blocks, row->bytes);
+    survivor_add(play, to, play->bucket, row->blocks, row->bytes);
 }
 
 static bool play_slices(struct play *play, size_t process)
@@ -305,7 +305,7 @@ static bool play_slices(struct play *play, size_t process)
 /* Frees what the process still holds, behind the time at which it ended. */
 static void free_survivors(struct play *play)
 {
-    enter(play, (uint64_t)(play->process->ended * 1e6) + 1);
+    bucket_enter(play, (uint64_t)(play->process->ended * 1e6) + 1);
     for (size_t i = 0; i < play->survivors.count; i++) {
         const struct survivor *survivor = &play->survivors.list[i];
         struct change *change = changes_at(play->changes, survivor->row);
@@ -341,7 +341,7 @@ bool changes_play(struct changes *changes, size_t process, struct played *played
     bool good = recording->run.history ? play_history(&play) : play_slices(&play, process);
     if (good && play.is_freed)
         free_survivors(&play);
-    enter(&play, UINT64_MAX);
+    bucket_enter(&play, UINT64_MAX);
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
         played->held[edges - 1][i] = play.held[i];
     free(play.allocator_of);

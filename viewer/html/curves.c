@@ -10,6 +10,7 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "varint.h"
+#include "viewer/base/order.h"
 #include "viewer/history/moment.h"
 #include "viewer/recording/samples.h"
 
@@ -53,7 +54,7 @@ static const struct curve_point unknown = {
     .most = -1, .resident = -1, .proportional = -1, .swapped = -1};
 
 /* What a process's samples say, point by point; `most` says whether there is any at all. */
-static struct curve_point *draw(const struct curves *curves, const struct samples *samples)
+static struct curve_point *curve_draw(const struct curves *curves, const struct samples *samples)
 {
     struct curve_point *points = memory_new(curves->point_count, sizeof *points);
     for (size_t i = 0; i < curves->point_count; i++)
@@ -65,7 +66,8 @@ static struct curve_point *draw(const struct curves *curves, const struct sample
 
 /* From the first point to the last, what the heap was holds until the next sample; of one of
  * several, whose samples are not of one time, the rest too. */
-static void carry(struct curve_point *points, size_t first, size_t last, bool is_one_of_several)
+static void points_carry(struct curve_point *points, size_t first, size_t last,
+                         bool is_one_of_several)
 {
     for (size_t i = first + 1; i <= last; i++) {
         struct curve_point *point = &points[i];
@@ -101,11 +103,11 @@ static void add_process(struct curves *curves, size_t process, const struct samp
     const struct process *of = &curves->recording->processes[process];
     if (!samples->count)
         return;
-    CLEANUP(cleanup_free) struct curve_point *points = draw(curves, samples);
+    CLEANUP(cleanup_free) struct curve_point *points = curve_draw(curves, samples);
     size_t first = isnan(of->started) ? 0 : point_at(curves, of->started);
     size_t last = point_at(curves, samples->list[samples->count - 1].time);
     struct curve *curve = &curves->list[curves->curve_of[process]];
-    carry(points, first, last, curve->process == CURVE_REST);
+    points_carry(points, first, last, curve->process == CURVE_REST);
     for (size_t i = first; i <= last; i++) {
         add_point(&curve->points[i], &points[i]);
         if (curve->process != CURVE_REST) /* of several, not at one time */
@@ -119,8 +121,8 @@ static int compare_peaks(const void *a, const void *b, void *recording)
 {
     const struct process *processes = ((const struct recording *)recording)->processes;
     size_t one = *(const size_t *)a, other = *(const size_t *)b;
-    uint64_t first = processes[one].sums.peak_bytes, second = processes[other].sums.peak_bytes;
-    return first != second ? (first < second ? 1 : -1) : (one > other) - (one < other);
+    return ORDER(processes[other].sums.peak_bytes, processes[one].sums.peak_bytes)
+               ?: ORDER(one, other);
 }
 
 static void add_curve(struct curves *curves, size_t process)
@@ -131,7 +133,7 @@ static void add_curve(struct curves *curves, size_t process)
         curve->points[i] = unknown;
 }
 
-static void choose(struct curves *curves, const struct page_processes *processes)
+static void processes_choose(struct curves *curves, const struct page_processes *processes)
 {
     CLEANUP(cleanup_free) size_t *order = memory_new(processes->count, sizeof *order);
     for (size_t i = 0; i < processes->count; i++)
@@ -182,7 +184,7 @@ bool curves_init(struct curves *curves, struct recording *recording,
         most = samples[i].count > most ? samples[i].count : most;
     }
     set_times(curves, most);
-    choose(curves, processes);
+    processes_choose(curves, processes);
     for (size_t i = 0; good && i < processes->count; i++)
         add_process(curves, processes->list[i], &samples[i]);
     deinit_all(samples, processes->count);

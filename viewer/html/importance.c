@@ -11,7 +11,7 @@
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 
-#define CLASSES 65536u
+#define CLASS_COUNT 65536u
 
 float *importance_of(struct weights *weights, const uint32_t *parent, size_t count)
 {
@@ -38,10 +38,10 @@ static uint32_t class_of(float importance)
 /* The class at which `most` nodes are reached; *room is how many of its own may be taken. */
 static uint32_t last_class(const float *importance, size_t count, size_t most, size_t *room)
 {
-    CLEANUP(cleanup_free) size_t *counts = memory_new(CLASSES, sizeof *counts);
+    CLEANUP(cleanup_free) size_t *counts = memory_new(CLASS_COUNT, sizeof *counts);
     for (size_t node = 0; node < count; node++)
         counts[class_of(importance[node])]++;
-    uint32_t at = CLASSES;
+    uint32_t at = CLASS_COUNT;
     for (*room = most; at > 1 && counts[at - 1] <= *room; at--)
         *room -= counts[at - 1];
     return at - 1;

@@ -8,7 +8,7 @@
 
 #include "viewer/base/memory.h"
 
-#define FREE           UINT64_MAX
+#define KEY_FREE       UINT64_MAX
 #define CAPACITY_FIRST 256u
 
 void index_deinit(struct index *index)
@@ -19,10 +19,10 @@ void index_deinit(struct index *index)
 }
 
 /* Where the key is, or would be. */
-static size_t index_place(const struct index *index, uint64_t key)
+static size_t index_slot(const struct index *index, uint64_t key)
 {
     size_t at = hash_number(&index->seed, key) & (index->capacity - 1);
-    while (index->keys[at] != key && index->keys[at] != FREE)
+    while (index->keys[at] != key && index->keys[at] != KEY_FREE)
         at = (at + 1) & (index->capacity - 1);
     return at;
 }
@@ -36,9 +36,9 @@ static void index_grow(struct index *index)
     index->values = memory_resize(NULL, index->capacity, sizeof *index->values);
     memset(index->keys, 0xff, index->capacity * sizeof *index->keys);
     for (size_t i = 0; i < old.capacity; i++) {
-        if (old.keys[i] == FREE)
+        if (old.keys[i] == KEY_FREE)
             continue;
-        size_t at = index_place(index, old.keys[i]);
+        size_t at = index_slot(index, old.keys[i]);
         index->keys[at] = old.keys[i];
         index->values[at] = old.values[i];
     }
@@ -50,8 +50,8 @@ uint32_t index_add(struct index *index, uint64_t key, uint32_t value)
 {
     if (index->count * 2 >= index->capacity)
         index_grow(index);
-    size_t at = index_place(index, key);
-    if (index->keys[at] == FREE) {
+    size_t at = index_slot(index, key);
+    if (index->keys[at] == KEY_FREE) {
         index->keys[at] = key;
         index->values[at] = value;
         index->count++;

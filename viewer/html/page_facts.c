@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/format/json_values.h"
 #include "viewer/format/process_json.h"
 #include "viewer/history/moment.h"
@@ -41,11 +42,9 @@ static json_t *command_to_json(const json_t *command)
 static int compare_peaks(const void *a, const void *b, void *recording)
 {
     const struct process *processes = ((const struct recording *)recording)->processes;
-    uint64_t one = processes[*(const size_t *)a].sums.peak_bytes;
-    uint64_t other = processes[*(const size_t *)b].sums.peak_bytes;
-    if (one != other)
-        return one < other ? 1 : -1;
-    return *(const size_t *)a < *(const size_t *)b ? -1 : 1;
+    size_t one = *(const size_t *)a, other = *(const size_t *)b;
+    return ORDER(processes[other].sums.peak_bytes, processes[one].sums.peak_bytes)
+               ?: ORDER(one, other);
 }
 
 /* By process of the recording: its number on the page, or NO_NUMBER. */
@@ -147,33 +146,14 @@ static json_t *totals_to_json(const struct page_rows *rows)
 {
     json_t *object = json_object();
     const struct peak *peak = rows->processes.peak;
-    const struct run_end *end = rows->processes.run_end;
-    struct sums sums = {0};
-    uint64_t frees = 0;
-    for (size_t i = 0; i < rows->processes.count; i++) {
-        const struct process *process = &rows->recording->processes[rows->processes.list[i]];
-        sums.end_bytes += process->sums.end_bytes;
-        sums.end_blocks += process->sums.end_blocks;
-        sums.leaked_bytes += process->sums.leaked_bytes;
-        sums.leaked_blocks += process->sums.leaked_blocks;
-        sums.allocations += process->sums.allocations;
-        sums.allocated_bytes += process->sums.allocated_bytes;
-        frees += process->frees;
-    }
+    struct totals totals = {.run_end = *rows->processes.run_end};
+    for (size_t i = 0; i < rows->processes.count; i++)
+        totals_add(&totals, &rows->recording->processes[rows->processes.list[i]]);
     json_object_set_new(object, "peak_known", json_boolean(peak->is_known));
     json_put_count(object, "peak_bytes", peak->bytes);
     json_put_count(object, "peak_blocks", peak->blocks);
     json_put_seconds(object, "peak_time", peak->time);
-    json_put_count(object, "end_bytes", sums.end_bytes);
-    json_put_count(object, "end_blocks", sums.end_blocks);
-    json_put_count(object, "leaked_bytes", sums.leaked_bytes);
-    json_put_count(object, "leaked_blocks", sums.leaked_blocks);
-    json_put_count(object, "allocated_bytes", sums.allocated_bytes);
-    json_put_count(object, "allocations", sums.allocations);
-    json_put_count(object, "frees", frees);
-    json_put_count(object, "run_end_bytes", end->bytes);
-    json_put_count(object, "run_end_blocks", end->blocks);
-    json_put_count(object, "run_end_processes", end->processes);
+    totals_put_json(object, &totals);
     return object;
 }
 

@@ -91,7 +91,7 @@ static void collect_names(struct page_names *names, const struct page_rows *rows
     collect_modules(names, rows);
 }
 
-static size_t shortened(const char *text, size_t most)
+static size_t shortened_length(const char *text, size_t most)
 {
     size_t length = strlen(text);
     return length < most ? length : most;
@@ -101,7 +101,7 @@ static size_t bytes_of_list(const char *const *list, uint32_t count, size_t most
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
-        bytes += shortened(list[i], most);
+        bytes += shortened_length(list[i], most);
     return bytes;
 }
 
@@ -111,7 +111,7 @@ static size_t bytes_of_names(const struct page_names *names, const struct page_r
     const struct file *files = rows->recording->symbols.files;
     size_t bytes = 0;
     for (uint32_t i = 0; i < names->file_count; i++)
-        bytes += shortened(files[names->files[i]].path, most);
+        bytes += shortened_length(files[names->files[i]].path, most);
     return bytes + bytes_of_list(names->functions, names->function_count, most) +
            bytes_of_list(names->modules, names->module_count, most);
 }

@@ -7,6 +7,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 /* --- the tree --- */
 
@@ -110,11 +111,8 @@ static void pack_changes(struct bytes *bytes, const struct changes *changes)
 static int compare_deaths(const void *a, const void *b)
 {
     const struct death *one = a, *other = b;
-    if (one->died != other->died)
-        return one->died < other->died ? -1 : 1;
-    if (one->row != other->row)
-        return one->row < other->row ? -1 : 1;
-    return (one->born < other->born) - (one->born > other->born);
+    return ORDER(one->died, other->died)
+               ?: ORDER(one->row, other->row) ?: ORDER(other->born, one->born);
 }
 
 static void pack_deaths(struct bytes *bytes, struct changes *changes)

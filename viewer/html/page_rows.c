@@ -33,10 +33,7 @@ uint32_t page_rows_find(struct page_rows *rows, uint32_t node, uint32_t thread, 
     uint32_t row = index_add(&rows->index, key, rows->count);
     if (row < rows->count)
         return row;
-    if (rows->count == rows->capacity) {
-        rows->capacity = rows->capacity * 2 + 1024;
-        rows->list = memory_resize(rows->list, rows->capacity, sizeof *rows->list);
-    }
+    rows->list = memory_room(rows->list, rows->count, sizeof *rows->list);
     rows->list[rows->count++] =
         (struct page_row){.node = node, .thread = thread, .allocator = allocator};
     return row;
@@ -240,12 +237,6 @@ struct fill {
     struct held *temporary; /* the same */
 };
 
-static void held_add(struct held *sum, uint64_t bytes, uint64_t blocks)
-{
-    sum->bytes += bytes;
-    sum->blocks += blocks;
-}
-
 static void fill_row(void *context, size_t process, uint32_t number,
                      const struct counter_row *counter, bool inherited)
 {
@@ -254,17 +245,13 @@ static void fill_row(void *context, size_t process, uint32_t number,
     if (to == PAGE_NO_ROW)
         return;
     struct page_row *row = &fill->rows->list[to];
-    held_add(&row->own_peak, counter->peak_bytes, counter->peak_blocks);
-    held_add(&row->end, counter->end_bytes, counter->end_blocks);
-    held_add(&row->leaked, counter->leaked_bytes, counter->leaked_blocks);
-    if (fill->at_peak)
-        held_add(&row->peak, fill->at_peak[number].bytes, fill->at_peak[number].blocks);
-    else
-        held_add(&row->peak, counter->peak_bytes, counter->peak_blocks);
-    if (fill->temporary)
-        held_add(&row->temporary, fill->temporary[number].bytes, fill->temporary[number].blocks);
-    else
-        held_add(&row->temporary, counter->temporary_bytes, counter->temporary_blocks);
+    struct held peak = {counter->peak_bytes, counter->peak_blocks};
+    struct held temporary = {counter->temporary_bytes, counter->temporary_blocks};
+    held_add(&row->own_peak, peak);
+    held_add(&row->end, (struct held){counter->end_bytes, counter->end_blocks});
+    held_add(&row->leaked, (struct held){counter->leaked_bytes, counter->leaked_blocks});
+    held_add(&row->peak, fill->at_peak ? fill->at_peak[number] : peak);
+    held_add(&row->temporary, fill->temporary ? fill->temporary[number] : temporary);
     if (inherited) /* allocated elsewhere */
         return;
     row->allocations += counter->allocations;

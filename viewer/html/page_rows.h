@@ -14,7 +14,9 @@
 #include "viewer/html/page_threads.h"
 #include "viewer/html/page_tree.h"
 #include "viewer/question/grouping.h"
+#include "viewer/question/peak.h"
 #include "viewer/question/query.h"
+#include "viewer/question/run_end.h"
 #include "viewer/recording/recording.h"
 
 #define PAGE_NO_ROW UINT32_MAX
@@ -51,7 +53,7 @@ struct page_rows {
     uint32_t *locations;      /* by place: one of the recording that has it; from PLACE_FIRST on */
     struct page_tree tree;
     struct page_row *list;
-    uint32_t count, capacity;
+    uint32_t count;
     struct index index;
     struct page_threads threads;
     uint32_t **row_of;    /* by process of the recording: by counter, a row or PAGE_NO_ROW */

@@ -58,7 +58,7 @@ struct page_run {
 
 /* --- time --- */
 
-static size_t pin(uint64_t *pinned, size_t count, double seconds)
+static size_t time_pin(uint64_t *pinned, size_t count, double seconds)
 {
     if (isnan(seconds))
         return count;
@@ -75,7 +75,7 @@ static bool pin_moment(struct page_run *run, const struct moment *moment, uint64
         return true;
     if (!moment_seconds(moment, run->recording, &seconds))
         return false;
-    *count = pin(pinned, *count, seconds);
+    *count = time_pin(pinned, *count, seconds);
     return true;
 }
 
@@ -87,8 +87,8 @@ static bool make_grid(struct page_run *run)
     double end = NAN;
     for (size_t i = 0; i < run->processes.count; i++)
         end = fmax(end, run->recording->processes[run->list[i]].end_time);
-    count = pin(pinned, count, run->peak.time);
-    count = pin(pinned, count, end);
+    count = time_pin(pinned, count, run->peak.time);
+    count = time_pin(pinned, count, end);
     if (query->between ? !pin_moment(run, &query->from, pinned, &count) ||
                              !pin_moment(run, &query->to, pinned, &count)
                        : !pin_moment(run, &query->at, pinned, &count))
@@ -196,7 +196,7 @@ static size_t pack_all(struct page_run *run, json_t *object)
 }
 
 /* An attempt: NULL with `*size` 0 when the recording is damaged. */
-static json_t *attempt(struct page_run *run, size_t *size)
+static json_t *page_attempt(struct page_run *run, size_t *size)
 {
     *size = 0;
     if (!read_all(run))
@@ -219,7 +219,7 @@ json_t *page_run_to_json(struct recording *recording, const struct query *query,
         CLEANUP(page_run_deinit)
         struct page_run run = {.recording = recording, .query = query, .sizes = sizes};
         size_t size;
-        json_t *object = attempt(&run, &size);
+        json_t *object = page_attempt(&run, &size);
         if (size <= sizes.packed)
             return object;
         json_decref(object);

@@ -10,13 +10,14 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/base/utf8.h"
 #include "viewer/recording/source.h"
 
 /* A file up to this size is written as a whole, when it fits. */
 #define WHOLE_BYTES_MAX (192u << 10)
 /* So many lines around one that counts, else. */
-#define SURROUNDINGS 8
+#define LINES_AROUND 8
 /* Longer lines are cut. */
 #define LINE_BYTES_MAX 400u
 
@@ -33,12 +34,10 @@ struct wanted_file {
 static int compare_weights(const void *a, const void *b)
 {
     const struct wanted_file *one = a, *other = b;
-    if (one->weight != other->weight)
-        return one->weight < other->weight ? 1 : -1;
-    return (one->file > other->file) - (one->file < other->file);
+    return ORDER(other->weight, one->weight) ?: ORDER(one->file, other->file);
 }
 
-static double share(uint64_t part, uint64_t whole)
+static double share_of(uint64_t part, uint64_t whole)
 {
     return whole ? (double)part / (double)whole : 0;
 }
@@ -56,9 +55,9 @@ static double *weights_of_places(const struct page_rows *rows, const struct page
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct page_row *row = &rows->list[i];
         uint32_t place = names->page_place[rows->tree.place[row->node]];
-        weights[place] += share(row->peak.bytes, whole.peak.bytes) +
-                          share(row->end.bytes, whole.end.bytes) +
-                          share(row->allocated_bytes, whole.allocated_bytes);
+        weights[place] += share_of(row->peak.bytes, whole.peak.bytes) +
+                          share_of(row->end.bytes, whole.end.bytes) +
+                          share_of(row->allocated_bytes, whole.allocated_bytes);
     }
     return weights;
 }
@@ -74,7 +73,7 @@ static struct wanted_file *find_wanted(const struct page_rows *rows, const struc
         const struct frame *frame = &rows->recording->symbols.frames[location];
         struct wanted_file *file = &files[names->page_file[frame->file_id]];
         file->weight += weights[place];
-        file->lines = memory_resize(file->lines, file->count + 1, sizeof *file->lines);
+        file->lines = memory_room(file->lines, file->count, sizeof *file->lines);
         file->lines[file->count++] = frame->line;
     }
     qsort(files, names->file_count, sizeof *files, compare_weights);
@@ -120,7 +119,7 @@ static size_t text_mark(struct text *text, int32_t from, int32_t to)
 }
 
 /* Marks what is to be written; returns how much that is. */
-static size_t mark(struct text *text, const struct wanted_file *file, size_t most)
+static size_t lines_mark(struct text *text, const struct wanted_file *file, size_t most)
 {
     size_t bytes = 0;
     for (int32_t i = 0; i < text->count; i++)
@@ -129,7 +128,7 @@ static size_t mark(struct text *text, const struct wanted_file *file, size_t mos
         return text_mark(text, 0, text->count);
     bytes = 0;
     for (size_t i = 0; i < file->count && bytes < most; i++)
-        bytes += text_mark(text, file->lines[i] - 1 - SURROUNDINGS, file->lines[i] + SURROUNDINGS);
+        bytes += text_mark(text, file->lines[i] - 1 - LINES_AROUND, file->lines[i] + LINES_AROUND);
     return bytes;
 }
 
@@ -189,7 +188,7 @@ void page_sources_put(const struct page_rows *rows, const struct page_names *nam
     for (uint32_t i = 0; i < names->file_count; i++) {
         CLEANUP(text_deinit) struct text text;
         text_init(&text, &sources, names->files[files[i].file]);
-        size_t size = most ? mark(&text, &files[i], most) : 0;
+        size_t size = most ? lines_mark(&text, &files[i], most) : 0;
         if (size)
             put_file(bytes, files[i].file, &text);
         most -= size < most ? size : most;

@@ -7,6 +7,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 void page_threads_deinit(struct page_threads *threads)
 {
@@ -21,12 +22,10 @@ uint32_t page_threads_find(struct page_threads *threads, uint32_t process, uint3
 {
     uint32_t number =
         index_add(&threads->index, (uint64_t)process << 32 | thread, threads->found_count);
-    if (number == threads->capacity) {
-        threads->capacity = threads->capacity * 2 + 64;
-        threads->found = memory_resize(threads->found, threads->capacity, sizeof *threads->found);
-    }
-    if (number == threads->found_count)
+    if (number == threads->found_count) {
+        threads->found = memory_room(threads->found, number, sizeof *threads->found);
         threads->found[threads->found_count++] = (struct found){.thread = {process, thread, 1}};
+    }
     threads->found[number].weight += weight;
     return number;
 }
@@ -35,15 +34,13 @@ static int compare_weights(const void *a, const void *b, void *found)
 {
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
     const struct found *of = found;
-    if (of[one].weight != of[other].weight)
-        return of[one].weight < of[other].weight ? 1 : -1;
-    return (one > other) - (one < other);
+    return ORDER(of[other].weight, of[one].weight) ?: ORDER(one, other);
 }
 
 /* A new thread of the page. */
-static uint32_t add(struct page_threads *threads, struct page_thread thread)
+static uint32_t threads_add(struct page_threads *threads, struct page_thread thread)
 {
-    threads->list = memory_resize(threads->list, threads->count + 1, sizeof *threads->list);
+    threads->list = memory_room(threads->list, threads->count, sizeof *threads->list);
     threads->list[threads->count] = thread;
     return threads->count++;
 }
@@ -55,7 +52,7 @@ static uint32_t rest_of(struct page_threads *threads, struct index *rests, uint3
         process = PAGE_REST;
     uint32_t rest = index_add(rests, process, threads->count);
     if (rest == threads->count)
-        add(threads, (struct page_thread){process, PAGE_REST, 0});
+        threads_add(threads, (struct page_thread){process, PAGE_REST, 0});
     threads->list[rest].summed++;
     return rest;
 }
@@ -72,7 +69,8 @@ void page_threads_choose(struct page_threads *threads)
     CLEANUP(index_deinit) struct index rests = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct page_thread thread = threads->found[order[i]].thread;
-        threads->page_thread_of[order[i]] =
-            i < PAGE_THREADS_MAX ? add(threads, thread) : rest_of(threads, &rests, thread.process);
+        threads->page_thread_of[order[i]] = i < PAGE_THREADS_MAX
+                                                ? threads_add(threads, thread)
+                                                : rest_of(threads, &rests, thread.process);
     }
 }

@@ -30,7 +30,7 @@ struct page_threads {
         struct page_thread thread;
         uint64_t weight;
     } * found;
-    uint32_t found_count, capacity;
+    uint32_t found_count;
     struct page_thread *list; /* the page's */
     uint32_t count;
     uint32_t *page_thread_of; /* by what was found */

@@ -10,11 +10,8 @@
 
 static uint32_t page_tree_add(struct page_tree *tree, uint32_t parent, uint32_t place)
 {
-    if (tree->count == tree->capacity) {
-        tree->capacity = tree->capacity * 2 + 1024;
-        tree->parent = memory_resize(tree->parent, tree->capacity, sizeof *tree->parent);
-        tree->place = memory_resize(tree->place, tree->capacity, sizeof *tree->place);
-    }
+    tree->parent = memory_room(tree->parent, tree->count, sizeof *tree->parent);
+    tree->place = memory_room(tree->place, tree->count, sizeof *tree->place);
     tree->parent[tree->count] = parent;
     tree->place[tree->count] = place;
     return tree->count++;

@@ -21,7 +21,7 @@ enum {
 
 struct page_tree {
     uint32_t *parent, *place;
-    uint32_t count, capacity;
+    uint32_t count;
     struct index children;
 };
 

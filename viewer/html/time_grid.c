@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
-#define PINNED TIME_GRID_LEVELS
+#define LEVEL_PINNED TIME_GRID_LEVELS
 
 struct edge {
     uint64_t time;
@@ -18,15 +19,13 @@ struct edge {
 static int compare_edges(const void *a, const void *b)
 {
     const struct edge *one = a, *other = b;
-    if (one->time != other->time)
-        return one->time < other->time ? -1 : 1;
-    return (int)other->level - (int)one->level;
+    return ORDER(one->time, other->time) ?: ORDER(other->level, one->level);
 }
 
 static uint8_t level_of(size_t number, size_t buckets)
 {
     if (number == 0 || number == buckets)
-        return PINNED;
+        return LEVEL_PINNED;
     return (uint8_t)__builtin_ctzll(number);
 }
 
@@ -42,7 +41,7 @@ void time_grid_init(struct time_grid *grid, uint64_t length_us, size_t buckets,
         };
     for (size_t i = 0; i < pinned_count; i++)
         if (pinned[i] <= length_us)
-            edges[count++] = (struct edge){pinned[i], PINNED};
+            edges[count++] = (struct edge){pinned[i], LEVEL_PINNED};
     qsort(edges, count, sizeof *edges, compare_edges);
     *grid = (struct time_grid){
         .edges = memory_new(count + 1, sizeof *grid->edges),
@@ -56,7 +55,7 @@ void time_grid_init(struct time_grid *grid, uint64_t length_us, size_t buckets,
     }
     if (grid->count == 1) { /* a run of no length */
         grid->edges[grid->count] = grid->edges[0] + 1;
-        grid->levels[grid->count++] = PINNED;
+        grid->levels[grid->count++] = LEVEL_PINNED;
     }
     free(edges);
 }

@@ -5,15 +5,17 @@
  */
 #include "viewer/question/annotation.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 
-#define QUESTIONS        4u
+#define QUESTION_COUNT   4u
 #define QUESTIONS_NATIVE 6u
 
-static struct query question(const struct query *query, bool cumulative)
+static struct query question_of(const struct query *query, bool cumulative)
 {
     struct query asked = *query;
     asked.by = GROUP_BY_SOURCE_LINE;
@@ -22,60 +24,41 @@ static struct query question(const struct query *query, bool cumulative)
     return asked;
 }
 
-/* Where in the figures of a line an answer's row goes. */
-typedef struct row *place_of(struct line_figures *line);
-
-static struct row *place_with_callees(struct line_figures *line)
+/* `member`: where an answer's rows go in the figures of their lines; `python`: Python's lines
+ * alone. */
+static void take_rows(struct annotation *annotation, const struct answer *answer, size_t member,
+                      bool python)
 {
-    return &line->with_callees;
-}
-
-static struct row *place_at_end(struct line_figures *line)
-{
-    return &line->at_end;
-}
-
-static struct row *place_own(struct line_figures *line)
-{
-    return &line->own;
-}
-
-/* `python`: of Python's lines alone. */
-static void take(struct annotation *annotation, const struct answer *answer, place_of *place,
-                 bool python)
-{
-    for (size_t i = 0; i < answer->row_count; i++)
+    for (size_t i = 0; i < answer->row_count; i++) {
+        void *line = &annotation->lines[answer->rows[i].key];
         if (!python || frame_is_python(grouping_frame(&answer->grouping, answer->rows[i].key)))
-            *place(&annotation->lines[answer->rows[i].key]) = answer->rows[i];
+            memcpy((char *)line + member, &answer->rows[i], sizeof answer->rows[i]);
+    }
 }
 
-static bool ask(struct annotation *annotation, struct recording *recording,
-                const struct query *query, place_of *place)
+static bool annotation_ask(struct annotation *annotation, struct recording *recording,
+                           const struct query *query, size_t member)
 {
     CLEANUP(answer_deinit) struct answer answer;
     if (!answer_init(&answer, recording, query))
         return false;
-    take(annotation, &answer, place, query->blame == BLAME_PYTHON);
+    take_rows(annotation, &answer, member, query->blame == BLAME_PYTHON);
     return true;
-}
-
-static struct row *place_temporary(struct line_figures *line)
-{
-    return &line->temporary;
 }
 
 /* What lines of Python did themselves, or native code for them; without any it has been said. */
 static bool ask_python(struct annotation *annotation, struct recording *recording,
-                       struct query query, place_of *place)
+                       struct query query, size_t member)
 {
     query.blame = BLAME_PYTHON;
-    return !recording->symbols.module_count || ask(annotation, recording, &query, place);
+    return !recording->symbols.module_count ||
+           annotation_ask(annotation, recording, &query, member);
 }
 
 static bool ask_all(struct annotation *annotation, struct recording *recording,
                     const struct query *query)
 {
-    struct query own = question(query, false), with_callees = question(query, true);
+    struct query own = question_of(query, false), with_callees = question_of(query, true);
     struct query at_end = with_callees, temporary = own;
     at_end.at = (struct moment){.kind = MOMENT_END};
     at_end.between = temporary.between = false;
@@ -84,12 +67,14 @@ static bool ask_all(struct annotation *annotation, struct recording *recording,
         return false;
     annotation->count = annotation->answer.grouping.key_count;
     annotation->lines = memory_new(annotation->count, sizeof *annotation->lines);
-    take(annotation, &annotation->answer, place_own, false);
-    return ask_python(annotation, recording, own, place_own) &&
-           ask(annotation, recording, &with_callees, place_with_callees) &&
-           ask(annotation, recording, &at_end, place_at_end) &&
-           ask(annotation, recording, &temporary, place_temporary) &&
-           ask_python(annotation, recording, temporary, place_temporary);
+    take_rows(annotation, &annotation->answer, offsetof(struct line_figures, own), false);
+    return ask_python(annotation, recording, own, offsetof(struct line_figures, own)) &&
+           annotation_ask(annotation, recording, &with_callees,
+                          offsetof(struct line_figures, with_callees)) &&
+           annotation_ask(annotation, recording, &at_end, offsetof(struct line_figures, at_end)) &&
+           annotation_ask(annotation, recording, &temporary,
+                          offsetof(struct line_figures, temporary)) &&
+           ask_python(annotation, recording, temporary, offsetof(struct line_figures, temporary));
 }
 
 bool annotation_init(struct annotation *annotation, struct recording *recording,
@@ -98,7 +83,7 @@ bool annotation_init(struct annotation *annotation, struct recording *recording,
     struct progress *progress = recording->database.progress;
     *annotation = (struct annotation){0};
     progress_begin(progress, "reading the recording",
-                   recording->symbols.module_count ? QUESTIONS_NATIVE : QUESTIONS);
+                   recording->symbols.module_count ? QUESTIONS_NATIVE : QUESTION_COUNT);
     bool good = ask_all(annotation, recording, query);
     progress_end(progress);
     return good;

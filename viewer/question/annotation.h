@@ -9,7 +9,7 @@
 #ifndef HEAPLINE_VIEWER_QUESTION_ANNOTATION_H
 #define HEAPLINE_VIEWER_QUESTION_ANNOTATION_H
 
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 struct line_figures {
     struct row with_callees; /* at the moment, or of the span, and allocated in all */

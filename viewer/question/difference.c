@@ -10,12 +10,13 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/question/key_name.h"
 #include "viewer/recording/command_line.h"
 #include "viewer/recording/source.h"
 
 /* Stands between the parts of a key; no name has it. */
-#define SEPARATOR "\x1f"
+#define KEY_SEPARATOR "\x1f"
 
 struct keyed {
     char *text;
@@ -32,12 +33,13 @@ static char *key_of_frame(struct sources *sources, const struct frame *frame, en
     if (by == GROUP_BY_FILE || by == GROUP_BY_MODULE)
         return memory_copy(by == GROUP_BY_FILE ? frame->file : frame_module(frame));
     if (by == GROUP_BY_FUNCTION)
-        return memory_print("%s" SEPARATOR "%s", frame->file, frame->function);
+        return memory_print("%s" KEY_SEPARATOR "%s", frame->file, frame->function);
     CLEANUP(cleanup_free) char *text = sources_line(sources, frame->file_id, frame->line);
     if (text)
-        return memory_print("%s" SEPARATOR "%s" SEPARATOR "%s", frame->file, frame->function, text);
-    return memory_print("%s" SEPARATOR "%s" SEPARATOR "%" PRId32, frame->file, frame->function,
-                        frame->line);
+        return memory_print("%s" KEY_SEPARATOR "%s" KEY_SEPARATOR "%s", frame->file,
+                            frame->function, text);
+    return memory_print("%s" KEY_SEPARATOR "%s" KEY_SEPARATOR "%" PRId32, frame->file,
+                        frame->function, frame->line);
 }
 
 static char *key_of_stack(struct sources *sources, const struct recording *recording, uint32_t node)
@@ -79,19 +81,14 @@ static char *key_of_row(struct sources *sources, const struct side *side, const 
 static int compare_in_side(const void *a, const void *b)
 {
     const struct keyed *one = a, *other = b;
-    int texts = strcmp(one->text, other->text);
-    return texts ? texts : (one->line > other->line) - (one->line < other->line);
+    return strcmp(one->text, other->text) ?: ORDER(one->line, other->line);
 }
 
 static int compare_across(const void *a, const void *b)
 {
     const struct keyed *one = a, *other = b;
-    int texts = strcmp(one->text, other->text);
-    if (texts)
-        return texts;
-    if (one->ordinal != other->ordinal)
-        return one->ordinal < other->ordinal ? -1 : 1;
-    return (int)one->side - (int)other->side;
+    return strcmp(one->text, other->text)
+               ?: ORDER(one->ordinal, other->ordinal) ?: ORDER(one->side, other->side);
 }
 
 /* Fills in the keys of one side's rows that hold something; returns how many. */
@@ -136,33 +133,22 @@ static void add_row(struct difference *difference, const struct keyed *keyed, bo
     }
 }
 
-static int64_t absolute(uint64_t a, uint64_t b)
+static uint64_t absolute_change(uint64_t a, uint64_t b)
 {
-    return (int64_t)(a > b ? a - b : b - a);
-}
-
-static int compare_numbers(uint64_t a, uint64_t b)
-{
-    return (a < b) - (a > b);
+    return a > b ? a - b : b - a;
 }
 
 static int compare_rows(const void *a, const void *b)
 {
     const struct difference_row *one = a, *other = b;
-    int order = compare_numbers((uint64_t)absolute(one->new_bytes, one->old_bytes),
-                                (uint64_t)absolute(other->new_bytes, other->old_bytes));
-    if (!order)
-        order = compare_numbers(one->new_bytes, other->new_bytes);
-    if (!order)
-        order = compare_numbers((uint64_t)absolute(one->new_blocks, one->old_blocks),
-                                (uint64_t)absolute(other->new_blocks, other->old_blocks));
-    if (!order)
-        order = compare_numbers(one->new_blocks, other->new_blocks);
-    if (order)
-        return order;
     /* The same side's rows in that side's own order. */
-    return one->side == other->side ? (one->row > other->row) - (one->row < other->row)
-                                    : (one->side > other->side) - (one->side < other->side);
+    return ORDER(absolute_change(other->new_bytes, other->old_bytes),
+                 absolute_change(one->new_bytes, one->old_bytes))
+               ?: ORDER(other->new_bytes, one->new_bytes)
+               ?: ORDER(absolute_change(other->new_blocks, other->old_blocks),
+                        absolute_change(one->new_blocks, one->old_blocks))
+               ?: ORDER(other->new_blocks, one->new_blocks)
+               ?: ORDER(one->side, other->side) ?: ORDER(one->row, other->row);
 }
 
 void difference_init(struct difference *difference, struct side before, struct side after)

@@ -8,7 +8,7 @@
 #ifndef HEAPLINE_VIEWER_QUESTION_DIFFERENCE_H
 #define HEAPLINE_VIEWER_QUESTION_DIFFERENCE_H
 
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 /* One side: an answer with all its rows, and the recording that it is of. */
 struct side {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 static uint32_t parent_of(const struct grouping *grouping, uint32_t key)
 {
@@ -16,7 +17,7 @@ static uint32_t parent_of(const struct grouping *grouping, uint32_t key)
 }
 
 /* Adds up from the leaves; returns how many frames the stacks of all rows have. */
-static size_t weigh(struct fold *fold, const struct answer *answer, fold_weight *weight)
+static size_t nodes_weigh(struct fold *fold, const struct answer *answer, fold_weight *weight)
 {
     const struct grouping *grouping = &answer->grouping;
     size_t frames = 0;
@@ -37,9 +38,7 @@ static int compare_nodes(const void *a, const void *b, void *context)
 {
     const uint64_t *totals = context;
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    if (totals[one] != totals[other])
-        return totals[one] < totals[other] ? 1 : -1;
-    return (one > other) - (one < other);
+    return ORDER(totals[other], totals[one]) ?: ORDER(one, other);
 }
 
 /* Puts the nodes that weigh something in order. */
@@ -53,7 +52,7 @@ static void sort_nodes(struct fold *fold, uint32_t key_count)
     qsort_r(fold->kept, fold->kept_count, sizeof *fold->kept, compare_nodes, fold->totals);
 }
 
-static void cut(struct fold *fold, const struct fold_limits *limits)
+static void fold_cut(struct fold *fold, const struct fold_limits *limits)
 {
     size_t frames = 0, nodes = 1;
     for (; nodes < fold->kept_count && nodes < limits->nodes / 2; nodes++) {
@@ -82,10 +81,10 @@ void fold_init(struct fold *fold, const struct answer *answer, fold_weight *weig
         .totals = memory_new(key_count, sizeof *fold->totals),
         .depths = memory_new(key_count, sizeof *fold->depths),
     };
-    size_t frames = weigh(fold, answer, weight);
+    size_t frames = nodes_weigh(fold, answer, weight);
     sort_nodes(fold, key_count);
     if (fold->kept_count > limits->nodes || frames > limits->frames)
-        cut(fold, limits);
+        fold_cut(fold, limits);
     find_stands(fold, &answer->grouping);
 }
 

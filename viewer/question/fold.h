@@ -5,7 +5,7 @@
 #ifndef HEAPLINE_VIEWER_QUESTION_FOLD_H
 #define HEAPLINE_VIEWER_QUESTION_FOLD_H
 
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 /* How large it may be: nodes with their remainders, and frames of all their stacks. */
 struct fold_limits {

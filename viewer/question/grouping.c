@@ -16,10 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators.h"
 #include "hash.h"
-#include "wire.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 #define NO_KEY GROUPING_NO_KEY
 
@@ -27,11 +28,7 @@
  * <frozen importlib._bootstrap_external>. */
 #define IMPORT_SYSTEM "<frozen importlib._bootstrap"
 
-const char *const allocator_names[] = {
-    [WIRE_ALLOCATOR_MALLOC] = "malloc", [WIRE_ALLOCATOR_RAW] = "raw",
-    [WIRE_ALLOCATOR_MEM] = "mem",       [WIRE_ALLOCATOR_OBJECT] = "object",
-    [WIRE_ALLOCATOR_MMAP] = "mmap",     [WIRE_ALLOCATOR_COUNT] = NULL,
-};
+const char *const allocator_names[] = {ALLOCATOR_NAMES NULL};
 
 uint64_t size_class_least(unsigned size_class)
 {
@@ -45,17 +42,10 @@ uint64_t size_class_most(unsigned size_class)
     return size_class < 64 ? UINT64_C(1) << (size_class - 1) : INT64_MAX;
 }
 
-static int compare_numbers(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 /* Strings of which one may be NULL, which comes first. */
 static int compare_strings(const char *a, const char *b)
 {
-    if (a == b || !a || !b)
-        return (a != NULL) - (b != NULL);
-    return strcmp(a, b);
+    return a != b && a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
 /* Compares two things of a recording: what qsort_r() wants. */
@@ -74,10 +64,9 @@ static int compare_files(const void *a, const void *b, void *recording)
 
 static int compare_functions(const void *a, const void *b, void *recording)
 {
-    int order = compare_files(a, b, recording);
-    if (order)
-        return order;
-    return compare_strings(frame_of(a, recording)->function, frame_of(b, recording)->function);
+    return compare_files(a, b, recording)
+               ?: compare_strings(frame_of(a, recording)->function,
+                                  frame_of(b, recording)->function);
 }
 
 static int compare_modules(const void *a, const void *b, void *recording)
@@ -91,28 +80,22 @@ static int compare_packages(const void *a, const void *b, void *recording)
     return compare_strings(frame_of(a, recording)->package, frame_of(b, recording)->package);
 }
 
+static int compare_source_lines(const void *a, const void *b, void *recording)
+{
+    return compare_files(a, b, recording)
+               ?: ORDER(frame_of(a, recording)->line, frame_of(b, recording)->line);
+}
+
 static int compare_lines(const void *a, const void *b, void *recording)
 {
-    int order = compare_files(a, b, recording);
-    if (!order)
-        order = compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
-    return order ? order : compare_functions(a, b, recording);
+    return compare_source_lines(a, b, recording) ?: compare_functions(a, b, recording);
 }
 
 /* The modules' order is that of their numbers. */
 static int compare_code(const void *a, const void *b, void *recording)
 {
-    int order = compare_lines(a, b, recording);
-    const struct module *one = frame_of(a, recording)->module;
-    const struct module *other = frame_of(b, recording)->module;
-    return order ? order : (one > other) - (one < other);
-}
-
-static int compare_source_lines(const void *a, const void *b, void *recording)
-{
-    int order = compare_files(a, b, recording);
-    return order ? order
-                 : compare_numbers(frame_of(a, recording)->line, frame_of(b, recording)->line);
+    return compare_lines(a, b, recording)
+               ?: ORDER(frame_of(a, recording)->module, frame_of(b, recording)->module);
 }
 
 static int compare_threads(const void *a, const void *b, void *recording)
@@ -120,10 +103,8 @@ static int compare_threads(const void *a, const void *b, void *recording)
     const struct thread *threads = ((const struct recording *)recording)->symbols.threads;
     const struct thread *one = &threads[*(const uint32_t *)a];
     const struct thread *other = &threads[*(const uint32_t *)b];
-    int order = compare_strings(one->name, other->name);
-    if (!order)
-        order = compare_numbers(one->tid, other->tid);
-    return order ? order : compare_numbers(one->process, other->process);
+    return compare_strings(one->name, other->name)
+               ?: ORDER(one->tid, other->tid) ?: ORDER(one->process, other->process);
 }
 
 static int compare_allocators(const void *a, const void *b, void *recording)
@@ -135,7 +116,7 @@ static int compare_allocators(const void *a, const void *b, void *recording)
 static int compare_size_classes(const void *a, const void *b, void *recording)
 {
     (void)recording;
-    return compare_numbers(*(const uint32_t *)a, *(const uint32_t *)b);
+    return ORDER(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 
 static int compare_processes(const void *a, const void *b, void *recording)
@@ -143,8 +124,7 @@ static int compare_processes(const void *a, const void *b, void *recording)
     const struct process *processes = ((const struct recording *)recording)->processes;
     const struct process *one = &processes[*(const uint32_t *)a];
     const struct process *other = &processes[*(const uint32_t *)b];
-    int order = compare_numbers(one->pid, other->pid);
-    return order ? order : compare_numbers(one->id, other->id);
+    return ORDER(one->pid, other->pid) ?: ORDER(one->id, other->id);
 }
 
 static void grouping_sort(struct grouping *grouping, size_t thing_count, compare_things *compare)
@@ -164,17 +144,17 @@ static void grouping_sort(struct grouping *grouping, size_t thing_count, compare
     free(things);
 }
 
-/* The smallest node with this parent and line; NO_KEY marks free places. */
-static uint32_t *stack_place(uint32_t *places, size_t mask, const struct hash_seed *seed,
-                             const struct grouping *grouping, uint32_t parent, uint32_t line)
+/* The smallest node with this parent and line; NO_KEY marks free slots. */
+static uint32_t *stack_slot(uint32_t *slots, size_t mask, const struct hash_seed *seed,
+                            const struct grouping *grouping, uint32_t parent, uint32_t line)
 {
     const struct stacks *stacks = &grouping->recording->stacks;
     uint64_t hash = hash_number(seed, (uint64_t)parent << 32 | line);
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
-        uint32_t node = places[at];
+        uint32_t node = slots[at];
         if (node == NO_KEY || (grouping->keys[stacks->parent[node]] == parent &&
                                grouping->line_keys[stacks->location[node]] == line))
-            return &places[at];
+            return &slots[at];
     }
 }
 
@@ -191,17 +171,17 @@ static void grouping_init_stacks(struct grouping *grouping, compare_things *comp
     size_t capacity = 16;
     while (capacity < stacks->count * 2)
         capacity *= 2;
-    uint32_t *places = memory_resize(NULL, capacity, sizeof *places);
-    memset(places, 0xff, capacity * sizeof *places);
+    uint32_t *slots = memory_resize(NULL, capacity, sizeof *slots);
+    memset(slots, 0xff, capacity * sizeof *slots);
     for (uint32_t node = 1; node < stacks->count; node++) {
-        uint32_t *place =
-            stack_place(places, capacity - 1, &seed, grouping, grouping->keys[stacks->parent[node]],
-                        grouping->line_keys[stacks->location[node]]);
-        if (*place == NO_KEY)
-            *place = node;
-        grouping->keys[node] = *place;
+        uint32_t *slot =
+            stack_slot(slots, capacity - 1, &seed, grouping, grouping->keys[stacks->parent[node]],
+                       grouping->line_keys[stacks->location[node]]);
+        if (*slot == NO_KEY)
+            *slot = node;
+        grouping->keys[node] = *slot;
     }
-    free(places);
+    free(slots);
 }
 
 /* Does an inner frame take the blame from an outer one? Between the program and the library that it
@@ -408,12 +388,7 @@ uint32_t grouping_key(const struct grouping *grouping, size_t process,
 
 int grouping_compare(const struct grouping *grouping, uint32_t a, uint32_t b)
 {
-    if (group_by_is_stack(grouping->by)) {
-        const uint32_t *location = grouping->recording->stacks.location;
-        int order =
-            compare_numbers(grouping->line_keys[location[a]], grouping->line_keys[location[b]]);
-        if (order)
-            return order;
-    }
-    return compare_numbers(a, b);
+    const uint32_t *location = grouping->recording->stacks.location, *line = grouping->line_keys;
+    int order = group_by_is_stack(grouping->by) ? ORDER(line[location[a]], line[location[b]]) : 0;
+    return order ?: ORDER(a, b);
 }

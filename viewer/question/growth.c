@@ -12,6 +12,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/inherited_counters.h"
 #include "viewer/question/run_end.h"
 #include "viewer/recording/inheritance.h"
@@ -26,7 +27,7 @@ struct key_list {
     size_t count;
 };
 
-#define IMPORTED (UINT32_C(1) << 31)
+#define KEY_IMPORTED (UINT32_C(1) << 31)
 
 /* What a row holds at ends, outside of imports. */
 struct at_end {
@@ -76,7 +77,7 @@ static bool *find_imports(const struct recording *recording)
     return imports;
 }
 
-static void watch(struct survey *survey, uint32_t key)
+static void row_watch(struct survey *survey, uint32_t key)
 {
     if (survey->watched[key] == GROWTH_NONE)
         survey->watched[key] = (uint32_t)survey->watched_count++;
@@ -95,7 +96,7 @@ static void note_end(struct survey *survey, const struct counted *counted)
     if (isnan(process->ended) || process->ended >= survey->end)
         end->sum += counted->row->bytes;
     if (end->sum >= RISING_LEAST || (end->own >= RISING_LEAST && lived >= LEAST_SECONDS_OF_ONE))
-        watch(survey, counted->key);
+        row_watch(survey, counted->key);
 }
 
 static void note_key(void *context, const struct counted *counted)
@@ -109,7 +110,7 @@ static void note_key(void *context, const struct counted *counted)
             list->keys[list->count] = GROUPING_NO_KEY;
     }
     bool imported = survey->imports[counted->counter->node];
-    list->keys[counted->number] = counted->key | (imported ? IMPORTED : 0);
+    list->keys[counted->number] = counted->key | (imported ? KEY_IMPORTED : 0);
     if (!imported)
         note_end(survey, counted);
 }
@@ -127,7 +128,7 @@ static void watch_rows(struct survey *survey, const struct answer *answer)
 {
     for (size_t i = 0; i < answer->row_count; i++)
         if (answer->rows[i].bytes >= RISING_LEAST)
-            watch(survey, answer->rows[i].key);
+            row_watch(survey, answer->rows[i].key);
 }
 
 /* What is freed between the span's end and the program's is seen at the span's. */
@@ -257,8 +258,8 @@ double suspect_seconds(const struct suspect *suspect, unsigned moment)
     return suspect->from + (suspect->to - suspect->from) * moment / GROWTH_MOMENTS;
 }
 
-static struct suspect judge(const struct growth_series *series, size_t number, uint32_t key,
-                            double least_seconds)
+static struct suspect series_judge(const struct growth_series *series, size_t number, uint32_t key,
+                                   double least_seconds)
 {
     const struct held *held = growth_series_of(series, number);
     struct suspect suspect = {.key = key, .from = series->from, .to = series->to};
@@ -294,7 +295,7 @@ static void judge_process(struct survey *survey, size_t process, const struct gr
     for (size_t i = 0; i < own->count; i++) {
         if (all_of[i] == GROWTH_NONE)
             continue;
-        struct suspect suspect = judge(own, i, key_of[i], LEAST_SECONDS_OF_ONE);
+        struct suspect suspect = series_judge(own, i, key_of[i], LEAST_SECONDS_OF_ONE);
         suspect.process = &survey->recording->processes[process];
         take_judgement(&survey->best[all_of[i]], &suspect);
     }
@@ -332,14 +333,14 @@ static bool is_wanted(const struct survey *survey, uint32_t key)
 {
     if (key == GROUPING_NO_KEY || survey->query->lifetimes)
         return key != GROUPING_NO_KEY;
-    return !(key & IMPORTED) && survey->watched[key] != GROWTH_NONE;
+    return !(key & KEY_IMPORTED) && survey->watched[key] != GROWTH_NONE;
 }
 
 /* The slot of a key; made where there is none. */
 static uint32_t slot_of(struct slots *slots, struct survey *survey, uint32_t key)
 {
-    bool imported = key & IMPORTED;
-    uint32_t plain = key & ~IMPORTED;
+    bool imported = key & KEY_IMPORTED;
+    uint32_t plain = key & ~KEY_IMPORTED;
     size_t keys = survey->growth->last.grouping.key_count;
     uint32_t *slot = &survey->slot_of_key[imported ? keys + plain : plain];
     if (*slot == GROWTH_NONE) {
@@ -449,14 +450,12 @@ static bool play_all(struct survey *survey)
 static int compare_suspects(const void *a, const void *b)
 {
     const struct suspect *one = a, *other = b;
-    if (one->rising.slope != other->rising.slope)
-        return one->rising.slope < other->rising.slope ? 1 : -1;
-    return (one->key > other->key) - (one->key < other->key);
+    return ORDER(other->rising.slope, one->rising.slope) ?: ORDER(one->key, other->key);
 }
 
 static void take_suspect(struct growth *growth, const struct suspect *suspect)
 {
-    growth->suspects = memory_resize(growth->suspects, growth->count + 1, sizeof *growth->suspects);
+    growth->suspects = memory_room(growth->suspects, growth->count, sizeof *growth->suspects);
     growth->suspects[growth->count++] = *suspect;
     growth->shapes[suspect->key] = SHAPE_GROWS;
 }
@@ -473,7 +472,7 @@ static void judge_row(struct survey *survey, uint32_t key)
 {
     struct growth *growth = survey->growth;
     uint32_t number = survey->watched[key];
-    struct suspect all = judge(&survey->all, number, key, LEAST_SECONDS);
+    struct suspect all = series_judge(&survey->all, number, key, LEAST_SECONDS);
     struct suspect *best = &survey->best[number];
     all.process_count = best->process_count;
     if (all.rising.verdict != RISING_GROWS && is_better(best, &all))
@@ -484,7 +483,7 @@ static void judge_row(struct survey *survey, uint32_t key)
         take_unmet(growth, &all);
 }
 
-static void pick(struct survey *survey)
+static void suspects_pick(struct survey *survey)
 {
     struct growth *growth = survey->growth;
     size_t keys = growth->last.grouping.key_count;
@@ -523,7 +522,7 @@ bool growth_init(struct growth *growth, struct recording *recording, const struc
     bool good = find_rows(&survey) && choose_times(&survey) && play_all(&survey);
     progress_end(progress);
     if (good)
-        pick(&survey);
+        suspects_pick(&survey);
     return good;
 }
 

@@ -17,7 +17,7 @@
 #define HEAPLINE_VIEWER_QUESTION_GROWTH_H
 
 #include "viewer/question/growth_play.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 enum shape {
     SHAPE_OTHER,

@@ -108,7 +108,7 @@ static void go_to(struct player *player, uint64_t time_us)
 }
 
 /* Takes the edges that are left. */
-static void finish(struct player *player)
+static void edges_finish(struct player *player)
 {
     const struct growth_play *play = player->play;
     for (; play->own && player->own_next <= RISING_TICKS; player->own_next++)
@@ -143,20 +143,15 @@ static void take_pairs(struct player *player, const struct history_reader *reade
         uint32_t slot = player->play->slot_of[pair->counter - 1];
         if (slot == GROWTH_NONE)
             continue;
-        uint64_t blocks = (uint64_t)((int64_t)pair->allocations - pair->frees);
-        player->now[slot].blocks += blocks;
-        player->now[slot].bytes += blocks * pair->size;
+        held_add_blocks(&player->now[slot], (int64_t)pair->allocations - pair->frees, pair->size);
     }
 }
 
 static void take_event(struct player *player, const struct history_event *event)
 {
     uint32_t slot = player->play->slot_of[event->pair->counter - 1];
-    if (slot == GROWTH_NONE)
-        return;
-    bool gone = event->kind == HISTORY_FREE;
-    player->now[slot].blocks += gone ? UINT64_MAX : 1;
-    player->now[slot].bytes += gone ? -event->pair->size : event->pair->size;
+    if (slot != GROWTH_NONE)
+        held_change(&player->now[slot], event);
 }
 
 static bool play_events(struct player *player, struct history_walk *walk, uint64_t until_us)
@@ -232,10 +227,8 @@ static void take_slice(void *context, double time, const struct change_row *row)
     player->slice_us = time_us;
     go_to(player, time_us);
     uint32_t slot = player->play->slot_of[row->counter - 1];
-    if (slot == GROWTH_NONE)
-        return;
-    player->now[slot].blocks += (uint64_t)row->blocks;
-    player->now[slot].bytes += (uint64_t)row->bytes;
+    if (slot != GROWTH_NONE)
+        held_add(&player->now[slot], (struct held){(uint64_t)row->bytes, (uint64_t)row->blocks});
 }
 
 /* --- all --- */
@@ -254,10 +247,8 @@ static void take_inherited(struct player *player)
     const struct held *inherited = player->process->inherited.held;
     for (uint32_t i = 0; inherited && i < player->process->counter_count; i++) {
         uint32_t slot = player->play->slot_of[i];
-        if (slot == GROWTH_NONE)
-            continue;
-        player->now[slot].blocks += inherited[i].blocks;
-        player->now[slot].bytes += inherited[i].bytes;
+        if (slot != GROWTH_NONE)
+            held_add(&player->now[slot], inherited[i]);
     }
 }
 
@@ -274,6 +265,6 @@ bool growth_play(const struct growth_play *play)
     bool good = recording->run.history
                     ? play_history(&player)
                     : slices_visit(recording, play->process, 0, play->events, take_slice, &player);
-    finish(&player);
+    edges_finish(&player);
     return good && check_now(&player);
 }

@@ -1,10 +1,10 @@
 /*
- * Choosing where to read it: from nowhere, from the history or from slices.
+ * Choosing where to read it: nowhere, or at the source.
  */
 #include "viewer/question/peak_held.h"
 
 #include "viewer/base/memory.h"
-#include "viewer/history/slices.h"
+#include "viewer/history/counter_source.h"
 
 bool peak_is_own(const struct process *process, const struct peak_position *position)
 {
@@ -20,7 +20,8 @@ bool peak_held(struct recording *recording, size_t process, const struct peak_po
                bool inherited, struct held **held)
 {
     const struct process *of = &recording->processes[process];
-    struct slice_end end;
+    const struct counter_source *source = counter_source_of(recording);
+    struct position point;
     *held = NULL;
     if (peak_is_own(of, position))
         return true;
@@ -28,8 +29,6 @@ bool peak_held(struct recording *recording, size_t process, const struct peak_po
         *held = memory_new(of->counter_count, sizeof **held);
         return true;
     }
-    if (recording->run.history)
-        return history_held_at(recording, process, position->events, held);
-    return slices_find_event(recording, process, position->events, &end) &&
-           slices_held_at(recording, process, end.event, held);
+    return source->position_after(recording, process, position->events, &point) &&
+           source->held_at(recording, process, point.events, held);
 }

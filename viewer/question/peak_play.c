@@ -94,7 +94,7 @@ static void game_deinit(struct game *game)
 }
 
 /* Makes the player's position that at the latest peak. */
-static void settle(const struct game *game, struct player *player)
+static void player_settle(const struct game *game, struct player *player)
 {
     if (player->is_gone || player->epoch == game->epoch)
         return;
@@ -114,7 +114,7 @@ static void note_peak(struct game *game, struct player *player)
     peak->blocks = game->blocks;
     peak->time = (double)player->time_us / 1e6;
     game->epoch++;
-    settle(game, player);
+    player_settle(game, player);
 }
 
 static void play_event(struct game *game, struct player *player)
@@ -122,7 +122,7 @@ static void play_event(struct game *game, struct player *player)
     const struct history_event *event = &player->event;
     bool is_free = event->kind == HISTORY_FREE;
     uint64_t bytes = event->pair->size;
-    settle(game, player);
+    player_settle(game, player);
     player->events++;
     if (player->inherited[event->pair->counter - 1])
         return;
@@ -135,9 +135,9 @@ static void play_event(struct game *game, struct player *player)
         note_peak(game, player);
 }
 
-static void leave(struct game *game, struct player *player)
+static void player_leave(struct game *game, struct player *player)
 {
-    settle(game, player);
+    player_settle(game, player);
     player->is_gone = true;
     game->bytes -= player->bytes;
     game->blocks -= player->blocks;
@@ -145,7 +145,7 @@ static void leave(struct game *game, struct player *player)
 
 /* The earliest player; *until_us: the time of the earliest of the others. Null: all have gone, or
  * live on without anything to come. */
-static struct player *choose(const struct game *game, uint64_t *until_us)
+static struct player *player_choose(const struct game *game, uint64_t *until_us)
 {
     struct player *first = NULL;
     *until_us = UINT64_MAX;
@@ -163,17 +163,17 @@ static struct player *choose(const struct game *game, uint64_t *until_us)
     return first;
 }
 
-static bool play(struct game *game)
+static bool game_play(struct game *game)
 {
     uint64_t until_us;
-    for (struct player *player; (player = choose(game, &until_us));) {
+    for (struct player *player; (player = player_choose(game, &until_us));) {
         while (!player->at_end && player->time_us <= until_us) {
             play_event(game, player);
             if (!read_next(game, player))
                 return false;
         }
         if (player->at_end && player->time_us <= until_us && player->time_us != UINT64_MAX)
-            leave(game, player);
+            player_leave(game, player);
     }
     return true;
 }
@@ -182,7 +182,7 @@ static void take_positions(struct game *game, const size_t *processes)
 {
     for (size_t i = 0; i < game->count; i++) {
         struct player *player = &game->players[i];
-        settle(game, player);
+        player_settle(game, player);
         if (player->epoch != game->epoch)
             player->position = (struct peak_position){.events = player->events};
         game->peak->positions[processes[i]] = player->position;
@@ -211,7 +211,7 @@ static bool play_all(struct peak *peak, struct recording *recording, const size_
         if (!player_init(&game, &game.players[i], recording, processes[i]))
             return false;
     }
-    if (!play(&game))
+    if (!game_play(&game))
         return false;
     take_positions(&game, processes);
     peak->is_known = !game.is_short;

@@ -1,5 +1,5 @@
 /*
- * A question to a recording and its answer: which rows held how much at which moment.
+ * A question to a recording: which rows held how much at which moment.
  *
  *   moment    what a block must have been alive at (moment.h)
  *   span      two moments: what was allocated between them and still there at the second, and what
@@ -16,12 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lifetime.h"
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
-#include "viewer/question/peak.h"
-#include "viewer/question/row.h"
-#include "viewer/question/run_end.h"
 #include "viewer/question/selection.h"
 #include "viewer/recording/recording.h"
 
@@ -70,56 +66,8 @@ bool query_is_filtered(const struct query *query);
 /* Is the process one of those that are asked for? */
 bool query_wants_process(const struct query *query, const struct process *process);
 
-/* The sums of the chosen processes, and the peak of their sum. */
-struct totals {
-    struct sums sums;
-    uint64_t frees, unmatched_frees, lost_events;
-    double peak_time;       /* NaN: unknown */
-    struct run_end run_end; /* never more than the peak; as it, only where that is needed */
-};
-
-struct answer {
-    struct query query; /* borrowed from the caller: its lists are not owned here */
-    struct grouping grouping;
-    size_t *processes; /* indices of the chosen processes */
-    size_t process_count;
-    struct peak peak; /* of their sum; where it is not known the moment is each one's own peak */
-    struct totals totals;
-    double time;      /* of the moment; NaN: unknown, or not the same of several processes */
-    double from_time; /* the same of a span's start; `time` is then its end's */
-    bool by_slices; /* no history was kept: of one process, times are those of the slices' ends, and
-                     * of a span only net changes are known */
-    struct row *rows; /* sorted, not more than the limit */
-    size_t row_count;
-    size_t rows_omitted;
-    struct lifetimes *lifetimes; /* by key, when they were asked for: of the whole run */
-    struct row view;             /* what was asked for, summed over all rows (not cumulated) */
-    struct row omitted; /* the same for the rows beyond the limit; cumulated ones overlap */
-};
-
-/* False, with a problem in the recording, when it is damaged. Needs answer_deinit() in either case.
- * Recording and query must outlive the answer. */
-bool answer_init(struct answer *answer, struct recording *recording, const struct query *query);
-void answer_deinit(struct answer *answer);
-
-/* What one counter has of an answer. */
-struct counted {
-    size_t process;  /* index */
-    uint32_t number; /* of the process's counters, from 0 */
-    uint32_t key;    /* of its row */
-    const struct counter_row *counter;
-    const struct row *row; /* without a key */
-};
-
-typedef void answer_visitor(void *context, const struct counted *counted);
-
-/* As answer_init(), and shows every counter that is part of the answer, before the rows are
- * complete, to whoever tells apart more than rows do. What it has seen means nothing when this
- * returns false. */
-bool answer_init_visited(struct answer *answer, struct recording *recording,
-                         const struct query *query, answer_visitor *visit, void *context);
-
-/* Sorts and limits the rows of an answer that has had no limit so far, as its query now says. */
-void answer_arrange(struct answer *answer);
+/* By location: is it in a file or module that is asked for? The caller frees the array; NULL: all
+ * are. */
+bool *query_wanted_locations(const struct query *query, const struct symbols *symbols);
 
 #endif

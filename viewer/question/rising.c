@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS 8u
+#include "viewer/base/order.h"
+
+#define PART_COUNT 8u
 /* A tick's gain counts from this part of the whole on, and a part's of the time from that. */
 #define GAIN_PART 256u
 #define PART_PART 64u
@@ -82,7 +84,7 @@ static void find_rise(struct floor *floor, unsigned from)
 static int compare_wakes(const void *a, const void *b)
 {
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return (one > other) - (one < other);
+    return ORDER(one, other);
 }
 
 /* How often the process is awake in a tick in which it is, while the floor rises. */
@@ -157,13 +159,13 @@ static bool is_short(const struct floor *floor)
 static unsigned rising_parts(const struct floor *floor, const uint64_t *values, uint64_t least)
 {
     double all = floor->awake[RISING_TICKS];
-    uint64_t gained[PARTS] = {0};
+    uint64_t gained[PART_COUNT] = {0};
     unsigned rising = 0;
     for (unsigned i = floor->start; i < RISING_TICKS; i++) {
-        unsigned part = (unsigned)(floor->awake[i] * PARTS / all);
-        gained[part < PARTS ? part : PARTS - 1] += values[i + 1] - values[i];
+        unsigned part = (unsigned)(floor->awake[i] * PART_COUNT / all);
+        gained[part < PART_COUNT ? part : PART_COUNT - 1] += values[i + 1] - values[i];
     }
-    for (unsigned part = 0; part < PARTS; part++)
+    for (unsigned part = 0; part < PART_COUNT; part++)
         rising += gained[part] > least;
     return rising;
 }
@@ -186,7 +188,7 @@ static double earlier_share(const struct floor *floor)
 }
 
 /* Of one that has stopped: also when the least gain counts? */
-static enum rising_verdict stopped(const struct floor *floor)
+static enum rising_verdict verdict_of_rest(const struct floor *floor)
 {
     struct floor exact = *floor;
     while (exact.bytes[exact.last] < exact.bytes[RISING_TICKS])
@@ -197,7 +199,7 @@ static enum rising_verdict stopped(const struct floor *floor)
 static enum rising_verdict verdict_of(const struct floor *floor)
 {
     bool loaded = floor->is_behind_load;
-    unsigned parts = loaded ? LOADED_PARTS : PARTS / 2;
+    unsigned parts = loaded ? LOADED_PARTS : PART_COUNT / 2;
     double earlier_least = loaded ? LOADED_LEAST : EARLIER_LEAST;
     double later_least = loaded ? LOADED_LEAST : LATER_LEAST;
     if (floor->total < RISING_LEAST)
@@ -205,9 +207,9 @@ static enum rising_verdict verdict_of(const struct floor *floor)
     if (has_held_before(floor))
         return RISING_GIVEN_BACK;
     if (rising_parts(floor, floor->bytes, floor->total / PART_PART) < parts)
-        return has_stopped(floor) ? stopped(floor) : RISING_FEW;
+        return has_stopped(floor) ? verdict_of_rest(floor) : RISING_FEW;
     if (has_stopped(floor))
-        return stopped(floor);
+        return verdict_of_rest(floor);
     if (is_short(floor))
         return RISING_SHORT;
     double earlier = earlier_share(floor);
@@ -307,7 +309,7 @@ static struct held level_at(const struct held *held, unsigned edge)
     return level;
 }
 
-static uint64_t raised(uint64_t value, uint64_t level, uint64_t most)
+static uint64_t raised_by(uint64_t value, uint64_t level, uint64_t most)
 {
     value = value > level ? value : level;
     return value < most ? value : most;
@@ -323,8 +325,8 @@ static void raise_floor(struct floor *floor)
             now = level_at(floor->held, i);
         level.bytes = now.bytes > level.bytes ? now.bytes : level.bytes;
         level.blocks = now.blocks > level.blocks ? now.blocks : level.blocks;
-        floor->bytes[i] = raised(floor->bytes[i], level.bytes, floor->bytes[RISING_TICKS]);
-        floor->blocks[i] = raised(floor->blocks[i], level.blocks, floor->blocks[RISING_TICKS]);
+        floor->bytes[i] = raised_by(floor->bytes[i], level.bytes, floor->bytes[RISING_TICKS]);
+        floor->blocks[i] = raised_by(floor->blocks[i], level.blocks, floor->blocks[RISING_TICKS]);
     }
 }
 
@@ -381,8 +383,8 @@ static bool cut_last_tooth(struct floor *floor)
     uint64_t bytes = left_next(held[lowest].bytes, held[previous].bytes);
     uint64_t blocks = left_next(held[lowest].blocks, held[previous].blocks);
     for (unsigned i = lowest + 1; i <= RISING_TICKS; i++) {
-        held[i].bytes = raised(held[i].bytes, 0, bytes);
-        held[i].blocks = raised(held[i].blocks, 0, blocks);
+        held[i].bytes = raised_by(held[i].bytes, 0, bytes);
+        held[i].blocks = raised_by(held[i].blocks, 0, blocks);
     }
     return true;
 }

@@ -11,10 +11,8 @@
 #include <math.h>
 
 #include "viewer/base/cleanup.h"
+#include "viewer/history/counter_source.h"
 #include "viewer/history/moment.h"
-#include "viewer/history/replay.h"
-#include "viewer/history/slices.h"
-#include "viewer/recording/counters.h"
 
 /* The collector notices an end at most so much later, unless the machine is very busy. */
 #define NOTICED_SECONDS 0.05
@@ -71,33 +69,13 @@ static double find_time(const struct recording *recording, const size_t *process
     return time;
 }
 
-struct own_sum {
-    const struct held *held;
-    struct run_end *end;
-};
-
-static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
-                    bool inherited)
-{
-    (void)process;
-    (void)row;
-    struct own_sum *sum = context;
-    if (inherited)
-        return;
-    sum->end->bytes += sum->held[number].bytes;
-    sum->end->blocks += sum->held[number].blocks;
-}
-
 static bool held_at(struct recording *recording, size_t process, double time, struct held **held)
 {
     const struct moment moment = {.kind = MOMENT_TIME, .value = fmin(time, run_length(recording))};
-    struct slice_end slice;
-    uint64_t position;
-    if (recording->run.history)
-        return history_position(recording, process, &moment, &position) &&
-               history_held_at(recording, process, position, held);
-    return slices_find(recording, process, &moment, &slice) &&
-           slices_held_at(recording, process, slice.event, held);
+    const struct counter_source *source = counter_source_of(recording);
+    struct position position;
+    return source->position(recording, process, &moment, &position) &&
+           source->held_at(recording, process, position.events, held);
 }
 
 /* Adds what a process held that was there. */
@@ -112,10 +90,13 @@ static bool add_process(struct run_end *end, struct recording *recording, size_t
         return true;
     }
     CLEANUP(cleanup_free) struct held *held = NULL;
-    if (!held_at(recording, number, time, &held))
+    struct held own;
+    if (!held_at(recording, number, time, &held) ||
+        !counters_sum_own(recording, number, held, &own))
         return false;
-    struct own_sum sum = {held, end};
-    return counters_visit(recording, number, add_own, &sum);
+    end->bytes += own.bytes;
+    end->blocks += own.blocks;
+    return true;
 }
 
 bool run_end_find(struct run_end *end, struct recording *recording, const size_t *processes,

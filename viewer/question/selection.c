@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "viewer/base/order.h"
+
 const char *const sort_names[] = {
     [SORT_BYTES] = "bytes",         [SORT_BLOCKS] = "blocks",
     [SORT_ALLOCATED] = "allocated", [SORT_ALLOCATIONS] = "allocations",
@@ -19,41 +21,31 @@ struct order {
     const struct grouping *grouping;
 };
 
-/* The numbers of a row, the most important one first. By name there are none. */
-struct numbers {
-    size_t count;
-    uint64_t values[4];
-};
-
-static struct numbers row_numbers(const struct row *row, enum sort sort)
-{
-    uint64_t bytes = row->bytes, blocks = row->blocks;
-    uint64_t allocated = row->allocated_bytes, allocations = row->allocations;
-    switch (sort) {
-    case SORT_BYTES:
-        return (struct numbers){4, {bytes, blocks, allocated, allocations}};
-    case SORT_BLOCKS:
-        return (struct numbers){4, {blocks, bytes, allocations, allocated}};
-    case SORT_ALLOCATED:
-        return (struct numbers){4, {allocated, allocations, bytes, blocks}};
-    case SORT_ALLOCATIONS:
-        return (struct numbers){4, {allocations, allocated, blocks, bytes}};
-    case SORT_NAME:
-        break;
-    }
-    return (struct numbers){0};
-}
-
+/* The number that is asked for, then its like, then the other two; by name there are none. */
 static int order_compare(const void *a, const void *b, void *context)
 {
     const struct row *one = a, *other = b;
     const struct order *order = context;
-    struct numbers ones = row_numbers(one, order->sort);
-    struct numbers others = row_numbers(other, order->sort);
-    for (size_t i = 0; i < ones.count; i++)
-        if (ones.values[i] != others.values[i])
-            return ones.values[i] < others.values[i] ? 1 : -1;
-    return grouping_compare(order->grouping, one->key, other->key);
+    int bytes = ORDER(other->bytes, one->bytes), blocks = ORDER(other->blocks, one->blocks);
+    int allocated = ORDER(other->allocated_bytes, one->allocated_bytes);
+    int allocations = ORDER(other->allocations, one->allocations), by_number = 0;
+    switch (order->sort) {
+    case SORT_BYTES:
+        by_number = bytes ?: blocks ?: allocated ?: allocations;
+        break;
+    case SORT_BLOCKS:
+        by_number = blocks ?: bytes ?: allocations ?: allocated;
+        break;
+    case SORT_ALLOCATED:
+        by_number = allocated ?: allocations ?: bytes ?: blocks;
+        break;
+    case SORT_ALLOCATIONS:
+        by_number = allocations ?: allocated ?: blocks ?: bytes;
+        break;
+    case SORT_NAME:
+        break;
+    }
+    return by_number ?: grouping_compare(order->grouping, one->key, other->key);
 }
 
 static void rows_swap(struct row *a, struct row *b)

@@ -9,6 +9,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/question/row.h"
 
 /* One stack: its lines are `lines[first]` to before `lines[end]`. */
@@ -53,7 +54,7 @@ static uint32_t outermost_call(const struct recording *recording, uint32_t node,
     return found;
 }
 
-static void reverse(uint32_t *lines, size_t length)
+static void lines_reverse(uint32_t *lines, size_t length)
 {
     for (size_t i = 0; i < length / 2; i++) {
         uint32_t line = lines[i];
@@ -89,7 +90,7 @@ static size_t put_path(const struct grouping *grouping, uint32_t node,
     size_t length = put_lines(grouping, direction == TREE_CALLERS ? call : node,
                               direction == TREE_CALLEES ? call : 0, lines);
     if (direction == TREE_FROM_ABOVE || direction == TREE_CALLEES)
-        reverse(lines, length);
+        lines_reverse(lines, length);
     return length;
 }
 
@@ -126,18 +127,16 @@ static int compare_paths(const void *a, const void *b)
     size_t length = one->length < other->length ? one->length : other->length;
     for (size_t i = 0; i < length; i++)
         if (one->lines[i] != other->lines[i])
-            return one->lines[i] < other->lines[i] ? -1 : 1;
-    return (one->length > other->length) - (one->length < other->length);
+            return ORDER(one->lines[i], other->lines[i]);
+    return ORDER(one->length, other->length);
 }
 
 static int compare_branches(const void *a, const void *b)
 {
     const struct branch *one = a, *other = b;
-    if (one->total.bytes != other->total.bytes)
-        return one->total.bytes < other->total.bytes ? 1 : -1;
-    if (one->total.blocks != other->total.blocks)
-        return one->total.blocks < other->total.blocks ? 1 : -1;
-    return (one->frame > other->frame) - (one->frame < other->frame);
+    return ORDER(other->total.bytes, one->total.bytes)
+               ?: ORDER(other->total.blocks, one->total.blocks)
+               ?: ORDER(one->frame, other->frame);
 }
 
 static struct row sum_paths(const struct path *paths, size_t count)
@@ -148,8 +147,8 @@ static struct row sum_paths(const struct path *paths, size_t count)
     return sum;
 }
 
-static void grow(const struct growth *growth, struct branch *branch, const struct path *paths,
-                 size_t count, size_t level);
+static void branch_grow(const struct growth *growth, struct branch *branch,
+                        const struct path *paths, size_t count, size_t level);
 
 /* Adds the child to which these paths lead, or folds it. */
 static void add_child(const struct growth *growth, struct branch *branch, const struct path *paths,
@@ -161,19 +160,18 @@ static void add_child(const struct growth *growth, struct branch *branch, const 
         branch->folded_count++;
         return;
     }
-    branch->children =
-        memory_resize(branch->children, branch->child_count + 1, sizeof *branch->children);
+    branch->children = memory_room(branch->children, branch->child_count, sizeof *branch->children);
     struct branch *child = &branch->children[branch->child_count++];
     uint32_t location = growth->locations[paths[0].lines[level]];
     *child = (struct branch){
         .frame = &growth->answer->grouping.recording->symbols.frames[location],
         .total = total,
     };
-    grow(growth, child, paths, count, level + 1);
+    branch_grow(growth, child, paths, count, level + 1);
 }
 
-static void grow(const struct growth *growth, struct branch *branch, const struct path *paths,
-                 size_t count, size_t level)
+static void branch_grow(const struct growth *growth, struct branch *branch,
+                        const struct path *paths, size_t count, size_t level)
 {
     size_t from = 0;
     for (; from < count && paths[from].length == level; from++)
@@ -213,7 +211,7 @@ void tree_init(struct tree *tree, const struct answer *answer, enum tree_directi
     *tree = (struct tree){.whole = answer->view};
     tree->root.total = sum_paths(growth.paths, growth.count);
     growth.least = (uint64_t)((double)tree->root.total.bytes * least);
-    grow(&growth, &tree->root, growth.paths, growth.count, 0);
+    branch_grow(&growth, &tree->root, growth.paths, growth.count, 0);
     free(growth.paths);
     free(growth.lines);
 }

@@ -12,7 +12,7 @@
 #ifndef HEAPLINE_VIEWER_QUESTION_TREE_H
 #define HEAPLINE_VIEWER_QUESTION_TREE_H
 
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 
 struct branch {
     const struct frame *frame; /* NULL: the root */

@@ -40,7 +40,7 @@ bool ancestry_init(struct ancestry *ancestry, struct database *database, uint32_
     if (!database_has_table(database, "inheritance", &has_table))
         return false;
     while (has_table && (step = read_parent(database, process, &parent)) == ROWS_ROW) {
-        ancestry->list = memory_resize(ancestry->list, ancestry->count + 1, sizeof *ancestry->list);
+        ancestry->list = memory_room(ancestry->list, ancestry->count, sizeof *ancestry->list);
         ancestry->list[ancestry->count++] = parent;
         process = parent.process;
     }

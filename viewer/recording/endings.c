@@ -8,6 +8,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/recording/table_rows.h"
 
 const char *const ending_names[] = {
@@ -84,9 +85,7 @@ static enum ending_kind kind_alone(const struct process *process)
 static int compare_by_pid(const void *a, const void *b)
 {
     const struct process *one = *(struct process *const *)a, *other = *(struct process *const *)b;
-    if (one->pid != other->pid)
-        return one->pid < other->pid ? -1 : 1;
-    return one->id < other->id ? -1 : 1;
+    return ORDER(one->pid, other->pid) ?: ORDER(one->id, other->id);
 }
 
 /* Of two rows of one process id the first one's program has made place for the second one's, unless

@@ -1,6 +1,6 @@
 /*
  * SQLite asks before it compiles each part of a statement whether it may (an authorizer). The
- * answer is a list of what may be: to select, to read a column, to recurse, to call a function that
+ * reply is a list of what may be: to select, to read a column, to recurse, to call a function that
  * computes something and touches nothing, and pragmas that tell and change nothing. What is on no
  * list is refused, also what a later SQLite brings. Attaching would open other files, writing into
  * a temporary table is writing, and COMMIT would end the transaction that shows one moment of a
@@ -38,7 +38,7 @@ static const struct {
 };
 
 /* Words between spaces. */
-#define FUNCTIONS                                                                                  \
+#define FUNCTIONS_ALLOWED                                                                          \
     " -> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat "    \
     "concat_ws cos cosh count cume_dist current_date current_time current_timestamp date "         \
     "datetime degrees dense_rank exp first_value floor format glob group_concat hex if ifnull "    \
@@ -56,7 +56,7 @@ static const struct {
     " foreign_key_check foreign_key_list index_info index_list index_xinfo integrity_check "       \
     "quick_check table_info table_list table_xinfo "
 /* Those that would set something if they were given a value. */
-#define PRAGMAS                                                                                    \
+#define PRAGMAS_ALLOWED                                                                            \
     " application_id collation_list compile_options data_version database_list encoding "          \
     "freelist_count function_list module_list page_count page_size pragma_list schema_version "    \
     "user_version "
@@ -72,14 +72,14 @@ static bool is_in(const char *list, const char *word)
     return strcasestr(list, spaced);
 }
 
-#define SCHEMA "sqlite_master"
+#define SCHEMA_TABLE "sqlite_master"
 
 /* Connecting to one of our tables compiles its declaration as a CREATE TABLE, whose last step, an
  * UPDATE of the schema, is asked about and never run. A CREATE TABLE of somebody else is refused at
  * its first step, and an UPDATE that is written out by SQLite itself. */
 static bool declares_table(int action, const char *table)
 {
-    return action == SQLITE_UPDATE && table && !strcmp(table, SCHEMA);
+    return action == SQLITE_UPDATE && table && !strcmp(table, SCHEMA_TABLE);
 }
 
 /* The first step of CREATE and DROP of anything is an INSERT into the schema, or a DELETE. */
@@ -98,15 +98,16 @@ static const char *name_of(int action, const char *table)
     return known && (is_plain || !of_schema) ? names[action] : "changing the schema";
 }
 
-static int refuse(struct database *database, const char *what, const char *name, const char *more)
+static int guard_refuse(struct database *database, const char *what, const char *name,
+                        const char *more)
 {
     database_refuse(database, "%s%.60s%s is refused: a recording can only be read", what, name,
                     more);
     return SQLITE_DENY;
 }
 
-static int answer(void *context, int action, const char *first, const char *second,
-                  const char *schema, const char *view)
+static int guard_decide(void *context, int action, const char *first, const char *second,
+                        const char *schema, const char *view)
 {
     (void)schema, (void)view;
     struct database *database = context;
@@ -116,18 +117,19 @@ static int answer(void *context, int action, const char *first, const char *seco
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
     case SQLITE_FUNCTION:
-        return is_in(FUNCTIONS, second) ? SQLITE_OK
-                                        : refuse(database, "the function ", second, "()");
+        return is_in(FUNCTIONS_ALLOWED, second)
+                   ? SQLITE_OK
+                   : guard_refuse(database, "the function ", second, "()");
     case SQLITE_PRAGMA:
-        if (is_in(PRAGMAS_OF, first) || (!second && is_in(PRAGMAS, first)))
+        if (is_in(PRAGMAS_OF, first) || (!second && is_in(PRAGMAS_ALLOWED, first)))
             return SQLITE_OK;
-        return refuse(database, second ? "setting PRAGMA " : "PRAGMA ", first, "");
+        return guard_refuse(database, second ? "setting PRAGMA " : "PRAGMA ", first, "");
     case SQLITE_TRANSACTION:
-        return refuse(database, first, "", "");
+        return guard_refuse(database, first, "", "");
     default:
         if (declares_table(action, first))
             return SQLITE_OK;
-        return refuse(database, name_of(action, first), "", "");
+        return guard_refuse(database, name_of(action, first), "", "");
     }
 }
 
@@ -142,7 +144,7 @@ void guard_set(struct database *database)
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         sqlite3_limit(connection, limits[i].what, limits[i].most);
     sqlite3_drop_modules(connection, (const char **)modules);
-    sqlite3_set_authorizer(connection, answer, database);
+    sqlite3_set_authorizer(connection, guard_decide, database);
 }
 
 void guard_allow_views(struct database *database)
@@ -153,5 +155,5 @@ void guard_allow_views(struct database *database)
 bool guard_passes(struct database *database, sqlite3_stmt *statement)
 {
     return !statement || sqlite3_stmt_readonly(statement) ||
-           refuse(database, "'", sqlite3_sql(statement), "'") == SQLITE_OK;
+           guard_refuse(database, "'", sqlite3_sql(statement), "'") == SQLITE_OK;
 }

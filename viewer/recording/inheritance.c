@@ -57,10 +57,8 @@ bool inheritance_is_missing(const struct process *process)
 void inheritance_add(const struct process *process, struct held *held)
 {
     const struct held *inherited = process->inherited.held;
-    for (uint32_t i = 0; inherited && i < process->counter_count; i++) {
-        held[i].bytes += inherited[i].bytes;
-        held[i].blocks += inherited[i].blocks;
-    }
+    for (uint32_t i = 0; inherited && i < process->counter_count; i++)
+        held_add(&held[i], inherited[i]);
 }
 
 bool inheritance_allows(const struct process *process, const struct held *held)

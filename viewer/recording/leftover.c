@@ -33,7 +33,7 @@
 static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 enum { SUFFIX_NONE, SUFFIX_WAL, SUFFIX_SHM, SUFFIX_JOURNAL, SUFFIXES };
 
-static bool look(const char *path, int suffix, struct stat *status)
+static bool leftover_look(const char *path, int suffix, struct stat *status)
 {
     CLEANUP(cleanup_free) char *name = memory_print("%s%s", path, suffixes[suffix]);
     return lstat(name, status) == 0;
@@ -64,7 +64,7 @@ static bool may_fold(const char *path)
     struct stat status[SUFFIXES];
     bool is_there[SUFFIXES];
     for (int i = 0; i < SUFFIXES; i++) {
-        is_there[i] = look(path, i, &status[i]);
+        is_there[i] = leftover_look(path, i, &status[i]);
         if (is_there[i] && (!S_ISREG(status[i].st_mode) || status[i].st_uid != geteuid() ||
                             status[i].st_nlink != 1))
             return false;

@@ -97,7 +97,7 @@ static bool take_process(const void *row, void *context)
     const struct store_process *stored = row;
     struct recording *recording = context;
     size_t count = recording->process_count++;
-    recording->processes = memory_resize(recording->processes, count + 1, sizeof(struct process));
+    recording->processes = memory_room(recording->processes, count, sizeof(struct process));
     struct process *process = &recording->processes[count];
     *process = process_of_row(stored);
     if (!read_command(recording, stored->command, &process->command))

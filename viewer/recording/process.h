@@ -25,10 +25,22 @@ struct peak_position {
     uint64_t bytes, blocks; /* what it holds */
 };
 
-/* What a counter held. */
+/* What a counter held. While changes are added up, modulo 2^64. */
 struct held {
     uint64_t bytes, blocks;
 };
+
+static inline void held_add(struct held *sum, struct held held)
+{
+    sum->bytes += held.bytes;
+    sum->blocks += held.blocks;
+}
+
+/* Blocks of this size, or less of them where their number is below zero. */
+static inline void held_add_blocks(struct held *sum, int64_t blocks, uint64_t size)
+{
+    held_add(sum, (struct held){(uint64_t)blocks * size, (uint64_t)blocks});
+}
 
 /* What a process was forked with (inheritance.h). */
 struct inherited {

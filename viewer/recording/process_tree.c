@@ -13,6 +13,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 
 const char *const process_sort_names[] = {
     [PROCESS_SORT_START] = "start",
@@ -31,17 +32,10 @@ struct entry {
     enum process_sort sort;
 };
 
-static int compare_numbers(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 static int compare_pids(const void *a, const void *b)
 {
     const struct entry *one = a, *other = b;
-    if (one->process->pid != other->process->pid)
-        return one->process->pid < other->process->pid ? -1 : 1;
-    return compare_numbers(one->number, other->number);
+    return ORDER(one->process->pid, other->process->pid) ?: ORDER(one->number, other->number);
 }
 
 static uint64_t sorted_by(const struct entry *entry)
@@ -65,10 +59,8 @@ static uint64_t sorted_by(const struct entry *entry)
 static int compare_siblings(const void *a, const void *b)
 {
     const struct entry *one = a, *other = b;
-    int order = compare_numbers(one->parent, other->parent);
-    if (!order)
-        order = compare_numbers(sorted_by(other), sorted_by(one));
-    return order ? order : compare_numbers(one->number, other->number);
+    return ORDER(one->parent, other->parent)
+               ?: ORDER(sorted_by(other), sorted_by(one)) ?: ORDER(one->number, other->number);
 }
 
 /* The number of the first entry, sorted by pid and number, behind (pid, number). */

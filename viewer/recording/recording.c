@@ -5,10 +5,12 @@
 
 #include <stdlib.h>
 
+#include "viewer/base/order.h"
+
 static int compare_ids(const void *id, const void *process)
 {
     uint32_t wanted = *(const uint32_t *)id, there = ((const struct process *)process)->id;
-    return (wanted > there) - (wanted < there);
+    return ORDER(wanted, there);
 }
 
 struct process *recording_process(struct recording *recording, uint32_t id)

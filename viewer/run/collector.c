@@ -1,5 +1,5 @@
 /*
- * Starts heaplined, and speaks with it over the control socket.
+ * Starts heaplined, and waits for what it says.
  *
  * heaplined gets a session of its own, so that neither Ctrl-C nor the terminal's end reaches it;
  * only stderr, the listening socket and its end of the control pair of our descriptors; and ignores
@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +32,13 @@
 #include "handshake.h"
 #include "memory_cgroup.h"
 #include "viewer/base/cleanup.h"
+#include "viewer/run/control_channel.h"
 #include "viewer/run/daemon.h"
 #include "viewer/run/job.h"
 #include "viewer/run/message.h"
 
 /* Who is in the queue is served in turn; who waits for a place in it is not. */
-#define BACKLOG           1024
+#define LISTEN_BACKLOG    1024
 #define RANDOM_BYTES      16
 #define READY_PATIENCE    30.0
 #define FINISH_PATIENCE   60.0
@@ -52,7 +52,7 @@
 #define CONTROL_DESCRIPTOR  4
 #define BESIDE_DESCRIPTOR   5
 
-static double now(void)
+static double seconds_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -83,7 +83,7 @@ static int listen_at(const struct address *address)
 {
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener >= 0 && bind(listener, &address->socket.any, address->length) == 0 &&
-        listen(listener, BACKLOG) == 0)
+        listen(listener, LISTEN_BACKLOG) == 0)
         return listener;
     int number = errno;
     cleanup_close(&listener);
@@ -104,44 +104,6 @@ static int listen_beside(const struct address *address, char path[COLLECTOR_BESI
     if (listener >= 0)
         snprintf(path, COLLECTOR_BESIDE_MAX, "%s", file.socket.local.sun_path);
     return listener;
-}
-
-static bool send_message(int control, enum control_kind kind, int value, const char *text)
-{
-    struct control_message message = {.kind = kind, .value = value};
-    snprintf(message.text, sizeof message.text, "%s", text);
-    return send(control, &message, sizeof message, MSG_NOSIGNAL) == (ssize_t)sizeof message;
-}
-
-enum reception {
-    RECEIVED,
-    RECEIVED_NOTHING, /* in the given time */
-    RECEIVED_END,     /* the other side has closed its end */
-};
-
-/* A daemon of another version answers as it would a process. */
-static bool is_welcome(const struct control_message *message, ssize_t size)
-{
-    struct welcome welcome;
-    memcpy(&welcome, message, sizeof welcome);
-    return size == (ssize_t)sizeof welcome && welcome.magic == HANDSHAKE_MAGIC;
-}
-
-static enum reception receive_message(int control, int timeout_ms, struct control_message *message)
-{
-    struct pollfd watched = {.fd = control, .events = POLLIN};
-    if (poll(&watched, 1, timeout_ms) <= 0)
-        return RECEIVED_NOTHING;
-    ssize_t got = recv(control, message, sizeof *message, MSG_WAITALL);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return RECEIVED_NOTHING;
-    if (is_welcome(message, got))
-        *message = (struct control_message){.kind = CONTROL_FAILED,
-                                            .text = "the daemon is of another version of heapline"};
-    else if (got != (ssize_t)sizeof *message)
-        return RECEIVED_END;
-    message->text[CONTROL_TEXT_MAX - 1] = '\0';
-    return RECEIVED;
 }
 
 /* heaplined's arguments; the array is allocated. */
@@ -212,7 +174,7 @@ static _Noreturn void child_run(const struct collector_plan *plan, int listener,
     }
     char text[CONTROL_TEXT_MAX];
     snprintf(text, sizeof text, "cannot start %s: %s", plan->program, strerror(errno));
-    send_message(control, CONTROL_FAILED, 0, text);
+    control_send(control, CONTROL_FAILED, 0, text);
     _exit(RUN_FAILED);
 }
 
@@ -266,7 +228,7 @@ bool collector_start(struct collector *collector, const struct collector_plan *p
         return false;
     struct control_message message;
     enum reception reception =
-        receive_message(collector->control, (int)(READY_PATIENCE * 1000), &message);
+        control_receive(collector->control, (int)(READY_PATIENCE * 1000), &message);
     if (reception == RECEIVED && message.kind == CONTROL_READY) {
         snprintf(collector->file, sizeof collector->file, "%s", message.text);
         return true;
@@ -282,7 +244,7 @@ bool collector_start(struct collector *collector, const struct collector_plan *p
 
 void collector_tell_started(struct collector *collector, pid_t pid)
 {
-    send_message(collector->control, CONTROL_STARTED, (int)pid, "");
+    control_send(collector->control, CONTROL_STARTED, (int)pid, "");
 }
 
 static bool is_stopped(const struct collector *collector)
@@ -298,13 +260,13 @@ static bool is_impatient(const struct signals *signals, double since)
     while (signals_next(signals, 0, &signal))
         impatient |= signal.ssi_signo == SIGINT || signal.ssi_signo == SIGTERM ||
                      signal.ssi_signo == SIGHUP || signal.ssi_signo == SIGQUIT;
-    return impatient && now() - since > INTERRUPT_GRACE;
+    return impatient && seconds_now() - since > INTERRUPT_GRACE;
 }
 
 /* The user does not wait any longer for what goes on; there is still the file to be finished. */
 static void stop_waiting(struct collector *collector)
 {
-    send_message(collector->control, CONTROL_FINISH, 0, "");
+    control_send(collector->control, CONTROL_FINISH, 0, "");
     collector->waits = false;
 }
 
@@ -313,19 +275,19 @@ static enum collector_end collector_await(struct collector *collector,
                                           struct control_message *message,
                                           struct progress *progress)
 {
-    double since = now(), moved = since; /* when it was last seen not to be stopped */
-    while ((collector->waits || now() - since < FINISH_PATIENCE) &&
-           now() - moved < STOPPED_PATIENCE) {
+    double since = seconds_now(), moved = since; /* when it was last seen not to be stopped */
+    while ((collector->waits || seconds_now() - since < FINISH_PATIENCE) &&
+           seconds_now() - moved < STOPPED_PATIENCE) {
         if (is_impatient(signals, since)) {
             if (!collector->waits)
                 break;
             stop_waiting(collector);
-            since = now();
+            since = seconds_now();
         }
         if (!is_stopped(collector))
-            moved = now();
+            moved = seconds_now();
         progress_step(progress, 0);
-        switch (receive_message(collector->control, POLL_MILLISECONDS, message)) {
+        switch (control_receive(collector->control, POLL_MILLISECONDS, message)) {
         case RECEIVED:
             if (message->kind == CONTROL_DONE)
                 return COLLECTOR_DONE;
@@ -346,10 +308,10 @@ static enum collector_end collector_await(struct collector *collector,
 static int collector_await_exit(struct collector *collector)
 {
     struct control_message message;
-    double since = now();
+    double since = seconds_now();
     int status = 0;
-    while (now() - since < EXIT_PATIENCE)
-        if (receive_message(collector->control, POLL_MILLISECONDS, &message) == RECEIVED_END) {
+    while (seconds_now() - since < EXIT_PATIENCE)
+        if (control_receive(collector->control, POLL_MILLISECONDS, &message) == RECEIVED_END) {
             waitpid(collector->pid, &status, 0);
             break;
         }
@@ -366,8 +328,10 @@ static bool is_oom_kill(const struct collector *collector, int wait_status)
 }
 
 /* Waits for the collector's end after its last message. */
-static enum collector_end conclude(struct collector *collector, const struct signals *signals,
-                                   struct control_message *message, struct progress *progress)
+static enum collector_end collector_conclude(struct collector *collector,
+                                             const struct signals *signals,
+                                             struct control_message *message,
+                                             struct progress *progress)
 {
     progress_begin(
         progress,
@@ -393,9 +357,9 @@ enum collector_end collector_finish(struct collector *collector, const struct si
 {
     struct control_message message = {0};
     if (collector->waits)
-        send_message(collector->control, CONTROL_WAIT, collector->wait_seconds, "");
-    send_message(collector->control, CONTROL_ENDED, wait_status, "");
-    enum collector_end end = conclude(collector, signals, &message, progress);
+        control_send(collector->control, CONTROL_WAIT, collector->wait_seconds, "");
+    control_send(collector->control, CONTROL_ENDED, wait_status, "");
+    enum collector_end end = collector_conclude(collector, signals, &message, progress);
     collector->told =
         end == COLLECTOR_DONE ? (enum control_told)message.value : CONTROL_TOLD_BY_NOBODY;
     bool has_text = end == COLLECTOR_DONE || end == COLLECTOR_GONE;
@@ -406,6 +370,6 @@ enum collector_end collector_finish(struct collector *collector, const struct si
 void collector_undo(struct collector *collector, const struct signals *signals)
 {
     struct control_message message;
-    send_message(collector->control, CONTROL_UNDO, 0, "");
-    conclude(collector, signals, &message, NULL);
+    control_send(collector->control, CONTROL_UNDO, 0, "");
+    collector_conclude(collector, signals, &message, NULL);
 }

@@ -82,7 +82,7 @@ static void execute_script(char *const *words)
 }
 
 /* Returns when it cannot, with errno. */
-static void execute(char *const *words)
+static void words_execute(char *const *words)
 {
     execvp(words[0], words);
     int number = errno;
@@ -109,7 +109,7 @@ static _Noreturn void child_run(const struct command_plan *plan, int go, int fai
             plan->words[0]);
     if (pass_descriptors_on() && (!loadable || set_environment(plan))) {
         signals_restore(plan->signals);
-        execute(plan->words);
+        words_execute(plan->words);
     }
     int number = errno;
     _exit(write(failure, &number, sizeof number) < 0 ? RUN_FAILED : RUN_CANNOT_EXECUTE);

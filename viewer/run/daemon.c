@@ -49,7 +49,7 @@ static void add_token(struct message *message)
     add_detail(message, "token", token);
 }
 
-static void compose(struct message *message, const struct collector_plan *plan)
+static void message_compose(struct message *message, const struct collector_plan *plan)
 {
     message->hello = (struct hello){.magic = HANDSHAKE_MAGIC,
                                     .wire_version = WIRE_VERSION,
@@ -124,7 +124,7 @@ int daemon_connect(const struct collector_plan *plan)
         run_fail("cannot begin: %s", strerror(ENOMEM));
         return -1;
     }
-    compose(message, plan);
+    message_compose(message, plan);
     size_t size = sizeof message->hello + message->hello.details;
     int connection = socket(address.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection >= 0) {

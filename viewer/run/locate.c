@@ -27,7 +27,7 @@ static const char *const shim_places[] = {
     "../lib/heapline/libheapline.so",
 };
 
-static bool join(char *path, int folder_length, const char *folder, const char *name)
+static bool path_join(char *path, int folder_length, const char *folder, const char *name)
 {
     return snprintf(path, PATH_MAX, "%.*s/%s", folder_length, folder, name) < PATH_MAX;
 }
@@ -36,7 +36,7 @@ static bool find_shim(char *shim, int folder_length, const char *folder)
 {
     for (size_t i = 0; i < sizeof shim_places / sizeof *shim_places; i++) {
         char path[PATH_MAX];
-        if (join(path, folder_length, folder, shim_places[i]) && access(path, R_OK) == 0 &&
+        if (path_join(path, folder_length, folder, shim_places[i]) && access(path, R_OK) == 0 &&
             realpath(path, shim))
             return true;
     }
@@ -46,7 +46,7 @@ static bool find_shim(char *shim, int folder_length, const char *folder)
 bool locate_from(struct locations *locations, const char *self)
 {
     int folder_length = (int)(strrchr(self, '/') - self);
-    if (!join(locations->collector, folder_length, self, "heaplined") ||
+    if (!path_join(locations->collector, folder_length, self, "heaplined") ||
         access(locations->collector, X_OK) != 0) {
         run_fail("there is no program heaplined in %.*s; install heapline completely",
                  folder_length, self);
@@ -67,7 +67,7 @@ bool locate_from(struct locations *locations, const char *self)
     return true;
 }
 
-bool locate(struct locations *locations)
+bool locations_find(struct locations *locations)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);

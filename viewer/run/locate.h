@@ -14,7 +14,7 @@ struct locations {
 
 /* Finds them beside this program (a build folder) or where `meson install` puts them. False, with a
  * message, when they are not there or cannot be preloaded from there. */
-bool locate(struct locations *locations);
+bool locations_find(struct locations *locations);
 
 /* The same for a program at `self`, an absolute path. */
 bool locate_from(struct locations *locations, const char *self);

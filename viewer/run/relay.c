@@ -1,12 +1,12 @@
 /*
  * A signal of ours and one of a witness are the same when number, code and sender are. Of the
  * standard signals one that is pending stands for all that are sent meanwhile: so what a witness
- * has got answers for all of the same kind that are undecided. Real-time signals are counted, one
+ * has got explains all of the same kind that are undecided. Real-time signals are counted, one
  * for one.
  *
  * `timeout` signals first its child, us, and then its group. If we were quick there are two here
  * and the witness has one, and the command is to get one. That is not what it is when somebody
- * signals the group and then, on an answer of the command's, us. So a witness's answer for a signal
+ * signals the group and then, on a reply of the command's, us. So what a witness says of a signal
  * that had come to us before it came to the witness holds for one more that comes right after.
  *
  * As the kernel does it, a stop takes back a SIGCONT that is still to come, and the other way
@@ -48,59 +48,59 @@ void relay_receive(struct relay *relay, const struct signalfd_siginfo *signal, u
             remove_at(relay, i);
     }
     relay->undecided[relay->count].signal = *signal;
-    relay->undecided[relay->count].is_answered = false;
+    relay->undecided[relay->count].is_explained = false;
     relay->undecided[relay->count++].since_ns = now_ns;
 }
 
-/* Does what a witness has got answer for anything? Several may for the same, if that was pending
+/* Does what a witness has got explain anything? Several may explain the same, if that was pending
  * here while they came. */
-static bool answers(struct relay *relay, const struct witnessed *seen, uint64_t until_ns)
+static bool relay_explain(struct relay *relay, const struct witnessed *seen, uint64_t until_ns)
 {
     bool is_counted = seen->signal >= SIGRTMIN, found = false;
     for (unsigned i = 0; i < relay->count && !(found && is_counted); i++) {
-        bool is_taken = is_counted && relay->undecided[i].is_answered;
+        bool is_taken = is_counted && relay->undecided[i].is_explained;
         if (is_taken || !is_same(&relay->undecided[i].signal, seen) ||
             relay->undecided[i].since_ns > until_ns)
             continue;
-        relay->undecided[i].is_answered = true;
+        relay->undecided[i].is_explained = true;
         found = true;
     }
     return found;
 }
 
-static void remove_answered(struct relay *relay)
+static void remove_explained(struct relay *relay)
 {
     for (unsigned i = relay->count; i-- > 0;)
-        if (relay->undecided[i].is_answered)
+        if (relay->undecided[i].is_explained)
             remove_at(relay, i);
 }
 
-static void keep(struct relay *relay, const struct witnessed *seen, bool has_answered)
+static void relay_keep(struct relay *relay, const struct witnessed *seen, bool has_explained)
 {
     if (relay->seen_count == RELAY_MAX)
         memmove(relay->seen, relay->seen + 1, --relay->seen_count * sizeof *relay->seen);
     relay->seen[relay->seen_count].one = *seen;
-    relay->seen[relay->seen_count++].has_answered = has_answered;
+    relay->seen[relay->seen_count++].has_explained = has_explained;
 }
 
-/* Those of earlier testimonies, which answer once more within `close_ns`. */
+/* Those of earlier testimonies, which explain one more within `close_ns`. */
 static void look_through_kept(struct relay *relay, uint64_t oldest_ns, uint64_t close_ns)
 {
     unsigned count = relay->seen_count;
     relay->seen_count = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct witnessed one = relay->seen[i].one;
-        bool again = relay->seen[i].has_answered;
+        bool again = relay->seen[i].has_explained;
         if (one.time_ns >= oldest_ns &&
-            !answers(relay, &one, again ? one.time_ns + close_ns : UINT64_MAX))
-            keep(relay, &one, again);
+            !relay_explain(relay, &one, again ? one.time_ns + close_ns : UINT64_MAX))
+            relay_keep(relay, &one, again);
     }
 }
 
 void relay_receive_late(struct relay *relay)
 {
     look_through_kept(relay, 0, RELAY_PATIENCE_RUNNING_NS);
-    remove_answered(relay);
+    remove_explained(relay);
 }
 
 /* Had the witness got it before we took ours? Then ours is the same, or was one with it. */
@@ -116,11 +116,11 @@ void relay_witness(struct relay *relay, const struct testimony *testimony)
         const struct witnessed *seen = &testimony->seen[i];
         if (seen->time_ns < testimony->oldest_ns)
             continue;
-        bool answered = answers(relay, seen, UINT64_MAX);
-        if (!answered || (seen->signal < SIGRTMIN && !was_there(testimony, seen)))
-            keep(relay, seen, answered);
+        bool explained = relay_explain(relay, seen, UINT64_MAX);
+        if (!explained || (seen->signal < SIGRTMIN && !was_there(testimony, seen)))
+            relay_keep(relay, seen, explained);
     }
-    remove_answered(relay);
+    remove_explained(relay);
 }
 
 static bool is_due(const struct relay *relay, unsigned at, uint64_t now_ns)

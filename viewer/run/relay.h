@@ -27,12 +27,12 @@ struct relay {
     struct {
         struct signalfd_siginfo signal;
         uint64_t since_ns;
-        bool is_answered; /* a witness has got it */
+        bool is_explained; /* a witness has got it */
     } undecided[RELAY_MAX];
     unsigned count;
     struct {
         struct witnessed one;
-        bool has_answered;
+        bool has_explained;
     } seen[RELAY_MAX]; /* that have not come to us, or may come once more */
     unsigned seen_count;
 };
@@ -59,7 +59,7 @@ void relay_receive(struct relay *relay, const struct signalfd_siginfo *signal, u
 /* What a witness has got is not passed on. */
 void relay_witness(struct relay *relay, const struct testimony *testimony);
 
-/* What has been received since then had come before the witness was heard: its answers hold for
+/* What has been received since then had come before the witness was heard: what it said holds for
  * that too. */
 void relay_receive_late(struct relay *relay);
 

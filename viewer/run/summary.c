@@ -16,7 +16,7 @@
 #include "viewer/base/utf8.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
-#include "viewer/question/query.h"
+#include "viewer/question/answer.h"
 #include "viewer/recording/command_line.h"
 #include "viewer/recording/loading.h"
 #include "viewer/recording/source.h"

@@ -151,8 +151,8 @@ static void pass_on_all_due(struct supervision *supervision)
             pass_on(supervision->command, &signal);
 }
 
-int supervise(pid_t command, const struct signals *signals,
-              struct witness witnesses[WITNESS_PLACES])
+int command_supervise(pid_t command, const struct signals *signals,
+                      struct witness witnesses[WITNESS_POSTS])
 {
     struct supervision supervision = {
         .command = command,

@@ -10,7 +10,7 @@
 #include "viewer/run/witness.h"
 
 /* Passes signals on to the command until it has ended; returns its wait status. */
-int supervise(pid_t command, const struct signals *signals,
-              struct witness witnesses[WITNESS_PLACES]);
+int command_supervise(pid_t command, const struct signals *signals,
+                      struct witness witnesses[WITNESS_POSTS]);
 
 #endif

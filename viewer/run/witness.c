@@ -27,18 +27,18 @@
 
 /* It has nothing else to do, so it is late only when the machine is very busy, or when somebody has
  * stopped it. */
-#define ANSWER_PATIENCE_MS 500
+#define REPLY_PATIENCE_MS 500
 
 /* Neither `pkill heapline` nor `pkill python` means the witness, but who looks for a word of the
  * command on command lines finds heapline, collector, command and witnesses. */
 #define WITNESS_NAME "signals"
 
 /* What a witness has open. */
-#define CHANNEL 0
-#define SIGNALS 1
+#define CHANNEL_DESCRIPTOR 0
+#define SIGNALS_DESCRIPTOR 1
 
-struct answer {
-    uint32_t question; /* that it answers */
+struct reply {
+    uint32_t question; /* to which it replies */
     uint32_t count;
     struct witnessed heard[WITNESSED_MAX];
 };
@@ -74,22 +74,22 @@ static bool take_descriptors(int channel)
 {
     sigset_t all;
     sigfillset(&all);
-    if (dup2(channel, CHANNEL) < 0)
+    if (dup2(channel, CHANNEL_DESCRIPTOR) < 0)
         return false;
-    closefrom(CHANNEL + 1);
-    return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS;
+    closefrom(CHANNEL_DESCRIPTOR + 1);
+    return signalfd(-1, &all, SFD_NONBLOCK) == SIGNALS_DESCRIPTOR;
 }
 
 /* The time is that of before it is no longer pending: who looks at both sees one of them. */
-static bool note_signal(struct answer *answer)
+static bool note_signal(struct reply *reply)
 {
     struct signalfd_siginfo signal;
     uint64_t now = witness_now();
-    if (read(SIGNALS, &signal, sizeof signal) != (ssize_t)sizeof signal)
+    if (read(SIGNALS_DESCRIPTOR, &signal, sizeof signal) != (ssize_t)sizeof signal)
         return false;
-    if (answer->count == WITNESSED_MAX)
-        memmove(answer->heard, answer->heard + 1, --answer->count * sizeof *answer->heard);
-    answer->heard[answer->count++] = (struct witnessed){
+    if (reply->count == WITNESSED_MAX)
+        memmove(reply->heard, reply->heard + 1, --reply->count * sizeof *reply->heard);
+    reply->heard[reply->count++] = (struct witnessed){
         .time_ns = now,
         .signal = (int32_t)signal.ssi_signo,
         .code = signal.ssi_code,
@@ -98,43 +98,43 @@ static bool note_signal(struct answer *answer)
     return true;
 }
 
-static void note_signals(struct answer *answer)
+static void note_signals(struct reply *reply)
 {
-    while (note_signal(answer))
+    while (note_signal(reply))
         ;
 }
 
-/* False: there is nobody to answer to any more. */
-static bool answer_question(struct answer *answer)
+/* False: there is nobody to reply to any more. */
+static bool send_reply(struct reply *reply)
 {
-    if (recv(CHANNEL, &answer->question, sizeof answer->question, 0) !=
-        (ssize_t)sizeof answer->question)
+    if (recv(CHANNEL_DESCRIPTOR, &reply->question, sizeof reply->question, 0) !=
+        (ssize_t)sizeof reply->question)
         return false;
-    note_signals(answer);
-    bool sent = send(CHANNEL, answer, sizeof *answer, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
-    answer->count = 0;
+    note_signals(reply);
+    bool sent = send(CHANNEL_DESCRIPTOR, reply, sizeof *reply, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    reply->count = 0;
     return sent;
 }
 
-static _Noreturn void bear_witness(enum witness_place place, char *const *words, int channel)
+static _Noreturn void bear_witness(enum witness_post post, char *const *words, int channel)
 {
-    static struct answer answer;
-    struct pollfd watched[] = {{.fd = CHANNEL, .events = POLLIN},
-                               {.fd = SIGNALS, .events = POLLIN}};
-    if (place == WITNESS_OUTSIDE)
+    static struct reply reply;
+    struct pollfd watched[] = {{.fd = CHANNEL_DESCRIPTOR, .events = POLLIN},
+                               {.fd = SIGNALS_DESCRIPTOR, .events = POLLIN}};
+    if (post == WITNESS_OUTSIDE)
         setsid();
     take_appearance(words);
     bool goes_on = take_descriptors(channel);
     while (goes_on && (poll(watched, 2, -1) > 0 || errno == EINTR)) {
-        note_signals(&answer);
-        goes_on = !watched[0].revents || answer_question(&answer);
+        note_signals(&reply);
+        goes_on = !watched[0].revents || send_reply(&reply);
     }
     _exit(0);
 }
 
 /* --- the side of `heapline run` --- */
 
-void witness_start(struct witness *witness, enum witness_place place, char *const *words)
+void witness_start(struct witness *witness, enum witness_post post, char *const *words)
 {
     int ends[2];
     *witness = (struct witness){.channel = -1};
@@ -142,7 +142,7 @@ void witness_start(struct witness *witness, enum witness_place place, char *cons
         return;
     witness->pid = fork();
     if (witness->pid == 0)
-        bear_witness(place, words, ends[1]);
+        bear_witness(post, words, ends[1]);
     close(ends[1]);
     if (witness->pid > 0)
         witness->channel = ends[0];
@@ -170,17 +170,17 @@ static void close_channel(struct witness *witness)
     witness->channel = -1;
 }
 
-static unsigned take_answer(struct witness *witness, struct witnessed *heard, unsigned count,
-                            bool *is_latest)
+static unsigned take_reply(struct witness *witness, struct witnessed *heard, unsigned count,
+                           bool *is_latest)
 {
-    struct answer answer;
-    if (recv(witness->channel, &answer, sizeof answer, MSG_DONTWAIT) != (ssize_t)sizeof answer) {
+    struct reply reply;
+    if (recv(witness->channel, &reply, sizeof reply, MSG_DONTWAIT) != (ssize_t)sizeof reply) {
         close_channel(witness);
         return 0;
     }
-    *is_latest = answer.question == witness->question;
-    unsigned taken = answer.count < WITNESSED_MAX - count ? answer.count : WITNESSED_MAX - count;
-    memcpy(heard, answer.heard, taken * sizeof *heard);
+    *is_latest = reply.question == witness->question;
+    unsigned taken = reply.count < WITNESSED_MAX - count ? reply.count : WITNESSED_MAX - count;
+    memcpy(heard, reply.heard, taken * sizeof *heard);
     return taken;
 }
 
@@ -193,12 +193,12 @@ unsigned witness_ask(struct witness *witness, struct witnessed *heard)
     witness->question++;
     send(witness->channel, &witness->question, sizeof witness->question,
          MSG_NOSIGNAL | MSG_DONTWAIT);
-    /* One that was late with its last answer gives both. */
+    /* One that was late with its last reply gives both. */
     while (!is_latest && witness->channel >= 0) {
         struct pollfd watched = {.fd = witness->channel, .events = POLLIN};
-        if (poll(&watched, 1, ANSWER_PATIENCE_MS) <= 0)
+        if (poll(&watched, 1, REPLY_PATIENCE_MS) <= 0)
             break;
-        count += take_answer(witness, heard + count, count, &is_latest);
+        count += take_reply(witness, heard + count, count, &is_latest);
     }
     return count;
 }

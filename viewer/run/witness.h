@@ -29,10 +29,10 @@ struct witness {
     uint32_t question;
 };
 
-enum witness_place {
+enum witness_post {
     WITNESS_INSIDE,  /* in our process group */
     WITNESS_OUTSIDE, /* in a session of its own */
-    WITNESS_PLACES,
+    WITNESS_POSTS,
 };
 
 /* The clock that signals are timed by. */
@@ -41,13 +41,13 @@ uint64_t witness_now(void);
 /* Starts one. To those who choose processes by their command line it is to look like the command
  * and not like heapline: `words` are those of the command among our own arguments. Where no process
  * can be had there is no witness. All signals must be blocked. */
-void witness_start(struct witness *witness, enum witness_place place, char *const *words);
+void witness_start(struct witness *witness, enum witness_post post, char *const *words);
 
 /* Which signals it has got and not noted yet, one bit each, from 1 on: known without its help. */
 uint64_t witness_pending(const struct witness *witness);
 
 /* Takes what it has got since it was last asked; returns how many of `heard`, which has room for
- * WITNESSED_MAX. A witness that does not answer in time has got nothing. */
+ * WITNESSED_MAX. A witness that does not reply in time has got nothing. */
 unsigned witness_ask(struct witness *witness, struct witnessed *heard);
 
 void witness_stop(struct witness *witness);

@@ -4,8 +4,8 @@
  * A scan goes through the processes in order. For each it loads what its counters stand for, and,
  * when lifetimes are asked for, the times at which its blocks were allocated: the marks of all
  * chunks, which are few. What a forked process was forked with comes before its own events, as rows
- * with a sequence below zero. The planner's choice is handed from best_index() to filter() as a
- * string: two characters for each bound, its column and its comparison.
+ * with a sequence below zero. The planner's choice is handed from best_index() to events_filter()
+ * as a string: two characters for each bound, its column and its comparison.
  */
 #include "viewer/sql/events_table.h"
 
@@ -15,6 +15,7 @@
 
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/block_times.h"
 #include "viewer/history/history_walk.h"
 #include "viewer/history/inherited_blocks.h"
@@ -36,7 +37,7 @@ enum column {
 };
 
 /* The kind of a block that was there when the process was forked. */
-#define INHERITED "inherited"
+#define KIND_INHERITED "inherited"
 
 static const char declaration[] =
     "CREATE TABLE events (sequence INTEGER, time REAL, process INTEGER, thread INTEGER, "
@@ -112,7 +113,7 @@ static void end_source(struct cursor *cursor)
 static int compare_threads(const void *a, const void *b)
 {
     uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return (one > other) - (one < other);
+    return ORDER(one, other);
 }
 
 static bool take_meaning(void *context, uint32_t number, const struct counter_row *row)
@@ -139,7 +140,7 @@ static bool load_threads(struct cursor *cursor, const struct source *source)
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
         cursor->threads =
-            memory_resize(cursor->threads, cursor->thread_count + 1, sizeof *cursor->threads);
+            memory_room(cursor->threads, cursor->thread_count, sizeof *cursor->threads);
         if (!rows_index(&rows, 0, &cursor->threads[cursor->thread_count++]))
             return false;
     }
@@ -157,8 +158,8 @@ static bool load_meanings(struct cursor *cursor, const struct source *source)
 }
 
 /* One number from the chunks of a process; `otherwise` when there is none. */
-static bool ask(struct cursor *cursor, const char *query, uint32_t process, int64_t limit,
-                uint64_t otherwise, uint64_t *number)
+static bool cursor_ask(struct cursor *cursor, const char *query, uint32_t process, int64_t limit,
+                       uint64_t otherwise, uint64_t *number)
 {
     CLEANUP(rows_deinit) struct rows rows;
     if (!rows_init(&rows, &cursor->database, query))
@@ -170,7 +171,7 @@ static bool ask(struct cursor *cursor, const char *query, uint32_t process, int6
     return step == ROWS_END || (step == ROWS_ROW && rows_count(&rows, 0, number));
 }
 
-static int64_t microseconds(double seconds)
+static int64_t whole_microseconds(double seconds)
 {
     return seconds < 0 ? -1 : seconds > 1e12 ? INT64_MAX : (int64_t)(seconds * 1e6);
 }
@@ -183,16 +184,16 @@ static bool find_span(struct cursor *cursor, const struct source *source, uint64
     uint64_t from = 0, to = source->events;
     /* A microsecond more on either side: times are rounded down. */
     if (bounds->from > 0 &&
-        !ask(cursor,
-             "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us < ?2 "
-             "ORDER BY started_us DESC, first_event DESC LIMIT 1",
-             source->id, microseconds(bounds->from) - 1, 0, &from))
+        !cursor_ask(cursor,
+                    "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us < ?2 "
+                    "ORDER BY started_us DESC, first_event DESC LIMIT 1",
+                    source->id, whole_microseconds(bounds->from) - 1, 0, &from))
         return false;
     if (bounds->to < INFINITY &&
-        !ask(cursor,
-             "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us > ?2 "
-             "ORDER BY started_us, first_event LIMIT 1",
-             source->id, microseconds(bounds->to) + 1, source->events, &to))
+        !cursor_ask(cursor,
+                    "SELECT first_event FROM history_chunk WHERE process = ?1 AND started_us > ?2 "
+                    "ORDER BY started_us, first_event LIMIT 1",
+                    source->id, whole_microseconds(bounds->to) + 1, source->events, &to))
         return false;
     *first = bounds->first > 0 && (uint64_t)bounds->first > from ? (uint64_t)bounds->first : from;
     *end = bounds->last < 0                          ? 0
@@ -233,7 +234,7 @@ static bool begin_source(struct cursor *cursor)
 
 /* --- scanning --- */
 
-static int fail(const struct cursor *cursor)
+static int cursor_fail(const struct cursor *cursor)
 {
     return virtual_table_fail(cursor->base.pVtab, &cursor->database);
 }
@@ -252,12 +253,12 @@ static void end_scan(struct cursor *cursor)
     cursor->is_scanning = false;
 }
 
-static int next(sqlite3_vtab_cursor *base)
+static int events_next(sqlite3_vtab_cursor *base)
 {
     struct cursor *cursor = (struct cursor *)base;
     for (; cursor->source < cursor->source_count; cursor->source++) {
         if (!cursor->walking && !begin_source(cursor))
-            return fail(cursor);
+            return cursor_fail(cursor);
         cursor->is_inherited = cursor->inherited_next < cursor->inherited_count;
         if (cursor->is_inherited) {
             cursor->inherited_next++;
@@ -269,7 +270,7 @@ static int next(sqlite3_vtab_cursor *base)
             cursor->row++;
             return SQLITE_OK;
         case ROWS_PROBLEM:
-            return fail(cursor);
+            return cursor_fail(cursor);
         case ROWS_END:
             end_source(cursor);
         }
@@ -290,7 +291,7 @@ static bool load_sources(struct cursor *cursor)
     enum rows_step step;
     while ((step = rows_next(&rows)) == ROWS_ROW) {
         cursor->sources =
-            memory_resize(cursor->sources, cursor->source_count + 1, sizeof *cursor->sources);
+            memory_room(cursor->sources, cursor->source_count, sizeof *cursor->sources);
         struct source *source = &cursor->sources[cursor->source_count++];
         if (!rows_index(&rows, 0, &source->id) || !rows_count(&rows, 1, &source->events) ||
             !rows_index(&rows, 2, &source->counters) || !rows_seconds(&rows, 3, &source->started))
@@ -301,25 +302,25 @@ static bool load_sources(struct cursor *cursor)
 
 /* --- bounds --- */
 
-/* Comparisons, as best_index() names them to filter(). */
-#define EQUAL    '='
-#define AT_LEAST '>'
-#define AT_MOST  '<'
-#define NOT      '!'
+/* Comparisons, as best_index() names them to events_filter(). */
+#define IS_EQUAL    '='
+#define IS_AT_LEAST '>'
+#define IS_AT_MOST  '<'
+#define IS_NOT      '!'
 
 static char comparison_of(unsigned char operator)
 {
     switch (operator) {
     case SQLITE_INDEX_CONSTRAINT_EQ:
-        return EQUAL;
+        return IS_EQUAL;
     case SQLITE_INDEX_CONSTRAINT_GE:
     case SQLITE_INDEX_CONSTRAINT_GT:
-        return AT_LEAST;
+        return IS_AT_LEAST;
     case SQLITE_INDEX_CONSTRAINT_LE:
     case SQLITE_INDEX_CONSTRAINT_LT:
-        return AT_MOST;
+        return IS_AT_MOST;
     case SQLITE_INDEX_CONSTRAINT_NE:
-        return NOT;
+        return IS_NOT;
     default:
         return 0;
     }
@@ -328,10 +329,10 @@ static char comparison_of(unsigned char operator)
 static bool is_useful(int column, char comparison)
 {
     if (column == COLUMN_KIND)
-        return comparison == EQUAL || comparison == NOT;
+        return comparison == IS_EQUAL || comparison == IS_NOT;
     if (column == COLUMN_SEQUENCE || column == COLUMN_TIME)
-        return comparison && comparison != NOT;
-    return comparison == EQUAL && (column == COLUMN_PROCESS || column == COLUMN_STACK);
+        return comparison && comparison != IS_NOT;
+    return comparison == IS_EQUAL && (column == COLUMN_PROCESS || column == COLUMN_STACK);
 }
 
 /* To begin one costs about as much as so many events: the counters of each process are read. */
@@ -344,13 +345,13 @@ struct effort {
 
 /* Whole chunks are left out by process, sequence and time alone; for a stack they are looked into.
  */
-static void lessen(struct effort *effort, int column, char comparison)
+static void effort_lessen(struct effort *effort, int column, char comparison)
 {
-    double less = comparison == EQUAL ? 100 : comparison == NOT ? 1 : 3;
+    double less = comparison == IS_EQUAL ? 100 : comparison == IS_NOT ? 1 : 3;
     if (column == COLUMN_PROCESS)
         less = 4;
     else if (column == COLUMN_KIND)
-        less = comparison == NOT ? 1 : 2;
+        less = comparison == IS_NOT ? 1 : 2;
     effort->rows /= less;
     if (column == COLUMN_PROCESS || column == COLUMN_SEQUENCE || column == COLUMN_TIME)
         effort->read /= less;
@@ -372,7 +373,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         *out++ = (char)('a' + constraint->iColumn);
         *out++ = comparison;
         info->aConstraintUsage[i].argvIndex = ++arguments;
-        lessen(&effort, constraint->iColumn, comparison);
+        effort_lessen(&effort, constraint->iColumn, comparison);
     }
     *out = 0;
     info->idxStr = plan;
@@ -388,12 +389,12 @@ static void narrow_kind(struct bounds *bounds, char comparison, sqlite3_value *v
 {
     if (sqlite3_value_type(value) != SQLITE_TEXT)
         return;
-    bool is_inherited = strcmp((const char *)sqlite3_value_text(value), INHERITED) == 0;
-    bounds->no_inherited |= is_inherited == (comparison == NOT);
+    bool is_inherited = strcmp((const char *)sqlite3_value_text(value), KIND_INHERITED) == 0;
+    bounds->no_inherited |= is_inherited == (comparison == IS_NOT);
 }
 
 /* Narrows the bounds; SQLite itself checks every row once more, so they need not be tight. */
-static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_value *value)
+static void bounds_narrow(struct bounds *bounds, int column, char comparison, sqlite3_value *value)
 {
     if (column == COLUMN_KIND) {
         narrow_kind(bounds, comparison, value);
@@ -406,15 +407,15 @@ static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_v
     int64_t whole = number < -1e18 ? INT64_MIN : number > 1e18 ? INT64_MAX : (int64_t)number;
     switch (column) {
     case COLUMN_SEQUENCE:
-        if (comparison != AT_MOST && whole > bounds->first)
+        if (comparison != IS_AT_MOST && whole > bounds->first)
             bounds->first = whole;
-        if (comparison != AT_LEAST && whole < bounds->last)
+        if (comparison != IS_AT_LEAST && whole < bounds->last)
             bounds->last = whole;
         break;
     case COLUMN_TIME:
-        if (comparison != AT_MOST)
+        if (comparison != IS_AT_MOST)
             bounds->from = fmax(bounds->from, number);
-        if (comparison != AT_LEAST)
+        if (comparison != IS_AT_LEAST)
             bounds->to = fmin(bounds->to, number);
         break;
     case COLUMN_PROCESS:
@@ -425,7 +426,7 @@ static void narrow(struct bounds *bounds, int column, char comparison, sqlite3_v
     }
 }
 
-static void reset(struct cursor *cursor)
+static void cursor_reset(struct cursor *cursor)
 {
     end_scan(cursor);
     free(cursor->sources);
@@ -442,18 +443,18 @@ static void reset(struct cursor *cursor)
                                      .stack = -1};
 }
 
-static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
-                  sqlite3_value **values)
+static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
+                         sqlite3_value **values)
 {
     struct cursor *cursor = (struct cursor *)base;
-    reset(cursor);
+    cursor_reset(cursor);
     cursor->needs_lifetime = number;
     for (int i = 0; i < count; i++)
-        narrow(&cursor->bounds, plan[2 * i] - 'a', plan[2 * i + 1], values[i]);
+        bounds_narrow(&cursor->bounds, plan[2 * i] - 'a', plan[2 * i + 1], values[i]);
     if (!load_sources(cursor))
-        return fail(cursor);
+        return cursor_fail(cursor);
     begin_scan(cursor);
-    return next(base);
+    return events_next(base);
 }
 
 /* --- columns --- */
@@ -475,84 +476,81 @@ static const char *kind_of(const struct history_event *event, const struct meani
         [HISTORY_RESTORE] = "restore",
     };
     bool is_allocation = event->kind == HISTORY_ALLOCATION;
-    return is_allocation && meaning->inherited ? INHERITED : kinds[event->kind];
+    return is_allocation && meaning->inherited ? KIND_INHERITED : kinds[event->kind];
 }
 
-static void put_kind(sqlite3_context *context, int number, const struct block_kind *kind)
-{
-    if (number == COLUMN_THREAD)
-        sqlite3_result_int64(context, kind->thread);
-    else if (number == COLUMN_ALLOCATOR)
-        sqlite3_result_text(context, allocator_names[kind->allocator], -1, SQLITE_STATIC);
-    else
-        sqlite3_result_int64(context, kind->node);
-}
+/* What stands in the row at hand: an event, or a block that was there when the process was forked.
+ */
+struct event_row {
+    int64_t sequence, block, size;
+    double time;
+    const char *kind;
+    const struct block_kind *of;
+};
 
-/* Of a block that was there when the process at hand was forked. */
-static void put_inherited(const struct cursor *cursor, sqlite3_context *context, int number)
+static struct event_row inherited_row(const struct cursor *cursor)
 {
-    const struct source *source = &cursor->sources[cursor->source];
     const struct inherited_block *block = &cursor->inherited[cursor->inherited_next - 1];
-    switch (number) {
-    case COLUMN_SEQUENCE:
-        sqlite3_result_int64(context, (sqlite3_int64)(cursor->inherited_next - 1) -
-                                          (sqlite3_int64)cursor->inherited_count);
-        break;
-    case COLUMN_TIME:
-        sqlite3_result_double(context, source->started);
-        break;
-    case COLUMN_PROCESS:
-        sqlite3_result_int64(context, source->id);
-        break;
-    case COLUMN_KIND:
-        sqlite3_result_text(context, INHERITED, -1, SQLITE_STATIC);
-        break;
-    case COLUMN_BLOCK:
-        sqlite3_result_int64(context, (sqlite3_int64)block->number);
-        break;
-    case COLUMN_SIZE:
-        sqlite3_result_int64(context, (sqlite3_int64)block->size);
-        break;
-    case COLUMN_LIFETIME:
-        break;
-    default:
-        put_kind(context, number, &block->kind);
-    }
+    return (struct event_row){
+        .sequence = (int64_t)(cursor->inherited_next - 1) - (int64_t)cursor->inherited_count,
+        .block = (int64_t)block->number,
+        .size = (int64_t)block->size,
+        .time = cursor->sources[cursor->source].started,
+        .kind = KIND_INHERITED,
+        .of = &block->kind,
+    };
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
+static struct event_row event_row(const struct cursor *cursor)
+{
+    const struct history_event *event = &cursor->event;
+    const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
+    return (struct event_row){
+        .sequence = (int64_t)cursor->walk.next - 1,
+        .block = (int64_t)event->block,
+        .size = (int64_t)event->pair->size,
+        .time = (double)event->time_us / 1e6,
+        .kind = kind_of(event, meaning),
+        .of = &meaning->kind,
+    };
+}
+
+static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
 {
     const struct cursor *cursor = (const struct cursor *)base;
-    const struct history_event *event = &cursor->event;
-    if (cursor->is_inherited) {
-        put_inherited(cursor, context, number);
-        return SQLITE_OK;
-    }
-    const struct meaning *meaning = &cursor->meanings[event->pair->counter - 1];
+    struct event_row row = cursor->is_inherited ? inherited_row(cursor) : event_row(cursor);
     switch (number) {
     case COLUMN_SEQUENCE:
-        sqlite3_result_int64(context, (sqlite3_int64)cursor->walk.next - 1);
+        sqlite3_result_int64(context, row.sequence);
         break;
     case COLUMN_TIME:
-        sqlite3_result_double(context, (double)event->time_us / 1e6);
+        sqlite3_result_double(context, row.time);
         break;
     case COLUMN_PROCESS:
-        sqlite3_result_int64(context, cursor->walk.process);
+        sqlite3_result_int64(context, cursor->sources[cursor->source].id);
+        break;
+    case COLUMN_THREAD:
+        sqlite3_result_int64(context, row.of->thread);
         break;
     case COLUMN_KIND:
-        sqlite3_result_text(context, kind_of(event, meaning), -1, SQLITE_STATIC);
+        sqlite3_result_text(context, row.kind, -1, SQLITE_STATIC);
         break;
     case COLUMN_BLOCK:
-        sqlite3_result_int64(context, (sqlite3_int64)event->block);
+        sqlite3_result_int64(context, row.block);
         break;
     case COLUMN_SIZE:
-        sqlite3_result_int64(context, (sqlite3_int64)event->pair->size);
+        sqlite3_result_int64(context, row.size);
+        break;
+    case COLUMN_ALLOCATOR:
+        sqlite3_result_text(context, allocator_names[row.of->allocator], -1, SQLITE_STATIC);
+        break;
+    case COLUMN_STACK:
+        sqlite3_result_int64(context, row.of->node);
         break;
     case COLUMN_LIFETIME:
-        put_lifetime(cursor, context);
+        if (!cursor->is_inherited)
+            put_lifetime(cursor, context);
         break;
-    default:
-        put_kind(context, number, &meaning->kind);
     }
     return SQLITE_OK;
 }
@@ -571,7 +569,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **result)
 
 static int close_cursor(sqlite3_vtab_cursor *base)
 {
-    reset((struct cursor *)base);
+    cursor_reset((struct cursor *)base);
     sqlite3_free(base);
     return SQLITE_OK;
 }
@@ -590,18 +588,9 @@ static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
 int events_table_register(sqlite3 *connection, struct progress *progress)
 {
     static const sqlite3_module module = {
-        .iVersion = 1,
-        .xConnect = virtual_table_connect,
-        .xBestIndex = best_index,
-        .xDisconnect = virtual_table_disconnect,
-        .xDestroy = virtual_table_disconnect,
-        .xOpen = open_cursor,
-        .xClose = close_cursor,
-        .xFilter = filter,
-        .xNext = next,
-        .xEof = is_at_end,
-        .xColumn = column,
-        .xRowid = row_number,
+        VIRTUAL_TABLE_MODULE,   .xBestIndex = best_index, .xOpen = open_cursor,
+        .xClose = close_cursor, .xFilter = events_filter, .xNext = events_next,
+        .xEof = is_at_end,      .xColumn = events_column, .xRowid = row_number,
     };
     return virtual_table_register(connection, "events", &module,
                                   (struct virtual_table_kind){declaration, row_count, progress});

@@ -73,8 +73,8 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
     return SQLITE_OK;
 }
 
-static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
-                  sqlite3_value **values)
+static int stacks_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count,
+                         sqlite3_value **values)
 {
     (void)plan, (void)count;
     struct cursor *cursor = (struct cursor *)base;
@@ -95,7 +95,7 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *plan, int c
     return SQLITE_OK;
 }
 
-static int next(sqlite3_vtab_cursor *base)
+static int stacks_next(sqlite3_vtab_cursor *base)
 {
     ((struct cursor *)base)->at++;
     return SQLITE_OK;
@@ -107,7 +107,7 @@ static int is_at_end(sqlite3_vtab_cursor *base)
     return cursor->at >= cursor->end;
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
+static int stacks_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
 {
     const struct cursor *cursor = (const struct cursor *)base;
     uint32_t location = cursor->stacks.location[cursor->at];
@@ -144,18 +144,9 @@ static int row_number(sqlite3_vtab_cursor *base, sqlite3_int64 *number)
 int stacks_table_register(sqlite3 *connection)
 {
     static const sqlite3_module module = {
-        .iVersion = 1,
-        .xConnect = virtual_table_connect,
-        .xBestIndex = best_index,
-        .xDisconnect = virtual_table_disconnect,
-        .xDestroy = virtual_table_disconnect,
-        .xOpen = open_cursor,
-        .xClose = close_cursor,
-        .xFilter = filter,
-        .xNext = next,
-        .xEof = is_at_end,
-        .xColumn = column,
-        .xRowid = row_number,
+        VIRTUAL_TABLE_MODULE,   .xBestIndex = best_index, .xOpen = open_cursor,
+        .xClose = close_cursor, .xFilter = stacks_filter, .xNext = stacks_next,
+        .xEof = is_at_end,      .xColumn = stacks_column, .xRowid = row_number,
     };
     return virtual_table_register(connection, "stacks", &module,
                                   (struct virtual_table_kind){declaration, row_count, NULL});

@@ -30,6 +30,11 @@ int virtual_table_connect(sqlite3 *connection, void *kind, int count, const char
                           sqlite3_vtab **result, char **problem);
 int virtual_table_disconnect(sqlite3_vtab *table);
 
+/* What is the same in all of ours. */
+#define VIRTUAL_TABLE_MODULE                                                                       \
+    .iVersion = 1, .xConnect = virtual_table_connect, .xDisconnect = virtual_table_disconnect,     \
+    .xDestroy = virtual_table_disconnect
+
 /* The main database of the table's connection, which stays SQLite's. */
 struct database virtual_table_database(const sqlite3_vtab *table);
 
