@@ -171,7 +171,7 @@ static SLOT_CALL void hook_free_object(const struct wrapped *domain, void *block
 {
     if (block &&
         SHIM_UNLIKELY(python_layout.code_type &&
-                      *(const void **)((char *)block + python_layout.object_type) ==
+                      *(const void **)((char *)block + python_layout.at.object_type) ==
                           python_layout.code_type) &&
         shim_gate_open()) {
         struct hook_call call;

@@ -176,7 +176,7 @@ static unsigned index_slot(uintptr_t place)
 /* Does an entry frame of the interpreter's lie between the two addresses? */
 static bool holds_entry_frame(const struct thread_state *thread, uintptr_t from, uintptr_t to)
 {
-    if (python_layout.heap_frames)
+    if (python_layout.rules.heap_frames)
         return false;
     for (uint32_t level = thread->bottom; level < thread->depth; level++) {
         uintptr_t frame = thread->walked[level].frame;
@@ -271,7 +271,7 @@ static uint32_t find_unbegun(const struct walk *walk, uint32_t base)
         at++;
     if (at == walk->count || !walk->has_python)
         return UINT32_MAX;
-    if (python_layout.heap_frames) /* nothing of theirs is on the stack */
+    if (python_layout.rules.heap_frames) /* nothing of theirs is on the stack */
         return at > 0 && native->rules[at - 1].is_recursion_check ? at : UINT32_MAX;
     const struct native_level *caller = at + 1 < walk->count    ? &native->scratch[at + 1]
                                         : base > native->bottom ? &native->levels[base - 1]
@@ -449,8 +449,8 @@ static bool is_at_level(const struct thread_state *thread, const struct native_c
 /* Has the chain's loop begun, as it had when the chain was learned? See find_unbegun(). */
 static bool has_begun(const struct walk *walk, const struct native_chain *chain)
 {
-    return !walk->has_python || python_layout.heap_frames ||
-           (!python_layout.has_frame_holder && is_at_level(walk->thread, chain)) ||
+    return !walk->has_python || python_layout.rules.heap_frames ||
+           (!python_layout.rules.has_frame_holder && is_at_level(walk->thread, chain)) ||
            python_innermost_loop(walk->thread) <= chain->base.place;
 }
 

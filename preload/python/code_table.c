@@ -130,7 +130,7 @@ static void number_give_back(uint32_t number)
 static enum wire_line_table lines_of(uintptr_t frame)
 {
     if (!frame_is_compiled(frame))
-        return (enum wire_line_table)python_layout.line_table;
+        return (enum wire_line_table)python_layout.rules.line_table;
     atomic_store_explicit(&code_is_compiled_somewhere, true, memory_order_relaxed);
     return WIRE_LINES_TOLD;
 }

@@ -19,7 +19,6 @@
 /* Of a dictionary's entries so many are looked at: among the latest, and in all. */
 #define LATEST_ENTRIES 64
 #define ENTRIES_MAX    8192u
-#define VERSION_STRICT UINT32_C(0x030e0000)
 
 static struct {
     void *(*sys_object)(const char *name);
@@ -56,13 +55,13 @@ static _Alignas(16) unsigned char name_memory[128];
 static void make_name(void)
 {
     const uint64_t references = STATIC_REFERENCES, no_hash = UINT64_MAX, length = strlen(NAME);
-    const uint32_t state = STATIC_TEXT_STATE << python_layout.text_kind_shift;
+    const uint32_t state = STATIC_TEXT_STATE << PYTHON_TEXT_KIND_SHIFT;
     memcpy(name_memory, &references, sizeof references);
-    memcpy(name_memory + python_layout.object_type, &python_layout.text_type, sizeof(void *));
-    memcpy(name_memory + python_layout.text_length, &length, sizeof length);
+    memcpy(name_memory + python_layout.at.object_type, &python_layout.text_type, sizeof(void *));
+    memcpy(name_memory + python_layout.at.text_length, &length, sizeof length);
     memcpy(name_memory + TEXT_HASH_AT, &no_hash, sizeof no_hash);
-    memcpy(name_memory + python_layout.text_state, &state, sizeof state);
-    memcpy(name_memory + python_layout.text_ascii_data, NAME, sizeof NAME);
+    memcpy(name_memory + python_layout.at.text_state, &state, sizeof state);
+    memcpy(name_memory + python_layout.at.text_ascii_data, NAME, sizeof NAME);
 }
 
 void python_objects_init(symbol_lookup *lookup, void *handle)
@@ -95,8 +94,7 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
         known = known && found;
     }
     python.is_known = known;
-    /* A debug build of 3.14 or later aborts where objects die that it does not expect to. */
-    if (python_layout.version < VERSION_STRICT || !lookup(handle, "_Py_NegativeRefcount"))
+    if (!python_layout.rules.debug_watches_deaths || !lookup(handle, "_Py_NegativeRefcount"))
         *(void **)&python.type_attribute = lookup(handle, "_PyType_Lookup");
     *(void **)&python.attribute = lookup(handle, "_PyObject_GenericGetAttrWithDict");
     *(void **)&python.give_back = lookup(handle, "Py_DecRef");
@@ -127,7 +125,7 @@ void python_objects_end(const struct python_asking *asking)
 static bool is_a(uintptr_t object, const void *type)
 {
     return object &&
-           *(const void *const *)(object + python_layout.object_type) == (const void *)type;
+           *(const void *const *)(object + python_layout.at.object_type) == (const void *)type;
 }
 
 /* Goes on behind *place; the value of the first of at most `most` keys that passes. */
@@ -185,11 +183,11 @@ static uintptr_t find_module(uintptr_t modules, const char *name, struct python_
  * interpreter does not expect it. */
 static uintptr_t find_modules(void)
 {
-    if (!python_layout.modules)
+    if (!python_layout.at.modules)
         return (uintptr_t)python.sys_object("modules");
     uintptr_t state = (uintptr_t)python_layout.current_thread_state();
-    uintptr_t interpreter = frame_load(state, python_layout.thread_interpreter);
-    return frame_load(interpreter, python_layout.modules);
+    uintptr_t interpreter = frame_load(state, python_layout.at.thread_interpreter);
+    return frame_load(interpreter, python_layout.at.modules);
 }
 
 uintptr_t python_objects_dictionary(const char *module, const char *name,
@@ -234,7 +232,7 @@ uint64_t python_objects_integer(uintptr_t integer)
 /* What the type has would come first, and may be a property. */
 static void *find_name(uintptr_t object)
 {
-    void *type = (void *)frame_load(object, python_layout.object_type);
+    void *type = (void *)frame_load(object, python_layout.at.object_type);
     if (python.type_attribute(type, name_memory))
         return NULL;
     return python.attribute((void *)object, name_memory, NULL, 1);

@@ -51,9 +51,9 @@ static unsigned index_slot(uintptr_t frame)
 
 uintptr_t python_innermost_loop(const struct thread_state *thread)
 {
-    if (python_layout.has_frame_holder) {
+    if (python_layout.rules.has_frame_holder) {
         uintptr_t state = python_thread_state();
-        return state ? frame_load(state, python_layout.frame_holder) : 0;
+        return state ? frame_load(state, python_layout.at.frame_holder) : 0;
     }
     for (uint32_t level = thread->depth; level-- > thread->bottom;)
         if (thread->levels[level].word & WIRE_ENTRY_BIT)
@@ -101,7 +101,7 @@ static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uint
     if (is_compiled(frame)) {
         offset = frame_line(frame);
         /* Up to 3.10 what is remembered as the instruction has the line in its other half. */
-        if (!python_layout.heap_frames)
+        if (!python_layout.rules.heap_frames)
             *instruction = INSTRUCTION_NOWHERE;
     }
     return number << WIRE_CODE_SHIFT | offset;
@@ -190,27 +190,21 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     return (int32_t)thread->bottom;
 }
 
-/* Where 3.11 and where 3.12 to 3.15 have the two; as constants they make the loop a fifth shorter.
- */
-#define INSTRUCTION_SINCE_3_11 56
-#define PREVIOUS_IN_3_11       48
-#define PREVIOUS_SINCE_3_12    8
-
 static int32_t find_difference(const struct thread_state *thread, int32_t level)
 {
-    const uint32_t previous = python_layout.previous, instruction = python_layout.instruction;
-    if (python_layout.heap_frames)
+    const uint32_t previous = python_layout.at.previous, instruction = python_layout.at.instruction;
+    if (python_layout.rules.heap_frames)
         return SHIM_UNLIKELY(shim_walks_native)
                    ? find_difference_in(thread, level, previous, instruction, CODE | LOOP)
                    : find_difference_in(thread, level, previous, instruction, CODE);
-    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_SINCE_3_12)
-        return find_difference_in(thread, level, PREVIOUS_SINCE_3_12, INSTRUCTION_SINCE_3_11,
-                                  NOTHING_ELSE);
+    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_SINCE_3_12)
+        return find_difference_in(thread, level, PYTHON_PREVIOUS_SINCE_3_12,
+                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     if (SHIM_UNLIKELY(shim_walks_native))
         return find_difference_in(thread, level, previous, instruction, LOOP);
-    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_IN_3_11)
-        return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11,
-                                  NOTHING_ELSE);
+    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_IN_3_11)
+        return find_difference_in(thread, level, PYTHON_PREVIOUS_IN_3_11,
+                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     return find_difference_in(thread, level, previous, instruction, NOTHING_ELSE);
 }
 

@@ -222,7 +222,7 @@ void source_text_tell(uintptr_t code)
 {
     struct sought sought;
     struct python_asking asking;
-    uintptr_t file = *(const uintptr_t *)(code + python_layout.code_file);
+    uintptr_t file = *(const uintptr_t *)(code + python_layout.at.code_file);
     if (!python_text_read(file, &sought.name) || !sought.name.bytes)
         return;
     bool is_path = sought.name.data[0] == '/';
