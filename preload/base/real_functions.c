@@ -20,7 +20,7 @@ static const struct wanted others[] = {REAL_OTHERS(WANTED)};
 
 static bool are_found;
 
-static void find(const struct wanted *wanted, size_t count)
+static void find_functions(const struct wanted *wanted, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         *(void **)((char *)&real + wanted[i].place) = dlsym(RTLD_NEXT, wanted[i].name);
@@ -32,14 +32,14 @@ bool real_functions_find_allocator(void)
     if (finding)
         return false;
     finding = true;
-    find(allocator, sizeof allocator / sizeof *allocator);
+    find_functions(allocator, sizeof allocator / sizeof *allocator);
     finding = false;
     return real.malloc != NULL;
 }
 
 void real_functions_find_others(void)
 {
-    find(others, sizeof others / sizeof *others);
+    find_functions(others, sizeof others / sizeof *others);
     are_found = true;
 }
 

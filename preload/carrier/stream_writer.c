@@ -226,7 +226,7 @@ static bool hears_farewell(void)
 }
 
 /* Goes on over a new connection after the program has closed ours. */
-static bool reconnect(void)
+static bool stream_reconnect(void)
 {
     stream.connection = -1;
     stream.frame.words = 0;
@@ -257,7 +257,7 @@ static bool send_some(bool wait)
     if (stream.frame.words == 0 && !frame_begin())
         return false;
     if (!is_ours())
-        return getpid() == stream.owner && reconnect();
+        return getpid() == stream.owner && stream_reconnect();
     if (stream.sent == 0 && hears_farewell()) {
         find_reason();
         return false;
@@ -284,7 +284,7 @@ static bool try_lock(struct signals *signals)
     return false;
 }
 
-static void unlock(struct signals signals)
+static void stream_unlock(struct signals signals)
 {
     atomic_store(&stream.lock, 0);
     signals_restore(signals);
@@ -306,7 +306,7 @@ static void send_all(bool wait)
 }
 
 /* Sends frames; with `wait` for about one spell where the socket is full. */
-static void push(bool wait)
+static void stream_push(bool wait)
 {
     int saved = errno, cancellation;
     struct signals signals;
@@ -315,7 +315,7 @@ static void push(bool wait)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     send_all(wait);
     pthread_setcancelstate(cancellation, NULL);
-    unlock(signals);
+    stream_unlock(signals);
     errno = saved;
 }
 
@@ -340,7 +340,7 @@ static void wait_for_room(unsigned count)
     struct ring_patience patience = {0};
     while (shim_gate_open()) {
         uint64_t tail = atomic_load(&stream.reader->tail);
-        push(true);
+        stream_push(true);
         if (has_room(count))
             return;
         wait_for_others(tail);
@@ -363,7 +363,7 @@ static bool cannot_wait(void)
 static bool make_room(unsigned count)
 {
     int saved = errno;
-    push(false);
+    stream_push(false);
     if (shim_gate_open() && !has_room(count)) {
         if (cannot_wait()) {
             atomic_fetch_add(&ring_writer.writers->dropped, 1);
@@ -393,7 +393,7 @@ static void follow_clock(uint32_t clock)
     atomic_store_explicit(&stream.ticked_ns, now, memory_order_relaxed);
     ring_send_time();
     if (now - atomic_load(&stream.framed_ns) > DELAY_NS)
-        push(false);
+        stream_push(false);
     errno = saved;
 }
 
@@ -403,17 +403,17 @@ static void flush_to(uint64_t head)
 {
     struct ring_patience patience = {0};
     uint64_t tail;
-    push(false);
+    stream_push(false);
     while ((tail = atomic_load(&stream.reader->tail)) < head && may_send() &&
            atomic_load(&stream.stalled) != tail + 1) {
-        push(true);
+        stream_push(true);
         wait_for_others(tail);
         if (ring_patience_ends(&patience, 0, FLUSH_NS))
             atomic_store(&stream.stalled, atomic_load(&stream.reader->tail) + 1);
     }
 }
 
-static void flush(void)
+static void stream_flush(void)
 {
     if (!may_send() || getpid() != stream.owner)
         return;
@@ -424,7 +424,7 @@ static void flush(void)
 
 /* --- beginning and end --- */
 
-static void forget(void)
+static void stream_forget(void)
 {
     if (is_ours())
         close(stream.connection);
@@ -433,7 +433,7 @@ static void forget(void)
 }
 
 static const struct carrier carrier = {
-    .make_room = make_room, .tick = follow_clock, .flush = flush, .forget = forget};
+    .make_room = make_room, .tick = follow_clock, .flush = stream_flush, .forget = stream_forget};
 
 /* The reader's page, and right behind it the writers' memory. */
 static bool make_private_ring(const struct welcome *welcome)

@@ -34,7 +34,7 @@ static bool is_there(const struct native_level *level)
 }
 
 /* The innermost level is the registers'. Frames near to it differ most often. */
-static bool holds(const struct native_chain *chain, const struct native_registers *registers)
+static bool chain_holds(const struct native_chain *chain, const struct native_registers *registers)
 {
     if (chain->ip != registers->ip || chain->sp != registers->sp)
         return false;
@@ -52,7 +52,7 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
 {
     const struct native_chain *set = &chains->chains[set_of(registers) * NATIVE_CHAIN_WAYS];
     for (uint32_t way = 0; way < NATIVE_CHAIN_WAYS; way++)
-        if (holds(&set[way], registers))
+        if (chain_holds(&set[way], registers))
             return &set[way];
     return NULL;
 }
@@ -96,8 +96,8 @@ static bool was_seen(struct native_chains *chains, const struct native_span *spa
     return was;
 }
 
-static void fill(struct native_chain *chain, const struct native_registers *registers,
-                 const struct native_span *span)
+static void chain_fill(struct native_chain *chain, const struct native_registers *registers,
+                       const struct native_span *span)
 {
     chain->ip = registers->ip;
     chain->sp = registers->sp;
@@ -128,7 +128,7 @@ struct native_chain *native_chains_learn(struct native_chains *chains,
     if (!chain)
         chain = chain_to_replace(chains, registers);
     chains->is_used = true; /* before: a jump may leave it half filled */
-    fill(chain, registers, span);
+    chain_fill(chain, registers, span);
     *is_new = true;
     return chain;
 }

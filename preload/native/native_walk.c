@@ -103,7 +103,7 @@ static void find_stack(struct native_state *native)
     errno = saved;
 }
 
-static bool allocate(struct native_state *native, uint32_t capacity)
+static bool allocate_levels(struct native_state *native, uint32_t capacity)
 {
     size_t level_bytes = 2 * sizeof(struct native_level) + 2 * sizeof(uint64_t) +
                          sizeof(struct native_rule) + sizeof(uint8_t);
@@ -121,7 +121,7 @@ static bool allocate(struct native_state *native, uint32_t capacity)
     return native->chains;
 }
 
-static void forget(struct native_state *native)
+static void forget_levels(struct native_state *native)
 {
     native->stack_start = native->stack_end = 0;
     native->used = native->placed = native->depth = native->sent = 0;
@@ -140,11 +140,11 @@ static struct native_state *state_of(struct thread_state *thread)
         return native;
     if (!native) {
         native = memory_carve(sizeof *native);
-        if (!native || !allocate(native, WIRE_NATIVE_LEVELS_MAX))
+        if (!native || !allocate_levels(native, WIRE_NATIVE_LEVELS_MAX))
             return NULL;
         thread->native = native;
     }
-    forget(native);
+    forget_levels(native);
     find_stack(native);
     thread->native_is_void = false;
     return native;
@@ -187,8 +187,8 @@ static bool holds_entry_frame(const struct thread_state *thread, uintptr_t from,
 }
 
 /* Steps from a frame to its caller; `rule` is the frame's. */
-static bool step(const struct walk *walk, struct native_rule *rule,
-                 struct native_registers *registers)
+static bool walk_step(const struct walk *walk, struct native_rule *rule,
+                      struct native_registers *registers)
 {
     bool is_new;
     uintptr_t ip = registers->ip, sp = registers->sp;
@@ -230,7 +230,8 @@ static bool below_agree(const struct native_state *native, int32_t level)
 
 /* Collects new frames, innermost first, at most `most`. *level is the one on which they stand when
  * that is remembered. */
-static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, int32_t *level)
+static enum walk_end collect_levels(struct walk *walk, bool remembers, uint32_t most,
+                                    int32_t *level)
 {
     struct native_state *native = walk->thread->native;
     struct native_registers registers = walk->registers;
@@ -243,7 +244,7 @@ static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, i
         }
         native->scratch[walk->count++] = (struct native_level){
             .place = registers.sp - NATIVE_RETURN_BYTES, .ip = registers.ip, .frame = registers.bp};
-        if (!step(walk, rule, &registers))
+        if (!walk_step(walk, rule, &registers))
             return rule->kind == NATIVE_RULE_END ? WALK_OUTERMOST : WALK_BROKEN;
     }
     return WALK_TOO_DEEP;
@@ -374,7 +375,7 @@ static bool send_levels(const struct thread_state *thread, uint32_t low, uint32_
 }
 
 /* Tells the reader of the levels from `changed` up, and of the depth. */
-static bool tell(struct thread_state *thread, uint32_t changed)
+static bool tell_native_changes(struct thread_state *thread, uint32_t changed)
 {
     struct native_state *native = thread->native;
     if (changed >= native->used)
@@ -400,9 +401,9 @@ static uint32_t walk_stack(struct walk *walk)
     int32_t level = -1;
     if (!is_on_own_stack(walk))
         return place_truncated(native) ? 1 : 0;
-    enum walk_end end = collect(walk, true, native->capacity / 2, &level);
+    enum walk_end end = collect_levels(walk, true, native->capacity / 2, &level);
     if (end == WALK_REMEMBERED && (uint32_t)level + 1 + walk->count > native->capacity)
-        end = collect(walk, false, native->capacity / 2, &level);
+        end = collect_levels(walk, false, native->capacity / 2, &level);
     if (end == WALK_REMEMBERED)
         return place_levels(walk, (uint32_t)level + 1);
     native->bottom = 0;
@@ -613,7 +614,7 @@ static bool learn_chains(const struct walk *walk)
 /* A plain walk is slow: not for every allocation. */
 #define CHECK_EVERY 13u
 
-static void fail(const char *what)
+static void fail_check(const char *what)
 {
     complain(what);
     abort();
@@ -635,10 +636,10 @@ static void check_loops(const struct thread_state *thread)
     for (uint32_t level = native->bottom; level < native->used; level++)
         native_loops += (told_of(native, level) & WIRE_NATIVE_LOOP_BIT) != 0;
     if (loops > native_loops)
-        fail("walk check: an evaluation loop is missing in the native stack");
+        fail_check("walk check: an evaluation loop is missing in the native stack");
 }
 
-static void check(const struct walk *walk)
+static void check_walk(const struct walk *walk)
 {
     static _Atomic uint32_t turn;
     const struct native_state *native = walk->thread->native;
@@ -654,13 +655,13 @@ static void check(const struct walk *walk)
     for (uint32_t i = 0; agrees && i < known; i++)
         agrees = ((told_of(native, native->used - 1 - i) - ips[i]) & WIRE_ADDRESS_MASK) <= 1;
     if (!agrees)
-        fail("walk check: the native stack is another one");
+        fail_check("walk check: the native stack is another one");
 }
 #endif
 
 /* Levels that were walked by rules of which some are others now are walked anew. For those of made
  * code that is looked up. */
-static void renew(struct native_state *native)
+static void renew_state(struct native_state *native)
 {
     if (SHIM_UNLIKELY(native->made < native->used || native->chains_have_made))
         native_rules_check_made();
@@ -674,15 +675,15 @@ static void renew(struct native_state *native)
     native->chains_have_made = false; /* they are void */
 }
 
-static bool update(struct walk *walk)
+static bool update_levels(struct walk *walk)
 {
     struct native_state *native = walk->thread->native;
     bool told, is_own = is_on_own_stack(walk);
-    renew(native);
+    renew_state(native);
     if (SHIM_LIKELY(is_own && use_chains(walk, &told)))
         return told;
     place_top(native);
-    if (!tell(walk->thread, walk_stack(walk)))
+    if (!tell_native_changes(walk->thread, walk_stack(walk)))
         return false;
     native->depth = native->used;
     if (native->sent < native->used)
@@ -700,12 +701,12 @@ bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_
         .has_python = has_python,
         .registers = native_frame_caller(frame),
     };
-    if (!update(&walk)) {
+    if (!update_levels(&walk)) {
         thread->resend = true;
         return false;
     }
 #ifdef HEAPLINE_CHECK_WALK
-    check(&walk);
+    check_walk(&walk);
 #endif
     return true;
 }

@@ -49,7 +49,8 @@ static struct part next_part(struct fragments *fragments)
     return description->parts[description->next++];
 }
 
-static void describe(struct description *description, uintptr_t code, enum wire_line_table lines)
+static void describe_code(struct description *description, uintptr_t code,
+                          enum wire_line_table lines)
 {
     struct wire_code *head = &description->head;
     struct part *parts = description->parts;
@@ -72,7 +73,7 @@ static void describe(struct description *description, uintptr_t code, enum wire_
 bool code_announce(uintptr_t code, uint32_t number, enum wire_line_table lines)
 {
     struct description description;
-    describe(&description, code, lines);
+    describe_code(&description, code, lines);
     return fragments_send(&description.fragments,
                           wire_first(WIRE_CODE) | (uint64_t)number << WIRE_CODE_SHIFT,
                           WIRE_CODE_BEGIN_BIT);

@@ -38,7 +38,7 @@ static uint32_t numbers_used = WIRE_CODE_FIRST;
 static uint32_t *free_numbers;
 static uint32_t free_count, free_capacity;
 
-static uint32_t hash(uintptr_t code)
+static uint32_t hash_code(uintptr_t code)
 {
     return (uint32_t)((code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
@@ -59,7 +59,7 @@ bool code_table_init(void)
 
 static uint32_t table_find(struct table *table, uintptr_t code)
 {
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_acquire);
         if (seen == code)
@@ -71,7 +71,7 @@ static uint32_t table_find(struct table *table, uintptr_t code)
 
 static void table_insert(struct table *table, uintptr_t code, uint32_t number)
 {
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_relaxed);
         if (seen > TOMBSTONE)
@@ -171,7 +171,7 @@ void code_table_forget(uintptr_t code)
         return;
     lock_take(&table_lock);
     struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_relaxed);
         if (seen == 0)

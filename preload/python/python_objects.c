@@ -129,8 +129,8 @@ static bool is_a(uintptr_t object, const void *type)
 }
 
 /* Goes on behind *place; the value of the first of at most `most` keys that passes. */
-static uintptr_t find(uintptr_t dictionary, intptr_t *place, unsigned most, python_key_test *test,
-                      void *context)
+static uintptr_t find_value(uintptr_t dictionary, intptr_t *place, unsigned most,
+                            python_key_test *test, void *context)
 {
     void *key, *value;
     while (most-- && python.dictionary_next((void *)dictionary, place, &key, &value))
@@ -146,11 +146,11 @@ uintptr_t python_objects_value(uintptr_t dictionary, python_key_test *test, void
     intptr_t size = python.dictionary_size((void *)dictionary), place = size - LATEST_ENTRIES;
     place = place < 0 ? 0 : place;
     bool is_all = place == 0;
-    uintptr_t value = find(dictionary, &place, ENTRIES_MAX, test, context);
+    uintptr_t value = find_value(dictionary, &place, ENTRIES_MAX, test, context);
     if (value || is_all)
         return value;
     place = 0;
-    return find(dictionary, &place, ENTRIES_MAX, test, context);
+    return find_value(dictionary, &place, ENTRIES_MAX, test, context);
 }
 
 static bool is_named(uintptr_t key, void *name)
@@ -168,11 +168,11 @@ static uintptr_t find_module(uintptr_t modules, const char *name, struct python_
     intptr_t size = python.dictionary_size((void *)modules);
     if (size == atomic_load_explicit(&place->missed, memory_order_relaxed))
         return 0;
-    uintptr_t module = find(modules, &next, 1, is_named, (void *)(uintptr_t)name);
+    uintptr_t module = find_value(modules, &next, 1, is_named, (void *)(uintptr_t)name);
     if (module)
         return module;
     next = 0;
-    module = find(modules, &next, ENTRIES_MAX, is_named, (void *)(uintptr_t)name);
+    module = find_value(modules, &next, ENTRIES_MAX, is_named, (void *)(uintptr_t)name);
     /* PyDict_Next() has gone one further. */
     atomic_store_explicit(&place->at, module ? next - 1 : 0, memory_order_relaxed);
     atomic_store_explicit(&place->missed, module ? 0 : size, memory_order_relaxed);

@@ -149,8 +149,8 @@ enum compared {
 
 /* Is the level that `at` points to not as remembered, with the next one below it? */
 static inline __attribute__((always_inline)) bool
-differs(const struct thread_state *thread, const struct walked_frame *at, uint32_t to_previous,
-        uint32_t to_instruction, unsigned compared)
+level_differs(const struct thread_state *thread, const struct walked_frame *at,
+              uint32_t to_previous, uint32_t to_instruction, unsigned compared)
 {
     uintptr_t frame = at->frame;
     const struct level *entry = &thread->levels[at - thread->walked];
@@ -174,11 +174,11 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     for (; at - bottom >= 8; at -= 8) {
 #pragma GCC unroll 8
         for (int32_t i = 0; i < 8; i++)
-            if (SHIM_UNLIKELY(differs(thread, at - i, to_previous, to_instruction, compared)))
+            if (SHIM_UNLIKELY(level_differs(thread, at - i, to_previous, to_instruction, compared)))
                 return (int32_t)(at - thread->walked) - i;
     }
     for (; at > bottom; at--)
-        if (SHIM_UNLIKELY(differs(thread, at, to_previous, to_instruction, compared)))
+        if (SHIM_UNLIKELY(level_differs(thread, at, to_previous, to_instruction, compared)))
             return (int32_t)(at - thread->walked);
     /* What lies below a truncated stack's bottom is not compared. */
     bool links = thread->bottom || !frame_load(at->frame, to_previous);
@@ -297,7 +297,7 @@ static int32_t compare_levels(struct walk *walk, uint32_t level)
 }
 
 /* Puts a frame that has no level yet behind the others in scratch. */
-static bool collect(struct thread_state *thread, uint32_t *count, uintptr_t frame)
+static bool collect_frame(struct thread_state *thread, uint32_t *count, uintptr_t frame)
 {
     if (*count == thread->capacity && !thread_state_grow(thread))
         return false;
@@ -318,7 +318,7 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
     while (frame) {
         int32_t broken = -1;
         if (!find_level(thread, frame, level)) {
-            if (!collect(thread, count, frame))
+            if (!collect_frame(thread, count, frame))
                 return false;
             frame = frame_previous(frame);
             continue;
@@ -326,7 +326,7 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
         if ((broken = compare_levels(walk, *level)) < 0)
             return true;
         for (int32_t at = (int32_t)*level; at >= broken; at--)
-            if (!collect(thread, count, thread->walked[at].frame))
+            if (!collect_frame(thread, count, thread->walked[at].frame))
                 return false;
         frame = frame_previous(thread->walked[broken].frame);
     }

@@ -111,7 +111,7 @@ static void step_out(void)
 }
 
 /* Ends the call at hand, which has been left. */
-static void abandon(void)
+static void abandon_call(void)
 {
     uint64_t reserved = ring_noted();
     bool worked = shim_thread.guard & SHIM_RECORDING;
@@ -131,7 +131,7 @@ static uintptr_t find_guard(uintptr_t frame)
     while (guard && SHIM_UNLIKELY(is_stale(guard, frame))) {
         struct signals signals = signals_block();
         if (shim_thread.guard == guard) /* else a handler has been quicker */
-            abandon();
+            abandon_call();
         signals_restore(signals);
         guard = shim_thread.guard;
     }
@@ -139,7 +139,7 @@ static uintptr_t find_guard(uintptr_t frame)
 }
 
 /* Puts the call at hand aside. */
-static bool interrupt(struct hook_call *call, uintptr_t guard)
+static bool interrupt_call(struct hook_call *call, uintptr_t guard)
 {
     struct shim_thread *thread = &shim_thread;
     uint32_t level = thread->interruptions;
@@ -173,7 +173,7 @@ static __attribute__((noinline)) bool enter_interrupting(struct hook_call *call)
     if (!guard)
         return enter_now(call);
     bool is_handlers = (guard & (SHIM_RECORDING | SHIM_LIBRARY)) == SHIM_RECORDING;
-    return (is_handlers || !is_below(guard, call->frame)) && interrupt(call, guard);
+    return (is_handlers || !is_below(guard, call->frame)) && interrupt_call(call, guard);
 }
 
 bool hook_enter_guarded(struct hook_call *call)
@@ -202,7 +202,7 @@ bool hook_begin_work(struct hook_call *call)
     call->frame = (uintptr_t)__builtin_frame_address(0);
     *(volatile uintptr_t *)&call->self = (uintptr_t)call;
     uintptr_t guard = find_guard(call->frame);
-    return guard ? interrupt(call, guard) : enter_now(call);
+    return guard ? interrupt_call(call, guard) : enter_now(call);
 }
 
 void hook_thread_ends(void *nothing)

@@ -52,7 +52,7 @@ static size_t arrays_size(uint32_t capacity)
 }
 
 /* memcpy() must not be given a null pointer, whatever the length. */
-static void copy(void *to, const void *from, size_t bytes)
+static void copy_bytes(void *to, const void *from, size_t bytes)
 {
     if (bytes)
         memcpy(to, from, bytes);
@@ -67,9 +67,9 @@ static bool allocate_levels(struct thread_state *thread, uint32_t capacity)
     struct walked_frame *walked = (struct walked_frame *)memory;
     struct level *levels = (struct level *)(walked + capacity);
     uintptr_t *scratch = (uintptr_t *)(levels + capacity);
-    copy(walked, thread->walked, thread->capacity * sizeof *walked);
-    copy(levels, thread->levels, thread->capacity * sizeof *levels);
-    copy(scratch, thread->scratch, thread->capacity * sizeof *scratch);
+    copy_bytes(walked, thread->walked, thread->capacity * sizeof *walked);
+    copy_bytes(levels, thread->levels, thread->capacity * sizeof *levels);
+    copy_bytes(scratch, thread->scratch, thread->capacity * sizeof *scratch);
     if (old_bytes > CARVED_MAX)
         memory_unmap(thread->walked, old_bytes);
     thread->walked = walked;
