@@ -211,6 +211,7 @@ void ring_note_give_back(void)
     shim_thread.note = NULL;
     if (!note)
         return;
+    ASSERT(!atomic_load(&note->is_free));
     atomic_store(&note->reserved, 0);
     atomic_store(&note->is_free, true);
 }
@@ -251,6 +252,7 @@ void ring_close(uint64_t noted)
     uint64_t from = noted >> RING_NOTE_SHIFT;
     uint64_t to = from + (noted & ((UINT64_C(1) << RING_NOTE_SHIFT) - 1));
     for (unsigned i = 0; i < CLOSING_SPINS_MAX && is_open(from, to); i++) {
+        ASSERT(to - from <= RING_RECORD_WORDS_MAX);
         if (!is_noted_elsewhere(from)) {
             if (is_open(from, to))
                 fill_words(from, to);

@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "assertion.h"
 #include "futex.h"
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
@@ -143,6 +144,7 @@ static bool are_published(uint64_t position)
 static uint64_t frame_end(uint64_t from)
 {
     uint64_t head = atomic_load(&ring_writer.writers->head), at = from;
+    ASSERT(from <= head && head - from <= ring_writer.mask + 1);
     uint64_t most = head - from > FRAME_WORDS_MAX ? from + FRAME_WORDS_MAX : head;
     while (at < most) {
         bool strides = at % STRIDE == 0 && most - at >= STRIDE && are_published(at);
@@ -162,6 +164,7 @@ static uint64_t frame_end(uint64_t from)
 static bool frame_begin(void)
 {
     uint64_t tail = atomic_load(&stream.reader->tail), end = frame_end(tail);
+    ASSERT(tail <= end && end - tail <= FRAME_WORDS_MAX);
     if (end == tail)
         return false;
     stream.frame = (struct frame){.magic = FRAME_MAGIC,
@@ -175,6 +178,7 @@ static bool frame_begin(void)
 /* What is left of the frame: its header, and its words in up to two pieces. */
 static int frame_parts(struct iovec parts[3])
 {
+    ASSERT(stream.sent < sizeof stream.frame + stream.frame.words * sizeof(uint64_t));
     uint64_t at = stream.frame.position & ring_writer.mask, count = stream.frame.words;
     uint64_t first = at + count > ring_writer.mask + 1 ? ring_writer.mask + 1 - at : count;
     const struct iovec whole[3] = {
@@ -196,6 +200,7 @@ static int frame_parts(struct iovec parts[3])
 
 static void frame_finish(void)
 {
+    ASSERT(stream.frame.position == atomic_load(&stream.reader->tail));
     atomic_store(&stream.reader->tail, stream.frame.position + stream.frame.words);
     atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
     stream.frame.words = 0;

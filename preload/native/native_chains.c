@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "assertion.h"
+
 #define SETS (WIRE_CHAINS / NATIVE_CHAIN_WAYS)
 
 _Static_assert((SETS & (SETS - 1)) == 0, "a set is chosen by bits");
@@ -99,6 +101,7 @@ static bool was_seen(struct native_chains *chains, const struct native_span *spa
 static void chain_fill(struct native_chain *chain, const struct native_registers *registers,
                        const struct native_span *span)
 {
+    ASSERT(span->count > 0 && span->count <= sizeof chain->words / sizeof *chain->words);
     chain->ip = registers->ip;
     chain->sp = registers->sp;
     chain->bp = registers->bp;

@@ -33,6 +33,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "assertion.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
@@ -48,8 +49,6 @@
 #endif
 
 #define INDEX_SLOTS 256u
-/* No record is longer than an eighth of the smallest ring. */
-#define LEVELS_PER_RECORD 256u
 
 #define NOT_INTERRUPTED UINT32_MAX
 #define NOTHING_MADE    UINT32_MAX
@@ -380,9 +379,10 @@ static bool tell_native_changes(struct thread_state *thread, uint32_t changed)
     struct native_state *native = thread->native;
     if (changed >= native->used)
         return native->used == native->depth || send_levels(thread, 0, 0);
-    for (uint32_t low = changed; low < native->used; low += LEVELS_PER_RECORD) {
+    for (uint32_t low = changed; low < native->used; low += RING_RECORD_LEVELS_MAX) {
         uint32_t left = native->used - low;
-        if (!send_levels(thread, low, left < LEVELS_PER_RECORD ? left : LEVELS_PER_RECORD))
+        if (!send_levels(thread, low,
+                         left < RING_RECORD_LEVELS_MAX ? left : RING_RECORD_LEVELS_MAX))
             return false;
     }
     return true;
@@ -691,6 +691,14 @@ static bool update_levels(struct walk *walk)
     return !is_own || learn_chains(walk);
 }
 
+/* What is true of a thread's native levels between two walks. */
+static bool levels_hold(const struct native_state *native)
+{
+    return native->bottom <= 1 && native->placed <= native->used &&
+           native->used <= native->capacity && native->depth == native->used &&
+           native->sent <= native->capacity && (native->top || native->placed == native->used);
+}
+
 bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python)
 {
     struct native_state *native = state_of(thread);
@@ -705,6 +713,7 @@ bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_
         thread->resend = true;
         return false;
     }
+    ASSERT(levels_hold(native));
 #ifdef HEAPLINE_CHECK_WALK
     check_walk(&walk);
 #endif

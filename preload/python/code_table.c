@@ -5,6 +5,7 @@
  */
 #include "preload/python/code_table.h"
 
+#include "assertion.h"
 #include "preload/base/lock.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
@@ -69,6 +70,14 @@ static uint32_t table_find(struct table *table, uintptr_t code)
     }
 }
 
+static uint32_t count_live(const struct table *table)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i <= table->mask; i++)
+        live += atomic_load_explicit(&table->slots[i].code, memory_order_relaxed) > TOMBSTONE;
+    return live;
+}
+
 static void table_insert(struct table *table, uintptr_t code, uint32_t number)
 {
     for (uint32_t i = hash_code(code);; i++) {
@@ -80,6 +89,8 @@ static void table_insert(struct table *table, uintptr_t code, uint32_t number)
         atomic_store_explicit(&slot->code, code, memory_order_release);
         table->filled += seen == 0;
         table->live++;
+        ASSERT(table->live <= table->filled && table->filled <= table->mask);
+        ASSERT_SLOWLY(count_live(table) == table->live);
         return;
     }
 }
@@ -112,6 +123,8 @@ static uint32_t number_take(void)
 
 static void number_give_back(uint32_t number)
 {
+    ASSERT(number >= WIRE_CODE_FIRST && number < numbers_used);
+    ASSERT(free_count <= free_capacity && free_count < numbers_used - WIRE_CODE_FIRST);
     if (free_count == free_capacity) {
         uint32_t capacity = free_capacity ? free_capacity * 2 : 1024;
         uint32_t *numbers = memory_map(capacity * sizeof *numbers);

@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "assertion.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/python/code_table.h"
@@ -385,9 +386,6 @@ static bool send_levels(struct thread_state *thread, uint32_t low, uint32_t coun
     return true;
 }
 
-/* No record is longer than an eighth of the smallest ring. */
-#define LEVELS_PER_RECORD 256u
-
 /* Sends all changed levels, a record for each run of neighbours. */
 static bool send_changes(const struct walk *walk)
 {
@@ -398,7 +396,7 @@ static bool send_changes(const struct walk *walk)
     for (uint32_t from = 0; from < walk->changed;) {
         uint32_t to = from + 1;
         while (to < walk->changed && changed[to] + 1 == changed[to - 1] &&
-               to - from < LEVELS_PER_RECORD)
+               to - from < RING_RECORD_LEVELS_MAX)
             to++;
         if (!send_levels(thread, (uint32_t)changed[to - 1], to - from, walk->depth))
             return false;
@@ -448,6 +446,23 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
     thread->depth = walk->depth;
     if (thread->sent < walk->depth)
         thread->sent = walk->depth;
+    return true;
+}
+
+/* What is true of a thread's levels between two walks. */
+static bool levels_hold(const struct thread_state *thread)
+{
+    return thread->bottom <= 1 && thread->depth <= thread->used && thread->depth <= thread->sent &&
+           thread->used <= thread->capacity && thread->sent <= thread->capacity &&
+           thread->capacity <= WIRE_LEVELS_MAX;
+}
+
+/* Has the reader the words of all levels? */
+static bool levels_are_told(const struct thread_state *thread)
+{
+    for (uint32_t level = 0; level < thread->depth; level++)
+        if (thread->levels[level].told != thread->levels[level].word)
+            return false;
     return true;
 }
 
@@ -506,5 +521,7 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
         thread->resend = true;
         return;
     }
+    ASSERT(levels_hold(thread));
+    ASSERT_SLOWLY(levels_are_told(thread));
     update->known = true;
 }

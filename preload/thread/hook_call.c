@@ -93,6 +93,7 @@ static bool is_stale(uintptr_t guard, uintptr_t frame)
 static unsigned count_busy(void)
 {
     unsigned busy = 0;
+    ASSERT(shim_thread.interruptions <= SHIM_INTERRUPTIONS_MAX);
     for (uint32_t i = 0; i < shim_thread.interruptions; i++)
         busy += shim_thread.below[i].guard & SHIM_RECORDING;
     return busy < SHIM_STATES ? busy : SHIM_STATES;
@@ -189,6 +190,7 @@ bool hook_enter_guarded(struct hook_call *call)
 
 void hook_leave_interruption(const struct hook_call *call)
 {
+    ASSERT(call->level < SHIM_INTERRUPTIONS_MAX && call->busy <= SHIM_STATES);
     const struct shim_interrupted *outer = &shim_thread.below[call->level];
     shim_thread.freeing = outer->freeing;
     ring_note(outer->reserved);
