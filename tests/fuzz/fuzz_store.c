@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "failing.h"
 #include "packing.h"
 #include "viewer/commands/commands.h"
 
@@ -113,6 +114,28 @@ static sqlite3 *open_copy(unsigned number)
     return database;
 }
 
+/* SQLite's memory fails too, while a command reads the file. The viewer's own ends the program. */
+static sqlite3_mem_methods real_memory;
+
+static void *failing_malloc(int bytes)
+{
+    return failing_now() ? NULL : real_memory.xMalloc(bytes);
+}
+
+static void *failing_realloc(void *block, int bytes)
+{
+    return failing_now() ? NULL : real_memory.xRealloc(block, bytes);
+}
+
+static void let_memory_fail(void)
+{
+    require(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) == SQLITE_OK);
+    sqlite3_mem_methods failing = real_memory;
+    failing.xMalloc = failing_malloc;
+    failing.xRealloc = failing_realloc;
+    require(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK);
+}
+
 static void find_columns(void)
 {
     static const char query[] =
@@ -143,6 +166,7 @@ static void begin(void)
 {
     if (fuzz.column_count)
         return;
+    let_memory_fail();
     read_base(0, FUZZ_RECORDINGS "/history.heapline");
     read_base(1, FUZZ_RECORDINGS "/slices.heapline");
     snprintf(fuzz.path, sizeof fuzz.path, "/tmp/heapline-fuzz-XXXXXX");
@@ -338,6 +362,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned base = (unsigned)take(&input, 1) % BASES;
     const struct call *call = &calls[take(&input, 1) % (sizeof calls / sizeof *calls)];
     make_file(base, &input);
+    failing_begin(data, size);
     run_call(call);
+    failing_end();
     return 0;
 }
