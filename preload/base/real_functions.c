@@ -10,7 +10,7 @@
 struct real_functions real;
 
 struct wanted {
-    size_t place; /* in `real` */
+    size_t offset; /* in `real` */
     const char *name;
 };
 
@@ -23,7 +23,7 @@ static bool are_found;
 static void find_functions(const struct wanted *wanted, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        *(void **)((char *)&real + wanted[i].place) = dlsym(RTLD_NEXT, wanted[i].name);
+        *(void **)((char *)&real + wanted[i].offset) = dlsym(RTLD_NEXT, wanted[i].name);
 }
 
 bool real_functions_find_allocator(void)
@@ -43,7 +43,7 @@ void real_functions_find_others(void)
     are_found = true;
 }
 
-bool real_function_find(void *place, const char *name)
+bool real_function_find(void *function, const char *name)
 {
-    return !are_found && (*(void **)place = dlsym(RTLD_NEXT, name)) != NULL;
+    return !are_found && (*(void **)function = dlsym(RTLD_NEXT, name)) != NULL;
 }

@@ -285,10 +285,10 @@ static unsigned slot_for(enum py_domain domain, const struct py_allocator *real)
         [PY_DOMAIN_OBJECT] = WIRE_ALLOCATOR_OBJECT,
     };
     for (unsigned slot = 0; slot < WRAPPED_MAX; slot++) {
-        struct wrapped *place = &wrapped[domain][slot];
-        if (!place->real.malloc)
-            *place = (struct wrapped){*real, allocators[domain]};
-        if (place->real.malloc == real->malloc && place->real.context == real->context)
+        struct wrapped *entry = &wrapped[domain][slot];
+        if (!entry->real.malloc)
+            *entry = (struct wrapped){*real, allocators[domain]};
+        if (entry->real.malloc == real->malloc && entry->real.context == real->context)
             return slot;
     }
     return WRAPPED_MAX;

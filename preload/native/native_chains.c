@@ -31,7 +31,7 @@ static uint32_t set_of(const struct native_registers *registers)
 
 static bool is_there(const struct native_level *level)
 {
-    return *(const uintptr_t *)level->place == level->ip &&
+    return *(const uintptr_t *)level->stack_slot == level->ip &&
            (!level->saved || *(const uintptr_t *)level->saved == level->frame);
 }
 
@@ -73,7 +73,7 @@ static bool is_of(const struct native_chain *chain, const struct native_span *sp
 {
     const struct native_level *base = &span->levels[-1];
     return chain->count == span->count && chain->loops == span->loops &&
-           chain->base.place == base->place && chain->base.frame == base->frame &&
+           chain->base.stack_slot == base->stack_slot && chain->base.frame == base->frame &&
            chain->base.saved == base->saved && chain->base_flags == span->flags[-1];
 }
 
@@ -88,7 +88,7 @@ static bool is_simple(const struct native_span *span)
 /* Notes the walk; false: it was not among those noted lately. */
 static bool was_seen(struct native_chains *chains, const struct native_span *span)
 {
-    uint64_t sum = span->levels[span->count - 1].place;
+    uint64_t sum = span->levels[span->count - 1].stack_slot;
     for (uint32_t i = 0; i < span->count; i++)
         sum = (sum << 7 | sum >> 57) ^ span->levels[i].ip;
     uint32_t hash = (uint32_t)(sum * UINT64_C(0x9e3779b97f4a7c15) >> 32);

@@ -47,7 +47,7 @@ static pid_t tell_waited(pid_t pid, int status)
     return pid;
 }
 
-/* The caller's place for the status, or ours where it wants none. */
+/* The caller's variable for the status, or ours where it wants none. */
 #define STATUS_OR_OWN(status)                                                                      \
     int own = 0;                                                                                   \
     int *const into = (status) ? (status) : &own

@@ -1,5 +1,5 @@
 /*
- * Reading one frame of the chain. Inlined into the walk; see facts in python_versions.h.
+ * Reading one of the linked frames. Inlined into the walk; see facts in python_versions.h.
  */
 #ifndef HEAPLINE_PRELOAD_PYTHON_FRAME_H
 #define HEAPLINE_PRELOAD_PYTHON_FRAME_H
@@ -116,7 +116,7 @@ static inline bool frame_delegates(uintptr_t frame)
 }
 
 /* True for a generator that hands throw() on to the one that it waits for: up to 3.11 it is linked
- * into the chain for that time, as if it were executed (_gen_throw() of CPython). */
+ * between the others for that time, as if it were executed (_gen_throw() of CPython). */
 static inline bool frame_hands_on(uintptr_t frame)
 {
     return frame_has_stack_top(frame) && frame_delegates(frame);

@@ -32,11 +32,11 @@ static uint32_t read_version(symbol_lookup *lookup, void *handle)
     return (uint32_t)(parts[0] << 24 | parts[1] << 16 | parts[2] << 8 | 0xf0);
 }
 
-/* What _Py_DebugOffsets says at `place`. */
-static uint64_t told_value(const char *runtime, size_t place)
+/* What _Py_DebugOffsets says at an offset of its own. */
+static uint64_t told_value(const char *runtime, size_t offset)
 {
     uint64_t value;
-    memcpy(&value, runtime + place, sizeof value);
+    memcpy(&value, runtime + offset, sizeof value);
     return value;
 }
 
@@ -83,7 +83,7 @@ bool python_teardown_begun(void)
     return *python_layout.finalizing || ends_interpreter();
 }
 
-/* Offsets within one structure that are wildly large mean that the places are wrong. */
+/* Offsets within one structure that are wildly large mean that the row is wrong. */
 static bool positions_plausible(const struct python_positions *at)
 {
     const uint32_t offsets[] = {at->thread_id,    at->current_frame,   at->previous,
@@ -102,12 +102,12 @@ static bool positions_plausible(const struct python_positions *at)
 static void fill_positions(struct python_positions *at, const struct python_positions *told,
                            const char *runtime)
 {
-    uint32_t places[PYTHON_POSITIONS], positions[PYTHON_POSITIONS];
-    memcpy(places, told, sizeof places);
+    uint32_t offsets_told[PYTHON_POSITIONS], positions[PYTHON_POSITIONS];
+    memcpy(offsets_told, told, sizeof offsets_told);
     memcpy(positions, at, sizeof positions);
     for (size_t i = 0; i < PYTHON_POSITIONS; i++)
-        if (places[i])
-            positions[i] = (uint32_t)told_value(runtime, places[i]);
+        if (offsets_told[i])
+            positions[i] = (uint32_t)told_value(runtime, offsets_told[i]);
     memcpy(at, positions, sizeof positions);
     /* `PyFrameObject *frame_obj;` stands right before the instruction. */
     at->frame_object = at->instruction - 8;

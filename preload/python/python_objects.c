@@ -23,7 +23,7 @@
 static struct {
     void *(*sys_object)(const char *name);
     void *(*error)(void);
-    int (*dictionary_next)(void *dictionary, intptr_t *place, void **key, void **value);
+    int (*dictionary_next)(void *dictionary, intptr_t *position, void **key, void **value);
     intptr_t (*dictionary_size)(void *dictionary);
     void *(*module_dictionary)(void *module);
     intptr_t (*tuple_size)(void *tuple);
@@ -67,7 +67,7 @@ static void make_name(void)
 void python_objects_init(symbol_lookup *lookup, void *handle)
 {
     const struct {
-        void *place; /* of a pointer */
+        void *pointer;
         const char *name;
     } wanted[] = {
         {&python.sys_object, "PySys_GetObject"},
@@ -90,7 +90,7 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
     bool known = python_layout_is_known();
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         void *found = lookup(handle, wanted[i].name);
-        memcpy(wanted[i].place, &found, sizeof found);
+        memcpy(wanted[i].pointer, &found, sizeof found);
         known = known && found;
     }
     python.is_known = known;
@@ -128,12 +128,12 @@ static bool is_a(uintptr_t object, const void *type)
            *(const void *const *)(object + python_layout.at.object_type) == (const void *)type;
 }
 
-/* Goes on behind *place; the value of the first of at most `most` keys that passes. */
-static uintptr_t find_value(uintptr_t dictionary, intptr_t *place, unsigned most,
+/* Goes on behind *position; the value of the first of at most `most` keys that passes. */
+static uintptr_t find_value(uintptr_t dictionary, intptr_t *position, unsigned most,
                             python_key_test *test, void *context)
 {
     void *key, *value;
-    while (most-- && python.dictionary_next((void *)dictionary, place, &key, &value))
+    while (most-- && python.dictionary_next((void *)dictionary, position, &key, &value))
         if (test((uintptr_t)key, context))
             return (uintptr_t)value;
     return 0;
@@ -143,14 +143,14 @@ uintptr_t python_objects_value(uintptr_t dictionary, python_key_test *test, void
 {
     if (!is_a(dictionary, python.dictionary_type))
         return 0;
-    intptr_t size = python.dictionary_size((void *)dictionary), place = size - LATEST_ENTRIES;
-    place = place < 0 ? 0 : place;
-    bool is_all = place == 0;
-    uintptr_t value = find_value(dictionary, &place, ENTRIES_MAX, test, context);
+    intptr_t size = python.dictionary_size((void *)dictionary), position = size - LATEST_ENTRIES;
+    position = position < 0 ? 0 : position;
+    bool is_all = position == 0;
+    uintptr_t value = find_value(dictionary, &position, ENTRIES_MAX, test, context);
     if (value || is_all)
         return value;
-    place = 0;
-    return find_value(dictionary, &place, ENTRIES_MAX, test, context);
+    position = 0;
+    return find_value(dictionary, &position, ENTRIES_MAX, test, context);
 }
 
 static bool is_named(uintptr_t key, void *name)
@@ -162,11 +162,11 @@ static bool is_named(uintptr_t key, void *name)
 
 /* Where it was the last time, else from the start; where it was not, and as many are there as then,
  * it still is not. */
-static uintptr_t find_module(uintptr_t modules, const char *name, struct python_place *place)
+static uintptr_t find_module(uintptr_t modules, const char *name, struct python_finding *finding)
 {
-    intptr_t next = atomic_load_explicit(&place->at, memory_order_relaxed);
+    intptr_t next = atomic_load_explicit(&finding->at, memory_order_relaxed);
     intptr_t size = python.dictionary_size((void *)modules);
-    if (size == atomic_load_explicit(&place->missed, memory_order_relaxed))
+    if (size == atomic_load_explicit(&finding->missed, memory_order_relaxed))
         return 0;
     uintptr_t module = find_value(modules, &next, 1, is_named, (void *)(uintptr_t)name);
     if (module)
@@ -174,8 +174,8 @@ static uintptr_t find_module(uintptr_t modules, const char *name, struct python_
     next = 0;
     module = find_value(modules, &next, ENTRIES_MAX, is_named, (void *)(uintptr_t)name);
     /* PyDict_Next() has gone one further. */
-    atomic_store_explicit(&place->at, module ? next - 1 : 0, memory_order_relaxed);
-    atomic_store_explicit(&place->missed, module ? 0 : size, memory_order_relaxed);
+    atomic_store_explicit(&finding->at, module ? next - 1 : 0, memory_order_relaxed);
+    atomic_store_explicit(&finding->missed, module ? 0 : size, memory_order_relaxed);
     return module;
 }
 
@@ -191,12 +191,12 @@ static uintptr_t find_modules(void)
 }
 
 uintptr_t python_objects_dictionary(const char *module, const char *name,
-                                    struct python_place *place)
+                                    struct python_finding *finding)
 {
     uintptr_t modules = find_modules();
     if (!is_a(modules, python.dictionary_type))
         return 0;
-    uintptr_t found = find_module(modules, module, place);
+    uintptr_t found = find_module(modules, module, finding);
     if (!is_a(found, python.module_type))
         return 0;
     uintptr_t value = python_objects_value((uintptr_t)python.module_dictionary((void *)found),

@@ -1,5 +1,5 @@
 /*
- * The walk over the frame chain.
+ * The walk over the linked frames.
  *
  * A thread's levels remember the last walk: frame address, instruction and code, outermost first.
  * A new walk starts at the leaf and collects frames until it meets one whose address the index
@@ -210,7 +210,7 @@ static int32_t find_difference(const struct thread_state *thread, int32_t level)
 }
 
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */
-static void place_frames(struct walk *walk, uint32_t base, uint32_t count)
+static void put_frames(struct walk *walk, uint32_t base, uint32_t count)
 {
     /* Entries of scratch are used up before changed levels overwrite them. */
     for (uint32_t i = 0; i < count; i++)
@@ -254,7 +254,7 @@ static void walk_in_full(struct walk *walk, uintptr_t leaf)
     if (thread->bottom && count == thread->capacity)
         count--; /* memory is short: make room for the mark */
     walk->depth = thread->bottom + count;
-    place_frames(walk, thread->bottom, count);
+    put_frames(walk, thread->bottom, count);
     if (thread->bottom)
         set_truncated(walk);
     thread->used = walk->depth;
@@ -351,7 +351,7 @@ static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
     }
     uint32_t noted = walk->noted;
     const uintptr_t *notes = thread->scratch + thread->capacity;
-    place_frames(walk, level + 1, count);
+    put_frames(walk, level + 1, count);
     for (uint32_t i = 1; i <= noted; i++)
         set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->walked[notes[-(ptrdiff_t)i]].frame);
     if (thread->used < walk->depth)
@@ -386,7 +386,7 @@ static bool send_levels(struct thread_state *thread, uint32_t low, uint32_t coun
     return true;
 }
 
-/* Sends all changed levels, a record for each run of neighbours. */
+/* Sends all changed levels, a record for each row of neighbours. */
 static bool send_changes(const struct walk *walk)
 {
     struct thread_state *thread = walk->thread;

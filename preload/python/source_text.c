@@ -99,9 +99,9 @@ static bool is_key(uintptr_t key, void *context)
 static uintptr_t find_lines(struct sought *sought)
 {
     static const char *const dictionaries[] = {"cache", "_interactive_cache"};
-    static struct python_place place;
+    static struct python_finding finding;
     for (unsigned i = 0; i < sizeof dictionaries / sizeof *dictionaries; i++) {
-        uintptr_t cache = python_objects_dictionary("linecache", dictionaries[i], &place);
+        uintptr_t cache = python_objects_dictionary("linecache", dictionaries[i], &finding);
         uintptr_t entry = cache ? python_objects_value(cache, is_key, sought) : 0;
         uintptr_t time = python_objects_tuple_item(entry, ENTRY_ITEMS, ENTRY_TIME);
         if (time && python_objects_is_none(time))
@@ -207,15 +207,14 @@ static void look_for_waiting(void)
     }
 }
 
-/* When all places are taken one of them is lost. */
+/* When there is no more room one of them is lost. */
 static void let_wait(uint64_t hash)
 {
-    unsigned place = 0;
-    while (place < WAITING && atomic_load_explicit(&waiting[place], memory_order_relaxed) &&
-           atomic_load_explicit(&waiting[place], memory_order_relaxed) != hash)
-        place++;
-    atomic_store_explicit(&waiting[place < WAITING ? place : hash % WAITING], hash,
-                          memory_order_relaxed);
+    unsigned at = 0;
+    while (at < WAITING && atomic_load_explicit(&waiting[at], memory_order_relaxed) &&
+           atomic_load_explicit(&waiting[at], memory_order_relaxed) != hash)
+        at++;
+    atomic_store_explicit(&waiting[at < WAITING ? at : hash % WAITING], hash, memory_order_relaxed);
 }
 
 void source_text_tell(uintptr_t code)

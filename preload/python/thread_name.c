@@ -40,8 +40,8 @@ static bool is_own(uintptr_t key, void *nothing)
 
 static bool find_name(struct python_text *text)
 {
-    static struct python_place place;
-    uintptr_t active = python_objects_dictionary("threading", "_active", &place);
+    static struct python_finding finding;
+    uintptr_t active = python_objects_dictionary("threading", "_active", &finding);
     uintptr_t thread = active ? python_objects_value(active, is_own, NULL) : 0;
     return python_text_read(python_objects_name(thread), text);
 }
