@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "input.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/carrier/shared_ring.h"
 
@@ -23,21 +24,6 @@ void complain(const char *reason)
     (void)reason;
 }
 
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static uint64_t take(struct input *input, size_t bytes)
-{
-    uint64_t number = 0;
-    bytes = bytes < input->left ? bytes : input->left;
-    memcpy(&number, input->at, bytes);
-    input->at += bytes;
-    input->left -= bytes;
-    return number;
-}
-
 static void write_record(unsigned words)
 {
     uint64_t position;
@@ -50,40 +36,40 @@ static void write_record(unsigned words)
 
 static void change_page(struct ring_reader_page *page, struct input *input)
 {
-    switch (take(input, 1) % 8) {
+    switch (input_take(input, 1) % 8) {
     case 0:
-        page->log2_words = (uint32_t)take(input, 1);
+        page->log2_words = (uint32_t)input_take(input, 1);
         break;
     case 1:
-        page->state = (uint32_t)take(input, 4);
+        page->state = (uint32_t)input_take(input, 4);
         break;
     case 2:
-        page->owner = (uint32_t)take(input, 4);
+        page->owner = (uint32_t)input_take(input, 4);
         break;
     case 3:
-        page->skips = (uint32_t)take(input, 1);
+        page->skips = (uint32_t)input_take(input, 1);
         break;
     case 4:
-        page->clock = (uint32_t)take(input, 4);
+        page->clock = (uint32_t)input_take(input, 4);
         break;
     case 5:
-        page->tail = take(input, 8);
+        page->tail = input_take(input, 8);
         break;
     default:
-        page->tail += take(input, 2);
+        page->tail += input_take(input, 2);
     }
 }
 
 static void take_turns(struct ring_reader_page *page, struct input *input)
 {
     while (input->left) {
-        uint64_t turn = take(input, 1);
+        uint64_t turn = input_take(input, 1);
         if (turn & 1) {
             change_page(page, input);
             continue;
         }
         ring_tick();
-        write_record(turn & 2 ? 1 + (unsigned)(take(input, 2) % RING_RECORD_WORDS_MAX) : 1);
+        write_record(turn & 2 ? 1 + (unsigned)(input_take(input, 2) % RING_RECORD_WORDS_MAX) : 1);
     }
 }
 
@@ -91,10 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     _Alignas(64) struct ring_reader_page page = {0};
-    size_t head = size < HEAD_BYTES ? size : HEAD_BYTES;
-    memcpy(&page, data, head);
-    input.at += head;
-    input.left -= head;
+    size_t head = HEAD_BYTES;
+    const uint8_t *begins = input_take_bytes(&input, &head);
+    memcpy(&page, begins, head);
     size_t bytes = ring_writers_bytes(RING_LOG2_WORDS_MIN + page.reserved % 2);
     struct ring_writers_page *writers = aligned_alloc(64, bytes);
     if (!writers)
