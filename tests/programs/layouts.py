@@ -86,7 +86,7 @@ def look_at_loops():
 
     def waited_for():
         try:
-            yield
+            yield stack()
         except ValueError:
             yield stack()
 
@@ -98,11 +98,11 @@ def look_at_loops():
     equal(begins(seen, by_python), not SINCE_3_11, "the loop of a function that Python calls")
     if sys.version_info < (3, 12):
         waiting = waits()
-        next(waiting)
-        _, seen = waiting.throw(ValueError)
-        # 3.8 does not link it.
-        linked = [frame.is_entry for frame in seen if frame.code == id(waits.__code__)]
-        equal(linked, [] if sys.version_info < (3, 9) else [0], "the loop of a generator that hands throw() on")
+        _, executed = next(waiting)
+        _, thrown = waiting.throw(ValueError)
+        entries = [[one.is_entry for one in seen if one.code == id(waits.__code__)] for seen in (executed, thrown)]
+        # 3.8 does not link the one that hands throw() on.
+        equal(entries, [[1], [] if sys.version_info < (3, 9) else [0]], "the loop of a generator that waits for another")
 
 
 def look_at_traced_line():
