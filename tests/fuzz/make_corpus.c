@@ -72,7 +72,7 @@ static void write_words(FILE *file, uint64_t kept)
     if (kept & WIRE_LAP_BIT)
         fwrite(&frame, sizeof frame, 1, file);
     for (uint64_t i = 0; i < stream.position; i++) {
-        uint64_t word = stream.process->words[i] & kept;
+        uint64_t word = stream.process->ring.words[i] & kept;
         fwrite(&word, sizeof word, 1, file);
     }
     stream_deinit(&stream);
@@ -89,7 +89,7 @@ static void write_turns(FILE *file)
         fputc(4, file);
         fwrite(&at, sizeof at, 1, file);
         fputc(15, file);
-        fwrite((const void *)&stream.process->words[at], sizeof(uint64_t), 16, file);
+        fwrite((const void *)&stream.process->ring.words[at], sizeof(uint64_t), 16, file);
         fputc(0, file);
     }
     uint16_t head = (uint16_t)(stream.position + 8);
