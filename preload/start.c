@@ -15,7 +15,7 @@
 #include "preload/hooks/python_arrival.h"
 #include "preload/native/native_walk.h"
 
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) static void start_shim(void)
 {
     real_functions_find_allocator();
     real_functions_find_others();

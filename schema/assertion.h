@@ -7,12 +7,14 @@
  *   grade 2   ASSERT_SLOWLY() too: sums that are made again, walks over whole tables
  *
  * -Dassertions chooses. One that does not hold is a fault of heapline's: it is printed with its
- * place, and the process ends by abort(). Allocates nothing and is safe in signal handlers, so that
- * the shim can state its own, too. An assertion's condition has no effects.
+ * place, and the process ends by SIGABRT, without a handler: the shim can state what is true under
+ * its locks, which a traced program's handler would wait for. Allocates nothing and is safe in
+ * signal handlers. An assertion's condition has no effects.
  */
 #ifndef HEAPLINE_SCHEMA_ASSERTION_H
 #define HEAPLINE_SCHEMA_ASSERTION_H
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -31,6 +33,7 @@ __attribute__((cold, noreturn)) static inline void assertion_fail(const char *te
         {(void *)"heapline: does not hold: ", 25}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
     ssize_t written = writev(STDERR_FILENO, parts, sizeof parts / sizeof *parts);
     (void)written;
+    signal(SIGABRT, SIG_DFL);
     abort();
 }
 

@@ -28,7 +28,7 @@
 /* Our own, for which machine it is. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-enum answer { ANSWER_NO, ANSWER_YES, ANSWER_NEXT };
+enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_NEXT };
 
 /* open() and pread() would be points of cancellation. */
 static int open_file(int folder, const char *path)
@@ -119,19 +119,19 @@ static ElfW(Phdr) find_interpreter(int file, const ElfW(Ehdr) * header)
     return (ElfW(Phdr)){0};
 }
 
-static enum answer look_at_elf(int file, const char *path, const ElfW(Ehdr) * header)
+static enum verdict look_at_elf(int file, const char *path, const ElfW(Ehdr) * header)
 {
     char name[HEAD_BYTES];
     if (header->e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] ||
         header->e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] ||
         header->e_machine != __ehdr_start.e_machine || changes_user(file))
-        return ANSWER_NO;
+        return VERDICT_NO;
     ElfW(Phdr) interpreter = find_interpreter(file, header);
     if (interpreter.p_type != PT_INTERP)
-        return is_other_loader(path) ? ANSWER_NO : ANSWER_YES;
+        return is_other_loader(path) ? VERDICT_NO : VERDICT_YES;
     size_t size = interpreter.p_filesz < sizeof name ? interpreter.p_filesz : sizeof name - 1;
     name[read_at(file, name, size, interpreter.p_offset)] = 0;
-    return !*name || takes_shim(name) ? ANSWER_YES : ANSWER_NO;
+    return !*name || takes_shim(name) ? VERDICT_YES : VERDICT_NO;
 }
 
 /* --- one file after the other --- */
@@ -146,39 +146,39 @@ static void read_script(char *head)
     head[length] = 0;
 }
 
-/* Whose path is `path`; ANSWER_NEXT leaves that of the next one in `head`. */
-static enum answer look_at(int file, const char *path, char head[HEAD_BYTES])
+/* Whose path is `path`; VERDICT_NEXT leaves that of the next one in `head`. */
+static enum verdict look_at(int file, const char *path, char head[HEAD_BYTES])
 {
     ElfW(Ehdr) header;
     char bytes[HEAD_BYTES];
     size_t size = read_at(file, bytes, sizeof bytes - 1, 0);
     bytes[size] = 0;
     if (size == 0)
-        return ANSWER_YES;
+        return VERDICT_YES;
     if (size >= sizeof header && memcmp(bytes, ELFMAG, SELFMAG) == 0) {
         memcpy(&header, bytes, sizeof header);
         return look_at_elf(file, path, &header);
     }
     if (memcmp(bytes, ELFMAG, SELFMAG) == 0)
-        return ANSWER_NO;
+        return VERDICT_NO;
     memcpy(head, bytes, sizeof bytes);
     if (begins_with(head, "#!"))
         read_script(head);
     else
         strcpy(head, SHELL);
-    return ANSWER_NEXT;
+    return VERDICT_NEXT;
 }
 
 /* Closes the file. */
 static bool follow_script(int file, const char *path)
 {
     char head[HEAD_BYTES];
-    enum answer answer = ANSWER_YES;
+    enum verdict verdict = VERDICT_YES;
     for (int files = 0; file >= 0 && files < FILES_MAX; files++) {
-        answer = look_at(file, path, head);
+        verdict = look_at(file, path, head);
         syscall(SYS_close, file);
-        if (answer != ANSWER_NEXT)
-            return answer == ANSWER_YES;
+        if (verdict != VERDICT_NEXT)
+            return verdict == VERDICT_YES;
         path = head;
         file = open_file(AT_FDCWD, head);
     }
@@ -191,11 +191,11 @@ bool loadable_at(int folder, const char *path)
 {
     char head[HEAD_BYTES];
     int saved = errno;
-    enum answer answer = ANSWER_NEXT;
+    enum verdict verdict = VERDICT_NEXT;
     if (!*path)
-        answer = look_at(folder, path, head);
-    bool loadable = answer == ANSWER_YES;
-    if (answer == ANSWER_NEXT)
+        verdict = look_at(folder, path, head);
+    bool loadable = verdict == VERDICT_YES;
+    if (verdict == VERDICT_NEXT)
         loadable = *path ? follow_script(open_file(folder, path), path)
                          : follow_script(open_file(AT_FDCWD, head), head);
     errno = saved;

@@ -38,16 +38,16 @@ static char *kept[VARIABLES + 1];
 static char ancestor[sizeof ANCESTOR_VARIABLE + 10]; /* an entry, too; empty: none */
 static char shim_path[PATH_BYTES_MAX]; /* empty: programs that are executed are not traced */
 
-static bool sets(const char *entry, const char *variable)
+static bool entry_sets(const char *entry, const char *variable)
 {
     return strncmp(entry, variable, strlen(variable)) == 0;
 }
 
 /* The entry that begins with `variable` ("NAME="); null when there is none. */
-static char **find(char *const *environment, const char *variable)
+static char **variable_find(char *const *environment, const char *variable)
 {
     for (char **entry = (char **)environment; entry && *entry; entry++)
-        if (sets(*entry, variable))
+        if (entry_sets(*entry, variable))
             return entry;
     return NULL;
 }
@@ -62,7 +62,7 @@ static void remove_entry(char **entry)
 /* Takes the shim's own path, which `heapline run` has put first, out of LD_PRELOAD. */
 static void take_preload(void)
 {
-    char **entry = find(environ, PRELOAD_VARIABLE);
+    char **entry = variable_find(environ, PRELOAD_VARIABLE);
     if (!entry)
         return;
     char *value = *entry + strlen(PRELOAD_VARIABLE);
@@ -80,7 +80,7 @@ static void take_preload(void)
 
 static void take_ancestor(void)
 {
-    char **entry = find(environ, ANCESTOR_VARIABLE);
+    char **entry = variable_find(environ, ANCESTOR_VARIABLE);
     if (!entry)
         return;
     if (strlen(*entry) < sizeof ancestor)
@@ -93,7 +93,7 @@ static size_t bytes_to_keep(void)
 {
     size_t bytes = sizeof RUN_VARIABLE + 2 * (size_t)KEY_BYTES;
     for (size_t i = 0; i < VARIABLES; i++) {
-        char **entry = find(environ, variables[i]);
+        char **entry = variable_find(environ, variables[i]);
         bytes += entry ? strlen(*entry) + 1 : 0;
     }
     return bytes;
@@ -115,12 +115,12 @@ static void make_key(char *text)
 
 bool environment_take(void)
 {
-    if (!find(environ, ADDRESS_VARIABLE) || bytes_to_keep() > sizeof kept_text)
+    if (!variable_find(environ, ADDRESS_VARIABLE) || bytes_to_keep() > sizeof kept_text)
         return false;
     char *text = kept_text;
     size_t count = 0;
     for (size_t i = 0; i < VARIABLES; i++) {
-        char **entry = find(environ, variables[i]);
+        char **entry = variable_find(environ, variables[i]);
         if (!entry)
             continue;
         kept[count++] = text;
@@ -178,13 +178,13 @@ bool environment_shim_in_reach(void)
 
 struct environment_room environment_measure(char *const *environment)
 {
-    struct environment_room room = {.is_others = find(environment, ADDRESS_VARIABLE)};
+    struct environment_room room = {.is_others = variable_find(environment, ADDRESS_VARIABLE)};
     size_t count = 0;
     if (!shim_path[0] || room.is_others)
         return room;
     while (environment && environment[count])
         count++;
-    char **preload = find(environment, PRELOAD_VARIABLE);
+    char **preload = variable_find(environment, PRELOAD_VARIABLE);
     size_t others = preload ? strlen(*preload) : 0;
     if (count > ENTRIES_MAX || others > VALUE_MAX)
         return room;
@@ -197,7 +197,7 @@ void environment_fill(char *const *environment, char **entries, char *text)
 {
     const char *others = "";
     for (char *const *entry = environment; entry && *entry; entry++) {
-        if (sets(*entry, PRELOAD_VARIABLE))
+        if (entry_sets(*entry, PRELOAD_VARIABLE))
             others = *entry + strlen(PRELOAD_VARIABLE);
         else
             *entries++ = *entry;

@@ -15,7 +15,7 @@ static void wait_for(struct lock *lock)
         futex_wait(&lock->word, 2, 0);
 }
 
-static void take(struct lock *lock)
+static void take_blocked(struct lock *lock)
 {
     uint32_t seen = 0;
     if (atomic_compare_exchange_strong_explicit(&lock->word, &seen, 1, memory_order_acquire,
@@ -32,7 +32,7 @@ static void take(struct lock *lock)
 void lock_take(struct lock *lock)
 {
     struct signals signals = signals_block();
-    take(lock);
+    take_blocked(lock);
     lock->signals = signals;
 }
 

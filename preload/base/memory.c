@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "assertion.h"
 #include "preload/base/lock.h"
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
@@ -66,7 +67,9 @@ void *memory_carve(size_t bytes)
 {
     bytes = (bytes + 63) & ~(size_t)63;
     void *piece = NULL;
+    ASSERT(bytes > 0 && bytes <= CARVE_BLOCK_BYTES);
     lock_take(&carve_lock);
+    ASSERT(carve_left <= CARVE_BLOCK_BYTES);
     if (carve_left < bytes) {
         char *block = memory_map(CARVE_BLOCK_BYTES);
         if (block) {

@@ -11,7 +11,7 @@
 
 #define WAITED_FOR UINT32_C(0x80000000)
 
-static bool change(struct process_lock *lock, uint32_t from, uint32_t to)
+static bool process_lock_change(struct process_lock *lock, uint32_t from, uint32_t to)
 {
     return atomic_compare_exchange_strong_explicit(&lock->word, &from, to, memory_order_acquire,
                                                    memory_order_relaxed);
@@ -27,9 +27,9 @@ void process_lock_take(struct process_lock *lock, sigset_t *mask)
     for (;;) {
         uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
         if ((seen & ~WAITED_FOR) != own) {
-            if (change(lock, seen, wanted))
+            if (process_lock_change(lock, seen, wanted))
                 return;
-        } else if (seen & WAITED_FOR || change(lock, seen, seen | WAITED_FOR)) {
+        } else if (seen & WAITED_FOR || process_lock_change(lock, seen, seen | WAITED_FOR)) {
             futex_wait(&lock->word, own | WAITED_FOR, 0);
             wanted = own | WAITED_FOR;
         }

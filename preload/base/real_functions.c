@@ -10,7 +10,7 @@
 struct real_functions real;
 
 struct wanted {
-    size_t place; /* in `real` */
+    size_t offset; /* in `real` */
     const char *name;
 };
 
@@ -20,10 +20,10 @@ static const struct wanted others[] = {REAL_OTHERS(WANTED)};
 
 static bool are_found;
 
-static void find(const struct wanted *wanted, size_t count)
+static void find_functions(const struct wanted *wanted, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        *(void **)((char *)&real + wanted[i].place) = dlsym(RTLD_NEXT, wanted[i].name);
+        *(void **)((char *)&real + wanted[i].offset) = dlsym(RTLD_NEXT, wanted[i].name);
 }
 
 bool real_functions_find_allocator(void)
@@ -32,18 +32,18 @@ bool real_functions_find_allocator(void)
     if (finding)
         return false;
     finding = true;
-    find(allocator, sizeof allocator / sizeof *allocator);
+    find_functions(allocator, sizeof allocator / sizeof *allocator);
     finding = false;
     return real.malloc != NULL;
 }
 
 void real_functions_find_others(void)
 {
-    find(others, sizeof others / sizeof *others);
+    find_functions(others, sizeof others / sizeof *others);
     are_found = true;
 }
 
-bool real_function_find(void *place, const char *name)
+bool real_function_find(void *function, const char *name)
 {
-    return !are_found && (*(void **)place = dlsym(RTLD_NEXT, name)) != NULL;
+    return !are_found && (*(void **)function = dlsym(RTLD_NEXT, name)) != NULL;
 }

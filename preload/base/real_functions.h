@@ -85,9 +85,10 @@ bool real_functions_find_allocator(void);
 /* Looks up all others. Once, at start, when the allocator is known. */
 void real_functions_find_others(void);
 
-/* Looks up one before start. False: there is none; afterwards always, for what there is is known.
+/* Looks up one before start, into the pointer `function`. False: there is none; afterwards always,
+ * for what there is is known.
  */
-bool real_function_find(void *place, const char *name);
+bool real_function_find(void *function, const char *name);
 
 /* The function, null where there is none. */
 #define REAL(name)                                                                                 \

@@ -3,6 +3,7 @@
  */
 #include "preload/carrier/fragments.h"
 
+#include "assertion.h"
 #include "preload/carrier/ring_writer.h"
 #include "wire.h"
 
@@ -42,5 +43,6 @@ bool fragments_send(struct fragments *fragments, uint64_t first, uint64_t begin)
     for (uint64_t also = begin; fragments->left; also = 0)
         if (!send_one(fragments, first | also))
             return false;
+    ASSERT(fragments->at <= fragments->part.bytes);
     return true;
 }

@@ -104,7 +104,7 @@ void ring_count_dropped(void)
 
 void (*ring_has_lost)(void);
 
-static void watch(void)
+static void watch_gate(void)
 {
     uint32_t seen = SHIM_GATE_OPEN;
     atomic_compare_exchange_strong(&shim_gate.open, &seen, SHIM_GATE_WATCHED);
@@ -132,7 +132,7 @@ static void look_for_skips(void)
     uint32_t skips = atomic_load_explicit(&ring_writer.reader->skips, memory_order_acquire);
     if (SHIM_LIKELY(skips == atomic_load(&ring_writer.skips)))
         return;
-    watch();
+    watch_gate();
     atomic_store(&ring_writer.skips, skips);
     atomic_fetch_add(&ring_writer.lost, 1);
 }
@@ -150,11 +150,11 @@ static void look_for_losses(void)
 
 /* Words that no record will stand in any more; the reader goes on behind them once the first one is
  * there, so that comes last. */
-static void fill(uint64_t from, uint64_t to)
+static void fill_words(uint64_t from, uint64_t to)
 {
     const uint64_t filler = wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_ABANDONED
                                                         << WIRE_MARK_SHIFT;
-    watch();
+    watch_gate();
     while (to-- > from)
         atomic_store_explicit(&ring_writer.words[to & ring_writer.mask],
                               filler | wire_lap_bit(to, ring_writer.log2_words),
@@ -211,6 +211,7 @@ void ring_note_give_back(void)
     shim_thread.note = NULL;
     if (!note)
         return;
+    ASSERT(!atomic_load(&note->is_free));
     atomic_store(&note->reserved, 0);
     atomic_store(&note->is_free, true);
 }
@@ -251,9 +252,10 @@ void ring_close(uint64_t noted)
     uint64_t from = noted >> RING_NOTE_SHIFT;
     uint64_t to = from + (noted & ((UINT64_C(1) << RING_NOTE_SHIFT) - 1));
     for (unsigned i = 0; i < CLOSING_SPINS_MAX && is_open(from, to); i++) {
+        ASSERT(to - from <= RING_RECORD_WORDS_MAX);
         if (!is_noted_elsewhere(from)) {
             if (is_open(from, to))
-                fill(from, to);
+                fill_words(from, to);
             return;
         }
         processor_pause();

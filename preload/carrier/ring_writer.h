@@ -24,6 +24,7 @@
 
 #include <sys/single_threaded.h>
 
+#include "assertion.h"
 #include "preload/arch/processor.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/carrier.h"
@@ -166,6 +167,12 @@ static inline bool ring_move_head(_Atomic uint64_t *head, uint64_t *seen, uint64
                                                  memory_order_relaxed);
 }
 
+/* The longest record is a fragment, and the smallest ring has room for it. */
+#define RING_RECORD_WORDS_MAX (1 + WIRE_FRAGMENT_MAX / WIRE_BYTES_PER_WORD)
+_Static_assert(RING_RECORD_WORDS_MAX <= 1u << RING_LOG2_WORDS_MIN, "a record fits into a ring");
+/* Levels of a stack are told so many at once. */
+#define RING_RECORD_LEVELS_MAX 256u
+
 /* How many words before the head lines are fetched. */
 #define RING_FETCH_AHEAD 64u
 
@@ -186,6 +193,7 @@ static inline __attribute__((always_inline)) bool ring_reserve(unsigned count, u
     struct ring_note *note = shim_thread.note;
     _Atomic uint64_t *shared = &ring->writers->head;
     uint64_t head = atomic_load_explicit(shared, memory_order_relaxed);
+    ASSERT(count > 0 && count <= RING_RECORD_WORDS_MAX);
     if (SHIM_UNLIKELY(!note ||
                       head + count > atomic_load_explicit(&ring->limit, memory_order_relaxed)))
         return ring_reserve_slowly(count, position);
@@ -211,6 +219,7 @@ static inline bool ring_may_write(uint64_t position)
 static inline void ring_put(uint64_t position, uint64_t payload)
 {
     struct ring_writer *ring = &ring_writer;
+    ASSERT(!(payload & (WIRE_LAP_BIT | WIRE_FIRST_BIT)));
     if (SHIM_UNLIKELY(!ring_may_write(position)))
         return;
     atomic_store_explicit(&ring->words[position & ring->mask],
@@ -223,6 +232,7 @@ __attribute__((cold)) void ring_note_loss(void);
 static inline void ring_publish(uint64_t position, uint64_t first)
 {
     struct ring_writer *ring = &ring_writer;
+    ASSERT((first & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) == WIRE_FIRST_BIT);
     if (SHIM_UNLIKELY(!ring_may_write(position))) {
         ring_note_loss();
         return;

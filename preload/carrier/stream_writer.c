@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "assertion.h"
 #include "futex.h"
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
@@ -143,6 +144,7 @@ static bool are_published(uint64_t position)
 static uint64_t frame_end(uint64_t from)
 {
     uint64_t head = atomic_load(&ring_writer.writers->head), at = from;
+    ASSERT(from <= head && head - from <= ring_writer.mask + 1);
     uint64_t most = head - from > FRAME_WORDS_MAX ? from + FRAME_WORDS_MAX : head;
     while (at < most) {
         bool strides = at % STRIDE == 0 && most - at >= STRIDE && are_published(at);
@@ -162,6 +164,7 @@ static uint64_t frame_end(uint64_t from)
 static bool frame_begin(void)
 {
     uint64_t tail = atomic_load(&stream.reader->tail), end = frame_end(tail);
+    ASSERT(tail <= end && end - tail <= FRAME_WORDS_MAX);
     if (end == tail)
         return false;
     stream.frame = (struct frame){.magic = FRAME_MAGIC,
@@ -175,6 +178,7 @@ static bool frame_begin(void)
 /* What is left of the frame: its header, and its words in up to two pieces. */
 static int frame_parts(struct iovec parts[3])
 {
+    ASSERT(stream.sent < sizeof stream.frame + stream.frame.words * sizeof(uint64_t));
     uint64_t at = stream.frame.position & ring_writer.mask, count = stream.frame.words;
     uint64_t first = at + count > ring_writer.mask + 1 ? ring_writer.mask + 1 - at : count;
     const struct iovec whole[3] = {
@@ -196,6 +200,7 @@ static int frame_parts(struct iovec parts[3])
 
 static void frame_finish(void)
 {
+    ASSERT(stream.frame.position == atomic_load(&stream.reader->tail));
     atomic_store(&stream.reader->tail, stream.frame.position + stream.frame.words);
     atomic_store(&stream.framed_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
     stream.frame.words = 0;
@@ -226,7 +231,7 @@ static bool hears_farewell(void)
 }
 
 /* Goes on over a new connection after the program has closed ours. */
-static bool reconnect(void)
+static bool stream_reconnect(void)
 {
     stream.connection = -1;
     stream.frame.words = 0;
@@ -257,7 +262,7 @@ static bool send_some(bool wait)
     if (stream.frame.words == 0 && !frame_begin())
         return false;
     if (!is_ours())
-        return getpid() == stream.owner && reconnect();
+        return getpid() == stream.owner && stream_reconnect();
     if (stream.sent == 0 && hears_farewell()) {
         find_reason();
         return false;
@@ -284,7 +289,7 @@ static bool try_lock(struct signals *signals)
     return false;
 }
 
-static void unlock(struct signals signals)
+static void stream_unlock(struct signals signals)
 {
     atomic_store(&stream.lock, 0);
     signals_restore(signals);
@@ -306,7 +311,7 @@ static void send_all(bool wait)
 }
 
 /* Sends frames; with `wait` for about one spell where the socket is full. */
-static void push(bool wait)
+static void stream_push(bool wait)
 {
     int saved = errno, cancellation;
     struct signals signals;
@@ -315,7 +320,7 @@ static void push(bool wait)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     send_all(wait);
     pthread_setcancelstate(cancellation, NULL);
-    unlock(signals);
+    stream_unlock(signals);
     errno = saved;
 }
 
@@ -340,7 +345,7 @@ static void wait_for_room(unsigned count)
     struct ring_patience patience = {0};
     while (shim_gate_open()) {
         uint64_t tail = atomic_load(&stream.reader->tail);
-        push(true);
+        stream_push(true);
         if (has_room(count))
             return;
         wait_for_others(tail);
@@ -363,7 +368,7 @@ static bool cannot_wait(void)
 static bool make_room(unsigned count)
 {
     int saved = errno;
-    push(false);
+    stream_push(false);
     if (shim_gate_open() && !has_room(count)) {
         if (cannot_wait()) {
             atomic_fetch_add(&ring_writer.writers->dropped, 1);
@@ -393,7 +398,7 @@ static void follow_clock(uint32_t clock)
     atomic_store_explicit(&stream.ticked_ns, now, memory_order_relaxed);
     ring_send_time();
     if (now - atomic_load(&stream.framed_ns) > DELAY_NS)
-        push(false);
+        stream_push(false);
     errno = saved;
 }
 
@@ -403,17 +408,17 @@ static void flush_to(uint64_t head)
 {
     struct ring_patience patience = {0};
     uint64_t tail;
-    push(false);
+    stream_push(false);
     while ((tail = atomic_load(&stream.reader->tail)) < head && may_send() &&
            atomic_load(&stream.stalled) != tail + 1) {
-        push(true);
+        stream_push(true);
         wait_for_others(tail);
         if (ring_patience_ends(&patience, 0, FLUSH_NS))
             atomic_store(&stream.stalled, atomic_load(&stream.reader->tail) + 1);
     }
 }
 
-static void flush(void)
+static void stream_flush(void)
 {
     if (!may_send() || getpid() != stream.owner)
         return;
@@ -424,7 +429,7 @@ static void flush(void)
 
 /* --- beginning and end --- */
 
-static void forget(void)
+static void stream_forget(void)
 {
     if (is_ours())
         close(stream.connection);
@@ -433,7 +438,7 @@ static void forget(void)
 }
 
 static const struct carrier carrier = {
-    .make_room = make_room, .tick = follow_clock, .flush = flush, .forget = forget};
+    .make_room = make_room, .tick = follow_clock, .flush = stream_flush, .forget = stream_forget};
 
 /* The reader's page, and right behind it the writers' memory. */
 static bool make_private_ring(const struct welcome *welcome)

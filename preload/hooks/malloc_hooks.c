@@ -27,7 +27,7 @@ static inline bool real_ready(void)
 }
 
 /* Ends a hook whose real call has returned `block`. */
-static inline void *finish(struct hook_call *call, void *block, size_t size)
+static inline void *finish_malloc(struct hook_call *call, void *block, size_t size)
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
@@ -52,7 +52,7 @@ void *malloc_hook(size_t size)
         return pool_allocate(size);
     ENTER_OR_RETURN(&call, real.malloc(size));
     hook_call_real(&call);
-    return finish(&call, real.malloc(size), size);
+    return finish_malloc(&call, real.malloc(size), size);
 }
 SHIM_HOOK(malloc);
 
@@ -63,7 +63,7 @@ void *calloc_hook(size_t count, size_t size)
         return size && count > SIZE_MAX / size ? NULL : pool_allocate(count * size);
     ENTER_OR_RETURN(&call, real.calloc(count, size));
     hook_call_real(&call);
-    return finish(&call, real.calloc(count, size), count * size);
+    return finish_malloc(&call, real.calloc(count, size), count * size);
 }
 SHIM_HOOK(calloc);
 
@@ -160,7 +160,7 @@ int posix_memalign_hook(void **block, size_t alignment, size_t size)
     hook_call_real(&call);
     int result = real.posix_memalign(block, alignment, size);
     /* Refused for its arguments: errno is none of its. */
-    finish(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
+    finish_malloc(&call, result == 0 ? *block : NULL, result == EINVAL ? 0 : size);
     return result;
 }
 SHIM_HOOK(posix_memalign);
@@ -172,7 +172,7 @@ void *aligned_alloc_hook(size_t alignment, size_t size)
         return NULL;
     ENTER_OR_RETURN(&call, real.aligned_alloc(alignment, size));
     hook_call_real(&call);
-    return finish(&call, real.aligned_alloc(alignment, size), size);
+    return finish_malloc(&call, real.aligned_alloc(alignment, size), size);
 }
 SHIM_HOOK(aligned_alloc);
 
@@ -183,7 +183,7 @@ void *memalign_hook(size_t alignment, size_t size)
         return NULL;
     ENTER_OR_RETURN(&call, real.memalign(alignment, size));
     hook_call_real(&call);
-    return finish(&call, real.memalign(alignment, size), size);
+    return finish_malloc(&call, real.memalign(alignment, size), size);
 }
 SHIM_HOOK(memalign);
 
@@ -194,7 +194,7 @@ void *valloc_hook(size_t size)
         return NULL;
     ENTER_OR_RETURN(&call, real.valloc(size));
     hook_call_real(&call);
-    return finish(&call, real.valloc(size), size);
+    return finish_malloc(&call, real.valloc(size), size);
 }
 SHIM_HOOK(valloc);
 
@@ -205,6 +205,6 @@ void *pvalloc_hook(size_t size)
         return NULL;
     ENTER_OR_RETURN(&call, real.pvalloc(size));
     hook_call_real(&call);
-    return finish(&call, real.pvalloc(size), size);
+    return finish_malloc(&call, real.pvalloc(size), size);
 }
 SHIM_HOOK(pvalloc);

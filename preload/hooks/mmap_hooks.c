@@ -53,7 +53,7 @@ static bool is_range(const void *start, size_t bytes)
 }
 
 /* Ends a hook whose real call has returned `memory`. */
-static void *finish(struct hook_call *call, void *memory, size_t bytes)
+static void *finish_mapping(struct hook_call *call, void *memory, size_t bytes)
 {
     if (SHIM_LIKELY(memory != MAP_FAILED))
         record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
@@ -69,8 +69,8 @@ void *mmap_hook(void *address, size_t length, int protection, int flags, int des
     struct hook_call call;
     if (!hook_enter(&call))
         return real_mmap(address, length, protection, flags, descriptor, offset);
-    return finish(&call, real_mmap(address, length, protection, flags, descriptor, offset),
-                  whole_pages(length));
+    return finish_mapping(&call, real_mmap(address, length, protection, flags, descriptor, offset),
+                          whole_pages(length));
 }
 SHIM_HOOK(mmap);
 
@@ -111,7 +111,7 @@ void *mremap_hook(void *old, size_t old_length, size_t length, int flags, ...)
     void *memory = real_mremap(old, old_length, length, flags, target);
     if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
         record_unmap_failed(old, old_bytes, call.busy);
-    return finish(&call, memory, whole_pages(length));
+    return finish_mapping(&call, memory, whole_pages(length));
 }
 SHIM_HOOK(mremap);
 

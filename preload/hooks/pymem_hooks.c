@@ -70,8 +70,8 @@ static struct {
 /* What a slot's functions jump to. */
 #define SLOT_CALL __attribute__((noinline, noclone))
 
-static inline void *finish(struct hook_call *call, const struct wrapped *domain, void *block,
-                           size_t size)
+static inline void *finish_allocation(struct hook_call *call, const struct wrapped *domain,
+                                      void *block, size_t size)
 {
     hook_record(call);
     if (SHIM_LIKELY(block != NULL))
@@ -83,24 +83,24 @@ static inline void *finish(struct hook_call *call, const struct wrapped *domain,
 }
 
 /* The raw domain may be used without the interpreter, the others may not. */
-static inline __attribute__((always_inline)) void *allocate(const struct wrapped *domain,
-                                                            size_t size, bool is_held)
+static inline __attribute__((always_inline)) void *hook_allocate(const struct wrapped *domain,
+                                                                 size_t size, bool is_held)
 {
     struct hook_call call;
     if (!hook_enter_as(&call, is_held))
         return domain->real.malloc(domain->real.context, size);
     hook_call_real(&call);
-    return finish(&call, domain, domain->real.malloc(domain->real.context, size), size);
+    return finish_allocation(&call, domain, domain->real.malloc(domain->real.context, size), size);
 }
 
 static SLOT_CALL void *hook_malloc_raw(const struct wrapped *domain, size_t size)
 {
-    return allocate(domain, size, false);
+    return hook_allocate(domain, size, false);
 }
 
 static SLOT_CALL void *hook_malloc(const struct wrapped *domain, size_t size)
 {
-    return allocate(domain, size, true);
+    return hook_allocate(domain, size, true);
 }
 
 static inline __attribute__((always_inline)) void *
@@ -110,8 +110,8 @@ allocate_zeroed(const struct wrapped *domain, size_t count, size_t size, bool is
     if (!hook_enter_as(&call, is_held))
         return domain->real.calloc(domain->real.context, count, size);
     hook_call_real(&call);
-    return finish(&call, domain, domain->real.calloc(domain->real.context, count, size),
-                  count * size);
+    return finish_allocation(&call, domain, domain->real.calloc(domain->real.context, count, size),
+                             count * size);
 }
 
 static SLOT_CALL void *hook_calloc_raw(const struct wrapped *domain, size_t count, size_t size)
@@ -142,7 +142,7 @@ static SLOT_CALL void *hook_realloc(const struct wrapped *domain, void *old, siz
         hook_leave(&call);
         return NULL;
     }
-    return finish(&call, domain, block, size);
+    return finish_allocation(&call, domain, block, size);
 }
 
 static inline __attribute__((always_inline)) void free_block(const struct wrapped *domain,
@@ -171,7 +171,7 @@ static SLOT_CALL void hook_free_object(const struct wrapped *domain, void *block
 {
     if (block &&
         SHIM_UNLIKELY(python_layout.code_type &&
-                      *(const void **)((char *)block + python_layout.object_type) ==
+                      *(const void **)((char *)block + python_layout.at.object_type) ==
                           python_layout.code_type) &&
         shim_gate_open()) {
         struct hook_call call;
@@ -285,16 +285,16 @@ static unsigned slot_for(enum py_domain domain, const struct py_allocator *real)
         [PY_DOMAIN_OBJECT] = WIRE_ALLOCATOR_OBJECT,
     };
     for (unsigned slot = 0; slot < WRAPPED_MAX; slot++) {
-        struct wrapped *place = &wrapped[domain][slot];
-        if (!place->real.malloc)
-            *place = (struct wrapped){*real, allocators[domain]};
-        if (place->real.malloc == real->malloc && place->real.context == real->context)
+        struct wrapped *entry = &wrapped[domain][slot];
+        if (!entry->real.malloc)
+            *entry = (struct wrapped){*real, allocators[domain]};
+        if (entry->real.malloc == real->malloc && entry->real.context == real->context)
             return slot;
     }
     return WRAPPED_MAX;
 }
 
-static void wrap(enum py_domain domain)
+static void wrap_domain(enum py_domain domain)
 {
     struct py_allocator seen;
     python.get_allocator((int)domain, &seen);
@@ -313,7 +313,7 @@ static void wrap(enum py_domain domain)
 static void wrap_all(void)
 {
     for (enum py_domain domain = 0; domain < PY_DOMAIN_COUNT; domain++)
-        wrap(domain);
+        wrap_domain(domain);
 }
 
 /* Learns which function CPython's debug hooks have, leaving all as it was. */

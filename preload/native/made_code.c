@@ -183,7 +183,7 @@ static uint64_t name_word(size_t at)
     return word;
 }
 
-static void send(uintptr_t start, uintptr_t end)
+static void send_range(uintptr_t start, uintptr_t end)
 {
     unsigned words =
         (unsigned)(buffers->name_length + WIRE_BYTES_PER_WORD - 1) / WIRE_BYTES_PER_WORD;
@@ -222,9 +222,9 @@ void made_code_announce(uintptr_t address)
         read_name(&search);
     }
     if (buffers->name_length)
-        send(search.start, search.end);
+        send_range(search.start, search.end);
     else if (has_told)
-        send(address, address + 1);
+        send_range(address, address + 1);
 }
 
 struct frame_section made_code_frames(uintptr_t address)

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "assertion.h"
+
 #define SETS (WIRE_CHAINS / NATIVE_CHAIN_WAYS)
 
 _Static_assert((SETS & (SETS - 1)) == 0, "a set is chosen by bits");
@@ -29,12 +31,12 @@ static uint32_t set_of(const struct native_registers *registers)
 
 static bool is_there(const struct native_level *level)
 {
-    return *(const uintptr_t *)level->place == level->ip &&
+    return *(const uintptr_t *)level->stack_slot == level->ip &&
            (!level->saved || *(const uintptr_t *)level->saved == level->frame);
 }
 
 /* The innermost level is the registers'. Frames near to it differ most often. */
-static bool holds(const struct native_chain *chain, const struct native_registers *registers)
+static bool chain_holds(const struct native_chain *chain, const struct native_registers *registers)
 {
     if (chain->ip != registers->ip || chain->sp != registers->sp)
         return false;
@@ -52,7 +54,7 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
 {
     const struct native_chain *set = &chains->chains[set_of(registers) * NATIVE_CHAIN_WAYS];
     for (uint32_t way = 0; way < NATIVE_CHAIN_WAYS; way++)
-        if (holds(&set[way], registers))
+        if (chain_holds(&set[way], registers))
             return &set[way];
     return NULL;
 }
@@ -71,7 +73,7 @@ static bool is_of(const struct native_chain *chain, const struct native_span *sp
 {
     const struct native_level *base = &span->levels[-1];
     return chain->count == span->count && chain->loops == span->loops &&
-           chain->base.place == base->place && chain->base.frame == base->frame &&
+           chain->base.stack_slot == base->stack_slot && chain->base.frame == base->frame &&
            chain->base.saved == base->saved && chain->base_flags == span->flags[-1];
 }
 
@@ -86,7 +88,7 @@ static bool is_simple(const struct native_span *span)
 /* Notes the walk; false: it was not among those noted lately. */
 static bool was_seen(struct native_chains *chains, const struct native_span *span)
 {
-    uint64_t sum = span->levels[span->count - 1].place;
+    uint64_t sum = span->levels[span->count - 1].stack_slot;
     for (uint32_t i = 0; i < span->count; i++)
         sum = (sum << 7 | sum >> 57) ^ span->levels[i].ip;
     uint32_t hash = (uint32_t)(sum * UINT64_C(0x9e3779b97f4a7c15) >> 32);
@@ -96,9 +98,10 @@ static bool was_seen(struct native_chains *chains, const struct native_span *spa
     return was;
 }
 
-static void fill(struct native_chain *chain, const struct native_registers *registers,
-                 const struct native_span *span)
+static void chain_fill(struct native_chain *chain, const struct native_registers *registers,
+                       const struct native_span *span)
 {
+    ASSERT(span->count > 0 && span->count <= sizeof chain->words / sizeof *chain->words);
     chain->ip = registers->ip;
     chain->sp = registers->sp;
     chain->bp = registers->bp;
@@ -128,7 +131,7 @@ struct native_chain *native_chains_learn(struct native_chains *chains,
     if (!chain)
         chain = chain_to_replace(chains, registers);
     chains->is_used = true; /* before: a jump may leave it half filled */
-    fill(chain, registers, span);
+    chain_fill(chain, registers, span);
     *is_new = true;
     return chain;
 }

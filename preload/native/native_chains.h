@@ -26,10 +26,10 @@
 #define NATIVE_WALKS_SEEN 1024u
 
 struct native_level {
-    uintptr_t place; /* where the return address lies, */
-    uintptr_t ip;    /* and the address */
-    uintptr_t frame; /* the frame pointer there */
-    uintptr_t saved; /* where it was saved, if the way on depends on it; else 0 */
+    uintptr_t stack_slot; /* where the return address lies, */
+    uintptr_t ip;         /* and the address */
+    uintptr_t frame;      /* the frame pointer there */
+    uintptr_t saved;      /* where it was saved, if the way on depends on it; else 0 */
 };
 
 enum native_level_flags {
@@ -84,7 +84,7 @@ const struct native_chain *native_chains_find(const struct native_chains *chains
 static inline struct native_registers native_chain_base(const struct native_chain *chain)
 {
     return (struct native_registers){.ip = chain->base.ip,
-                                     .sp = chain->base.place + NATIVE_RETURN_BYTES,
+                                     .sp = chain->base.stack_slot + NATIVE_RETURN_BYTES,
                                      .bp = chain->base.frame};
 }
 

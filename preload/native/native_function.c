@@ -1,7 +1,7 @@
 /*
  * Jumps are looked for at every byte, not only where an instruction begins: to find out where those
  * begin would take a disassembler. That some other bytes look like a jump whose target lies in the
- * one function in question is possible and next to never so: there is no such place in the 600 KB
+ * one function in question is possible and next to never so: there is no such code in the 600 KB
  * of split-off parts in Debian's CPython 3.11.
  */
 #include "preload/native/native_function.h"

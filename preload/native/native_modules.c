@@ -75,7 +75,7 @@ static bool is_readable(const ElfW(Phdr) * headers, unsigned count, const ElfW(P
     return false;
 }
 
-static size_t padded(size_t size)
+static size_t padded_size(size_t size)
 {
     return (size + 3) & ~(size_t)3;
 }
@@ -89,14 +89,14 @@ static struct bytes find_in_notes(const unsigned char *notes, size_t bytes)
         size_t name = at + sizeof note;
         if (note.n_namesz > bytes - name || note.n_descsz > bytes)
             break;
-        size_t content = name + padded(note.n_namesz);
+        size_t content = name + padded_size(note.n_namesz);
         if (content + note.n_descsz > bytes)
             break;
         if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof ELF_NOTE_GNU &&
             note.n_descsz <= WIRE_MODULE_ID_MAX &&
             memcmp(notes + name, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0)
             return (struct bytes){notes + content, note.n_descsz};
-        at = content + padded(note.n_descsz);
+        at = content + padded_size(note.n_descsz);
     }
     return (struct bytes){0};
 }
@@ -136,7 +136,7 @@ static struct bytes path_of(const struct dl_find_object *object)
     return (struct bytes){(const unsigned char *)path, strnlen(path, WIRE_MODULE_PATH_MAX)};
 }
 
-static bool send(const struct dl_find_object *object)
+static bool send_module(const struct dl_find_object *object)
 {
     const struct bytes path = path_of(object), id = build_id_of(object);
     size_t length = path.count + id.count;
@@ -157,7 +157,7 @@ static bool send(const struct dl_find_object *object)
 void native_module_announce(const struct dl_find_object *object)
 {
     uintptr_t start = (uintptr_t)object->dlfo_map_start;
-    if (is_announced(start) || !send(object))
+    if (is_announced(start) || !send_module(object))
         return;
     announced_count %= ANNOUNCED_MAX;
     announced[announced_count++] = start;

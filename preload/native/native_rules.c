@@ -257,7 +257,7 @@ static int access_fpreg(unw_addr_space_t asked, unw_regnum_t number, unw_fpreg_t
     return -UNW_EBADREG;
 }
 
-static int resume(unw_addr_space_t asked, unw_cursor_t *cursor, void *argument)
+static int answer_resume(unw_addr_space_t asked, unw_cursor_t *cursor, void *argument)
 {
     (void)asked;
     (void)cursor;
@@ -337,7 +337,7 @@ static struct native_rule make_rule(struct origin sp, struct origin ip, struct o
 }
 
 /* The rule at an instruction. */
-static struct native_rule ask(struct question *question)
+static struct native_rule ask_unwinder(struct question *question)
 {
     unw_cursor_t cursor;
     unw_word_t sp = 0, bp = 0, caller_ip = 0;
@@ -361,7 +361,7 @@ static struct native_rule ask(struct question *question)
 static bool is_split_off(const struct native_function *function)
 {
     struct question question = {.ip = function->start};
-    struct native_rule rule = ask(&question);
+    struct native_rule rule = ask_unwinder(&question);
     return rule.kind != NATIVE_RULE_STACK || rule.caller != (int32_t)NATIVE_RETURN_BYTES;
 }
 
@@ -379,7 +379,7 @@ static struct native_rule ask_for_return(uintptr_t ip)
     /* The call is before the address that it returns to, and that may be another function's. */
     struct question question = {.ip = ip - 1};
     struct dl_find_object object;
-    struct native_rule rule = ask(&question);
+    struct native_rule rule = ask_unwinder(&question);
     rule.is_made = _dl_find_object((void *)question.ip, &object) != 0;
     if (rule.is_made)
         made_code_announce(question.ip);
@@ -400,14 +400,14 @@ static struct slot *slot_of(uintptr_t ip)
     return &slots[(ip * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - LOG2_SLOTS)];
 }
 
-static void put(struct slot *slot, uintptr_t ip, struct native_rule rule)
+static void slot_put(struct slot *slot, uintptr_t ip, struct native_rule rule)
 {
     atomic_store(&slot->ip, 0);
     slot->rule = rule;
     atomic_store(&slot->ip, ip);
 }
 
-static bool get(const struct slot *slot, uintptr_t ip, struct native_rule *rule)
+static bool slot_get(const struct slot *slot, uintptr_t ip, struct native_rule *rule)
 {
     if (SHIM_UNLIKELY(atomic_load_explicit(&slot->ip, memory_order_acquire) != ip))
         return false;
@@ -421,11 +421,11 @@ struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
     struct slot *slot = slot_of(ip);
     struct native_rule rule;
     *is_new = false;
-    if (SHIM_LIKELY(get(slot, ip, &rule))) {
+    if (SHIM_LIKELY(slot_get(slot, ip, &rule))) {
         if (SHIM_LIKELY(!rule.is_made))
             return rule;
         native_rules_check_made();
-        if (get(slot, ip, &rule))
+        if (slot_get(slot, ip, &rule))
             return rule;
     }
     if (shim_is_sealed()) /* libunwind makes system calls */
@@ -434,7 +434,7 @@ struct native_rule native_rule_of(uintptr_t ip, bool *is_new)
     uintptr_t guard = shim_guard_set_library();
     lock_take(&asking);
     rule = ask_for_return(ip);
-    put(slot, ip, rule);
+    slot_put(slot, ip, rule);
     lock_release(&asking);
     shim_guard_set(guard);
     errno = saved;
@@ -449,7 +449,7 @@ void native_rule_mark_evaluation(uintptr_t ip)
     if (atomic_load(&slot->ip) == ip) {
         struct native_rule rule = slot->rule;
         rule.is_evaluation = true;
-        put(slot, ip, rule);
+        slot_put(slot, ip, rule);
     }
     atomic_fetch_add(&native_rules_changes, 1);
     lock_release(&asking);
@@ -531,7 +531,7 @@ bool native_rules_init(void)
         .access_mem = access_mem,
         .access_reg = access_reg,
         .access_fpreg = access_fpreg,
-        .resume = resume,
+        .resume = answer_resume,
         .get_proc_name = get_proc_name,
     };
     void *handle = dlopen(UNWINDING_LIBRARY, RTLD_NOW | RTLD_LOCAL);

@@ -1,18 +1,18 @@
 /*
  * The walk over return addresses.
  *
- * A level is a place in the stack where a return address lies, and that address. A new walk steps
- * from the hook's caller (native_rules.h) until it meets a place that is remembered with the same
- * address. From there down the remembered places are compared with memory, each an independent
+ * A level is a slot of the stack with a return address in it, and that address. A new walk steps
+ * from the hook's caller (native_rules.h) until it meets a slot that is remembered with the same
+ * address. From there down the remembered slots are compared with memory, each an independent
  * load; usually all agree. Where one does not, everything is walked anew.
  *
- * Why that is enough: from the same return address at the same place, a step by an offset from the
- * stack pointer leads to the same next place. Where a frame's size changes (alloca), the step goes
- * by the frame pointer, and a remembered place might by chance hold the old address among the data
+ * Why that is enough: from the same return address in the same slot, a step by an offset from the
+ * stack pointer leads to the same next slot. Where a frame's size changes (alloca), the step goes
+ * by the frame pointer, and a remembered slot might by chance hold the old address among the data
  * of a frame that has taken its room. The check build walks every stack a second time with
  * libunwind alone.
  *
- * Most allocations come from places that have allocated before: then neither is needed for the
+ * Most allocations come from code that has allocated before: then neither is needed for the
  * frames above the innermost evaluation loop (native_chains.h), and the reader is told a chain's
  * number. Where what that stands on is not remembered, the chain of the next loop outwards is
  * looked for, and so on. The innermost chain's levels are put into the array only when somebody
@@ -33,6 +33,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "assertion.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
@@ -48,8 +49,6 @@
 #endif
 
 #define INDEX_SLOTS 256u
-/* No record is longer than an eighth of the smallest ring. */
-#define LEVELS_PER_RECORD 256u
 
 #define NOT_INTERRUPTED UINT32_MAX
 #define NOTHING_MADE    UINT32_MAX
@@ -103,7 +102,7 @@ static void find_stack(struct native_state *native)
     errno = saved;
 }
 
-static bool allocate(struct native_state *native, uint32_t capacity)
+static bool allocate_levels(struct native_state *native, uint32_t capacity)
 {
     size_t level_bytes = 2 * sizeof(struct native_level) + 2 * sizeof(uint64_t) +
                          sizeof(struct native_rule) + sizeof(uint8_t);
@@ -121,7 +120,7 @@ static bool allocate(struct native_state *native, uint32_t capacity)
     return native->chains;
 }
 
-static void forget(struct native_state *native)
+static void forget_levels(struct native_state *native)
 {
     native->stack_start = native->stack_end = 0;
     native->used = native->placed = native->depth = native->sent = 0;
@@ -140,11 +139,11 @@ static struct native_state *state_of(struct thread_state *thread)
         return native;
     if (!native) {
         native = memory_carve(sizeof *native);
-        if (!native || !allocate(native, WIRE_NATIVE_LEVELS_MAX))
+        if (!native || !allocate_levels(native, WIRE_NATIVE_LEVELS_MAX))
             return NULL;
         thread->native = native;
     }
-    forget(native);
+    forget_levels(native);
     find_stack(native);
     thread->native_is_void = false;
     return native;
@@ -168,15 +167,15 @@ enum walk_end {
     WALK_TOO_DEEP,
 };
 
-static unsigned index_slot(uintptr_t place)
+static unsigned index_slot(uintptr_t stack_slot)
 {
-    return (unsigned)(place >> 3 ^ place >> 11) & (INDEX_SLOTS - 1);
+    return (unsigned)(stack_slot >> 3 ^ stack_slot >> 11) & (INDEX_SLOTS - 1);
 }
 
 /* Does an entry frame of the interpreter's lie between the two addresses? */
 static bool holds_entry_frame(const struct thread_state *thread, uintptr_t from, uintptr_t to)
 {
-    if (python_layout.heap_frames)
+    if (python_layout.rules.heap_frames)
         return false;
     for (uint32_t level = thread->bottom; level < thread->depth; level++) {
         uintptr_t frame = thread->walked[level].frame;
@@ -187,8 +186,8 @@ static bool holds_entry_frame(const struct thread_state *thread, uintptr_t from,
 }
 
 /* Steps from a frame to its caller; `rule` is the frame's. */
-static bool step(const struct walk *walk, struct native_rule *rule,
-                 struct native_registers *registers)
+static bool walk_step(const struct walk *walk, struct native_rule *rule,
+                      struct native_registers *registers)
 {
     bool is_new;
     uintptr_t ip = registers->ip, sp = registers->sp;
@@ -206,10 +205,10 @@ static bool step(const struct walk *walk, struct native_rule *rule,
 static int32_t find_level(const struct native_state *native,
                           const struct native_registers *registers)
 {
-    uintptr_t place = registers->sp - NATIVE_RETURN_BYTES;
-    uint32_t level = native->index[index_slot(place)];
+    uintptr_t stack_slot = registers->sp - NATIVE_RETURN_BYTES;
+    uint32_t level = native->index[index_slot(stack_slot)];
     const struct native_level *at = &native->levels[level];
-    return level < native->placed && at->place == place && at->ip == registers->ip &&
+    return level < native->placed && at->stack_slot == stack_slot && at->ip == registers->ip &&
                    (at->frame == registers->bp || !(native->flags[level] & NATIVE_BY_FRAME))
                ? (int32_t)level
                : -1;
@@ -221,7 +220,7 @@ static bool below_agree(const struct native_state *native, int32_t level)
     const struct native_level *levels = native->levels;
     uintptr_t differences = native->interrupted < (uint32_t)level;
     for (int32_t i = level - 1; i >= (int32_t)native->bottom && !differences; i--) {
-        differences |= *(const uintptr_t *)levels[i].place ^ levels[i].ip;
+        differences |= *(const uintptr_t *)levels[i].stack_slot ^ levels[i].ip;
         if (levels[i].saved)
             differences |= *(const uintptr_t *)levels[i].saved ^ levels[i].frame;
     }
@@ -230,7 +229,8 @@ static bool below_agree(const struct native_state *native, int32_t level)
 
 /* Collects new frames, innermost first, at most `most`. *level is the one on which they stand when
  * that is remembered. */
-static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, int32_t *level)
+static enum walk_end collect_levels(struct walk *walk, bool remembers, uint32_t most,
+                                    int32_t *level)
 {
     struct native_state *native = walk->thread->native;
     struct native_registers registers = walk->registers;
@@ -241,9 +241,11 @@ static enum walk_end collect(struct walk *walk, bool remembers, uint32_t most, i
                 return WALK_REMEMBERED;
             remembers = false;
         }
-        native->scratch[walk->count++] = (struct native_level){
-            .place = registers.sp - NATIVE_RETURN_BYTES, .ip = registers.ip, .frame = registers.bp};
-        if (!step(walk, rule, &registers))
+        native->scratch[walk->count++] =
+            (struct native_level){.stack_slot = registers.sp - NATIVE_RETURN_BYTES,
+                                  .ip = registers.ip,
+                                  .frame = registers.bp};
+        if (!walk_step(walk, rule, &registers))
             return rule->kind == NATIVE_RULE_END ? WALK_OUTERMOST : WALK_BROKEN;
     }
     return WALK_TOO_DEEP;
@@ -271,12 +273,12 @@ static uint32_t find_unbegun(const struct walk *walk, uint32_t base)
         at++;
     if (at == walk->count || !walk->has_python)
         return UINT32_MAX;
-    if (python_layout.heap_frames) /* nothing of theirs is on the stack */
+    if (python_layout.rules.heap_frames) /* nothing of theirs is on the stack */
         return at > 0 && native->rules[at - 1].is_recursion_check ? at : UINT32_MAX;
     const struct native_level *caller = at + 1 < walk->count    ? &native->scratch[at + 1]
                                         : base > native->bottom ? &native->levels[base - 1]
                                                                 : NULL;
-    return caller && python_innermost_loop(walk->thread) > caller->place ? at : UINT32_MAX;
+    return caller && python_innermost_loop(walk->thread) > caller->stack_slot ? at : UINT32_MAX;
 }
 
 /* Notes by what the way from a level leads on, and for the level below where its frame pointer was
@@ -292,7 +294,7 @@ static void note_way(struct native_state *native, uint32_t level, const struct n
                     (caller_by_frame && (is_kept || rule->saved_at_frame));
     bool is_simple = (rule->kind == NATIVE_RULE_STACK || rule->kind == NATIVE_RULE_FRAME) &&
                      rule->is_evaluation == is_loop;
-    uintptr_t from = rule->saved_at_frame ? at->frame : at->place + NATIVE_RETURN_BYTES;
+    uintptr_t from = rule->saved_at_frame ? at->frame : at->stack_slot + NATIVE_RETURN_BYTES;
     native->flags[level] = (by_frame ? NATIVE_BY_FRAME : 0) | (is_simple ? NATIVE_SIMPLE : 0);
     if (caller)
         caller->saved = caller_by_frame && !is_kept ? from + (uintptr_t)(intptr_t)rule->saved : 0;
@@ -316,7 +318,7 @@ static void forget_above(struct native_state *native, uint32_t level)
 
 /* Puts the collected frames from level `base` up. Returns the lowest level that the reader has to
  * be told. */
-static uint32_t place_levels(struct walk *walk, uint32_t base)
+static uint32_t put_levels(struct walk *walk, uint32_t base)
 {
     struct native_state *native = walk->thread->native;
     uint32_t changed = base + walk->count, unbegun = find_unbegun(walk, base);
@@ -328,7 +330,7 @@ static uint32_t place_levels(struct walk *walk, uint32_t base)
         uint64_t word =
             word_of(native->scratch[from].ip, rule, loops & WIRE_NATIVE_LOOPS_MASK, is_loop);
         native->levels[level] = native->scratch[from];
-        native->index[index_slot(native->levels[level].place)] = (uint16_t)level;
+        native->index[index_slot(native->levels[level].stack_slot)] = (uint16_t)level;
         note_way(native, level, rule, is_loop);
         if (rule->kind == NATIVE_RULE_SIGNAL && level < native->interrupted)
             native->interrupted = level - 1;
@@ -346,7 +348,7 @@ static uint32_t place_levels(struct walk *walk, uint32_t base)
 }
 
 /* Level 0 stands for what is left out. Returns false when the reader has to be told. */
-static bool place_truncated(struct native_state *native)
+static bool put_truncated(struct native_state *native)
 {
     native->bottom = native->used = native->placed = 1;
     forget_above(native, 0);
@@ -374,14 +376,15 @@ static bool send_levels(const struct thread_state *thread, uint32_t low, uint32_
 }
 
 /* Tells the reader of the levels from `changed` up, and of the depth. */
-static bool tell(struct thread_state *thread, uint32_t changed)
+static bool tell_native_changes(struct thread_state *thread, uint32_t changed)
 {
     struct native_state *native = thread->native;
     if (changed >= native->used)
         return native->used == native->depth || send_levels(thread, 0, 0);
-    for (uint32_t low = changed; low < native->used; low += LEVELS_PER_RECORD) {
+    for (uint32_t low = changed; low < native->used; low += RING_RECORD_LEVELS_MAX) {
         uint32_t left = native->used - low;
-        if (!send_levels(thread, low, left < LEVELS_PER_RECORD ? left : LEVELS_PER_RECORD))
+        if (!send_levels(thread, low,
+                         left < RING_RECORD_LEVELS_MAX ? left : RING_RECORD_LEVELS_MAX))
             return false;
     }
     return true;
@@ -399,15 +402,15 @@ static uint32_t walk_stack(struct walk *walk)
     struct native_state *native = walk->thread->native;
     int32_t level = -1;
     if (!is_on_own_stack(walk))
-        return place_truncated(native) ? 1 : 0;
-    enum walk_end end = collect(walk, true, native->capacity / 2, &level);
+        return put_truncated(native) ? 1 : 0;
+    enum walk_end end = collect_levels(walk, true, native->capacity / 2, &level);
     if (end == WALK_REMEMBERED && (uint32_t)level + 1 + walk->count > native->capacity)
-        end = collect(walk, false, native->capacity / 2, &level);
+        end = collect_levels(walk, false, native->capacity / 2, &level);
     if (end == WALK_REMEMBERED)
-        return place_levels(walk, (uint32_t)level + 1);
+        return put_levels(walk, (uint32_t)level + 1);
     native->bottom = 0;
-    bool told = end == WALK_OUTERMOST || place_truncated(native);
-    uint32_t changed = place_levels(walk, native->bottom);
+    bool told = end == WALK_OUTERMOST || put_truncated(native);
+    uint32_t changed = put_levels(walk, native->bottom);
     return told ? changed : 0;
 }
 
@@ -449,9 +452,9 @@ static bool is_at_level(const struct thread_state *thread, const struct native_c
 /* Has the chain's loop begun, as it had when the chain was learned? See find_unbegun(). */
 static bool has_begun(const struct walk *walk, const struct native_chain *chain)
 {
-    return !walk->has_python || python_layout.heap_frames ||
-           (!python_layout.has_frame_holder && is_at_level(walk->thread, chain)) ||
-           python_innermost_loop(walk->thread) <= chain->base.place;
+    return !walk->has_python || python_layout.rules.heap_frames ||
+           (!python_layout.rules.has_frame_holder && is_at_level(walk->thread, chain)) ||
+           python_innermost_loop(walk->thread) <= chain->base.stack_slot;
 }
 
 /* The level that a chain stands on; -1: on none that is known to be there. */
@@ -493,7 +496,7 @@ static bool find_chains(const struct walk *walk, struct chains_found *found)
 }
 
 /* Puts the top chain's levels into the array. */
-static void place_top(struct native_state *native)
+static void put_top(struct native_state *native)
 {
     const struct native_chain *chain = native->top;
     uint32_t level = native->placed;
@@ -502,7 +505,7 @@ static void place_top(struct native_state *native)
     for (uint32_t i = 0; i < chain->count; i++, level++) {
         native->levels[level] = chain->levels[i];
         native->flags[level] = chain->flags[i];
-        native->index[index_slot(chain->levels[i].place)] = (uint16_t)level;
+        native->index[index_slot(chain->levels[i].stack_slot)] = (uint16_t)level;
         native->words[level] = native->told[level] = chain->words[i];
     }
     native->placed = level;
@@ -535,7 +538,7 @@ static bool use_chains(const struct walk *walk, bool *told)
         *told = send_chain(walk->thread, chain, level, 0);
         set_top(native, chain, level);
         if (found.count)
-            place_top(native);
+            put_top(native);
         level += chain->count;
     }
     return true;
@@ -571,7 +574,7 @@ static bool learn_chain(const struct walk *walk, uint32_t level, uint32_t end)
     struct native_state *native = walk->thread->native;
     const struct native_level *top = &native->levels[end - 1];
     const struct native_registers registers = {
-        .ip = top->ip, .sp = top->place + NATIVE_RETURN_BYTES, .bp = top->frame};
+        .ip = top->ip, .sp = top->stack_slot + NATIVE_RETURN_BYTES, .bp = top->frame};
     const struct native_span span = {
         .count = end - level,
         .loops = loops_below(native, level),
@@ -613,7 +616,7 @@ static bool learn_chains(const struct walk *walk)
 /* A plain walk is slow: not for every allocation. */
 #define CHECK_EVERY 13u
 
-static void fail(const char *what)
+static void fail_check(const char *what)
 {
     complain(what);
     abort();
@@ -635,10 +638,10 @@ static void check_loops(const struct thread_state *thread)
     for (uint32_t level = native->bottom; level < native->used; level++)
         native_loops += (told_of(native, level) & WIRE_NATIVE_LOOP_BIT) != 0;
     if (loops > native_loops)
-        fail("walk check: an evaluation loop is missing in the native stack");
+        fail_check("walk check: an evaluation loop is missing in the native stack");
 }
 
-static void check(const struct walk *walk)
+static void check_walk(const struct walk *walk)
 {
     static _Atomic uint32_t turn;
     const struct native_state *native = walk->thread->native;
@@ -654,40 +657,48 @@ static void check(const struct walk *walk)
     for (uint32_t i = 0; agrees && i < known; i++)
         agrees = ((told_of(native, native->used - 1 - i) - ips[i]) & WIRE_ADDRESS_MASK) <= 1;
     if (!agrees)
-        fail("walk check: the native stack is another one");
+        fail_check("walk check: the native stack is another one");
 }
 #endif
 
 /* Levels that were walked by rules of which some are others now are walked anew. For those of made
  * code that is looked up. */
-static void renew(struct native_state *native)
+static void renew_state(struct native_state *native)
 {
     if (SHIM_UNLIKELY(native->made < native->used || native->chains_have_made))
         native_rules_check_made();
     uint32_t generation = native_rules_generation();
     if (SHIM_LIKELY(native->generation == generation))
         return;
-    place_top(native);
+    put_top(native);
     native->used = native->placed = 0;
     native->top = NULL;
     native->generation = generation;
     native->chains_have_made = false; /* they are void */
 }
 
-static bool update(struct walk *walk)
+static bool update_levels(struct walk *walk)
 {
     struct native_state *native = walk->thread->native;
     bool told, is_own = is_on_own_stack(walk);
-    renew(native);
+    renew_state(native);
     if (SHIM_LIKELY(is_own && use_chains(walk, &told)))
         return told;
-    place_top(native);
-    if (!tell(walk->thread, walk_stack(walk)))
+    put_top(native);
+    if (!tell_native_changes(walk->thread, walk_stack(walk)))
         return false;
     native->depth = native->used;
     if (native->sent < native->used)
         native->sent = native->used;
     return !is_own || learn_chains(walk);
+}
+
+/* What is true of a thread's native levels between two walks. */
+static bool levels_hold(const struct native_state *native)
+{
+    return native->bottom <= 1 && native->placed <= native->used &&
+           native->used <= native->capacity && native->depth == native->used &&
+           native->sent <= native->capacity && (native->top || native->placed == native->used);
 }
 
 bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python)
@@ -700,12 +711,13 @@ bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_
         .has_python = has_python,
         .registers = native_frame_caller(frame),
     };
-    if (!update(&walk)) {
+    if (!update_levels(&walk)) {
         thread->resend = true;
         return false;
     }
+    ASSERT(levels_hold(native));
 #ifdef HEAPLINE_CHECK_WALK
-    check(&walk);
+    check_walk(&walk);
 #endif
     return true;
 }

@@ -23,7 +23,7 @@ bool exec_announcement_is_due(const char *path);
 void exec_announce(void);
 void exec_announce_failure(void);
 
-/* The same for any program: what this process holds goes with its place (WIRE_MARK_REPLACED). Not
+/* The same for any program: what this process holds goes with it (WIRE_MARK_REPLACED). Not
  * in a vfork child, whose memory is its parent's. */
 void exec_announce_replacement(void);
 void exec_announce_no_replacement(void);

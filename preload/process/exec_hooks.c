@@ -109,7 +109,7 @@ static int spawn_python(const struct call *call, char *const *environment)
     return 0;
 }
 
-static int execute(const struct call *call, char *const *environment)
+static int execute_call(const struct call *call, char *const *environment)
 {
     exec_announce_replacement();
     int result = call_real(call, environment);
@@ -120,7 +120,7 @@ static int execute(const struct call *call, char *const *environment)
 static int execute_python(const struct call *call, char *const *environment)
 {
     exec_announce();
-    int result = execute(call, environment);
+    int result = execute_call(call, environment);
     exec_announce_failure();
     return result;
 }
@@ -136,7 +136,8 @@ static bool is_spawn(enum call_kind kind)
 static int call_announced(const struct call *call, char *const *environment, bool is_others)
 {
     if (is_others || !exec_announcement_is_due(call->path))
-        return is_spawn(call->kind) ? call_real(call, environment) : execute(call, environment);
+        return is_spawn(call->kind) ? call_real(call, environment)
+                                    : execute_call(call, environment);
     switch (call->kind) {
     case CALL_SPAWN:
     case CALL_SPAWNP:

@@ -55,7 +55,7 @@ static void announce_untraced(void)
     hook_leave(&call);
 }
 
-static void before(void)
+static void prepare_fork(void)
 {
     bool is_open = shim_gate_open();
     forking.token = 0;
@@ -84,7 +84,7 @@ static void before(void)
     errno = saved;
 }
 
-static void release(void)
+static void release_locks(void)
 {
     memory_unlock();
     thread_state_unlock();
@@ -103,7 +103,7 @@ static void in_parent(void)
     if (!forking.is_traced)
         return;
     int saved = errno;
-    release();
+    release_locks();
     end_work();
     errno = saved;
 }
@@ -124,7 +124,7 @@ static void in_child(void)
     bool attaches = false;
     ring_forget_connection();
     if (forking.is_traced) {
-        release();
+        release_locks();
         ring_writer_leave(forking.interrupts);
         attaches = !forking.interrupts && start_over();
         end_work();
@@ -179,7 +179,7 @@ SHIM_HOOK(_Fork);
 bool fork_init(void)
 {
     uintptr_t guard = shim_guard_set_library(); /* glibc keeps the handlers in malloc's memory */
-    bool done = pthread_atfork(before, in_parent, in_child) == 0;
+    bool done = pthread_atfork(prepare_fork, in_parent, in_child) == 0;
     shim_guard_set(guard);
     return done;
 }

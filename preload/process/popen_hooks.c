@@ -202,7 +202,7 @@ SHIM_HOOK(popen);
 
 /* Takes the stream out of the list. Returns its process, 0 when it is none of popen's, -1 when its
  * descriptor is closed already: then nobody is waited for. */
-static pid_t forget(FILE *file)
+static pid_t forget_stream(FILE *file)
 {
     sigset_t mask;
     pid_t pid = 0;
@@ -234,7 +234,7 @@ static int wait_for(pid_t pid)
 
 static int close_stream(FILE *file, int (*close_other)(FILE *))
 {
-    pid_t pid = forget(file);
+    pid_t pid = forget_stream(file);
     if (!pid)
         return close_other(file);
     int closed = REAL(fclose)(file);

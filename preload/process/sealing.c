@@ -37,7 +37,7 @@ bool sealing_is_own_process(void)
 }
 
 /* Before the program's call. */
-static void seal(void)
+static void seal_process(void)
 {
     int saved = errno;
     if (shim_gate_open() && ring_is_sent()) {
@@ -62,7 +62,7 @@ static long call_sealed(long number, const unsigned long arguments[5])
     bool was_sealed = shim_is_sealed();
     bool is_ours = was_sealed || !shim_gate_open() || getpid() == owner;
     if (!was_sealed && is_ours)
-        seal();
+        seal_process();
     long result = kernel_call(number, arguments);
     if (!is_ours)
         return result < 0 ? sealing_failed(result) : result;

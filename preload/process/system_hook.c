@@ -51,7 +51,7 @@ static void restore_interrupts(void)
 }
 
 /* The shell has what was before the first caller: signals ignored then stay ignored. */
-static int spawn(pid_t *pid, const char *command, const sigset_t *mask)
+static int spawn_shell(pid_t *pid, const char *command, const sigset_t *mask)
 {
     sigset_t defaults;
     posix_spawnattr_t attributes;
@@ -79,7 +79,7 @@ static int wait_for(pid_t pid)
     return status;
 }
 
-static void cancelled(void *argument)
+static void end_cancelled(void *argument)
 {
     pid_t pid = *(pid_t *)argument;
     int state, saved = errno;
@@ -94,7 +94,7 @@ static void cancelled(void *argument)
 static int wait_or_be_cancelled(pid_t pid)
 {
     int status;
-    pthread_cleanup_push(cancelled, &pid);
+    pthread_cleanup_push(end_cancelled, &pid);
     status = wait_for(pid);
     pthread_cleanup_pop(0);
     return status;
@@ -115,7 +115,7 @@ static int run_shell(const char *command)
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &mask);
-    int problem = spawn(&pid, command, &mask);
+    int problem = spawn_shell(&pid, command, &mask);
     int status = problem ? status_without_shell(problem) : wait_or_be_cancelled(pid);
     int saved = errno;
     restore_interrupts();

@@ -22,7 +22,7 @@
 #include "preload/thread/hook_call.h"
 #include "wire.h"
 
-static void tell(pid_t pid, int status)
+static void tell_ending(pid_t pid, int status)
 {
     if (!shim_gate_open())
         return;
@@ -40,14 +40,14 @@ static void tell(pid_t pid, int status)
 }
 
 /* Hands on what a wait has returned. */
-static pid_t waited(pid_t pid, int status)
+static pid_t tell_waited(pid_t pid, int status)
 {
     if (pid > 0 && (WIFEXITED(status) || WIFSIGNALED(status)))
-        tell(pid, status);
+        tell_ending(pid, status);
     return pid;
 }
 
-/* The caller's place for the status, or ours where it wants none. */
+/* The caller's variable for the status, or ours where it wants none. */
 #define STATUS_OR_OWN(status)                                                                      \
     int own = 0;                                                                                   \
     int *const into = (status) ? (status) : &own
@@ -56,7 +56,7 @@ pid_t wait_hook(int *status)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait)(into);
-    return waited(pid, pid > 0 ? *into : 0);
+    return tell_waited(pid, pid > 0 ? *into : 0);
 }
 SHIM_HOOK(wait);
 
@@ -64,7 +64,7 @@ pid_t waitpid_hook(pid_t which, int *status, int options)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(waitpid)(which, into, options);
-    return waited(pid, pid > 0 ? *into : 0);
+    return tell_waited(pid, pid > 0 ? *into : 0);
 }
 SHIM_HOOK(waitpid);
 
@@ -72,7 +72,7 @@ pid_t wait3_hook(int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait3)(into, options, usage);
-    return waited(pid, pid > 0 ? *into : 0);
+    return tell_waited(pid, pid > 0 ? *into : 0);
 }
 SHIM_HOOK(wait3);
 
@@ -80,7 +80,7 @@ pid_t wait4_hook(pid_t which, int *status, int options, struct rusage *usage)
 {
     STATUS_OR_OWN(status);
     pid_t pid = REAL(wait4)(which, into, options, usage);
-    return waited(pid, pid > 0 ? *into : 0);
+    return tell_waited(pid, pid > 0 ? *into : 0);
 }
 SHIM_HOOK(wait4);
 
@@ -90,11 +90,11 @@ static void tell_information(const siginfo_t *found)
     if (found->si_signo != SIGCHLD || found->si_pid <= 0)
         return;
     if (found->si_code == CLD_EXITED)
-        tell(found->si_pid, W_EXITCODE(found->si_status, 0));
+        tell_ending(found->si_pid, W_EXITCODE(found->si_status, 0));
     else if (found->si_code == CLD_KILLED)
-        tell(found->si_pid, found->si_status);
+        tell_ending(found->si_pid, found->si_status);
     else if (found->si_code == CLD_DUMPED)
-        tell(found->si_pid, found->si_status | WCOREFLAG);
+        tell_ending(found->si_pid, found->si_status | WCOREFLAG);
 }
 
 int waitid_hook(idtype_t kind, id_t which, siginfo_t *found, int options)

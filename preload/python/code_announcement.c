@@ -35,10 +35,10 @@ static struct part table_part(uintptr_t table)
 {
     struct part part = {0};
     if (!table ||
-        load_pointer(table, python_layout.object_type) != (uintptr_t)python_layout.bytes_type)
+        load_pointer(table, python_layout.at.object_type) != (uintptr_t)python_layout.bytes_type)
         return part;
-    uint64_t bytes = load_pointer(table, python_layout.bytes_size);
-    part.data = (const unsigned char *)table + python_layout.bytes_data;
+    uint64_t bytes = load_pointer(table, python_layout.at.bytes_size);
+    part.data = (const unsigned char *)table + python_layout.at.bytes_data;
     part.bytes = bytes > WIRE_TABLE_BYTES_MAX ? WIRE_TABLE_BYTES_MAX : (uint32_t)bytes;
     return part;
 }
@@ -49,18 +49,19 @@ static struct part next_part(struct fragments *fragments)
     return description->parts[description->next++];
 }
 
-static void describe(struct description *description, uintptr_t code, enum wire_line_table lines)
+static void describe_code(struct description *description, uintptr_t code,
+                          enum wire_line_table lines)
 {
     struct wire_code *head = &description->head;
     struct part *parts = description->parts;
     memset(description, 0, sizeof *description);
     description->fragments.next_part = next_part;
-    head->first_line = *(const int32_t *)(code + python_layout.code_first_line);
+    head->first_line = *(const int32_t *)(code + python_layout.at.code_first_line);
     head->line_table = (uint8_t)lines;
-    parts[1] = name_part(load_pointer(code, python_layout.code_file), &head->file_width);
-    parts[2] = name_part(load_pointer(code, python_layout.code_name), &head->name_width);
+    parts[1] = name_part(load_pointer(code, python_layout.at.code_file), &head->file_width);
+    parts[2] = name_part(load_pointer(code, python_layout.at.code_name), &head->name_width);
     if (lines != WIRE_LINES_TOLD)
-        parts[3] = table_part(load_pointer(code, python_layout.code_table));
+        parts[3] = table_part(load_pointer(code, python_layout.at.code_table));
     head->file_bytes = parts[1].bytes;
     head->name_bytes = parts[2].bytes;
     head->table_bytes = parts[3].bytes;
@@ -72,7 +73,7 @@ static void describe(struct description *description, uintptr_t code, enum wire_
 bool code_announce(uintptr_t code, uint32_t number, enum wire_line_table lines)
 {
     struct description description;
-    describe(&description, code, lines);
+    describe_code(&description, code, lines);
     return fragments_send(&description.fragments,
                           wire_first(WIRE_CODE) | (uint64_t)number << WIRE_CODE_SHIFT,
                           WIRE_CODE_BEGIN_BIT);

@@ -5,6 +5,7 @@
  */
 #include "preload/python/code_table.h"
 
+#include "assertion.h"
 #include "preload/base/lock.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
@@ -38,7 +39,7 @@ static uint32_t numbers_used = WIRE_CODE_FIRST;
 static uint32_t *free_numbers;
 static uint32_t free_count, free_capacity;
 
-static uint32_t hash(uintptr_t code)
+static uint32_t hash_code(uintptr_t code)
 {
     return (uint32_t)((code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
@@ -59,7 +60,7 @@ bool code_table_init(void)
 
 static uint32_t table_find(struct table *table, uintptr_t code)
 {
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_acquire);
         if (seen == code)
@@ -69,9 +70,17 @@ static uint32_t table_find(struct table *table, uintptr_t code)
     }
 }
 
+static uint32_t count_live(const struct table *table)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i <= table->mask; i++)
+        live += atomic_load_explicit(&table->slots[i].code, memory_order_relaxed) > TOMBSTONE;
+    return live;
+}
+
 static void table_insert(struct table *table, uintptr_t code, uint32_t number)
 {
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_relaxed);
         if (seen > TOMBSTONE)
@@ -80,6 +89,8 @@ static void table_insert(struct table *table, uintptr_t code, uint32_t number)
         atomic_store_explicit(&slot->code, code, memory_order_release);
         table->filled += seen == 0;
         table->live++;
+        ASSERT(table->live <= table->filled && table->filled <= table->mask);
+        ASSERT_SLOWLY(count_live(table) == table->live);
         return;
     }
 }
@@ -112,6 +123,8 @@ static uint32_t number_take(void)
 
 static void number_give_back(uint32_t number)
 {
+    ASSERT(number >= WIRE_CODE_FIRST && number < numbers_used);
+    ASSERT(free_count <= free_capacity && free_count < numbers_used - WIRE_CODE_FIRST);
     if (free_count == free_capacity) {
         uint32_t capacity = free_capacity ? free_capacity * 2 : 1024;
         uint32_t *numbers = memory_map(capacity * sizeof *numbers);
@@ -130,7 +143,7 @@ static void number_give_back(uint32_t number)
 static enum wire_line_table lines_of(uintptr_t frame)
 {
     if (!frame_is_compiled(frame))
-        return (enum wire_line_table)python_layout.line_table;
+        return (enum wire_line_table)python_layout.rules.line_table;
     atomic_store_explicit(&code_is_compiled_somewhere, true, memory_order_relaxed);
     return WIRE_LINES_TOLD;
 }
@@ -171,7 +184,7 @@ void code_table_forget(uintptr_t code)
         return;
     lock_take(&table_lock);
     struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
-    for (uint32_t i = hash(code);; i++) {
+    for (uint32_t i = hash_code(code);; i++) {
         struct slot *slot = &table->slots[i & table->mask];
         uintptr_t seen = atomic_load_explicit(&slot->code, memory_order_relaxed);
         if (seen == 0)

@@ -1,5 +1,5 @@
 /*
- * Reading one frame of the chain. Inlined into the walk; see facts in python_layout.h.
+ * Reading one of the linked frames. Inlined into the walk; see facts in python_versions.h.
  */
 #ifndef HEAPLINE_PRELOAD_PYTHON_FRAME_H
 #define HEAPLINE_PRELOAD_PYTHON_FRAME_H
@@ -25,17 +25,17 @@ static inline uintptr_t frame_load(uintptr_t frame, uint32_t offset)
 
 static inline uintptr_t frame_previous(uintptr_t frame)
 {
-    return frame_load(frame, python_layout.previous);
+    return frame_load(frame, python_layout.at.previous);
 }
 
 static inline uintptr_t frame_instruction(uintptr_t frame)
 {
-    return frame_load(frame, python_layout.instruction);
+    return frame_load(frame, python_layout.at.instruction);
 }
 
 static inline uintptr_t frame_code(uintptr_t frame)
 {
-    return frame_load(frame, python_layout.code) & python_layout.code_mask;
+    return frame_load(frame, python_layout.at.code) & python_layout.rules.code_mask;
 }
 
 /* The code unit that the frame executes; `*visible` false when it is no Python frame yet or at all:
@@ -45,14 +45,15 @@ static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t i
                                     bool *visible)
 {
     *visible = true;
-    if (python_layout.heap_frames) {
+    if (python_layout.rules.heap_frames) {
         int32_t lasti = (int32_t)instruction;
-        return lasti < 0 ? WIRE_INSTRUCTION_NONE
-                         : (uint32_t)lasti >> python_layout.lasti_shift & WIRE_INSTRUCTION_MASK;
+        return lasti < 0
+                   ? WIRE_INSTRUCTION_NONE
+                   : (uint32_t)lasti >> python_layout.rules.lasti_shift & WIRE_INSTRUCTION_MASK;
     }
-    intptr_t bytes = (intptr_t)(instruction - (code + python_layout.code_bytecode));
-    int32_t first = *(const int32_t *)(code + python_layout.code_first_traceable);
-    if (*(const uint8_t *)(frame + python_layout.owner) != FRAME_OWNER_GENERATOR &&
+    intptr_t bytes = (intptr_t)(instruction - (code + python_layout.at.code_bytecode));
+    int32_t first = *(const int32_t *)(code + python_layout.at.code_first_traceable);
+    if (*(const uint8_t *)(frame + python_layout.at.owner) != FRAME_OWNER_GENERATOR &&
         bytes < (intptr_t)first * 2)
         *visible = false;
     if (bytes < 0 || bytes / 2 >= (intptr_t)WIRE_INSTRUCTION_NONE)
@@ -63,7 +64,8 @@ static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t i
 /* The frame's object; 0: none has been made. */
 static inline uintptr_t frame_object(uintptr_t frame)
 {
-    return python_layout.heap_frames ? frame : frame_load(frame, python_layout.frame_object);
+    return python_layout.rules.heap_frames ? frame
+                                           : frame_load(frame, python_layout.at.frame_object);
 }
 
 /* Does code run in the frame that a compiler has made of Python's (Nuitka's frame objects have a
@@ -72,13 +74,13 @@ static inline bool frame_is_compiled(uintptr_t frame)
 {
     uintptr_t object = frame_object(frame);
     return object &&
-           frame_load(object, python_layout.object_type) != (uintptr_t)python_layout.frame_type;
+           frame_load(object, python_layout.at.object_type) != (uintptr_t)python_layout.frame_type;
 }
 
 /* What stands for the instruction of such a frame: its line. */
 static inline uint32_t frame_line(uintptr_t frame)
 {
-    int32_t line = *(const int32_t *)(frame_object(frame) + python_layout.object_line);
+    int32_t line = *(const int32_t *)(frame_object(frame) + python_layout.at.object_line);
     return line > 0 && line < (int32_t)WIRE_INSTRUCTION_NONE ? (uint32_t)line
                                                              : WIRE_INSTRUCTION_NONE;
 }
@@ -86,50 +88,55 @@ static inline uint32_t frame_line(uintptr_t frame)
 /* True for frames that are the interpreter's own and have no code object. */
 static inline bool frame_is_internal(uintptr_t frame)
 {
-    return !python_layout.heap_frames &&
-           *(const uint8_t *)(frame + python_layout.owner) >= FRAME_OWNER_INTERPRETER_FROM;
+    return !python_layout.rules.heap_frames &&
+           *(const uint8_t *)(frame + python_layout.at.owner) >= FRAME_OWNER_INTERPRETER_FROM;
 }
 
 /* Is the frame's stack put down, as a suspended generator's is? */
 static inline bool frame_has_stack_top(uintptr_t frame)
 {
-    if (python_layout.has_stack_depth)
-        return *(const int32_t *)(frame + python_layout.stack_top) >= 0;
-    return frame_load(frame, python_layout.stack_top) != 0;
+    if (python_layout.rules.has_stack_depth)
+        return *(const int32_t *)(frame + python_layout.at.stack_top) >= 0;
+    return frame_load(frame, python_layout.at.stack_top) != 0;
 }
 
 /* Will the frame go on with waiting for another generator? Up to 3.11. */
 static inline bool frame_delegates(uintptr_t frame)
 {
     const uint8_t *at;
-    if (!python_layout.heap_frames) {
+    if (!python_layout.rules.heap_frames) {
         at = (const uint8_t *)frame_instruction(frame);
         return at[0] == OPCODE_YIELD_VALUE && at[3] >= RESUME_AFTER_YIELD_FROM;
     }
     int32_t lasti = (int32_t)frame_instruction(frame);
-    at = (const uint8_t *)frame_load(frame_code(frame), python_layout.code_bytecode);
-    at += python_layout.bytes_data;
-    return lasti >= 0 && at[2 * (lasti >> python_layout.lasti_shift) + 2] == OPCODE_YIELD_FROM;
+    at = (const uint8_t *)frame_load(frame_code(frame), python_layout.at.code_bytecode);
+    at += python_layout.at.bytes_data;
+    return lasti >= 0 &&
+           at[2 * (lasti >> python_layout.rules.lasti_shift) + 2] == OPCODE_YIELD_FROM;
 }
 
 /* True for a generator that hands throw() on to the one that it waits for: up to 3.11 it is linked
- * into the chain for that time, as if it were executed (_gen_throw() of CPython). */
+ * between the others for that time, as if it were executed (_gen_throw() of CPython). */
 static inline bool frame_hands_on(uintptr_t frame)
 {
     return frame_has_stack_top(frame) && frame_delegates(frame);
 }
 
-/* True for the frame with which an evaluation loop begins: a frame of the interpreter's own on the
- * C stack from 3.12 on, one that says so in 3.11 (is_entry, just before owner), every frame before.
- */
+/* True for the frame with which an evaluation loop begins. */
 static inline bool frame_is_entry(uintptr_t frame)
 {
-    if (python_layout.heap_frames)
+    switch (python_layout.rules.entry) {
+    case PYTHON_ENTRY_EVERY:
         return !frame_hands_on(frame);
-    if (python_layout.version < 0x030c0000)
-        return *(const uint8_t *)(frame + python_layout.owner - 1) != 0 && !frame_hands_on(frame);
-    return frame_is_internal(frame) &&
-           (python_layout.version < 0x030f0000 || frame_previous(frame) != 0);
+    case PYTHON_ENTRY_SAID:
+        return *(const uint8_t *)(frame + python_layout.at.owner - 1) != 0 &&
+               !frame_hands_on(frame);
+    case PYTHON_ENTRY_INTERNAL:
+        return frame_is_internal(frame);
+    case PYTHON_ENTRY_LINKED_ONE:
+        return frame_is_internal(frame) && frame_previous(frame) != 0;
+    }
+    return false;
 }
 
 #endif

@@ -19,12 +19,11 @@
 /* Of a dictionary's entries so many are looked at: among the latest, and in all. */
 #define LATEST_ENTRIES 64
 #define ENTRIES_MAX    8192u
-#define VERSION_STRICT UINT32_C(0x030e0000)
 
 static struct {
     void *(*sys_object)(const char *name);
     void *(*error)(void);
-    int (*dictionary_next)(void *dictionary, intptr_t *place, void **key, void **value);
+    int (*dictionary_next)(void *dictionary, intptr_t *position, void **key, void **value);
     intptr_t (*dictionary_size)(void *dictionary);
     void *(*module_dictionary)(void *module);
     intptr_t (*tuple_size)(void *tuple);
@@ -56,19 +55,19 @@ static _Alignas(16) unsigned char name_memory[128];
 static void make_name(void)
 {
     const uint64_t references = STATIC_REFERENCES, no_hash = UINT64_MAX, length = strlen(NAME);
-    const uint32_t state = STATIC_TEXT_STATE << python_layout.text_kind_shift;
+    const uint32_t state = STATIC_TEXT_STATE << PYTHON_TEXT_KIND_SHIFT;
     memcpy(name_memory, &references, sizeof references);
-    memcpy(name_memory + python_layout.object_type, &python_layout.text_type, sizeof(void *));
-    memcpy(name_memory + python_layout.text_length, &length, sizeof length);
+    memcpy(name_memory + python_layout.at.object_type, &python_layout.text_type, sizeof(void *));
+    memcpy(name_memory + python_layout.at.text_length, &length, sizeof length);
     memcpy(name_memory + TEXT_HASH_AT, &no_hash, sizeof no_hash);
-    memcpy(name_memory + python_layout.text_state, &state, sizeof state);
-    memcpy(name_memory + python_layout.text_ascii_data, NAME, sizeof NAME);
+    memcpy(name_memory + python_layout.at.text_state, &state, sizeof state);
+    memcpy(name_memory + python_layout.at.text_ascii_data, NAME, sizeof NAME);
 }
 
 void python_objects_init(symbol_lookup *lookup, void *handle)
 {
     const struct {
-        void *place; /* of a pointer */
+        void *pointer;
         const char *name;
     } wanted[] = {
         {&python.sys_object, "PySys_GetObject"},
@@ -91,12 +90,11 @@ void python_objects_init(symbol_lookup *lookup, void *handle)
     bool known = python_layout_is_known();
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         void *found = lookup(handle, wanted[i].name);
-        memcpy(wanted[i].place, &found, sizeof found);
+        memcpy(wanted[i].pointer, &found, sizeof found);
         known = known && found;
     }
     python.is_known = known;
-    /* A debug build of 3.14 or later aborts where objects die that it does not expect to. */
-    if (python_layout.version < VERSION_STRICT || !lookup(handle, "_Py_NegativeRefcount"))
+    if (!python_layout.rules.debug_watches_deaths || !lookup(handle, "_Py_NegativeRefcount"))
         *(void **)&python.type_attribute = lookup(handle, "_PyType_Lookup");
     *(void **)&python.attribute = lookup(handle, "_PyObject_GenericGetAttrWithDict");
     *(void **)&python.give_back = lookup(handle, "Py_DecRef");
@@ -127,15 +125,15 @@ void python_objects_end(const struct python_asking *asking)
 static bool is_a(uintptr_t object, const void *type)
 {
     return object &&
-           *(const void *const *)(object + python_layout.object_type) == (const void *)type;
+           *(const void *const *)(object + python_layout.at.object_type) == (const void *)type;
 }
 
-/* Goes on behind *place; the value of the first of at most `most` keys that passes. */
-static uintptr_t find(uintptr_t dictionary, intptr_t *place, unsigned most, python_key_test *test,
-                      void *context)
+/* Goes on behind *position; the value of the first of at most `most` keys that passes. */
+static uintptr_t find_value(uintptr_t dictionary, intptr_t *position, unsigned most,
+                            python_key_test *test, void *context)
 {
     void *key, *value;
-    while (most-- && python.dictionary_next((void *)dictionary, place, &key, &value))
+    while (most-- && python.dictionary_next((void *)dictionary, position, &key, &value))
         if (test((uintptr_t)key, context))
             return (uintptr_t)value;
     return 0;
@@ -145,14 +143,14 @@ uintptr_t python_objects_value(uintptr_t dictionary, python_key_test *test, void
 {
     if (!is_a(dictionary, python.dictionary_type))
         return 0;
-    intptr_t size = python.dictionary_size((void *)dictionary), place = size - LATEST_ENTRIES;
-    place = place < 0 ? 0 : place;
-    bool is_all = place == 0;
-    uintptr_t value = find(dictionary, &place, ENTRIES_MAX, test, context);
+    intptr_t size = python.dictionary_size((void *)dictionary), position = size - LATEST_ENTRIES;
+    position = position < 0 ? 0 : position;
+    bool is_all = position == 0;
+    uintptr_t value = find_value(dictionary, &position, ENTRIES_MAX, test, context);
     if (value || is_all)
         return value;
-    place = 0;
-    return find(dictionary, &place, ENTRIES_MAX, test, context);
+    position = 0;
+    return find_value(dictionary, &position, ENTRIES_MAX, test, context);
 }
 
 static bool is_named(uintptr_t key, void *name)
@@ -164,20 +162,20 @@ static bool is_named(uintptr_t key, void *name)
 
 /* Where it was the last time, else from the start; where it was not, and as many are there as then,
  * it still is not. */
-static uintptr_t find_module(uintptr_t modules, const char *name, struct python_place *place)
+static uintptr_t find_module(uintptr_t modules, const char *name, struct python_finding *finding)
 {
-    intptr_t next = atomic_load_explicit(&place->at, memory_order_relaxed);
+    intptr_t next = atomic_load_explicit(&finding->at, memory_order_relaxed);
     intptr_t size = python.dictionary_size((void *)modules);
-    if (size == atomic_load_explicit(&place->missed, memory_order_relaxed))
+    if (size == atomic_load_explicit(&finding->missed, memory_order_relaxed))
         return 0;
-    uintptr_t module = find(modules, &next, 1, is_named, (void *)(uintptr_t)name);
+    uintptr_t module = find_value(modules, &next, 1, is_named, (void *)(uintptr_t)name);
     if (module)
         return module;
     next = 0;
-    module = find(modules, &next, ENTRIES_MAX, is_named, (void *)(uintptr_t)name);
+    module = find_value(modules, &next, ENTRIES_MAX, is_named, (void *)(uintptr_t)name);
     /* PyDict_Next() has gone one further. */
-    atomic_store_explicit(&place->at, module ? next - 1 : 0, memory_order_relaxed);
-    atomic_store_explicit(&place->missed, module ? 0 : size, memory_order_relaxed);
+    atomic_store_explicit(&finding->at, module ? next - 1 : 0, memory_order_relaxed);
+    atomic_store_explicit(&finding->missed, module ? 0 : size, memory_order_relaxed);
     return module;
 }
 
@@ -185,20 +183,20 @@ static uintptr_t find_module(uintptr_t modules, const char *name, struct python_
  * interpreter does not expect it. */
 static uintptr_t find_modules(void)
 {
-    if (!python_layout.modules)
+    if (!python_layout.at.modules)
         return (uintptr_t)python.sys_object("modules");
     uintptr_t state = (uintptr_t)python_layout.current_thread_state();
-    uintptr_t interpreter = frame_load(state, python_layout.thread_interpreter);
-    return frame_load(interpreter, python_layout.modules);
+    uintptr_t interpreter = frame_load(state, python_layout.at.thread_interpreter);
+    return frame_load(interpreter, python_layout.at.modules);
 }
 
 uintptr_t python_objects_dictionary(const char *module, const char *name,
-                                    struct python_place *place)
+                                    struct python_finding *finding)
 {
     uintptr_t modules = find_modules();
     if (!is_a(modules, python.dictionary_type))
         return 0;
-    uintptr_t found = find_module(modules, module, place);
+    uintptr_t found = find_module(modules, module, finding);
     if (!is_a(found, python.module_type))
         return 0;
     uintptr_t value = python_objects_value((uintptr_t)python.module_dictionary((void *)found),
@@ -234,7 +232,7 @@ uint64_t python_objects_integer(uintptr_t integer)
 /* What the type has would come first, and may be a property. */
 static void *find_name(uintptr_t object)
 {
-    void *type = (void *)frame_load(object, python_layout.object_type);
+    void *type = (void *)frame_load(object, python_layout.at.object_type);
     if (python.type_attribute(type, name_memory))
         return NULL;
     return python.attribute((void *)object, name_memory, NULL, 1);

@@ -33,13 +33,13 @@ bool python_objects_begin(struct python_asking *asking);
 void python_objects_end(const struct python_asking *asking);
 
 /* Where a module was found the last time, or how many there were when it was not. Begins as {0}. */
-struct python_place {
+struct python_finding {
     _Atomic intptr_t at, missed;
 };
 
 /* The dictionary that the imported module `module` has under `name`; 0: none. */
 uintptr_t python_objects_dictionary(const char *module, const char *name,
-                                    struct python_place *place);
+                                    struct python_finding *finding);
 
 /* Is this the key that is looked for? */
 typedef bool python_key_test(uintptr_t key, void *context);

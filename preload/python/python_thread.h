@@ -14,14 +14,14 @@
 /* Is the state that is current the calling thread's, though not its main one? */
 static inline bool python_thread_owns(uintptr_t state)
 {
-    return frame_load(state, python_layout.thread_id) == (uintptr_t)pthread_self();
+    return frame_load(state, python_layout.at.thread_id) == (uintptr_t)pthread_self();
 }
 
 /* The calling thread's state; 0: Python does not know the thread. */
 static inline __attribute__((always_inline)) uintptr_t python_thread_state(void)
 {
     uintptr_t current = (uintptr_t)python_layout.current_thread_state();
-    if (!python_layout.current_is_shared)
+    if (!python_layout.rules.thread_state_is_shared)
         return current ? current : (uintptr_t)python_layout.own_thread_state();
     /* Up to 3.11 the current thread state is that of whoever holds the GIL. */
     uintptr_t own = (uintptr_t)python_layout.own_thread_state();
@@ -35,9 +35,9 @@ static inline __attribute__((always_inline)) uintptr_t python_thread_state(void)
 static inline uintptr_t python_thread_frame(uintptr_t state)
 {
     uintptr_t holder = state;
-    if (python_layout.has_frame_holder)
-        holder = frame_load(state, python_layout.frame_holder);
-    return holder ? frame_load(holder, python_layout.current_frame) : 0;
+    if (python_layout.rules.has_frame_holder)
+        holder = frame_load(state, python_layout.at.frame_holder);
+    return holder ? frame_load(holder, python_layout.at.current_frame) : 0;
 }
 
 /* Does the calling thread hold the interpreter? For those that somebody holds and who can only be
@@ -45,7 +45,7 @@ static inline uintptr_t python_thread_frame(uintptr_t state)
 static inline bool python_thread_holds_interpreter(void)
 {
     uintptr_t current = (uintptr_t)python_layout.current_thread_state();
-    if (!python_layout.current_is_shared || !current)
+    if (!python_layout.rules.thread_state_is_shared || !current)
         return current != 0;
     return current == (uintptr_t)python_layout.own_thread_state() || python_thread_owns(current);
 }

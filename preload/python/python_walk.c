@@ -1,5 +1,5 @@
 /*
- * The walk over the frame chain.
+ * The walk over the linked frames.
  *
  * A thread's levels remember the last walk: frame address, instruction and code, outermost first.
  * A new walk starts at the leaf and collects frames until it meets one whose address the index
@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "assertion.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/python/code_table.h"
@@ -51,9 +52,9 @@ static unsigned index_slot(uintptr_t frame)
 
 uintptr_t python_innermost_loop(const struct thread_state *thread)
 {
-    if (python_layout.has_frame_holder) {
+    if (python_layout.rules.has_frame_holder) {
         uintptr_t state = python_thread_state();
-        return state ? frame_load(state, python_layout.frame_holder) : 0;
+        return state ? frame_load(state, python_layout.at.frame_holder) : 0;
     }
     for (uint32_t level = thread->depth; level-- > thread->bottom;)
         if (thread->levels[level].word & WIRE_ENTRY_BIT)
@@ -101,7 +102,7 @@ static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uint
     if (is_compiled(frame)) {
         offset = frame_line(frame);
         /* Up to 3.10 what is remembered as the instruction has the line in its other half. */
-        if (!python_layout.heap_frames)
+        if (!python_layout.rules.heap_frames)
             *instruction = INSTRUCTION_NOWHERE;
     }
     return number << WIRE_CODE_SHIFT | offset;
@@ -149,8 +150,8 @@ enum compared {
 
 /* Is the level that `at` points to not as remembered, with the next one below it? */
 static inline __attribute__((always_inline)) bool
-differs(const struct thread_state *thread, const struct walked_frame *at, uint32_t to_previous,
-        uint32_t to_instruction, unsigned compared)
+level_differs(const struct thread_state *thread, const struct walked_frame *at,
+              uint32_t to_previous, uint32_t to_instruction, unsigned compared)
 {
     uintptr_t frame = at->frame;
     const struct level *entry = &thread->levels[at - thread->walked];
@@ -174,11 +175,11 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     for (; at - bottom >= 8; at -= 8) {
 #pragma GCC unroll 8
         for (int32_t i = 0; i < 8; i++)
-            if (SHIM_UNLIKELY(differs(thread, at - i, to_previous, to_instruction, compared)))
+            if (SHIM_UNLIKELY(level_differs(thread, at - i, to_previous, to_instruction, compared)))
                 return (int32_t)(at - thread->walked) - i;
     }
     for (; at > bottom; at--)
-        if (SHIM_UNLIKELY(differs(thread, at, to_previous, to_instruction, compared)))
+        if (SHIM_UNLIKELY(level_differs(thread, at, to_previous, to_instruction, compared)))
             return (int32_t)(at - thread->walked);
     /* What lies below a truncated stack's bottom is not compared. */
     bool links = thread->bottom || !frame_load(at->frame, to_previous);
@@ -190,32 +191,26 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     return (int32_t)thread->bottom;
 }
 
-/* Where 3.11 and where 3.12 to 3.15 have the two; as constants they make the loop a fifth shorter.
- */
-#define INSTRUCTION_SINCE_3_11 56
-#define PREVIOUS_IN_3_11       48
-#define PREVIOUS_SINCE_3_12    8
-
 static int32_t find_difference(const struct thread_state *thread, int32_t level)
 {
-    const uint32_t previous = python_layout.previous, instruction = python_layout.instruction;
-    if (python_layout.heap_frames)
+    const uint32_t previous = python_layout.at.previous, instruction = python_layout.at.instruction;
+    if (python_layout.rules.heap_frames)
         return SHIM_UNLIKELY(shim_walks_native)
                    ? find_difference_in(thread, level, previous, instruction, CODE | LOOP)
                    : find_difference_in(thread, level, previous, instruction, CODE);
-    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_SINCE_3_12)
-        return find_difference_in(thread, level, PREVIOUS_SINCE_3_12, INSTRUCTION_SINCE_3_11,
-                                  NOTHING_ELSE);
+    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_SINCE_3_12)
+        return find_difference_in(thread, level, PYTHON_PREVIOUS_SINCE_3_12,
+                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     if (SHIM_UNLIKELY(shim_walks_native))
         return find_difference_in(thread, level, previous, instruction, LOOP);
-    if (instruction == INSTRUCTION_SINCE_3_11 && previous == PREVIOUS_IN_3_11)
-        return find_difference_in(thread, level, PREVIOUS_IN_3_11, INSTRUCTION_SINCE_3_11,
-                                  NOTHING_ELSE);
+    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_IN_3_11)
+        return find_difference_in(thread, level, PYTHON_PREVIOUS_IN_3_11,
+                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     return find_difference_in(thread, level, previous, instruction, NOTHING_ELSE);
 }
 
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */
-static void place_frames(struct walk *walk, uint32_t base, uint32_t count)
+static void put_frames(struct walk *walk, uint32_t base, uint32_t count)
 {
     /* Entries of scratch are used up before changed levels overwrite them. */
     for (uint32_t i = 0; i < count; i++)
@@ -259,7 +254,7 @@ static void walk_in_full(struct walk *walk, uintptr_t leaf)
     if (thread->bottom && count == thread->capacity)
         count--; /* memory is short: make room for the mark */
     walk->depth = thread->bottom + count;
-    place_frames(walk, thread->bottom, count);
+    put_frames(walk, thread->bottom, count);
     if (thread->bottom)
         set_truncated(walk);
     thread->used = walk->depth;
@@ -303,7 +298,7 @@ static int32_t compare_levels(struct walk *walk, uint32_t level)
 }
 
 /* Puts a frame that has no level yet behind the others in scratch. */
-static bool collect(struct thread_state *thread, uint32_t *count, uintptr_t frame)
+static bool collect_frame(struct thread_state *thread, uint32_t *count, uintptr_t frame)
 {
     if (*count == thread->capacity && !thread_state_grow(thread))
         return false;
@@ -324,7 +319,7 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
     while (frame) {
         int32_t broken = -1;
         if (!find_level(thread, frame, level)) {
-            if (!collect(thread, count, frame))
+            if (!collect_frame(thread, count, frame))
                 return false;
             frame = frame_previous(frame);
             continue;
@@ -332,7 +327,7 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
         if ((broken = compare_levels(walk, *level)) < 0)
             return true;
         for (int32_t at = (int32_t)*level; at >= broken; at--)
-            if (!collect(thread, count, thread->walked[at].frame))
+            if (!collect_frame(thread, count, thread->walked[at].frame))
                 return false;
         frame = frame_previous(thread->walked[broken].frame);
     }
@@ -356,7 +351,7 @@ static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
     }
     uint32_t noted = walk->noted;
     const uintptr_t *notes = thread->scratch + thread->capacity;
-    place_frames(walk, level + 1, count);
+    put_frames(walk, level + 1, count);
     for (uint32_t i = 1; i <= noted; i++)
         set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->walked[notes[-(ptrdiff_t)i]].frame);
     if (thread->used < walk->depth)
@@ -391,10 +386,7 @@ static bool send_levels(struct thread_state *thread, uint32_t low, uint32_t coun
     return true;
 }
 
-/* No record is longer than an eighth of the smallest ring. */
-#define LEVELS_PER_RECORD 256u
-
-/* Sends all changed levels, a record for each run of neighbours. */
+/* Sends all changed levels, a record for each row of neighbours. */
 static bool send_changes(const struct walk *walk)
 {
     struct thread_state *thread = walk->thread;
@@ -404,7 +396,7 @@ static bool send_changes(const struct walk *walk)
     for (uint32_t from = 0; from < walk->changed;) {
         uint32_t to = from + 1;
         while (to < walk->changed && changed[to] + 1 == changed[to - 1] &&
-               to - from < LEVELS_PER_RECORD)
+               to - from < RING_RECORD_LEVELS_MAX)
             to++;
         if (!send_levels(thread, (uint32_t)changed[to - 1], to - from, walk->depth))
             return false;
@@ -454,6 +446,23 @@ static bool tell_changes(const struct walk *walk, struct stack_update *update)
     thread->depth = walk->depth;
     if (thread->sent < walk->depth)
         thread->sent = walk->depth;
+    return true;
+}
+
+/* What is true of a thread's levels between two walks. */
+static bool levels_hold(const struct thread_state *thread)
+{
+    return thread->bottom <= 1 && thread->depth <= thread->used && thread->depth <= thread->sent &&
+           thread->used <= thread->capacity && thread->sent <= thread->capacity &&
+           thread->capacity <= WIRE_LEVELS_MAX;
+}
+
+/* Has the reader the words of all levels? */
+static bool levels_are_told(const struct thread_state *thread)
+{
+    for (uint32_t level = 0; level < thread->depth; level++)
+        if (thread->levels[level].told != thread->levels[level].word)
+            return false;
     return true;
 }
 
@@ -512,5 +521,7 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
         thread->resend = true;
         return;
     }
+    ASSERT(levels_hold(thread));
+    ASSERT_SLOWLY(levels_are_told(thread));
     update->known = true;
 }

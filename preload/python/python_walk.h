@@ -17,9 +17,9 @@ struct stack_update {
     int32_t depth_change;
 };
 
-/* Walks the frame chain and sends what does not fit into an ALLOCATION. When the caller then fails
- * to send that record it must set thread->resend. Reads only memory that the calling thread's own
- * frames keep alive. */
+/* Walks the linked frames and sends what does not fit into an ALLOCATION. When the caller then
+ * fails to send that record it must set thread->resend. Reads only memory that the calling thread's
+ * own frames keep alive. */
 void python_stack_update(struct thread_state *thread, struct stack_update *update);
 
 /* Where on the C stack the thread's innermost evaluation loop keeps what it has begun with; 0: not

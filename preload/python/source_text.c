@@ -54,7 +54,7 @@ static _Atomic uint64_t waiting[WAITING]; /* 0: none */
 static _Atomic uint64_t missed;           /* hash of the path that was looked for last, in vain */
 static struct lock sending;
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static uint64_t hash_mix(uint64_t hash, uint64_t value)
 {
     hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 32;
@@ -62,11 +62,11 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t hash_text(uint64_t hash, const struct python_text *text)
 {
-    hash = mix(hash, text->bytes);
+    hash = hash_mix(hash, text->bytes);
     for (uint64_t at = 0; at < text->bytes; at += sizeof hash) {
         uint64_t word = 0, left = text->bytes - at;
         memcpy(&word, text->data + at, left < sizeof word ? left : sizeof word);
-        hash = mix(hash, word);
+        hash = hash_mix(hash, word);
     }
     return hash;
 }
@@ -99,9 +99,9 @@ static bool is_key(uintptr_t key, void *context)
 static uintptr_t find_lines(struct sought *sought)
 {
     static const char *const dictionaries[] = {"cache", "_interactive_cache"};
-    static struct python_place place;
+    static struct python_finding finding;
     for (unsigned i = 0; i < sizeof dictionaries / sizeof *dictionaries; i++) {
-        uintptr_t cache = python_objects_dictionary("linecache", dictionaries[i], &place);
+        uintptr_t cache = python_objects_dictionary("linecache", dictionaries[i], &finding);
         uintptr_t entry = cache ? python_objects_value(cache, is_key, sought) : 0;
         uintptr_t time = python_objects_tuple_item(entry, ENTRY_ITEMS, ENTRY_TIME);
         if (time && python_objects_is_none(time))
@@ -111,7 +111,7 @@ static uintptr_t find_lines(struct sought *sought)
 }
 
 /* How much there is to send; false: too much, or something that is no string. */
-static bool measure(struct source_text *text)
+static bool measure_text(struct source_text *text)
 {
     uint64_t bytes = sizeof text->piece_head + text->name.bytes;
     text->count = python_objects_list_size(text->lines);
@@ -136,7 +136,7 @@ static uint64_t hash_lines(const struct source_text *text, uint64_t hash)
         python_text_read(python_objects_list_item(text->lines, i), &line);
         hash = text->head.bytes <= HASHED_BYTES_MAX
                    ? hash_text(hash, &line)
-                   : mix(mix(hash, line.bytes), (uintptr_t)line.data);
+                   : hash_mix(hash_mix(hash, line.bytes), (uintptr_t)line.data);
     }
     return hash;
 }
@@ -164,7 +164,7 @@ static struct part next_part(struct fragments *fragments)
     return part;
 }
 
-static bool send(struct source_text *text)
+static bool send_text(struct source_text *text)
 {
     text->fragments.next_part = next_part;
     text->fragments.left = (uint32_t)sizeof text->head + text->head.bytes;
@@ -174,25 +174,25 @@ static bool send(struct source_text *text)
 }
 
 /* Unless it is known. */
-static void tell(struct source_text *text, uint64_t hash)
+static void tell_text(struct source_text *text, uint64_t hash)
 {
     _Atomic uint64_t *known = &told[hash % TOLD];
     if (atomic_load_explicit(known, memory_order_relaxed) == hash)
         return;
     lock_take(&sending);
-    if (send(text))
+    if (send_text(text))
         atomic_store_explicit(known, hash, memory_order_relaxed);
     lock_release(&sending);
 }
 
 /* False: there is none. */
-static bool look(struct sought *sought)
+static bool look_up(struct sought *sought)
 {
     struct source_text text = {.lines = find_lines(sought)};
     text.name = sought->name;
-    if (!text.lines || !measure(&text))
+    if (!text.lines || !measure_text(&text))
         return false;
-    tell(&text, hash_lines(&text, sought->hash));
+    tell_text(&text, hash_lines(&text, sought->hash));
     return true;
 }
 
@@ -203,26 +203,25 @@ static void look_for_waiting(void)
         if (!sought.hash)
             continue;
         atomic_store_explicit(&waiting[i], 0, memory_order_relaxed);
-        look(&sought);
+        look_up(&sought);
     }
 }
 
-/* When all places are taken one of them is lost. */
+/* When there is no more room one of them is lost. */
 static void let_wait(uint64_t hash)
 {
-    unsigned place = 0;
-    while (place < WAITING && atomic_load_explicit(&waiting[place], memory_order_relaxed) &&
-           atomic_load_explicit(&waiting[place], memory_order_relaxed) != hash)
-        place++;
-    atomic_store_explicit(&waiting[place < WAITING ? place : hash % WAITING], hash,
-                          memory_order_relaxed);
+    unsigned at = 0;
+    while (at < WAITING && atomic_load_explicit(&waiting[at], memory_order_relaxed) &&
+           atomic_load_explicit(&waiting[at], memory_order_relaxed) != hash)
+        at++;
+    atomic_store_explicit(&waiting[at < WAITING ? at : hash % WAITING], hash, memory_order_relaxed);
 }
 
 void source_text_tell(uintptr_t code)
 {
     struct sought sought;
     struct python_asking asking;
-    uintptr_t file = *(const uintptr_t *)(code + python_layout.code_file);
+    uintptr_t file = *(const uintptr_t *)(code + python_layout.at.code_file);
     if (!python_text_read(file, &sought.name) || !sought.name.bytes)
         return;
     bool is_path = sought.name.data[0] == '/';
@@ -233,7 +232,7 @@ void source_text_tell(uintptr_t code)
         let_wait(sought.hash);
         return;
     }
-    if (!look(&sought) && is_path)
+    if (!look_up(&sought) && is_path)
         atomic_store_explicit(&missed, sought.hash, memory_order_relaxed);
     look_for_waiting();
     python_objects_end(&asking);

@@ -40,8 +40,8 @@ static bool is_own(uintptr_t key, void *nothing)
 
 static bool find_name(struct python_text *text)
 {
-    static struct python_place place;
-    uintptr_t active = python_objects_dictionary("threading", "_active", &place);
+    static struct python_finding finding;
+    uintptr_t active = python_objects_dictionary("threading", "_active", &finding);
     uintptr_t thread = active ? python_objects_value(active, is_own, NULL) : 0;
     return python_text_read(python_objects_name(thread), text);
 }
@@ -52,7 +52,7 @@ static struct part next_part(struct fragments *fragments)
     return (struct part){text->data, (uint32_t)text->bytes};
 }
 
-static bool send(struct thread_name *name, uint32_t slot)
+static bool send_name(struct thread_name *name, uint32_t slot)
 {
     struct python_text *text = &name->text;
     if (text->bytes > WIRE_THREAD_NAME_BYTES_MAX)
@@ -74,7 +74,7 @@ void thread_name_tell(struct thread_state *thread, uint32_t depth)
     if (depth < DEPTH_LEAST || !python_objects_begin(&asking))
         return;
     thread->name_tries--;
-    if (find_name(&name.text) && send(&name, thread->slot))
+    if (find_name(&name.text) && send_name(&name, thread->slot))
         thread->name_tries = 0;
     python_objects_end(&asking);
 }

@@ -13,7 +13,7 @@
 #include "preload/python/python_thread.h"
 #include "wire.h"
 
-static void fail(const char *what)
+static void fail_check(const char *what)
 {
     complain(what);
     abort();
@@ -33,9 +33,9 @@ static void check_frame(const struct level *level, uintptr_t frame)
     }
     word |= shim_walks_native && frame_is_entry(frame) ? WIRE_ENTRY_BIT : 0;
     if (level->told >> WIRE_CODE_SHIFT != word >> WIRE_CODE_SHIFT)
-        fail("walk check: a level has another code");
+        fail_check("walk check: a level has another code");
     if (level->told != word)
-        fail("walk check: a level has another instruction");
+        fail_check("walk check: a level has another instruction");
 }
 
 void walk_check(const struct thread_state *thread, const struct stack_update *update)
@@ -43,17 +43,17 @@ void walk_check(const struct thread_state *thread, const struct stack_update *up
     if (!update->known)
         return;
     if (thread->sent < thread->depth)
-        fail("walk check: levels were never sent");
+        fail_check("walk check: levels were never sent");
     uint32_t level = thread->depth;
     uintptr_t state = python_thread_state(), frame = state ? python_thread_frame(state) : 0;
     for (; frame; frame = frame_previous(frame)) {
         if (level == thread->bottom) {
             if (level == 0)
-                fail("walk check: frames are missing");
+                fail_check("walk check: frames are missing");
             return;
         }
         check_frame(&thread->levels[--level], frame);
     }
     if (level != 0)
-        fail("walk check: there are levels without a frame");
+        fail_check("walk check: there are levels without a frame");
 }

@@ -93,6 +93,7 @@ static bool is_stale(uintptr_t guard, uintptr_t frame)
 static unsigned count_busy(void)
 {
     unsigned busy = 0;
+    ASSERT(shim_thread.interruptions <= SHIM_INTERRUPTIONS_MAX);
     for (uint32_t i = 0; i < shim_thread.interruptions; i++)
         busy += shim_thread.below[i].guard & SHIM_RECORDING;
     return busy < SHIM_STATES ? busy : SHIM_STATES;
@@ -111,7 +112,7 @@ static void step_out(void)
 }
 
 /* Ends the call at hand, which has been left. */
-static void abandon(void)
+static void abandon_call(void)
 {
     uint64_t reserved = ring_noted();
     bool worked = shim_thread.guard & SHIM_RECORDING;
@@ -131,7 +132,7 @@ static uintptr_t find_guard(uintptr_t frame)
     while (guard && SHIM_UNLIKELY(is_stale(guard, frame))) {
         struct signals signals = signals_block();
         if (shim_thread.guard == guard) /* else a handler has been quicker */
-            abandon();
+            abandon_call();
         signals_restore(signals);
         guard = shim_thread.guard;
     }
@@ -139,7 +140,7 @@ static uintptr_t find_guard(uintptr_t frame)
 }
 
 /* Puts the call at hand aside. */
-static bool interrupt(struct hook_call *call, uintptr_t guard)
+static bool interrupt_call(struct hook_call *call, uintptr_t guard)
 {
     struct shim_thread *thread = &shim_thread;
     uint32_t level = thread->interruptions;
@@ -173,7 +174,7 @@ static __attribute__((noinline)) bool enter_interrupting(struct hook_call *call)
     if (!guard)
         return enter_now(call);
     bool is_handlers = (guard & (SHIM_RECORDING | SHIM_LIBRARY)) == SHIM_RECORDING;
-    return (is_handlers || !is_below(guard, call->frame)) && interrupt(call, guard);
+    return (is_handlers || !is_below(guard, call->frame)) && interrupt_call(call, guard);
 }
 
 bool hook_enter_guarded(struct hook_call *call)
@@ -189,6 +190,7 @@ bool hook_enter_guarded(struct hook_call *call)
 
 void hook_leave_interruption(const struct hook_call *call)
 {
+    ASSERT(call->level < SHIM_INTERRUPTIONS_MAX && call->busy <= SHIM_STATES);
     const struct shim_interrupted *outer = &shim_thread.below[call->level];
     shim_thread.freeing = outer->freeing;
     ring_note(outer->reserved);
@@ -202,7 +204,7 @@ bool hook_begin_work(struct hook_call *call)
     call->frame = (uintptr_t)__builtin_frame_address(0);
     *(volatile uintptr_t *)&call->self = (uintptr_t)call;
     uintptr_t guard = find_guard(call->frame);
-    return guard ? interrupt(call, guard) : enter_now(call);
+    return guard ? interrupt_call(call, guard) : enter_now(call);
 }
 
 void hook_thread_ends(void *nothing)

@@ -13,6 +13,7 @@
 #ifndef HEAPLINE_PRELOAD_HOOK_CALL_H
 #define HEAPLINE_PRELOAD_HOOK_CALL_H
 
+#include "assertion.h"
 #include "preload/base/shim.h"
 
 struct hook_call {
@@ -83,6 +84,7 @@ static inline void hook_record(const struct hook_call *call)
 
 static inline void hook_leave(const struct hook_call *call)
 {
+    ASSERT(call->self == (uintptr_t)call);
     if (SHIM_UNLIKELY(call->outer)) {
         hook_leave_interruption(call);
         return;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "assertion.h"
 #include "preload/base/lock.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
@@ -21,11 +22,22 @@ static struct thread_state *free_states;
 static uint32_t slots_used;
 static pthread_key_t key;
 
+/* Under the lock. */
+static bool is_free(const struct thread_state *thread)
+{
+    const struct thread_state *other = free_states;
+    while (other && other != thread)
+        other = other->next_free;
+    return other;
+}
+
 static void give_back(struct thread_state *thread)
 {
     if (!thread)
         return;
     lock_take(&states_lock);
+    ASSERT(thread->slot < slots_used && slots_used <= WIRE_THREAD_SHARED_SLOT);
+    ASSERT_SLOWLY(!is_free(thread));
     thread->next_free = free_states;
     free_states = thread;
     lock_release(&states_lock);
@@ -52,7 +64,7 @@ static size_t arrays_size(uint32_t capacity)
 }
 
 /* memcpy() must not be given a null pointer, whatever the length. */
-static void copy(void *to, const void *from, size_t bytes)
+static void copy_bytes(void *to, const void *from, size_t bytes)
 {
     if (bytes)
         memcpy(to, from, bytes);
@@ -67,9 +79,9 @@ static bool allocate_levels(struct thread_state *thread, uint32_t capacity)
     struct walked_frame *walked = (struct walked_frame *)memory;
     struct level *levels = (struct level *)(walked + capacity);
     uintptr_t *scratch = (uintptr_t *)(levels + capacity);
-    copy(walked, thread->walked, thread->capacity * sizeof *walked);
-    copy(levels, thread->levels, thread->capacity * sizeof *levels);
-    copy(scratch, thread->scratch, thread->capacity * sizeof *scratch);
+    copy_bytes(walked, thread->walked, thread->capacity * sizeof *walked);
+    copy_bytes(levels, thread->levels, thread->capacity * sizeof *levels);
+    copy_bytes(scratch, thread->scratch, thread->capacity * sizeof *scratch);
     if (old_bytes > CARVED_MAX)
         memory_unmap(thread->walked, old_bytes);
     thread->walked = walked;
@@ -126,6 +138,7 @@ void thread_state_expect_end(void)
 
 struct thread_state *thread_state_acquire(unsigned which)
 {
+    ASSERT(which < SHIM_STATES && !shim_thread.states[which]);
     struct signals signals = signals_block();
     struct thread_state *thread = take_state();
     if (thread) {

@@ -11,6 +11,7 @@
 #include "collector/peer/arrival.h"
 #include "collector/peer/whereabouts.h"
 #include "driver.h"
+#include "failing.h"
 #include "wire.h"
 
 static enum arrival_state read_in_pieces(struct arrival_reader *reader, const uint8_t *data,
@@ -47,7 +48,7 @@ static void check_value(const struct arrival *arrival, const char *name)
         abort();
 }
 
-static void ask_all(struct arrival *arrival)
+static void ask_all(struct arrival *arrival, bool fails)
 {
     static const char *const names[] = {"token",   "session",  "run",     "machine",
                                         "folder",  "name",     "frames",  "none",
@@ -55,8 +56,10 @@ static void ask_all(struct arrival *arrival)
     struct whereabouts whereabouts;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_value(arrival, names[i]);
-    if (arrival_place(arrival) == 0 || !whereabouts_init(&whereabouts, arrival) ||
-        whereabouts.bytes > arrival->hello.details + 1)
+    if (arrival_place(arrival) == 0)
+        abort();
+    bool is_made = whereabouts_init(&whereabouts, arrival);
+    if (is_made ? whereabouts.bytes > arrival->hello.details + 1 : !fails)
         abort();
     whereabouts_deinit(&whereabouts);
 }
@@ -77,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         hello->details > HELLO_DETAILS_MAX || whole.have != pieces.have ||
         memcmp(hello, &pieces.arrival.hello, whole.have) != 0)
         abort();
-    ask_all(&whole.arrival);
+    ask_all(&whole.arrival, failing_begin(data, size));
+    failing_end();
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "collector/symbols/native_symbols.h"
 #include "collector/system/root_file.h"
 #include "driver.h"
+#include "failing.h"
 
 #define STEP 3 /* bytes between the addresses asked for */
 
@@ -26,12 +27,31 @@ static int file_of(char *path, const uint8_t *data, size_t size)
 /* All texts are there to the end. */
 static void check_symbol(const struct native_symbol *symbol)
 {
-    if (!symbol || symbol->count == 0)
+    if (symbol->count == 0)
         abort();
     for (uint32_t i = 0; i < symbol->count; i++) {
         const struct native_call *call = &symbol->calls[i];
         if ((call->function && strlen(call->function) > 65536) ||
             (call->file && strlen(call->file) > 65536))
+            abort();
+    }
+}
+
+/* Asks for what is at each place; when nothing fails each has an answer. */
+static void ask_all(struct native_symbols *symbols, const char *path, size_t size, bool fails)
+{
+    struct native_mapping mapping = {.start = 0x10000, .end = 0x20000, .path = path};
+    uint32_t number = native_modules_add(symbols->modules, getpid(), root_own(), &mapping);
+    const struct native_module *module = native_modules_get(symbols->modules, number);
+    for (uint64_t at = mapping.start; module && at < mapping.end && at - mapping.start < size;
+         at += STEP) {
+        struct native_place place = {.module = number};
+        if (!native_module_offset(module, &mapping, at, &place.offset))
+            continue;
+        const struct native_symbol *symbol = native_symbols_find(symbols, place);
+        if (symbol)
+            check_symbol(symbol);
+        else if (!fails)
             abort();
     }
 }
@@ -42,17 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct native_symbols symbols;
     char path[] = "/tmp/heapline-fuzz-XXXXXX";
     int file = file_of(path, data, size);
-    struct native_mapping mapping = {.start = 0x10000, .end = 0x20000, .path = path};
     if (!native_modules_init(&modules) || !native_symbols_init(&symbols, &modules, NULL, false))
         abort();
-    uint32_t number = native_modules_add(&modules, getpid(), root_own(), &mapping);
-    const struct native_module *module = native_modules_get(&modules, number);
-    for (uint64_t at = mapping.start; module && at < mapping.end && at - mapping.start < size;
-         at += STEP) {
-        struct native_place place = {.module = number};
-        if (native_module_offset(module, &mapping, at, &place.offset))
-            check_symbol(native_symbols_find(&symbols, place));
-    }
+    ask_all(&symbols, path, size, failing_begin(data, size));
+    failing_end();
     native_symbols_deinit(&symbols);
     native_modules_deinit(&modules);
     close(file);

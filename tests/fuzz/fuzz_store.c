@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "failing.h"
+#include "input.h"
 #include "packing.h"
 #include "viewer/commands/commands.h"
 
@@ -42,12 +44,6 @@ static struct {
     struct packer packer;
     struct unpacker unpacker;
 } fuzz;
-
-/* What is left of the input. */
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
 
 static const struct call {
     const struct subcommand *command;
@@ -113,6 +109,28 @@ static sqlite3 *open_copy(unsigned number)
     return database;
 }
 
+/* SQLite's memory fails too, while a command reads the file. The viewer's own ends the program. */
+static sqlite3_mem_methods real_memory;
+
+static void *failing_malloc(int bytes)
+{
+    return failing_now() ? NULL : real_memory.xMalloc(bytes);
+}
+
+static void *failing_realloc(void *block, int bytes)
+{
+    return failing_now() ? NULL : real_memory.xRealloc(block, bytes);
+}
+
+static void let_memory_fail(void)
+{
+    require(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) == SQLITE_OK);
+    sqlite3_mem_methods failing = real_memory;
+    failing.xMalloc = failing_malloc;
+    failing.xRealloc = failing_realloc;
+    require(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK);
+}
+
 static void find_columns(void)
 {
     static const char query[] =
@@ -143,6 +161,7 @@ static void begin(void)
 {
     if (fuzz.column_count)
         return;
+    let_memory_fail();
     read_base(0, FUZZ_RECORDINGS "/history.heapline");
     read_base(1, FUZZ_RECORDINGS "/slices.heapline");
     snprintf(fuzz.path, sizeof fuzz.path, "/tmp/heapline-fuzz-XXXXXX");
@@ -153,25 +172,6 @@ static void begin(void)
 }
 
 /* --- changes --- */
-
-static uint64_t take(struct input *input, size_t bytes)
-{
-    uint64_t number = 0;
-    bytes = bytes < input->left ? bytes : input->left;
-    memcpy(&number, input->at, bytes);
-    input->at += bytes;
-    input->left -= bytes;
-    return number;
-}
-
-static const uint8_t *take_bytes(struct input *input, size_t *bytes)
-{
-    const uint8_t *at = input->at;
-    *bytes = *bytes < input->left ? *bytes : input->left;
-    input->at += *bytes;
-    input->left -= *bytes;
-    return at;
-}
 
 /* A statement about one row of a column's table, with the row's number bound. */
 static sqlite3_stmt *prepare(sqlite3 *database, const char *format, const struct column *column,
@@ -214,8 +214,8 @@ static void delete_row(sqlite3 *database, const struct column *column, uint64_t 
 /* Writes over bytes of a blob, which may get longer; or cuts it there, when there are none. */
 static size_t change_bytes(struct input *input, uint8_t *data, size_t size, size_t most)
 {
-    size_t at = take(input, 2) % (size + 1), count = take(input, 1) & 15;
-    const uint8_t *bytes = take_bytes(input, &count);
+    size_t at = input_take(input, 2) % (size + 1), count = input_take(input, 1) & 15;
+    const uint8_t *bytes = input_take_bytes(input, &count);
     if (!count)
         return at;
     if (at + count > most)
@@ -254,8 +254,8 @@ static void change_blob(sqlite3 *database, struct input *input, const struct col
 static void change_text(sqlite3 *database, struct input *input, const struct column *column,
                         uint64_t row)
 {
-    size_t size = take(input, 1);
-    const uint8_t *text = take_bytes(input, &size);
+    size_t size = input_take(input, 1);
+    const uint8_t *text = input_take_bytes(input, &size);
     sqlite3_stmt *statement = prepare_update(database, column, row);
     sqlite3_bind_text(statement, 2, (const char *)text, (int)size, SQLITE_STATIC);
     run_statement(statement);
@@ -265,15 +265,15 @@ static void change_number(sqlite3 *database, struct input *input, const struct c
                           uint64_t row, size_t bytes)
 {
     sqlite3_stmt *statement = prepare_update(database, column, row);
-    sqlite3_bind_int64(statement, 2, (sqlite3_int64)take(input, bytes));
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)input_take(input, bytes));
     run_statement(statement);
 }
 
 static void change_row(sqlite3 *database, struct input *input)
 {
-    unsigned kind = (unsigned)take(input, 1) % 8;
-    const struct column *column = &fuzz.columns[take(input, 1) % fuzz.column_count];
-    uint64_t row = take(input, 1);
+    unsigned kind = (unsigned)input_take(input, 1) % 8;
+    const struct column *column = &fuzz.columns[input_take(input, 1) % fuzz.column_count];
+    uint64_t row = input_take(input, 1);
     if (kind < 2)
         change_number(database, input, column, row, kind ? 8 : 1);
     else if (kind < 5)
@@ -292,8 +292,8 @@ static void change_row(sqlite3 *database, struct input *input)
 static void change_file(struct input *input, uint8_t *data, size_t size)
 {
     while (input->left >= 4) {
-        size_t at = take(input, 3) % size;
-        data[at] = (uint8_t)take(input, 1);
+        size_t at = input_take(input, 3) % size;
+        data[at] = (uint8_t)input_take(input, 1);
     }
 }
 
@@ -301,7 +301,7 @@ static void make_file(unsigned base, struct input *input)
 {
     sqlite3_int64 size;
     sqlite3 *database = open_copy(base);
-    for (uint64_t changes = take(input, 1) % 16; changes && input->left; changes--)
+    for (uint64_t changes = input_take(input, 1) % 16; changes && input->left; changes--)
         change_row(database, input);
     unsigned char *data = sqlite3_serialize(database, "main", &size, 0);
     require(data && size > 0);
@@ -335,9 +335,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     begin();
-    unsigned base = (unsigned)take(&input, 1) % BASES;
-    const struct call *call = &calls[take(&input, 1) % (sizeof calls / sizeof *calls)];
+    unsigned base = (unsigned)input_take(&input, 1) % BASES;
+    const struct call *call = &calls[input_take(&input, 1) % (sizeof calls / sizeof *calls)];
     make_file(base, &input);
+    failing_begin(data, size);
     run_call(call);
+    failing_end();
     return 0;
 }

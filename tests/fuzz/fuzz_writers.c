@@ -15,6 +15,7 @@
 #include "collector/stream/drain.h"
 #include "driver.h"
 #include "failing.h"
+#include "input.h"
 #include "stream.h"
 
 #define RING_LOG2 RING_LOG2_WORDS_MIN
@@ -39,20 +40,9 @@ enum action {
 static struct {
     struct process *processes[PROCESSES];
     unsigned count;
-    const uint8_t *data;
-    size_t size;
+    struct input input;
     unsigned pass; /* loads until the next turn */
 } peer;
-
-static uint64_t take(size_t bytes)
-{
-    uint64_t value = 0;
-    size_t count = bytes < peer.size ? bytes : peer.size;
-    memcpy(&value, peer.data, count);
-    peer.data += count;
-    peer.size -= count;
-    return value;
-}
 
 static void put_word(struct process *process, uint64_t position, uint64_t word, bool published)
 {
@@ -64,15 +54,15 @@ static void put_word(struct process *process, uint64_t position, uint64_t word, 
 /* From somewhere near the reader on. */
 static void put_words(struct process *process, bool published)
 {
-    uint64_t position = process->ring.position + take(2) % CAPACITY;
-    for (uint64_t left = 1 + take(1) % 16; left && peer.size; left--)
-        put_word(process, position++, take(8), published);
+    uint64_t position = process->ring.position + input_take(&peer.input, 2) % CAPACITY;
+    for (uint64_t left = 1 + input_take(&peer.input, 1) % 16; left && peer.input.left; left--)
+        put_word(process, position++, input_take(&peer.input, 8), published);
 }
 
 /* All that the reader could come to. */
 static void put_all_words(struct process *process)
 {
-    uint64_t word = take(8);
+    uint64_t word = input_take(&peer.input, 8);
     for (uint64_t i = 0; i < CAPACITY; i++)
         put_word(process, process->ring.position + i, word, true);
 }
@@ -82,18 +72,18 @@ static void act(struct process *process, enum action action)
     struct ring_writers_page *writers = process->ring.writers;
     switch (action) {
     case HEAD_NEAR:
-        atomic_store(&writers->head, process->ring.position + take(2) - 8);
+        atomic_store(&writers->head, process->ring.position + input_take(&peer.input, 2) - 8);
         break;
     case HEAD_ANYWHERE:
-        atomic_store(&writers->head, take(8));
+        atomic_store(&writers->head, input_take(&peer.input, 8));
         break;
     case COUNTS:
-        atomic_store(&writers->dropped, take(8));
-        atomic_store(&writers->abandoned, (uint32_t)take(4));
+        atomic_store(&writers->dropped, input_take(&peer.input, 8));
+        atomic_store(&writers->abandoned, (uint32_t)input_take(&peer.input, 4));
         break;
     case WAITS:
-        atomic_store(&writers->reader_sleeps, (uint32_t)take(4));
-        atomic_store(&writers->writers_wait, (uint32_t)take(4));
+        atomic_store(&writers->reader_sleeps, (uint32_t)input_take(&peer.input, 4));
+        atomic_store(&writers->writers_wait, (uint32_t)input_take(&peer.input, 4));
         break;
     case WORDS:
     case WORDS_AS_THEY_ARE:
@@ -110,11 +100,11 @@ void hostile_turn(void)
         peer.pass--;
         return;
     }
-    if (!peer.size)
+    if (!peer.input.left)
         return;
-    uint64_t choice = take(1);
+    uint64_t choice = input_take(&peer.input, 1);
     act(peer.processes[choice / ACTIONS % peer.count], choice % ACTIONS);
-    peer.pass = (unsigned)take(1);
+    peer.pass = (unsigned)input_take(&peer.input, 1);
 }
 
 static void init(struct stream streams[PROCESSES], struct drain *drain, const uint8_t *data,
@@ -130,8 +120,7 @@ static void init(struct stream streams[PROCESSES], struct drain *drain, const ui
         peer.processes[i]->peer.is_dead = data[0] & 2;
     }
     drain_init(drain, &streams[0].run);
-    peer.data = data + 1;
-    peer.size = size - 1;
+    peer.input = (struct input){data + 1, size - 1};
 }
 
 static void finish(struct drain *drain, struct process *process)

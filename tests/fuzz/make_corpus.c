@@ -6,6 +6,7 @@
  *   words    the same for being put into frames
  *   writers  the same as a peer's turns
  *   hello    a hello with every detail
+ *   welcome  a welcome to a stream, and a farewell
  */
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +72,7 @@ static void write_words(FILE *file, uint64_t kept)
     if (kept & WIRE_LAP_BIT)
         fwrite(&frame, sizeof frame, 1, file);
     for (uint64_t i = 0; i < stream.position; i++) {
-        uint64_t word = stream.process->words[i] & kept;
+        uint64_t word = stream.process->ring.words[i] & kept;
         fwrite(&word, sizeof word, 1, file);
     }
     stream_deinit(&stream);
@@ -88,7 +89,7 @@ static void write_turns(FILE *file)
         fputc(4, file);
         fwrite(&at, sizeof at, 1, file);
         fputc(15, file);
-        fwrite((const void *)&stream.process->words[at], sizeof(uint64_t), 16, file);
+        fwrite((const void *)&stream.process->ring.words[at], sizeof(uint64_t), 16, file);
         fputc(0, file);
     }
     uint16_t head = (uint16_t)(stream.position + 8);
@@ -113,6 +114,21 @@ static void write_hello(FILE *file)
     fwrite(details, sizeof details, 1, file);
 }
 
+static void write_welcome(FILE *file)
+{
+    struct welcome welcome = {.magic = HANDSHAKE_MAGIC,
+                              .wire_version = WIRE_VERSION,
+                              .verdict = WELCOME_ACCEPTED,
+                              .carrier = HELLO_STREAM,
+                              .log2_words = RING_LOG2_WORDS_MIN,
+                              .overflow = RING_OVERFLOW_DROP,
+                              .patience_ns = 1000000,
+                              .stream = 7};
+    fwrite(&welcome, sizeof welcome, 1, file);
+    welcome.verdict = WELCOME_LIMIT;
+    fwrite(&welcome, sizeof welcome, 1, file);
+}
+
 int main(int count, char **words)
 {
     FILE *file = count == 3 ? fopen(words[2], "wb") : NULL;
@@ -121,6 +137,8 @@ int main(int count, char **words)
     if (strcmp(words[1], "hello") == 0) {
         fwrite("\7\3", 2, 1, file);
         write_hello(file);
+    } else if (strcmp(words[1], "welcome") == 0) {
+        write_welcome(file);
     } else if (strcmp(words[1], "writers") == 0) {
         write_turns(file);
     } else if (strcmp(words[1], "frames") == 0) {

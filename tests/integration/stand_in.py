@@ -13,9 +13,7 @@ import threading
 import harness
 import wire
 
-PAGE_BYTES, LOG2_WORDS = 4096, 20
-HEAD_OFFSET = 0
-MARK_SHIFT = 50
+PAGE_BYTES, LOG2_WORDS = wire.RING_PAGE_BYTES, 20
 
 
 def make_ring():
@@ -23,18 +21,17 @@ def make_ring():
     reader, writers = os.memfd_create("stand-in reader"), os.memfd_create("stand-in")
     os.ftruncate(reader, PAGE_BYTES)
     os.ftruncate(writers, PAGE_BYTES + 8 * (1 << LOG2_WORDS))
-    patience_ns = 10**9
-    os.pwrite(reader, struct.pack("IIIIQ", wire.RING_MAGIC, LOG2_WORDS, 0, 0, patience_ns), 0)
+    os.pwrite(reader, wire.READER_PAGE.pack(magic=wire.RING_MAGIC, log2_words=LOG2_WORDS, patience_ns=10**9), 0)
     return reader, writers
 
 
 def welcome(connection, ring):
     """With a ring the process is traced; with None it goes on untraced."""
     hello = wire.HELLO.unpack(connection.recv(wire.HELLO.size, socket.MSG_WAITALL))
-    assert hello[:2] == (wire.HELLO_MAGIC, wire.WIRE_VERSION)
-    connection.recv(hello[7], socket.MSG_WAITALL)
+    assert (hello.magic, hello.wire_version) == (wire.HELLO_MAGIC, wire.WIRE_VERSION)
+    connection.recv(hello.details, socket.MSG_WAITALL)
     verdict = wire.DECLINED if ring is None else wire.ACCEPTED
-    answer = wire.WELCOME.pack(*wire.Welcome(wire.HELLO_MAGIC, wire.WIRE_VERSION, verdict, wire.RING, 0, 0, 0, 0))
+    answer = wire.WELCOME.pack(magic=wire.HELLO_MAGIC, wire_version=wire.WIRE_VERSION, verdict=verdict, carrier=wire.RING)
     socket.send_fds(connection, [answer], ring or [])
 
 
@@ -52,7 +49,7 @@ def serve(listener, ring):
 
 def words_of(writers):
     with mmap.mmap(writers, 0, prot=mmap.PROT_READ) as memory:
-        (head,) = struct.unpack_from("Q", memory, HEAD_OFFSET)
+        head = wire.WRITERS_PAGE.get(memory, "head")
         assert head <= 1 << LOG2_WORDS
         return struct.unpack_from(f"{head}Q", memory, PAGE_BYTES)
 
@@ -76,5 +73,5 @@ def marks_of(command, mark, build=harness.BUILD, **options):
     words = words_of(ring[1])
     for descriptor in ring:
         os.close(descriptor)
-    marks = [w for w in words if w & wire.FIRST and w >> wire.KIND_SHIFT & 15 == wire.MARK]
-    return out, [w & ((1 << 48) - 1) for w in marks if w >> MARK_SHIFT & 255 == mark]
+    marks = [w for w in words if w & wire.FIRST and w >> wire.KIND_SHIFT & wire.KIND_MASK == wire.MARK]
+    return out, [w & wire.MARK_VALUE_MASK for w in marks if w >> wire.MARK_SHIFT & 255 == mark]

@@ -477,14 +477,26 @@ def test_socket_activation(tmp_path, python):
 def hello(details=(), version=wire.WIRE_VERSION, carrier=STREAM, magic=wire.HELLO_MAGIC, stream=0, position=0, size=None):
     text = b"".join(word.encode() + b"\0" for word in details)
     size = len(text) if size is None else size
-    return wire.HELLO.pack(magic, version, 0x030C0100, 0, 4242, 1, carrier, size, time.monotonic_ns(), stream, position) + text
+    said = wire.HELLO.pack(
+        magic=magic,
+        wire_version=version,
+        python_version=0x030C0100,
+        process=4242,
+        parent=1,
+        carrier=carrier,
+        details=size,
+        clock_ns=time.monotonic_ns(),
+        stream=stream,
+        position=position,
+    )
+    return said + text
 
 
 GREETING = (f"token={TOKEN}", "run=0123", "machine=other", "folder=/", "argument=peer")
 
 
 def welcome_of(connection):
-    return wire.Welcome(*wire.WELCOME.unpack(connection.recv(wire.WELCOME.size, socket.MSG_WAITALL)))
+    return wire.WELCOME.unpack(connection.recv(wire.WELCOME.size, socket.MSG_WAITALL))
 
 
 def greet(connection, **changes):
@@ -500,9 +512,9 @@ def frees(count):
 
 
 def frame(position, payload, words=None, magic=wire.FRAME_MAGIC, dropped=0):
-    return wire.FRAME.pack(magic, len(payload) if words is None else words, position, dropped) + struct.pack(
-        f"={len(payload)}Q", *payload
-    )
+    words = len(payload) if words is None else words
+    header = wire.FRAME.pack(magic=magic, words=words, position=position, dropped=dropped)
+    return header + struct.pack(f"={len(payload)}Q", *payload)
 
 
 def is_closed(connection):

@@ -612,23 +612,23 @@ def test_silent_peers_keep_nobody_out(daemon, python, program):
 
 
 def greet_as_run(connection):
-    connection.sendall(hello(GREETING, carrier=2))
-    return connection.recv(488, socket.MSG_WAITALL)
+    connection.sendall(hello(GREETING, carrier=wire.RUN))
+    return connection.recv(wire.CONTROL.size, socket.MSG_WAITALL)
 
 
 def test_a_run_has_one_command(daemon):
     """A second one that knows its key does not take its place, and a half message hurts nobody."""
     with daemon.dial() as first:
-        assert struct.unpack_from("=I", greet_as_run(first)) == (1,)
+        assert wire.CONTROL.unpack(greet_as_run(first)).kind == wire.READY
         with daemon.dial() as second:
             assert greet_as_run(second) == b""
-        first.sendall(struct.pack("=Ii", 3, 4242))
+        started, ended = wire.CONTROL.pack(kind=wire.STARTED, value=4242), wire.CONTROL.pack(kind=wire.ENDED)
+        first.sendall(started[:8])
         with daemon.dial() as program:
             greet(program)
             program.sendall(frame(0, frees(5)))
-        first.sendall(bytes(480) + struct.pack("=Ii480x", 4, 0))
-        done = first.recv(488, socket.MSG_WAITALL)
-        assert struct.unpack_from("=I", done) == (5,)
+        first.sendall(started[8:] + ended)
+        assert wire.CONTROL.unpack(first.recv(wire.CONTROL.size, socket.MSG_WAITALL)).kind == wire.DONE
     assert daemon.await_event("run_ends")["processes"] == "1"
     assert is_complete(daemon.recordings()[0])
     daemon.end()

@@ -246,7 +246,7 @@ def allocated(size, number=2):
 def come_in(connection, *details, process=4242, fork_token=0):
     """Says hello as a process of another host."""
     said = bytearray(hello((f"token={TOKEN}", "machine=other", *details)))
-    struct.pack_into("=II", said, 12, fork_token, process)
+    wire.HELLO.put(said, fork_token=fork_token, process=process)
     connection.sendall(said)
     welcome = welcome_of(connection)
     assert (welcome.verdict, welcome.carrier) == (ACCEPTED, STREAM)

@@ -12,7 +12,7 @@ import time
 
 import wire
 
-PAGE = 4096
+PAGE = wire.RING_PAGE_BYTES
 
 
 def ring():
@@ -21,14 +21,20 @@ def ring():
         details = b"".join(word.encode() + b"\0" for word in sys.argv[2:])
         connection.sendall(
             wire.HELLO.pack(
-                wire.HELLO_MAGIC, wire.WIRE_VERSION, 0, 0, os.getpid(), 1, wire.RING, len(details),
-                time.monotonic_ns(), 0, 0,
-            ) + details
-        )  # fmt: skip
+                magic=wire.HELLO_MAGIC,
+                wire_version=wire.WIRE_VERSION,
+                process=os.getpid(),
+                parent=1,
+                carrier=wire.RING,
+                details=len(details),
+                clock_ns=time.monotonic_ns(),
+            )
+            + details
+        )
         answer, parts, _, _ = socket.recv_fds(connection, wire.WELCOME.size, 2)
-    welcome = wire.Welcome(*wire.WELCOME.unpack(answer))
+    welcome = wire.WELCOME.unpack(answer)
     assert (welcome.verdict, welcome.carrier) == (wire.ACCEPTED, wire.RING)
-    return mmap.mmap(parts[1], 0), mmap.mmap(parts[0], 0, prot=mmap.PROT_READ), welcome.log2
+    return mmap.mmap(parts[1], 0), mmap.mmap(parts[0], 0, prot=mmap.PROT_READ), welcome.log2_words
 
 
 def write(memory, reader, log2):
@@ -37,13 +43,14 @@ def write(memory, reader, log2):
     free = wire.first(wire.FREE, 16) & ~wire.LAP
     words = [memoryview(struct.pack("=Q", free | lap) * count) for lap in (wire.LAP, 0)]
     while not select.select([0], [], [], 0)[0]:
-        (tail,) = struct.unpack_from("=Q", reader, 64)
+        tail = wire.READER_PAGE.get(reader, "tail")
         at, lap = tail % count * 8, tail >> log2 & 1
         memory[PAGE + at :] = words[lap][at:]
         memory[PAGE : PAGE + at] = words[not lap][:at]
         for head in (1 << 63, tail - 1, tail + 1, tail + count):
-            struct.pack_into("=QQI", memory, 0, head % (1 << 64), (1 << 64) - 1, 1)
-            struct.pack_into("=II", memory, 64, 1, 1)
+            wire.WRITERS_PAGE.put(
+                memory, head=head % (1 << 64), dropped=(1 << 64) - 1, abandoned=1, reader_sleeps=1, writers_wait=1
+            )
 
 
 memory, reader, log2 = ring()
