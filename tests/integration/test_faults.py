@@ -111,7 +111,7 @@ KEPT_PEAK = sum(5_000 + n + BYTES_HEADER for n in range(20_000))
 
 
 def about(file):
-    return verified(file).report()["run"]
+    return verified(file).summary["run"]
 
 
 def is_complete(file):

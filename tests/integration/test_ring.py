@@ -214,5 +214,5 @@ def test_a_ring_that_is_written_after_its_process_has_gone(daemon, python, progr
     (file,) = daemon.recordings()
     recording = verified(file)
     assert 0 <= recording.line(source, "kept", "end").bytes - (7_000_000 + BYTES_HEADER) < 1_000
-    about = recording.report()["run"]
+    about = recording.summary["run"]
     assert about["complete"] is False and 0 < about["lost_events"] < 1 << 41
