@@ -318,6 +318,7 @@ def test_many_short_threads(interpreter, program, record):
     check_stacks(recording)
 
 
+@pytest.mark.each_build
 def test_greenlets(interpreter, program, record):
     if not interpreter.has("greenlet"):
         pytest.skip(f"{interpreter.name} has no greenlet")
