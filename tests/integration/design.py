@@ -4,10 +4,12 @@ A test over interpreters, builds ("editions") and parameters of its own is wante
 cross: each of its parameters on at least three interpreters, and each interpreter under two of the
 parameters, or under one where there are no more than four. Where it has none of its own it is wanted
 on every third interpreter. The check edition walks each stack a second time, so every third parameter
-is wanted in it, and each test on at least three of the shapes of reading stacks. Five marks say that a
+is wanted in it, and each test on at least three of the shapes of reading stacks. Six marks say that a
 test, a module or a parameter is another case:
 
-  each_interpreter  what it looks at is how this interpreter is read, or what only some of them have
+  each_interpreter  what it looks at is how this interpreter is read, or what only some of them have. Two
+                    of one version, differently built, share the tests between them
+  each_build        … and not these two: one of them has what the other has not
   few_interpreters  what it looks at is the reader's work, which a few of them show, in one edition
   one_interpreter   what it looks at is around the program: each parameter on one interpreter alone
   of_readers        what it looks at is what reports make of a recording, or native frames, which nobody
@@ -77,6 +79,18 @@ def cells_of_check(names, parameters, test, marks):
 CHOICES = {"plain": cells_of_plain, "check": cells_of_check}
 
 
+def kind_of(name):
+    """What tells how an interpreter is to be read; what it is called, where it is not at hand."""
+    found = interpreters.find(name)
+    return (found.version[:2], found.debug, found.free_threaded) if found else name
+
+
+def is_turn_of(name, test):
+    """Of interpreters of one kind, whether this one takes the test."""
+    alike = [other for other in interpreters.NAMES if kind_of(other) == kind_of(name)]
+    return alike[zlib.crc32(test.encode()) % len(alike)] == name
+
+
 class Cross:
     """All tests of one function in one edition."""
 
@@ -123,7 +137,7 @@ class Place:
         if "of_readers" in self.marks and not self.name:
             return self.edition == "plain"
         if "each_interpreter" in self.marks and self.edition == "plain":
-            return True
+            return not self.name or "each_build" in self.marks or is_turn_of(self.name, f"{self.function[0]} {self.own}")
         return (self.name, self.own) in chosen[self.function]
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import glob
 import json
 import os
 import re
@@ -191,8 +192,17 @@ class Recording:
             )
         return self._reports[key]
 
-    def rows(self, at="peak", by="line", allocators=(), file=None):
+    @property
+    def summary(self):
+        """What it says of the run, its processes and all that they held, with the first of its rows."""
+        if "summary" not in self._reports:
+            self._reports["summary"] = report(self.file, "-n", "1", build=self.build)
+        return self._reports["summary"]
+
+    def rows(self, at="peak", by="line", allocators=(), file=None, innermost_in=()):
+        """All, or those of one file; `innermost_in`: only what these files allocated."""
         options = [word for name in allocators for word in ("--allocator", name)]
+        options += [word for name in innermost_in for word in ("--include", glob.escape(name))]
         rows = self.report(at, by, *options)["rows"]
         if file is not None:
             rows = [row for row in rows if row["file"] == str(file)]
@@ -216,11 +226,11 @@ class Recording:
         rows = self.rows(at, "line", allocators)
         return sum_of(row for row in rows if row["file"] is None)
 
-    def per_stack(self, at="peak", allocators=()):
+    def per_stack(self, at="peak", allocators=(), innermost_in=()):
         """{stack: (bytes, blocks)}, a stack being ((file, line, function)…), innermost last."""
         stacks = collections.Counter()
         blocks = collections.Counter()
-        for row in self.rows(at, "stack", allocators):
+        for row in self.rows(at, "stack", allocators, innermost_in=innermost_in):
             stack = tuple((f["file"], f["line"], f["function"]) for f in row["stack"])
             stacks[stack] += row["bytes"]
             blocks[stack] += row["blocks"]
@@ -228,11 +238,11 @@ class Recording:
 
     @property
     def totals(self):
-        return self.report()["totals"]
+        return self.summary["totals"]
 
     @property
     def process(self):
-        return self.report()["processes"][0]
+        return self.summary["processes"][0]
 
     def sql(self, query, *values):
         with sqlite3.connect(f"file:{self.file}?mode=ro", uri=True) as database:
@@ -261,7 +271,7 @@ def record(command, file, options=(), env=None, build=BUILD, status=0, **more):
 
 def assert_complete(recording):
     """Nothing was lost on the way."""
-    about = recording.report()["run"]
+    about = recording.summary["run"]
     assert (about["complete"], about["lost_events"]) == (True, 0), about
 
 

@@ -14,7 +14,7 @@ from harness import BUILD, BYTES_HEADER, assert_complete, run
 
 
 def about(recording):
-    return recording.report()["run"]
+    return recording.summary["run"]
 
 
 def check_missing(recording, **absences):
@@ -209,7 +209,7 @@ def test_a_program_that_daemonizes(options, interpreter, program, tmp_path):
     recording = harness.Recording(tmp_path / "run.heapline")
     assert_complete(recording)
     assert recording.line(source, "leak", at="end").bytes > 5_000_000
-    first, second, third = recording.report()["processes"]
+    first, second, third = recording.summary["processes"]
     assert (second["parent"], third["parent"]) == (first["pid"], second["pid"])
 
 
@@ -234,7 +234,7 @@ def test_a_wait_that_ends(how, python, program, tmp_path):
         process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     flag.unlink()
-    facts = harness.Recording(tmp_path / "run.heapline").report()["run"]
+    facts = harness.Recording(tmp_path / "run.heapline").summary["run"]
     assert facts["absences"] == {"went_on": 1} and facts["complete"] is False
     assert "1 process went on" in err and "--wait" in err
 
@@ -253,7 +253,7 @@ def test_parents_through_shells(way, interpreter, program, record):
     )
     options = {"options": ["--wait"]} if way == "detached" else {}
     recording = record(interpreter, source, way, **options)
-    rows = recording.report()["processes"]
+    rows = recording.summary["processes"]
     rows = {row["pid"]: row for row in rows}  # before 3.10 the shell is a forked child first
     ancestors = [list(rows)[-1]]
     while rows[ancestors[-1]]["parent"]:

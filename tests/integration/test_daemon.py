@@ -118,9 +118,9 @@ def peak_of(recording, source, name):
 
 def check_workload(file, source):
     recording = verified(file)
-    about = recording.report()["run"]
+    about = recording.summary["run"]
     assert (about["complete"], about["lost_events"]) == (True, 0), about
-    parent, child = recording.report()["processes"]
+    parent, child = recording.summary["processes"]
     assert child["parent"] == parent["pid"] and parent["parent"] is None
     assert parent["frees"] > 0
     kept = sum(5_000 + n + BYTES_HEADER for n in range(1_000))
@@ -142,8 +142,8 @@ def test_a_run_that_a_daemon_records(daemon, python, program, way, bare):
     assert re.fullmatch(r"program\.\d+\.heapline", file.name)
     assert file.stat().st_mode & 0o777 == 0o600
     recording = check_workload(file, source)
-    assert recording.report()["processes"][0]["exit_status"] == 0
-    assert recording.report()["run"]["command"] == [str(python.path), str(source)]
+    assert recording.summary["processes"][0]["exit_status"] == 0
+    assert recording.summary["run"]["command"] == [str(python.path), str(source)]
     # What stays open stands out of the program's way.
     ours = set(ran.out.split()) - set(bare(python, source).out.split())
     assert len(ours) == (0 if way == "unix" else 1) and all(int(number) > 100 for number in ours)
@@ -207,7 +207,7 @@ def test_a_program_that_closes_everything(daemon, python, program):
     daemon.await_event("run_ends")
     (file,) = daemon.recordings()
     recording = verified(file)
-    assert recording.report()["run"]["complete"] is True
+    assert recording.summary["run"]["complete"] is True
     kept = sum(5_000 + n + BYTES_HEADER for n in range(3_000))
     assert kept <= peak_of(recording, source, "kept") < kept + 200_000
     daemon.end()
@@ -247,7 +247,7 @@ def test_nothing_is_lost_at_orderly_ends(daemon, python, program, way):
     run([python.path, source], preloaded(daemon.tcp, HEAPLINE_TOKEN=TOKEN))
     daemon.await_event("run_ends")
     recording = verified(daemon.recordings()[0])
-    assert recording.report()["run"]["lost_events"] == 0
+    assert recording.summary["run"]["lost_events"] == 0
     kept = sum(50_000 + n + BYTES_HEADER for n in range(50))
     # Who executes something else has leaked nothing.
     rows = recording.rows("end" if "execv" in way else "exit", "line", file=source)
@@ -330,7 +330,7 @@ def test_a_stopped_daemon_finishes_its_files(daemon, python, program):
         _, err = process.communicate("\n")
         assert (process.returncode, err) == (0, "")
     for file in daemon.recordings():
-        about = verified(file).report()["run"]
+        about = verified(file).summary["run"]
         assert (about["complete"], about["absences"]) == (False, {"went_on": 1})
     assert not Path(daemon.socket.removeprefix("unix:")).exists()
 
@@ -353,7 +353,7 @@ def test_a_daemon_that_cannot_see_the_program(tmp_path, python, program):
         pass
     (file,) = folder.glob("program.*.heapline")
     recording = check_workload(file, source)
-    assert recording.report()["run"]["command"] == [str(python.path), str(source)]
+    assert recording.summary["run"]["command"] == [str(python.path), str(source)]
 
 
 def test_a_daemon_that_is_killed(daemon, python, program):
@@ -598,7 +598,7 @@ def test_streams_that_make_no_sense(daemon, said, problem):
         assert is_closed(connection)
     assert problem in daemon.await_event("run_ends")["trouble"]
     (file,) = daemon.recordings()
-    about = verified(file).report()["run"]
+    about = verified(file).summary["run"]
     assert about["complete"] is False and about["lost_events"] >= 1
     assert verified(file).report()["processes"][0]["command"] == ["peer"]
     daemon.end()
@@ -711,7 +711,7 @@ def test_a_quota_that_is_used_up(tmp_path, python, program, way):
     assert process.returncode == 0
     assert err == "heapline: the collector has reached a limit, heapline run or the log says which; the program goes on untraced\n"
     (file,) = daemon.recordings()
-    report = verified(file).report()["run"]
+    report = verified(file).summary["run"]
     assert report["complete"] is False
     ran = run([BUILD / "heapline", "report", file], check=0)
     assert "the disk quota of the daemon is used up" in ran.out + ran.err

@@ -42,6 +42,15 @@ def test_what_is_on_one():
     assert len(cells) == 20 and set(times(cells, 0)) == set(NAMES)
 
 
+def test_two_of_one_version_share_the_tests():
+    for name in NAMES:
+        turns = [design.is_turn_of(name, f"test {number}") for number in range(100)]
+        alike = [other for other in NAMES if design.kind_of(other) == design.kind_of(name)]
+        assert all(turns) if len(alike) == 1 else 20 < sum(turns) < 80
+        for number in range(100):
+            assert sum(design.is_turn_of(other, f"test {number}") for other in alike) == 1
+
+
 @pytest.mark.parametrize("count", range(1, 12))
 def test_a_circle_has_everybody_once(count):
     assert sorted(design.circle(NAMES[:count], "test")) == sorted(NAMES[:count])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import harness
 import pytest
+import sanitized
 import wire
 from harness import BUILD, BYTES_HEADER, run, start
 from test_daemon import GREETING, TOKEN, Daemon, frame, frees, greet, hello, preloaded, verified, welcome_of
@@ -111,7 +112,7 @@ KEPT_PEAK = sum(5_000 + n + BYTES_HEADER for n in range(20_000))
 
 
 def about(file):
-    return verified(file).report()["run"]
+    return verified(file).summary["run"]
 
 
 def is_complete(file):
@@ -728,10 +729,8 @@ def test_an_older_daemon(python, tmp_path, closes):
 # --- under the sanitizers --------------------------------------------------------------------------
 
 
-def sanitized(tmp_path, **more):
-    if not (BUILD / "asan" / "heaplined").exists():
-        pytest.skip("there is no asan build: ./dev test makes it")
-    return Daemon(tmp_path, build=BUILD / "asan", variables=harness.SANITIZER_OPTIONS, **more)
+def sanitized_daemon(tmp_path, **more):
+    return Daemon(tmp_path, build=sanitized.build_of("asan"), variables=harness.SANITIZER_OPTIONS, **more)
 
 
 def many_peers(daemon, python, source, count):
@@ -755,7 +754,7 @@ def many_peers(daemon, python, source, count):
 
 def test_many_connections(tmp_path, python, program):
     count = 25
-    daemon = sanitized(tmp_path)
+    daemon = sanitized_daemon(tmp_path)
     source = program(KEEPS.replace("20_000", "2_000").replace("10_000", "1_000"))
     many_peers(daemon, python, source, count)
     rest = daemon.end()

@@ -90,7 +90,7 @@ def test_every_event_in_order(interpreter, seed, timeline):
 def test_fifty_moments(interpreter, seed, timeline):
     """What each line holds at a time is what its events up to then leave."""
     program, recording, events = timeline(interpreter, seed)
-    length = recording.report()["run"]["seconds"]
+    length = recording.summary["run"]["seconds"]
     held, left = Held(), list(events)
     for number in range(MOMENTS + 1):
         at = f"{number * length / MOMENTS:.6f}s"
@@ -105,8 +105,8 @@ def test_fifty_moments(interpreter, seed, timeline):
 @pytest.mark.parametrize("seed", [5, 6])
 def test_between_two_moments(python, seed, timeline):
     program, recording, events = timeline(python, seed)
-    length = recording.report()["run"]["seconds"]
-    times = [number * length / 7 for number in range(8)]
+    length = recording.summary["run"]["seconds"]
+    times = [round(number * length / 7, 6) for number in range(8)]  # as the options say them
     for first, second in [(a, b) for a in times for b in times if a <= b]:
         live, fresh, kept, allocated, freed = {}, {}, Held(), Held(), Held()
         for event in events:
@@ -277,7 +277,7 @@ def test_moments_that_are_none(python, program, record):
 
 def test_shares_and_units(python, program, record):
     recording = record(python, program("import time; time.sleep(0.05)"))
-    length = recording.report()["run"]["seconds"]
+    length = recording.summary["run"]["seconds"]
     for word, seconds in [("50%", length / 2), ("20ms", 0.02), ("0.02", 0.02), ("100%", length), ("0min", 0)]:
         view = harness.report(recording.file, "--at", word)["view"]
         assert view["time"] == pytest.approx(seconds, abs=1e-9)

@@ -130,7 +130,7 @@ def assert_nearly_complete(recording, most=2):
     """The child of a clone may have been made between a look at the gate and what follows it, and a context
     that comes back may find that the ring has gone on without it: that is counted. So are children that were made
     in the midst of the shim's work, which go on untraced."""
-    about = recording.report()["run"]
+    about = recording.summary["run"]
     assert about["lost_events"] <= most and set(about["absences"]) <= {"unheard"}, about
     assert about["complete"] == (not about["lost_events"] and not about["absences"]), about
 
@@ -209,7 +209,7 @@ def test_many_contexts_that_never_come_back(stepper, leaving, tmp_path):
     """What is not recorded then is told."""
     recording = step_through(command_of(require("3.12"), stepper, "malloc", "switch"), leaving, tmp_path)
     missing = [event for *_, event, found in differences(recording, "malloc", "switch") if not found]
-    assert recording.report()["run"]["lost_events"] >= len(missing)
+    assert recording.summary["run"]["lost_events"] >= len(missing)
 
 
 @pytest.mark.parametrize("way", ["jump", "allocate", "fork"])
@@ -366,7 +366,7 @@ def test_a_thread_that_forks_first_of_all(program, leaving, tmp_path, name):
     env = harness.environment(LEAVING=leaving)
     recording = harness.record([require(name).path, source], tmp_path / "run.heapline", env=env)
     assert_complete(recording)
-    assert len(recording.report()["processes"]) == 21
+    assert len(recording.summary["processes"]) == 21
 
 
 # --- a stack that is gone -----------------------------------------------------------------------------------

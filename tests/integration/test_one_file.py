@@ -78,7 +78,7 @@ def check(file, source, children):
     held = recording.line(source, "kept", "end")
     assert (held.bytes, held.blocks) == (sum(1000 + n + BYTES_HEADER for n in range(1000)), 1000)
     assert recording.line(source, "last", "end").bytes == 2_000_002 + BYTES_HEADER
-    assert len(recording.report()["processes"]) == 1 + children
+    assert len(recording.summary["processes"]) == 1 + children
     if children:
         child = recording.line(source, "child", "end")
         assert (child.bytes, child.blocks) == (children * (10_000 + BYTES_HEADER), children)
@@ -203,7 +203,7 @@ def killed_collector(python, program, tmp_path):
 
 def held_by_kept(file, source):
     recording = harness.Recording(file)
-    assert recording.report()["run"]["complete"] is False
+    assert recording.summary["run"]["complete"] is False
     return recording.line(source, "kept", "end").blocks
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 import harness
 import pytest
+import sanitized
 from harness import BUILD, TESTS, run
 
 BUILDS = {"plain": BUILD, "asan": BUILD / "asan", "tsan": BUILD / "tsan"}
@@ -33,6 +34,8 @@ def meson_tests():
 def test_unit(build, test):
     if test is None:
         pytest.skip(f"there is no {build} build: ./dev test makes it")
+    if build != "plain":
+        sanitized.build_of(build)
     env = harness.environment(**harness.SANITIZER_OPTIONS, **test["env"])
     # cmocka prints each case; its closing line is not this suite's.
     run(test["cmd"], env=env, cwd=test["workdir"] or BUILDS[build], check=0)
@@ -96,12 +99,10 @@ def test_every_header_compiles_alone(tmp_path):
 
 
 @pytest.fixture
-def sanitized(tmp_path):
+def mixed(tmp_path):
     """A folder of programs whose collector and viewer are those with ASan: neither makes a thread. The
     shim is not: it lives in a program that is not sanitized."""
-    folder = BUILDS["asan"]
-    if not (folder / "heaplined").exists():
-        pytest.skip("there is no asan build: ./dev test makes it")
+    folder = sanitized.build_of("asan")
     mixed = tmp_path / "bin"
     mixed.mkdir()
     shutil.copy(BUILD / "libheapline.so", mixed)
@@ -130,11 +131,11 @@ BUSY = """
 """
 
 
-def test_sanitized_collector(interpreter, sanitized, program, tmp_path):
+def test_sanitized_collector(interpreter, mixed, program, tmp_path):
     source = program(BUSY)
     env = harness.environment(**harness.SANITIZER_OPTIONS)
     recording = harness.record(
-        [interpreter.path, source], tmp_path / "run.heapline", env=env, build=sanitized
+        [interpreter.path, source], tmp_path / "run.heapline", env=env, build=mixed
     )
     assert recording.out.endswith("done\n")
     assert "Sanitizer" not in recording.err and "runtime error" not in recording.err

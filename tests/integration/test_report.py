@@ -94,7 +94,7 @@ def test_totals(recording, source):
     assert totals["peak_bytes"] > 20_000_000 > totals["end_bytes"] > totals["leaked_bytes"] >= 0
     assert totals["allocations"] - totals["frees"] == totals["leaked_blocks"]
     assert totals["allocated_bytes"] >= totals["peak_bytes"]
-    about = recording.report()["run"]
+    about = recording.summary["run"]
     assert 0 < totals["peak_time"] < about["seconds"]
     assert about["command"][1:] == [str(source)]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", about["started"])
