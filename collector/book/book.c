@@ -33,11 +33,12 @@ void book_deinit(struct book *book)
     vector_deinit(&book->recorded.lines);
 }
 
-/* Events of the history have the numbers that the sums give them. */
+/* Events of the chunk at hand, if there are any, have the numbers that the sums give them. */
 __attribute__((unused)) static bool history_is_abreast(const struct book *book)
 {
     const struct history_span *span = &book->history.writer.span;
-    return !book->history.kept || span->first_event + span->events == book->sums.events;
+    return !book->history.kept || !span->events ||
+           span->first_event + span->events == book->sums.events;
 }
 
 void book_finish_chunk(struct ledger *ledger, struct book *book)
