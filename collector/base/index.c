@@ -8,7 +8,7 @@
 bool index_init(struct index *index)
 {
     *index = (struct index){
-        .mask = ENTRIES_AT_FIRST - 1, .places = hash_seed_new(), .keys = hash_seed_new()};
+        .mask = ENTRIES_AT_FIRST - 1, .slots = hash_seed_new(), .keys = hash_seed_new()};
     return vector_reserve(&index->entries, ENTRIES_AT_FIRST, sizeof(struct index_entry));
 }
 
@@ -21,7 +21,7 @@ static struct index_entry *index_find_entry(const struct index *index, uint64_t 
                                             uint64_t *steps)
 {
     struct index_entry *entries = index->entries.data;
-    uint64_t first = hash_number(&index->places, key), at = first & index->mask;
+    uint64_t first = hash_number(&index->slots, key), at = first & index->mask;
     for (*steps = 0; entries[at].value && entries[at].key != key; ++*steps)
         at = (at + 1) & index->mask;
     return &entries[at];
@@ -30,7 +30,7 @@ static struct index_entry *index_find_entry(const struct index *index, uint64_t 
 /* Builds the map anew, with another seed and so many entries. */
 static bool index_rebuild(struct index *index, uint64_t mask)
 {
-    struct index fresh = {.mask = mask, .places = hash_seed_new(), .keys = index->keys};
+    struct index fresh = {.mask = mask, .slots = hash_seed_new(), .keys = index->keys};
     uint64_t steps;
     if (!vector_reserve(&fresh.entries, mask + 1, sizeof(struct index_entry)))
         return false;

@@ -22,15 +22,15 @@ struct index {
     struct vector entries;
     uint64_t mask;
     uint64_t count;
-    struct hash_seed places; /* of entries; another one when look-ups get long */
-    struct hash_seed keys;   /* of index_key(), for good */
-    uint64_t wasted;         /* on long look-ups */
+    struct hash_seed slots; /* of entries; another one when look-ups get long */
+    struct hash_seed keys;  /* of index_key(), for good */
+    uint64_t wasted;        /* on long look-ups */
 };
 
 bool index_init(struct index *index);
 void index_deinit(struct index *index);
 
-/* The place of a key's value; 0 in it means that the key is new, and the caller must then set it to
+/* The slot of a key's value; 0 in it means that the key is new, and the caller must then set it to
  * something else. Valid until the next call. Null: no memory. */
 uint32_t *index_at(struct index *index, uint64_t key);
 

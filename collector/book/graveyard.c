@@ -1,5 +1,5 @@
 /*
- * The table grows with what it holds; after a sweep the places of what has gone are used again.
+ * The table grows with what it holds; after a sweep the slots of what has gone are used again.
  */
 #include "collector/book/graveyard.h"
 
@@ -54,7 +54,7 @@ static bool grow_buckets(struct graveyard *graveyard)
     return true;
 }
 
-/* A free place; 0 when memory is short. */
+/* A free slot; 0 when memory is short. */
 static uint32_t take_place(struct graveyard *graveyard)
 {
     uint32_t number = graveyard->free;
@@ -118,12 +118,12 @@ void graveyard_remove(struct graveyard *graveyard, uint64_t address, uint64_t nu
     if (!graveyard->count)
         return;
     uint32_t *link = bucket_of(graveyard, address);
-    for (uint32_t place; (place = *link); link = &grave_at(graveyard, place)->block.next) {
-        const struct block *block = &grave_at(graveyard, place)->block;
+    for (uint32_t slot; (slot = *link); link = &grave_at(graveyard, slot)->block.next) {
+        const struct block *block = &grave_at(graveyard, slot)->block;
         if (block->address != address || block->number != number)
             continue;
         *link = block->next;
-        give_up(graveyard, place);
+        give_up(graveyard, slot);
         return;
     }
 }
@@ -132,13 +132,13 @@ void graveyard_remove(struct graveyard *graveyard, uint64_t address, uint64_t nu
 static void sweep_chain(struct graveyard *graveyard, uint32_t *link,
                         bool (*wanted)(void *context, const struct grave *grave), void *context)
 {
-    for (uint32_t place; (place = *link);) {
-        struct grave *grave = grave_at(graveyard, place);
+    for (uint32_t slot; (slot = *link);) {
+        struct grave *grave = grave_at(graveyard, slot);
         if (wanted(context, grave)) {
             link = &grave->block.next;
         } else {
             *link = grave->block.next;
-            give_up(graveyard, place);
+            give_up(graveyard, slot);
         }
     }
 }

@@ -66,7 +66,7 @@ static bool append_chunk(struct history_queue *queue, struct packer *packer)
 }
 
 bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer *chunk,
-                               struct history_place *place)
+                               struct history_position *position)
 {
     uint32_t rows = chunk->rows;
     const uint8_t *data;
@@ -74,28 +74,28 @@ bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer 
     struct history_part *part = size ? calloc(1, sizeof *part + size) : NULL;
     if (!part)
         return false;
-    part->place = *place;
+    part->position = *position;
     part->rows = rows;
     part->size = size;
     memcpy(part->data, data, size);
     append_part(queue, part);
-    place->first += rows;
+    position->first += rows;
     return true;
 }
 
 static bool make_checkpoint(struct history_queue *queue, struct chunk_writer *chunk,
                             const struct counters *counters, uint64_t events)
 {
-    struct history_place place = {.kind = HISTORY_PART_CHECKPOINT, .event = events};
+    struct history_position position = {.kind = HISTORY_PART_CHECKPOINT, .event = events};
     for (uint32_t i = 1; i < counters->count; i++) {
         const struct counter *counter = counters_at(counters, i);
         if (counter->blocks)
             chunk_add_live(chunk, &(struct live_row){i, counter_blocks(counter), counter->bytes});
-        if (chunk->rows == CHUNK_ROWS && !history_queue_append_rows(queue, chunk, &place))
+        if (chunk->rows == CHUNK_ROWS && !history_queue_append_rows(queue, chunk, &position))
             return false;
     }
     /* The last part may be empty: it shows that the checkpoint is whole. */
-    return history_queue_append_rows(queue, chunk, &place);
+    return history_queue_append_rows(queue, chunk, &position);
 }
 
 bool history_queue_finish_chunk(struct history_queue *queue, struct chunk_writer *chunk,

@@ -28,7 +28,7 @@ enum history_part_kind {
 };
 
 /* Where rows of a checkpoint or of a slice belong. */
-struct history_place {
+struct history_position {
     enum history_part_kind kind;
     uint64_t event; /* the checkpoint stands before it; the slice's end does */
     double time;    /* of a slice */
@@ -38,7 +38,7 @@ struct history_place {
 struct history_part {
     struct history_part *next;
     struct history_chunk *chunk; /* of a HISTORY_PART_CHUNK; null: it is rows */
-    struct history_place place;
+    struct history_position position;
     uint32_t rows;
     size_t size;
     uint8_t data[];
@@ -62,9 +62,9 @@ void history_queue_deinit(struct history_queue *queue);
 bool history_queue_finish_chunk(struct history_queue *queue, struct chunk_writer *chunk,
                                 const struct counters *counters, uint64_t events);
 
-/* Packs the rows gathered so far, and moves place->first behind them. False: no memory. */
+/* Packs the rows gathered so far, and moves position->first behind them. False: no memory. */
 bool history_queue_append_rows(struct history_queue *queue, struct chunk_writer *chunk,
-                               struct history_place *place);
+                               struct history_position *position);
 
 /* Takes out the first part that waits; the caller frees it with history_part_free(). Null: none. */
 struct history_part *history_queue_take(struct history_queue *queue);

@@ -39,7 +39,7 @@ struct estate {
 struct inheritance {
     struct inheritance *next; /* noted later, of those that wait */
     uint64_t noted_ns;
-    uint64_t place;
+    uint64_t host;
     pid_t parent;
     uint32_t token;
     struct estate *from;
@@ -277,7 +277,7 @@ static struct inheritance *make_mark(struct book *parent)
         free(mark);
         return NULL;
     }
-    mark->place = parent->peer->place;
+    mark->host = parent->peer->host;
     mark->parent = parent->peer->pid;
     mark->noted_ns = clock_now();
     mark->mark =
@@ -301,24 +301,24 @@ void inheritance_note(struct ledger *ledger, struct book *parent, uint32_t token
     slices_end(ledger, parent); /* without history: what it holds here must be known */
 }
 
-static bool is_of(const struct inheritance *noted, uint64_t place, pid_t parent, uint32_t token)
+static bool is_of(const struct inheritance *noted, uint64_t host, pid_t parent, uint32_t token)
 {
-    return noted->place == place && noted->parent == parent && noted->token == token;
+    return noted->host == host && noted->parent == parent && noted->token == token;
 }
 
-bool inheritance_is_noted(const struct ledger *ledger, uint64_t place, pid_t parent, uint32_t token)
+bool inheritance_is_noted(const struct ledger *ledger, uint64_t host, pid_t parent, uint32_t token)
 {
     for (const struct inheritance *at = ledger->inheritances.first; at; at = at->next)
-        if (is_of(at, place, parent, token))
+        if (is_of(at, host, parent, token))
             return true;
     return false;
 }
 
-struct inheritance *inheritance_take(struct ledger *ledger, uint64_t place, pid_t parent,
+struct inheritance *inheritance_take(struct ledger *ledger, uint64_t host, pid_t parent,
                                      uint32_t token)
 {
     for (struct inheritance **at = &ledger->inheritances.first; *at; at = &(*at)->next)
-        if (is_of(*at, place, parent, token))
+        if (is_of(*at, host, parent, token))
             return take_mark(ledger, at);
     return NULL;
 }

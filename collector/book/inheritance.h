@@ -48,13 +48,12 @@ struct ledger;
  */
 void inheritance_note(struct ledger *ledger, struct book *parent, uint32_t token);
 
-/* Is something noted of a process (see peer.place)? */
-bool inheritance_is_noted(const struct ledger *ledger, uint64_t place, pid_t parent,
-                          uint32_t token);
+/* Is something noted of a process (see peer.host)? */
+bool inheritance_is_noted(const struct ledger *ledger, uint64_t host, pid_t parent, uint32_t token);
 
 /* Takes out what was noted of it; null when nothing was. The caller hands it on to
  * inheritance_apply(), or frees it. */
-struct inheritance *inheritance_take(struct ledger *ledger, uint64_t place, pid_t parent,
+struct inheritance *inheritance_take(struct ledger *ledger, uint64_t host, pid_t parent,
                                      uint32_t token);
 
 /* Makes it that of a child that has had no event yet; takes it over. */

@@ -61,9 +61,9 @@ void live_heap_note_steps(struct live_heap *heap, uint64_t steps);
  * other, and any others by a chance that nobody knows beforehand. */
 static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t address)
 {
-    uint64_t place = address >> 4;
-    return (place & (LIVE_HEAP_NEIGHBOURS - 1)) +
-           ((place / LIVE_HEAP_NEIGHBOURS) * heap->multiplier >> heap->bucket_shift);
+    uint64_t granule = address >> 4;
+    return (granule & (LIVE_HEAP_NEIGHBOURS - 1)) +
+           ((granule / LIVE_HEAP_NEIGHBOURS) * heap->multiplier >> heap->bucket_shift);
 }
 
 /* Fetches what finding a block will need: first its bucket, and when that has come the first block

@@ -32,7 +32,7 @@ static bool is_change(const struct change_row *row)
 static bool append_changes(struct ledger *ledger, struct book *book)
 {
     const struct slice_base *bases = book->slices.base.data;
-    struct history_place place = {
+    struct history_position position = {
         .kind = HISTORY_PART_SLICE, .event = book->sums.events, .time = book->now};
     for (uint32_t i = 1; i < book->counters.count; i++) {
         struct change_row row = change_of(counters_at(&book->counters, i), &bases[i]);
@@ -40,10 +40,10 @@ static bool append_changes(struct ledger *ledger, struct book *book)
         if (is_change(&row))
             chunk_add_change(&ledger->chunk, &row);
         if (ledger->chunk.rows == CHUNK_ROWS &&
-            !history_queue_append_rows(&book->history, &ledger->chunk, &place))
+            !history_queue_append_rows(&book->history, &ledger->chunk, &position))
             return false;
     }
-    return history_queue_append_rows(&book->history, &ledger->chunk, &place);
+    return history_queue_append_rows(&book->history, &ledger->chunk, &position);
 }
 
 static void set_bases(struct book *book)

@@ -6,7 +6,7 @@
  * keep others out for long.
  *
  * Who says a wrong token is told so. From an address that has been wrong too often (guesses.h) no
- * token is looked at for LATE_NS: such arrivals wait in places of their own, of which an address
+ * token is looked at for LATE_NS: such arrivals wait in slots of their own, of which an address
  * has a few, and those that find none are turned away unseen. So guesses come to a few a second,
  * however many there are at a time, and who knows the token comes in from there too, a little
  * later.
@@ -36,7 +36,7 @@
 
 #define PENDING_MAX       64u
 #define HELLO_PATIENCE_NS UINT64_C(2000000000)
-/* When all places are taken. */
+/* When all slots are taken. */
 #define HELLO_PATIENCE_FULL_NS UINT64_C(250000000)
 #define LOOK_EVERY_MS          250
 #define FULL_PAUSE_NS          UINT64_C(100000000)
@@ -163,7 +163,7 @@ static void settle_arrival(struct daemon *daemon, struct arrival_reader **reader
     reader_free(reader);
 }
 
-/* A free place for another late arrival from an address; null: it has its share. */
+/* A free slot for another late arrival from an address; null: it has its share. */
 static struct late *late_place(struct daemon *daemon, uint64_t address)
 {
     struct late *free_place = NULL;

@@ -9,13 +9,13 @@
 
 #include "collector/symbols/made_name.h"
 
-static struct made_function *function_at(const struct made_code *made, uint32_t place)
+static struct made_function *function_at(const struct made_code *made, uint32_t index)
 {
-    return (struct made_function *)made->list.data + place;
+    return (struct made_function *)made->list.data + index;
 }
 
-/* The place of the first function that ends behind the address. */
-static uint32_t find_place(const struct made_code *made, uint64_t address)
+/* The index of the first function that ends behind the address. */
+static uint32_t find_index(const struct made_code *made, uint64_t address)
 {
     uint32_t low = 0, high = made->count;
     while (low < high) {
@@ -38,13 +38,13 @@ static bool is_same(const struct made_function *one, const struct made_function 
 /* Puts it in the place of what has some of its addresses. There is room for one more. */
 static void put_function(struct made_code *made, const struct made_function *function)
 {
-    uint32_t place = find_place(made, function->start), end = place;
+    uint32_t index = find_index(made, function->start), end = index;
     for (; end < made->count && function_at(made, end)->start < function->end; end++)
         free(function_at(made, end)->name);
-    memmove(function_at(made, place + 1), function_at(made, end),
+    memmove(function_at(made, index + 1), function_at(made, end),
             (made->count - end) * sizeof *function);
-    *function_at(made, place) = *function;
-    made->count += 1 - (end - place);
+    *function_at(made, index) = *function;
+    made->count += 1 - (end - index);
 }
 
 enum made_code_answer made_code_tell(struct made_code *made, uint64_t start, uint64_t end,
@@ -66,9 +66,9 @@ enum made_code_answer made_code_tell(struct made_code *made, uint64_t start, uin
 
 const struct made_function *made_code_find(const struct made_code *made, uint64_t address)
 {
-    uint32_t place = find_place(made, address);
-    return place < made->count && address >= function_at(made, place)->start
-               ? function_at(made, place)
+    uint32_t index = find_index(made, address);
+    return index < made->count && address >= function_at(made, index)->start
+               ? function_at(made, index)
                : NULL;
 }
 

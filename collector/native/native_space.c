@@ -80,15 +80,15 @@ void native_made_add(struct stacks *stacks, struct native_space *space, uint64_t
         NOTE_HERE(&stacks->memory_short);
 }
 
-struct native_place native_space_place(const struct native_space *space, uint64_t address)
+struct native_point native_space_point(const struct native_space *space, uint64_t address)
 {
     const struct native_range *ranges = space->modules.list.data;
     for (uint32_t i = 0; i < space->modules.count; i++)
         if (address > ranges[i].start && address <= ranges[i].end)
-            return (struct native_place){.module = ranges[i].module,
+            return (struct native_point){.module = ranges[i].module,
                                          .offset = address - 1 - ranges[i].bias};
     const struct made_function *function = made_code_find(&space->made, address - 1);
-    return (struct native_place){.offset = address - 1,
+    return (struct native_point){.offset = address - 1,
                                  .process = space->peer->number,
                                  .made = function ? function->number : 0};
 }

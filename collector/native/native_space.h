@@ -49,7 +49,7 @@ void native_ranges_add(struct stacks *stacks, struct native_space *space,
 void native_made_add(struct stacks *stacks, struct native_space *space, uint64_t start,
                      uint64_t end, const char *symbol);
 
-/* The place of the call that returns to an address. */
-struct native_place native_space_place(const struct native_space *space, uint64_t address);
+/* The point of the call that returns to an address. */
+struct native_point native_space_point(const struct native_space *space, uint64_t address);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Native places as they lie in memory: what each is called, and what asks for it. native_frames.h
+ * Native points as they lie in memory: what each is called, and what asks for it. native_frames.h
  * fills it, others look up here by number. One thread.
  */
 #ifndef HEAPLINE_COLLECTOR_NATIVE_TABLE_H
@@ -16,13 +16,13 @@
 #define NATIVE_INLINED_MAX 16u
 
 struct native_frames {
-    struct native_place place;
+    struct native_point point;
     bool starts_threads; /* libc's, or the python program's own: at the outer end of every stack */
     uint32_t count;
     uint32_t locations[NATIVE_INLINED_MAX];
 };
 
-/* A place for a node that has been found. */
+/* Room for a node that has been found. */
 struct native_chain_node {
     uint64_t chain; /* identity; 0: free */
     uint32_t parent;
@@ -38,7 +38,7 @@ struct native_chain_nodes {
 struct native_table {
     struct vector list; /* struct native_frames, element 0 is empty */
     uint32_t count;
-    struct index by_place; /* by module and offset */
+    struct index by_point; /* by module and offset */
     struct native_modules modules;
     struct native_symbols symbols;
     bool has_symbols; /* false before the first module */
@@ -49,8 +49,8 @@ struct native_table {
 bool native_table_init(struct native_table *table);
 void native_table_deinit(struct native_table *table);
 
-/* Where a place's number stands, or would stand (0); null when memory is short. */
-uint32_t *native_table_number(struct native_table *table, struct native_place place);
+/* Where a point's number stands, or would stand (0); null when memory is short. */
+uint32_t *native_table_number(struct native_table *table, struct native_point point);
 
 static inline const struct native_frames *native_frames_at(const struct native_table *table,
                                                            uint32_t number)

@@ -1,5 +1,6 @@
 /*
- * What stacks are made of in a whole run: code, native places, and the tree of stacks itself.
+ * What stacks are made of in a whole run: code, points of native code, and the tree of stacks
+ * itself.
  *
  * When memory is short a stack ends early and memory_short says so, for good. One thread.
  */

@@ -15,7 +15,7 @@
 _Static_assert(PEERS_MAX == 1000u, "as the text has it");
 
 struct expected {
-    uint64_t place;
+    uint64_t host;
     pid_t pid;
     uint64_t since_ns;
     uint64_t until_ns; /* then it is given up */
@@ -85,29 +85,29 @@ static bool has_said_hello(const struct absences *absences, const struct expecte
 {
     for (uint32_t i = 0; i < ABSENCE_HEARD; i++) {
         const struct heard *heard = &absences->heard[i];
-        if (heard->since_ns >= expected->since_ns && heard->place == expected->place &&
+        if (heard->since_ns >= expected->since_ns && heard->host == expected->host &&
             (heard->pid == expected->pid || heard->told == expected->pid))
             return true;
     }
     return false;
 }
 
-void absences_take_back(struct absences *absences, uint64_t place, pid_t pid)
+void absences_take_back(struct absences *absences, uint64_t host, pid_t pid)
 {
     for (uint32_t i = absences->expected_count; i-- > 0;)
-        if (expected_at(absences, i)->place == place && expected_at(absences, i)->pid == pid) {
+        if (expected_at(absences, i)->host == host && expected_at(absences, i)->pid == pid) {
             forget_expected(absences, i);
             return;
         }
 }
 
-void absences_expect(struct absences *absences, uint64_t place, pid_t pid, uint64_t since_ns)
+void absences_expect(struct absences *absences, uint64_t host, pid_t pid, uint64_t since_ns)
 {
-    const struct expected expected = {place, pid, since_ns, since_ns + ABSENCE_PATIENCE_NS};
+    const struct expected expected = {host, pid, since_ns, since_ns + ABSENCE_PATIENCE_NS};
     if (has_said_hello(absences, &expected))
         return;
     if (pid)
-        absences_take_back(absences, place, pid);
+        absences_take_back(absences, host, pid);
     if (absences->expected_count == ABSENCE_EXPECTED_MAX)
         give_up(absences, 0);
     if (vector_reserve(&absences->expected, (size_t)absences->expected_count + 1, sizeof expected))
@@ -119,17 +119,17 @@ void absences_expect(struct absences *absences, uint64_t place, pid_t pid, uint6
 void absences_hear(struct absences *absences, const struct heard *heard)
 {
     absences->heard[absences->heard_next++ % ABSENCE_HEARD] = *heard;
-    absences_take_back(absences, heard->place, heard->pid);
+    absences_take_back(absences, heard->host, heard->pid);
     if (heard->told != heard->pid)
-        absences_take_back(absences, heard->place, heard->told);
+        absences_take_back(absences, heard->host, heard->told);
 }
 
-void absences_child_ended(struct absences *absences, uint64_t place, pid_t pid, int wait_status,
+void absences_child_ended(struct absences *absences, uint64_t host, pid_t pid, int wait_status,
                           uint64_t now_ns)
 {
     for (uint32_t i = absences->expected_count; i-- > 0;) {
         struct expected *expected = expected_at(absences, i);
-        if (expected->place != place || expected->pid != pid)
+        if (expected->host != host || expected->pid != pid)
             continue;
         if (WIFSIGNALED(wait_status) && now_ns - expected->since_ns < SHORT_LIFE_NS)
             forget_expected(absences, i);

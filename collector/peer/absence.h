@@ -37,7 +37,7 @@ enum absence {
 
 /* Who has said hello. */
 struct heard {
-    uint64_t place;  /* see peer.place */
+    uint64_t host;   /* see peer.host */
     pid_t pid, told; /* as the kernel knows it, and as it knows itself */
     uint64_t since_ns;
 };
@@ -57,14 +57,14 @@ const char *absence_name(enum absence kind);
 
 /* A process has become a Python at `since_ns` (clock_now()), or will in a moment. Its id is 0 where
  * it is not known, and no hello will come. */
-void absences_expect(struct absences *absences, uint64_t place, pid_t pid, uint64_t since_ns);
+void absences_expect(struct absences *absences, uint64_t host, pid_t pid, uint64_t since_ns);
 /* It has not: exec has failed. */
-void absences_take_back(struct absences *absences, uint64_t place, pid_t pid);
+void absences_take_back(struct absences *absences, uint64_t host, pid_t pid);
 /* A hello, at `now_ns`, whatever becomes of it. */
 void absences_hear(struct absences *absences, const struct heard *heard);
 /* Its parent has waited for it at `now_ns`. One that a signal has killed within a second may have
  * had no time to say hello. */
-void absences_child_ended(struct absences *absences, uint64_t place, pid_t pid, int wait_status,
+void absences_child_ended(struct absences *absences, uint64_t host, pid_t pid, int wait_status,
                           uint64_t now_ns);
 /* Gives up those who are expected for too long. */
 void absences_drop_old(struct absences *absences, uint64_t now_ns);

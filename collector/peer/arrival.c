@@ -123,14 +123,14 @@ void arrival_refuse(const struct arrival *arrival, enum welcome_verdict verdict)
     arrival_answer(arrival, &welcome, NULL);
 }
 
-uint64_t arrival_place(const struct arrival *arrival)
+uint64_t arrival_host(const struct arrival *arrival)
 {
     const char *machine = arrival_detail(arrival, "machine");
     if (arrival->peer.pid)
         return 0;
-    /* FNV-1a. That two places have one number is as likely as it is harmless. */
-    uint64_t place = UINT64_C(0xcbf29ce484222325);
+    /* FNV-1a. That two hosts have one number is as likely as it is harmless. */
+    uint64_t host = UINT64_C(0xcbf29ce484222325);
     for (; machine && *machine; machine++)
-        place = (place ^ (unsigned char)*machine) * UINT64_C(0x100000001b3);
-    return place ? place : 1;
+        host = (host ^ (unsigned char)*machine) * UINT64_C(0x100000001b3);
+    return host ? host : 1;
 }

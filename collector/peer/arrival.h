@@ -65,6 +65,6 @@ static inline pid_t arrival_pid(const struct arrival *arrival)
 }
 
 /* What its process ids belong to: 0 for what this process sees itself. */
-uint64_t arrival_place(const struct arrival *arrival);
+uint64_t arrival_host(const struct arrival *arrival);
 
 #endif

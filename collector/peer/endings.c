@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct pidfd_information) == 64, "PIDFD_INFO_SIZE_VER0");
 
 struct watched_ending {
     uint32_t process; /* number of its row */
-    uint64_t place;   /* of both, see peer.place */
+    uint64_t host;    /* of both, see peer.host */
     pid_t pid, parent;
     int status;        /* told by its parent */
     bool is_told;      /* status is set */
@@ -112,10 +112,10 @@ static bool is_late(const struct watched_ending *watched)
 }
 
 /* The latest first: long-finished ones are seldom asked for. */
-static struct watched_ending *find_watched(const struct endings *endings, uint64_t place, pid_t pid)
+static struct watched_ending *find_watched(const struct endings *endings, uint64_t host, pid_t pid)
 {
     for (uint32_t i = endings->count; i-- > 0;)
-        if (watched_at(endings, i)->pid == pid && watched_at(endings, i)->place == place)
+        if (watched_at(endings, i)->pid == pid && watched_at(endings, i)->host == host)
             return watched_at(endings, i);
     return NULL;
 }
@@ -148,7 +148,7 @@ static bool take_early(struct endings *endings, const struct peer *peer, int *st
 {
     for (uint32_t i = 0; i < ENDINGS_TOLD_EARLY; i++) {
         struct told_ending *told = &endings->early[i];
-        if (told->pid != peer->pid || told->parent != peer->parent || told->place != peer->place)
+        if (told->pid != peer->pid || told->parent != peer->parent || told->host != peer->host)
             continue;
         *status = told->status;
         *told = (struct told_ending){0};
@@ -159,14 +159,14 @@ static bool take_early(struct endings *endings, const struct peer *peer, int *st
 
 void endings_watch(struct endings *endings, const struct peer *peer)
 {
-    struct watched_ending *before = find_watched(endings, peer->place, peer->pid);
+    struct watched_ending *before = find_watched(endings, peer->host, peer->pid);
     if (before)
         forget_watched(endings, before);
     if (!vector_reserve(&endings->watched, (size_t)endings->count + 1, sizeof *before))
         return;
     struct watched_ending watched = {
         .process = peer->number,
-        .place = peer->place,
+        .host = peer->host,
         .pid = peer->pid,
         .parent = peer->parent,
         .is_beside_us = is_beside_us(peer),
@@ -179,13 +179,13 @@ void endings_watch(struct endings *endings, const struct peer *peer)
 
 void endings_tell(struct endings *endings, const struct peer *parent, pid_t pid, int wait_status)
 {
-    struct watched_ending *watched = find_watched(endings, parent->place, pid);
+    struct watched_ending *watched = find_watched(endings, parent->host, pid);
     struct ending ending = ending_from_status(wait_status);
     if (!ending_is_known(&ending))
         return;
     if (!watched) {
         endings->early[endings->early_next++ % ENDINGS_TOLD_EARLY] =
-            (struct told_ending){parent->place, pid, parent->pid, wait_status};
+            (struct told_ending){parent->host, pid, parent->pid, wait_status};
         return;
     }
     if (watched->parent != parent->pid || watched->is_told)
@@ -243,7 +243,7 @@ static void bound_awaited(struct endings *endings)
 
 void endings_settle(struct endings *endings, struct peer *peer, bool ended, const int *wait_status)
 {
-    struct watched_ending *watched = find_watched(endings, peer->place, peer->pid);
+    struct watched_ending *watched = find_watched(endings, peer->host, peer->pid);
     struct ending *ending = &peer->ending;
     int status = wait_status ? *wait_status : 0;
     *ending = ENDING_UNKNOWN;

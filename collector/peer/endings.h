@@ -34,7 +34,7 @@ struct ending ending_from_status(int wait_status);
 #define ENDINGS_TOLD_EARLY 64u
 
 struct told_ending {
-    uint64_t place; /* of both, see peer.place */
+    uint64_t host; /* of both, see peer.host */
     pid_t pid, parent;
     int status;
 };

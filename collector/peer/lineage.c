@@ -12,7 +12,7 @@
 struct lineage {
     uint32_t number; /* 0: free */
     uint32_t descends_from;
-    uint64_t place;
+    uint64_t host;
     pid_t pid, parent;
     bool has_ended;
 };
@@ -34,12 +34,12 @@ static const struct lineage *find_number(const struct lineages *lineages, uint32
 }
 
 /* The latest with this id. */
-static const struct lineage *find_pid(const struct lineages *lineages, uint64_t place, pid_t pid)
+static const struct lineage *find_pid(const struct lineages *lineages, uint64_t host, pid_t pid)
 {
     uint32_t most = lineages->count < LINEAGES_MAX ? lineages->count : LINEAGES_MAX;
     for (uint32_t number = lineages->count; pid > 0 && number > lineages->count - most; number--) {
         const struct lineage *found = find_number(lineages, number);
-        if (found && found->pid == pid && found->place == place)
+        if (found && found->pid == pid && found->host == host)
             return found;
     }
     return NULL;
@@ -51,7 +51,7 @@ static const struct lineage *find_own(const struct lineages *lineages, const str
 {
     const char *told = arrival_detail(arrival, "ancestor");
     bool is_own = told && (uint32_t)strtoul(told, NULL, 10) == arrival->hello.process;
-    return is_own && !arrival->hello.fork_token ? find_pid(lineages, peer->place, peer->pid) : NULL;
+    return is_own && !arrival->hello.fork_token ? find_pid(lineages, peer->host, peer->pid) : NULL;
 }
 
 static const struct lineage *find_ancestor(const struct lineages *lineages, const struct peer *peer,
@@ -62,7 +62,7 @@ static const struct lineage *find_ancestor(const struct lineages *lineages, cons
         !arrival->peer.pid || (uint32_t)arrival->peer.pid == arrival->hello.process;
     if (!told || !sees_the_same)
         return NULL;
-    const struct lineage *found = find_pid(lineages, peer->place, (pid_t)strtol(told, NULL, 10));
+    const struct lineage *found = find_pid(lineages, peer->host, (pid_t)strtol(told, NULL, 10));
     return found && found->pid != peer->pid ? found : NULL;
 }
 
@@ -71,7 +71,7 @@ static const struct lineage *find_parent(const struct lineages *lineages, const 
 {
     if (forked_from)
         return find_number(lineages, forked_from);
-    const struct lineage *parent = find_pid(lineages, peer->place, peer->parent);
+    const struct lineage *parent = find_pid(lineages, peer->host, peer->parent);
     return parent && !parent->has_ended ? parent : find_ancestor(lineages, peer, arrival);
 }
 
@@ -82,7 +82,7 @@ static void remember_ended(struct lineages *lineages, const struct peer *peer)
     lineages->count = peer->number;
     *place_of(lineages, peer->number) = (struct lineage){.number = peer->number,
                                                          .descends_from = peer->descends_from,
-                                                         .place = peer->place,
+                                                         .host = peer->host,
                                                          .pid = peer->pid,
                                                          .parent = peer->parent};
 }

@@ -27,7 +27,7 @@
 static void identify_peer(struct peer *peer, const struct arrival *arrival)
 {
     *peer = (struct peer){.pidfd = -1, .root = ROOT_NONE, .ending = ENDING_UNKNOWN};
-    peer->place = arrival_place(arrival);
+    peer->host = arrival_host(arrival);
     peer->local = arrival->peer.pid;
     peer->pid = peer->local ? peer->local : (pid_t)arrival->hello.process;
     peer->parent = (pid_t)arrival->hello.parent;

@@ -30,7 +30,7 @@ struct peer {
     pid_t pid;       /* as shown */
     pid_t parent;
     uint32_t descends_from; /* number of its parent's row (lineage.h); 0: not known */
-    uint64_t place;         /* what they belong to, see arrival_place() */
+    uint64_t host;          /* what they belong to, see arrival_host() */
     pid_t local;            /* what /proc knows it by; 0: it does not */
     int pidfd;              /* -1 without */
     int root;               /* descriptor of its root folder, or ROOT_NONE */

@@ -46,13 +46,13 @@ void codes_deinit(struct codes *codes)
 }
 
 /* Takes over `path`. */
-static uint32_t add_file(struct codes *codes, char *path, const struct code_place *place)
+static uint32_t add_file(struct codes *codes, char *path, const struct code_home *home)
 {
     uint32_t number = codes->file_count;
     if (!vector_reserve(&codes->files, (size_t)number + 1, sizeof(struct code_file)))
         return 0;
     struct code_file *file = (struct code_file *)codes->files.data + number;
-    *file = (struct code_file){.path = path, .root = place->root, .module = place->module};
+    *file = (struct code_file){.path = path, .root = home->root, .module = home->module};
     clock_gettime(CLOCK_REALTIME, &file->seen);
     codes->file_count++;
     return number;
@@ -63,15 +63,15 @@ static bool is_file(const struct code_file *file, const char *path, uint32_t mod
     return file->module == module && strcmp(file->path, path) == 0;
 }
 
-static uint32_t find_file(struct codes *codes, char *path, const struct code_place *place)
+static uint32_t find_file(struct codes *codes, char *path, const struct code_home *home)
 {
-    uint64_t key = index_key(&codes->by_path, place->module, path, strlen(path));
+    uint64_t key = index_key(&codes->by_path, home->module, path, strlen(path));
     uint32_t *number;
     /* Another file of the same hash moves on to the next key. */
     while ((number = index_at(&codes->by_path, key)) && *number &&
-           !is_file(codes_file(codes, *number), path, place->module))
+           !is_file(codes_file(codes, *number), path, home->module))
         key++;
-    if (number && !*number && (*number = add_file(codes, path, place)))
+    if (number && !*number && (*number = add_file(codes, path, home)))
         return *number;
     free(path);
     return number ? *number : 0;
@@ -91,12 +91,12 @@ static uint32_t known_file(const struct codes *codes, const char *path)
 /* Is the file at `path` the one that `code` was made of? Where one was not, the name without its
  * folder is that of another file, for all code of that name. */
 static bool is_file_of(struct codes *codes, const struct code *code, const char *path,
-                       const struct code_place *place)
+                       const struct code_home *home)
 {
     uint64_t key = index_key(&codes->refuted, 0, path, strlen(path));
-    if (index_find(&codes->refuted, key) || !root_file_exists(place->root, path))
+    if (index_find(&codes->refuted, key) || !root_file_exists(home->root, path))
         return false;
-    if (source_file_fits(place->root, path, codes, code))
+    if (source_file_fits(home->root, path, codes, code))
         return true;
     uint32_t *refuted = index_at(&codes->refuted, key), number = known_file(codes, path);
     if (refuted)
@@ -106,16 +106,16 @@ static bool is_file_of(struct codes *codes, const struct code *code, const char 
     return false;
 }
 
-/* `name`, or the absolute path of the file that it names at `place`. Takes over `name`. */
+/* `name`, or the absolute path of the file that it names at `home`. Takes over `name`. */
 static char *absolute_path(struct codes *codes, const struct code *code, char *name,
-                           const struct code_place *place)
+                           const struct code_home *home)
 {
     char *path;
-    if (*name == '/' || *name == '<' || *name == 0 || place->module ||
-        (place->peer && !peer_may_look(place->peer, 1)) ||
-        asprintf(&path, "%s/%s", place->directory, name) < 0)
+    if (*name == '/' || *name == '<' || *name == 0 || home->module ||
+        (home->peer && !peer_may_look(home->peer, 1)) ||
+        asprintf(&path, "%s/%s", home->directory, name) < 0)
         return name;
-    if (!is_file_of(codes, code, path, place)) {
+    if (!is_file_of(codes, code, path, home)) {
         free(path);
         return name;
     }
@@ -153,7 +153,7 @@ static bool fill_units(struct code *code, const struct wire_code *head, const ui
 }
 
 static uint32_t add_code(struct codes *codes, const struct wire_code *head, const uint8_t *data,
-                         const struct code_place *place)
+                         const struct code_home *home)
 {
     uint32_t number = codes->code_count;
     if (!vector_reserve(&codes->codes, (size_t)number + 1, sizeof(struct code)))
@@ -164,7 +164,7 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
     bool sound =
         path && code.name && fill_units(&code, head, data + head->file_bytes + head->name_bytes);
     if (sound)
-        code.file = find_file(codes, absolute_path(codes, &code, path, place), place);
+        code.file = find_file(codes, absolute_path(codes, &code, path, home), home);
     else
         free(path);
     if (!code.file) {
@@ -180,13 +180,13 @@ static uint32_t add_code(struct codes *codes, const struct wire_code *head, cons
 /* What stands in a command line is called as is all that comes from no file. So it is the text of
  * what is called so only as long as all processes have the same, and nothing else was compiled as a
  * whole. */
-static void note_command(struct codes *codes, uint32_t number, const struct code_place *place)
+static void note_command(struct codes *codes, uint32_t number, const struct code_home *home)
 {
     struct code *code = codes_code(codes, number);
     struct code_file *file = (struct code_file *)codes->files.data + code->file;
-    if (!place->peer || !place->peer->command || strcmp(file->path, "<string>") != 0)
+    if (!home->peer || !home->peer->command || strcmp(file->path, "<string>") != 0)
         return;
-    char *text = command_text(place->peer->command);
+    char *text = command_text(home->peer->command);
     bool is_whole = strcmp(code->name, "<module>") == 0, is_first = !file->text && !file->whole;
     if (is_first && text && is_whole) {
         file->text = text;
@@ -201,19 +201,19 @@ static void note_command(struct codes *codes, uint32_t number, const struct code
 /* A file that has changed and is then compiled again has no one text for its lines. Of the files
  * below `known` there was code before. */
 static void note_change(struct codes *codes, uint32_t number, uint32_t known,
-                        const struct code_place *place)
+                        const struct code_home *home)
 {
     const struct code *code = codes_code(codes, number);
     struct code_file *file = (struct code_file *)codes->files.data + code->file;
-    if (code->file >= known || place->module || file->is_refuted || *file->path != '/' ||
-        strcmp(code->name, "<module>") != 0 || (place->peer && !peer_may_look(place->peer, 1)))
+    if (code->file >= known || home->module || file->is_refuted || *file->path != '/' ||
+        strcmp(code->name, "<module>") != 0 || (home->peer && !peer_may_look(home->peer, 1)))
         return;
     const struct source_date date = {file->seen, .is_seen = true};
     file->is_refuted = source_is_newer(file->root, file->path, &date);
 }
 
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const struct code_place *place)
+                   const struct code_home *home)
 {
     struct wire_code head;
     uint32_t known_files = codes->file_count;
@@ -221,7 +221,7 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
         return 0;
     /* The directory counts: it decides what a relative name means. */
     const struct index *index = &codes->by_description;
-    uint64_t salt = index_key(index, place->module, place->directory, strlen(place->directory));
+    uint64_t salt = index_key(index, home->module, home->directory, strlen(home->directory));
     uint64_t key = index_key(index, salt, description, bytes);
     uint64_t check = index_key(index, ~salt, description, bytes);
     uint32_t *number;
@@ -230,11 +230,11 @@ uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes
         key++;
     if (!number)
         return 0;
-    if (!*number && (*number = add_code(codes, &head, description + sizeof head, place)))
+    if (!*number && (*number = add_code(codes, &head, description + sizeof head, home)))
         codes_code(codes, *number)->check = check;
     if (*number) {
-        note_command(codes, *number, place);
-        note_change(codes, *number, known_files, place);
+        note_command(codes, *number, home);
+        note_change(codes, *number, known_files, home);
     }
     return *number;
 }
@@ -318,7 +318,7 @@ uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction
 }
 
 /* A code of these names, without a line table. */
-static uint32_t named_code(struct codes *codes, const struct code_place *place, const char *path,
+static uint32_t named_code(struct codes *codes, const struct code_home *home, const char *path,
                            const char *function)
 {
     struct wire_code head = {.file_width = 1,
@@ -332,20 +332,20 @@ static uint32_t named_code(struct codes *codes, const struct code_place *place, 
     memcpy(description, &head, sizeof head);
     memcpy(description + sizeof head, path, head.file_bytes);
     memcpy(description + sizeof head + head.file_bytes, function, head.name_bytes);
-    uint32_t code = codes_add(codes, description, bytes, place);
+    uint32_t code = codes_add(codes, description, bytes, home);
     free(description);
     return code;
 }
 
-uint32_t codes_locate_named(struct codes *codes, const struct code_place *place, const char *path,
+uint32_t codes_locate_named(struct codes *codes, const struct code_home *home, const char *path,
                             const char *function, int32_t line)
 {
-    uint32_t code = named_code(codes, place, path, function);
+    uint32_t code = named_code(codes, home, path, function);
     return code ? find_location(codes, code, line) : 0;
 }
 
 uint32_t codes_truncated(struct codes *codes)
 {
-    static const struct code_place nowhere = {.root = ROOT_NONE, .directory = "/"};
+    static const struct code_home nowhere = {.root = ROOT_NONE, .directory = "/"};
     return codes_locate_named(codes, &nowhere, "<outer frames left out>", "", 0);
 }

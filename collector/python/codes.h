@@ -23,7 +23,7 @@ struct peer;
 
 /* Where a file name comes from. Relative ones of Python begin in the process's folder, in its root
  * (root_file.h), which must stay open as long as anybody looks for files there. */
-struct code_place {
+struct code_home {
     int root;
     const char *directory;
     uint32_t module;   /* of native code, whose names stay as they are; 0: Python */
@@ -35,7 +35,7 @@ struct code_place {
  * code can be of (source_check.h). Returns the code's number, 0 when the description is unsound or
  * memory is short. */
 uint32_t codes_add(struct codes *codes, const uint8_t *description, size_t bytes,
-                   const struct code_place *place);
+                   const struct code_home *home);
 
 /* What a process has in memory as the text of the file that codes of it name so; takes over `text`.
  * It may be told several times. */
@@ -49,7 +49,7 @@ uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);
 
 /* The location of a line (0: unknown) of a function that has no code object, in a file. 0 when
  * memory is short. */
-uint32_t codes_locate_named(struct codes *codes, const struct code_place *place, const char *path,
+uint32_t codes_locate_named(struct codes *codes, const struct code_home *home, const char *path,
                             const char *function, int32_t line);
 
 /* The location that stands for the outer frames of a truncated stack. */

@@ -50,7 +50,7 @@ static uint32_t hash_of(const struct stack_tree *tree, uint32_t parent, uint32_t
     return (uint32_t)(hash_number(&tree->seed, (uint64_t)parent << 32 | location) >> 32);
 }
 
-/* In the first free place. */
+/* In the first free slot. */
 static void put_slot(const struct stack_tree *tree, struct node_slot put)
 {
     struct node_slot *slots = slots_of(tree);

@@ -19,7 +19,7 @@ struct node {
     uint32_t last_child; /* the child looked up last, 0: none */
 };
 
-/* A place in the hash table. */
+/* A slot of the hash table. */
 struct node_slot {
     uint32_t hash;
     uint32_t number; /* 0: free */

@@ -46,7 +46,7 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
 {
     uint64_t since = clock_now();
     while (
-        !inheritance_is_noted(&session->run.ledger, parent->peer.place, parent->peer.pid, token)) {
+        !inheritance_is_noted(&session->run.ledger, parent->peer.host, parent->peer.pid, token)) {
         drain_to_now(&session->drain, session->processes, session->process_count - 1);
         if (clock_now() - since > mark_patience(parent))
             break;
@@ -54,22 +54,22 @@ static void read_up_to_fork(struct session *session, struct process *parent, uin
     }
 }
 
-static struct process *find_process(struct session *session, pid_t pid, uint64_t place)
+static struct process *find_process(struct session *session, pid_t pid, uint64_t host)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.place == place)
+        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.host == host)
             return session->processes[i];
     return NULL;
 }
 
 static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token)
 {
-    struct process *parent = find_process(session, pid, child->peer.place);
+    struct process *parent = find_process(session, pid, child->peer.host);
     if (parent && parent != child)
         read_up_to_fork(session, parent, token);
     /* The parent may have ended meanwhile. */
     struct inheritance *found =
-        inheritance_take(&session->run.ledger, child->peer.place, pid, token);
+        inheritance_take(&session->run.ledger, child->peer.host, pid, token);
     if (found)
         inheritance_apply(&session->run.ledger, &child->book, found);
     return found;
@@ -93,7 +93,7 @@ static void inherit_from_parent(struct session *session, struct process *child,
 static void hear_arrival(struct session *session, const struct arrival *arrival)
 {
     absences_hear(&session->run.ledger.absences,
-                  &(struct heard){.place = arrival_place(arrival),
+                  &(struct heard){.host = arrival_host(arrival),
                                   .pid = arrival_pid(arrival),
                                   .told = (pid_t)arrival->hello.process,
                                   .since_ns = clock_now()});
@@ -110,16 +110,16 @@ void session_count_absent(struct session *session, const struct arrival *arrival
     if (!hello->fork_token)
         return;
     drain_to_now(&session->drain, session->processes, session->process_count);
-    inheritance_free(inheritance_take(&session->run.ledger, arrival_place(arrival),
+    inheritance_free(inheritance_take(&session->run.ledger, arrival_host(arrival),
                                       (pid_t)hello->parent, hello->fork_token));
 }
 
 /* A hello from a process that is already known: it has executed another program. Returns the number
  * of what it was; 0: it is not known. */
-static uint32_t finish_predecessor(struct session *session, pid_t pid, uint64_t place)
+static uint32_t finish_predecessor(struct session *session, pid_t pid, uint64_t host)
 {
     for (unsigned i = 0; i < session->process_count; i++)
-        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.place == place) {
+        if (session->processes[i]->peer.pid == pid && session->processes[i]->peer.host == host) {
             uint32_t number = session->processes[i]->peer.number;
             session_finish_process(session, i, false);
             return number;
@@ -258,7 +258,7 @@ void session_admit(struct session *session, const struct arrival *arrival)
         close(arrival->connection);
         return;
     }
-    uint32_t predecessor = finish_predecessor(session, pid, arrival_place(arrival));
+    uint32_t predecessor = finish_predecessor(session, pid, arrival_host(arrival));
     if (is_wanted(session, pid) && session->process_count < PROCESSES_MAX) {
         hear_arrival(session, arrival);
         begin_process(session, arrival, predecessor);

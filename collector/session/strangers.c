@@ -13,51 +13,51 @@
 
 #define PATIENCE_NS UINT64_C(1000000000)
 
-static void dismiss_stranger(struct strangers *strangers, unsigned place)
+static void dismiss_stranger(struct strangers *strangers, unsigned slot)
 {
-    struct arrival_reader *reader = strangers->places[place].reader;
+    struct arrival_reader *reader = strangers->slots[slot].reader;
     if (!reader)
         return;
     close(reader->arrival.connection);
     free(reader);
-    strangers->places[place].reader = NULL;
+    strangers->slots[slot].reader = NULL;
 }
 
 /* Its hello is whole: the connection is handed on, or closed. */
-static void decide_stranger(struct strangers *strangers, unsigned place)
+static void decide_stranger(struct strangers *strangers, unsigned slot)
 {
-    struct arrival_reader *reader = strangers->places[place].reader;
+    struct arrival_reader *reader = strangers->slots[slot].reader;
     const struct arrival *arrival = &reader->arrival;
     if (arrival->hello.carrier == HELLO_RUN || !arrival_knows(arrival, "run", strangers->key)) {
-        dismiss_stranger(strangers, place);
+        dismiss_stranger(strangers, slot);
         return;
     }
-    strangers->places[place].reader = NULL;
+    strangers->slots[slot].reader = NULL;
     strangers->admit(strangers->context, arrival);
     free(reader);
 }
 
-static void hear_stranger(struct strangers *strangers, unsigned place)
+static void hear_stranger(struct strangers *strangers, unsigned slot)
 {
-    switch (arrival_read(strangers->places[place].reader)) {
+    switch (arrival_read(strangers->slots[slot].reader)) {
     case ARRIVAL_PARTIAL:
         break;
     case ARRIVAL_WHOLE:
-        decide_stranger(strangers, place);
+        decide_stranger(strangers, slot);
         break;
     default:
-        dismiss_stranger(strangers, place);
+        dismiss_stranger(strangers, slot);
     }
 }
 
-/* A free place, made free if need be. */
-static unsigned find_place(struct strangers *strangers)
+/* A free slot, made free if need be. */
+static unsigned find_slot(struct strangers *strangers)
 {
     unsigned oldest = 0;
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        if (!strangers->places[i].reader)
+        if (!strangers->slots[i].reader)
             return i;
-        if (strangers->places[i].since_ns < strangers->places[oldest].since_ns)
+        if (strangers->slots[i].since_ns < strangers->slots[oldest].since_ns)
             oldest = i;
     }
     dismiss_stranger(strangers, oldest);
@@ -72,18 +72,18 @@ void strangers_greet(struct strangers *strangers, const struct arrival *arrival)
         close(arrival->connection);
         return;
     }
-    unsigned place = find_place(strangers);
+    unsigned slot = find_slot(strangers);
     reader->arrival.connection = arrival->connection;
     reader->arrival.peer = arrival->peer;
-    strangers->places[place].reader = reader;
-    strangers->places[place].since_ns = clock_now();
-    hear_stranger(strangers, place);
+    strangers->slots[slot].reader = reader;
+    strangers->slots[slot].since_ns = clock_now();
+    hear_stranger(strangers, slot);
 }
 
 void strangers_watch(const struct strangers *strangers, struct pollfd *watched)
 {
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        const struct arrival_reader *reader = strangers->places[i].reader;
+        const struct arrival_reader *reader = strangers->slots[i].reader;
         watched[i] =
             (struct pollfd){.fd = reader ? reader->arrival.connection : -1, .events = POLLIN};
     }
@@ -93,12 +93,12 @@ void strangers_hear(struct strangers *strangers, const struct pollfd *watched)
 {
     uint64_t now = clock_now();
     for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        const struct arrival_reader *reader = strangers->places[i].reader;
+        const struct arrival_reader *reader = strangers->slots[i].reader;
         if (!reader || reader->arrival.connection != watched[i].fd)
             continue;
         if (watched[i].revents)
             hear_stranger(strangers, i);
-        else if (now - strangers->places[i].since_ns > PATIENCE_NS)
+        else if (now - strangers->slots[i].since_ns > PATIENCE_NS)
             dismiss_stranger(strangers, i);
     }
 }

@@ -5,7 +5,7 @@
  * kernel shows to nobody else.
  *
  * Anybody on the host can connect, so nobody's hello is waited for: one that is not whole at once
- * stays in one of STRANGERS_MAX places until it is, for a second at most; when they are taken, who
+ * stays in one of STRANGERS_MAX slots until it is, for a second at most; when they are taken, who
  * has waited longest goes.
  */
 #ifndef HEAPLINE_COLLECTOR_STRANGERS_H
@@ -27,7 +27,7 @@ struct strangers {
     struct {
         struct arrival_reader *reader; /* null: free */
         uint64_t since_ns;
-    } places[STRANGERS_MAX];
+    } slots[STRANGERS_MAX];
 };
 
 /* Takes its connection over. */

@@ -39,28 +39,28 @@ const char *recording_path_end(const char *path)
     return length > PATH_SHOWN_MAX ? path + length - PATH_SHOWN_MAX : path;
 }
 
-struct place {
+struct creation {
     const char *path;
     char *trouble;
     size_t size;
 };
 
-__attribute__((format(printf, 2, 3))) static bool file_fail(const struct place *place,
+__attribute__((format(printf, 2, 3))) static bool file_fail(const struct creation *creation,
                                                             const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(place->trouble, place->size, format, arguments);
+    vsnprintf(creation->trouble, creation->size, format, arguments);
     va_end(arguments);
     return false;
 }
 
-static bool fail_as_taken(const struct place *place)
+static bool fail_as_taken(const struct creation *creation)
 {
-    return file_fail(place,
+    return file_fail(creation,
                      "%s is being written by another run; choose another name with -o, or wait "
                      "for that run's end",
-                     recording_path_end(place->path));
+                     recording_path_end(creation->path));
 }
 
 static bool path_beside(char name[PATH_MAX], const char *path, const char *suffix)
@@ -122,21 +122,21 @@ static void remove_beside(const char *path)
 }
 
 /* Makes room for a new file of this name. */
-static bool clear_place(const struct place *place, bool force)
+static bool clear_way(const struct creation *creation, bool force)
 {
     int existing = -1;
-    enum claim claim = force ? claim_existing(place->path, &existing) : CLAIM_NO_FILE;
+    enum claim claim = force ? claim_existing(creation->path, &existing) : CLAIM_NO_FILE;
     bool is_clear = true;
-    if (claim == CLAIM_TAKEN || (claim == CLAIM_DONE && !is_at(existing, place->path)))
-        is_clear = fail_as_taken(place);
-    else if (is_used_beside(place->path) && (force || access(place->path, F_OK) != 0))
+    if (claim == CLAIM_TAKEN || (claim == CLAIM_DONE && !is_at(existing, creation->path)))
+        is_clear = fail_as_taken(creation);
+    else if (is_used_beside(creation->path) && (force || access(creation->path, F_OK) != 0))
         is_clear =
-            file_fail(place,
+            file_fail(creation,
                       "a recording that was called %s is still written or read; choose another "
                       "name with -o, or wait for its end",
-                      recording_path_end(place->path));
-    else if (force && unlink(place->path) != 0 && errno != ENOENT)
-        is_clear = file_fail(place, "cannot replace %s: %s", recording_path_end(place->path),
+                      recording_path_end(creation->path));
+    else if (force && unlink(creation->path) != 0 && errno != ENOENT)
+        is_clear = file_fail(creation, "cannot replace %s: %s", recording_path_end(creation->path),
                              strerror(errno));
     if (existing >= 0)
         close(existing);
@@ -146,22 +146,23 @@ static bool clear_place(const struct place *place, bool force)
 bool recording_file_create(struct recording_file *file, const char *path, bool force, char *trouble,
                            size_t size)
 {
-    const struct place place = {path, trouble, size};
+    const struct creation creation = {path, trouble, size};
     *file = (struct recording_file){.descriptor = -1};
-    if (!clear_place(&place, force))
+    if (!clear_way(&creation, force))
         return false;
     file->descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file->descriptor < 0 && errno == EEXIST)
-        return file_fail(&place, "%s exists; choose another name with -o or replace it with -f",
+        return file_fail(&creation, "%s exists; choose another name with -o or replace it with -f",
                          recording_path_end(path));
     if (file->descriptor < 0)
-        return file_fail(&place, "cannot create %s: %s", recording_path_end(path), strerror(errno));
+        return file_fail(&creation, "cannot create %s: %s", recording_path_end(path),
+                         strerror(errno));
     if (lock_file(file->descriptor, F_WRLCK) && is_at(file->descriptor, path)) {
         remove_beside(path);
         return true;
     }
     recording_file_close(file);
-    return fail_as_taken(&place);
+    return fail_as_taken(&creation);
 }
 
 static bool find_wal(const char *path, struct stat *wal)

@@ -200,19 +200,19 @@ static bool put_chunk(struct recording_writer *writer, const struct process *pro
 static bool put_part(struct recording_writer *writer, const struct process *process,
                      const struct history_part *part)
 {
-    const struct history_place *place = &part->place;
+    const struct history_position *position = &part->position;
     const struct store_blob data = {part->data, part->size};
-    switch (place->kind) {
+    switch (position->kind) {
     case HISTORY_PART_CHUNK:
         return put_chunk(writer, process, part->chunk);
     case HISTORY_PART_CHECKPOINT:
         return RECORDING_PUT(&writer->database, CHECKPOINT_CHUNK, checkpoint_chunk,
-                             .process = process->peer.number, .event = place->event,
-                             .first = place->first, .count = part->rows, .data = data);
+                             .process = process->peer.number, .event = position->event,
+                             .first = position->first, .count = part->rows, .data = data);
     case HISTORY_PART_SLICE:
         return RECORDING_PUT(&writer->database, SLICE_CHUNK, slice_chunk,
-                             .process = process->peer.number, .event = place->event,
-                             .time = place->time, .first = place->first, .count = part->rows,
+                             .process = process->peer.number, .event = position->event,
+                             .time = position->time, .first = position->first, .count = part->rows,
                              .data = data);
     }
     return false;

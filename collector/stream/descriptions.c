@@ -21,10 +21,10 @@ static void define_code(struct cursor *cursor, uint32_t number)
         }
         process->mirror.code_numbers_count = number + 1;
     }
-    const struct code_place place = {
+    const struct code_home home = {
         .root = process->peer.root, .directory = process->peer.directory, .peer = &process->peer};
     uint32_t code = codes_add(&cursor->run->stacks.codes, process->mirror.description.data.data,
-                              process->mirror.description.bytes, &place);
+                              process->mirror.description.bytes, &home);
     if (!code)
         book_damage(&process->book, DAMAGE_CODE);
     ((uint32_t *)process->mirror.code_numbers.data)[number] = code;

@@ -38,7 +38,7 @@ static void on_executed(struct cursor *cursor, uint64_t value)
     const struct process *process = cursor->process;
     uint64_t ago = (value & WIRE_EXECUTED_MS_MASK) * 1000000u;
     if (!cursor->run->has_no_children)
-        absences_expect(&cursor->run->ledger.absences, process->peer.place,
+        absences_expect(&cursor->run->ledger.absences, process->peer.host,
                         (pid_t)(value >> WIRE_EXECUTED_PID_SHIFT),
                         process->mirror.now_ns - (ago ? ago + SPAWN_SLACK_NS : 0));
 }
@@ -49,7 +49,7 @@ static void on_child_ended(struct cursor *cursor, uint64_t value)
     pid_t pid = (pid_t)(value >> WIRE_CHILD_PID_SHIFT);
     int status = (int)(value & WIRE_CHILD_STATUS_MASK);
     endings_tell(&cursor->run->endings, &process->peer, pid, status);
-    absences_child_ended(&cursor->run->ledger.absences, process->peer.place, pid, status,
+    absences_child_ended(&cursor->run->ledger.absences, process->peer.host, pid, status,
                          process->mirror.now_ns);
 }
 
@@ -96,7 +96,7 @@ unsigned on_mark(struct cursor *cursor, uint64_t first)
         on_executed(cursor, whole);
         break;
     case WIRE_MARK_NOT_EXECUTED:
-        absences_take_back(&cursor->run->ledger.absences, process->peer.place,
+        absences_take_back(&cursor->run->ledger.absences, process->peer.host,
                            (pid_t)(whole >> WIRE_EXECUTED_PID_SHIFT));
         break;
     case WIRE_MARK_REPLACED:
@@ -106,7 +106,7 @@ unsigned on_mark(struct cursor *cursor, uint64_t first)
         break;
     case WIRE_MARK_NOT_FORKED:
         inheritance_free(
-            inheritance_take(&cursor->run->ledger, process->peer.place, process->peer.pid, value));
+            inheritance_take(&cursor->run->ledger, process->peer.host, process->peer.pid, value));
         break;
     case WIRE_MARK_ABANDONED:
         break;

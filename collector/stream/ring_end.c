@@ -32,13 +32,13 @@ static bool reserve_ring(struct ring_end *ring, unsigned log2_words)
 
 /* Puts a memfd in the place of private memory, and seals it then: what is mapped already stays
  * writable. A peer that could shrink it would make us fault. */
-static int share_memory(void *place, size_t bytes, const char *name, int seals)
+static int share_memory(void *memory, size_t bytes, const char *name, int seals)
 {
     int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (descriptor < 0)
         return -1;
     if (ftruncate(descriptor, (off_t)bytes) == 0 &&
-        mmap(place, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) !=
+        mmap(memory, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) !=
             MAP_FAILED &&
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | seals) == 0)
         return descriptor;

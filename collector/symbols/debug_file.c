@@ -104,14 +104,14 @@ static int open_by_link(int root, const char *module, const struct elf_facts *fa
 {
     static const struct {
         const char *before, *behind;
-    } places[] = {{"", ""}, {"", "/.debug"}, {DEBUG_FOLDER, ""}};
+    } candidates[] = {{"", ""}, {"", "/.debug"}, {DEBUG_FOLDER, ""}};
     char path[PATH_BYTES];
     int file = -1;
     if (!facts->debug_link[0] || strchr(facts->debug_link, '/'))
         return -1;
-    for (size_t i = 0; file < 0 && i < sizeof places / sizeof *places; i++)
-        if (snprintf(path, sizeof path, "%s%.*s%s/%s", places[i].before, folder_length(module),
-                     module, places[i].behind, facts->debug_link) < PATH_BYTES)
+    for (size_t i = 0; file < 0 && i < sizeof candidates / sizeof *candidates; i++)
+        if (snprintf(path, sizeof path, "%s%.*s%s/%s", candidates[i].before, folder_length(module),
+                     module, candidates[i].behind, facts->debug_link) < PATH_BYTES)
             file = open_in(root, path, wanted, note);
     return file;
 }

@@ -17,8 +17,8 @@
 #include "collector/symbols/debug_file.h"
 #include "collector/symbols/elf_facts.h"
 
-/* An instruction's place. Equal places are one for native_symbols.h. */
-struct native_place {
+/* An instruction of native code. Equal points are one for native_symbols.h. */
+struct native_point {
     uint32_t module;  /* 0: unknown */
     uint64_t offset;  /* in it; the address itself when the module is unknown */
     uint32_t process; /* when it is: whose address, 0 otherwise, */

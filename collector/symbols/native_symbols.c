@@ -13,8 +13,8 @@
 
 #define SENT_MAX 64u /* questions that lie with the worker; they fit into the socket's buffer */
 
-struct place_result {
-    struct native_place place;
+struct point_result {
+    struct native_point point;
     struct native_symbol *symbol; /* null: not known yet */
 };
 
@@ -26,9 +26,9 @@ struct module_state {
     bool has_news;  /* there is what the cache does not have */
 };
 
-static struct place_result *result_at(const struct native_symbols *symbols, uint32_t number)
+static struct point_result *result_at(const struct native_symbols *symbols, uint32_t number)
 {
-    return (struct place_result *)symbols->results.data + number;
+    return (struct point_result *)symbols->results.data + number;
 }
 
 static struct module_state *state_of(const struct native_symbols *symbols, uint32_t module)
@@ -42,42 +42,42 @@ bool native_symbols_init(struct native_symbols *symbols, struct native_modules *
     *symbols = (struct native_symbols){.modules = modules, .download = download, .count = 1};
     symbols->cache_folder = cache_folder ? strdup(cache_folder) : NULL;
     symbol_process_start(&symbols->process);
-    return vector_reserve(&symbols->results, 1, sizeof(struct place_result)) &&
-           index_init(&symbols->by_place);
+    return vector_reserve(&symbols->results, 1, sizeof(struct point_result)) &&
+           index_init(&symbols->by_point);
 }
 
 /* --- results -------------------------------------------------------------------------------------
  */
 
-/* The number of a place's result, else 0 and the key that it gets: another place of the same hash
+/* The number of a point's result, else 0 and the key that it gets: another point of the same hash
  * moves it on to the next. */
-static uint32_t find_result(const struct native_symbols *symbols, struct native_place place,
+static uint32_t find_result(const struct native_symbols *symbols, struct native_point point,
                             uint64_t *key)
 {
-    const uint64_t numbers[] = {place.module, place.offset};
+    const uint64_t numbers[] = {point.module, point.offset};
     uint32_t number;
-    for (*key = index_key(&symbols->by_place, 0, numbers, sizeof numbers);
-         (number = index_find(&symbols->by_place, *key)); ++*key) {
-        const struct native_place *known = &result_at(symbols, number)->place;
-        if (known->module == place.module && known->offset == place.offset)
+    for (*key = index_key(&symbols->by_point, 0, numbers, sizeof numbers);
+         (number = index_find(&symbols->by_point, *key)); ++*key) {
+        const struct native_point *known = &result_at(symbols, number)->point;
+        if (known->module == point.module && known->offset == point.offset)
             return number;
     }
     return 0;
 }
 
-/* The number of a place's result, made when it is new; 0: no memory. */
-static uint32_t make_result(struct native_symbols *symbols, struct native_place place)
+/* The number of a point's result, made when it is new; 0: no memory. */
+static uint32_t make_result(struct native_symbols *symbols, struct native_point point)
 {
     uint64_t key;
-    uint32_t number = find_result(symbols, place, &key);
+    uint32_t number = find_result(symbols, point, &key);
     if (number ||
-        !vector_reserve(&symbols->results, symbols->count + 1, sizeof(struct place_result)))
+        !vector_reserve(&symbols->results, symbols->count + 1, sizeof(struct point_result)))
         return number;
-    uint32_t *value = index_at(&symbols->by_place, key);
+    uint32_t *value = index_at(&symbols->by_point, key);
     if (!value)
         return 0;
     *value = number = symbols->count++;
-    result_at(symbols, number)->place = place;
+    result_at(symbols, number)->point = point;
     return number;
 }
 
@@ -89,9 +89,9 @@ struct cache_context {
 static void take_cached(void *context, uint64_t offset, struct native_symbol *symbol)
 {
     const struct cache_context *cache = context;
-    const struct native_place place = {.module = cache->module, .offset = offset};
-    uint32_t number = make_result(cache->symbols, place);
-    struct place_result *result = number ? result_at(cache->symbols, number) : NULL;
+    const struct native_point point = {.module = cache->module, .offset = offset};
+    uint32_t number = make_result(cache->symbols, point);
+    struct point_result *result = number ? result_at(cache->symbols, number) : NULL;
     if (result && !result->symbol)
         result->symbol = symbol;
     else
@@ -148,22 +148,22 @@ static struct module_state *know_module(struct native_symbols *symbols, uint32_t
 
 static bool set_unknown(struct native_symbols *symbols, uint32_t number)
 {
-    struct place_result *result = result_at(symbols, number);
+    struct point_result *result = result_at(symbols, number);
     if (!result->symbol)
         result->symbol = native_symbol_new(0);
     return result->symbol;
 }
 
-bool native_symbols_ask(struct native_symbols *symbols, struct native_place place)
+bool native_symbols_ask(struct native_symbols *symbols, struct native_point point)
 {
     uint64_t key;
-    struct native_module *module = native_modules_get(symbols->modules, place.module);
-    if (find_result(symbols, place, &key))
+    struct native_module *module = native_modules_get(symbols->modules, point.module);
+    if (find_result(symbols, point, &key))
         return true;
     bool is_file = module && module->kind == NATIVE_MODULE_FILE;
-    if (is_file && !know_module(symbols, place.module, module))
+    if (is_file && !know_module(symbols, point.module, module))
         return false;
-    uint32_t number = make_result(symbols, place);
+    uint32_t number = make_result(symbols, point);
     if (!number)
         return false;
     if (result_at(symbols, number)->symbol)
@@ -211,12 +211,12 @@ static bool open_module(struct native_symbols *symbols, struct native_module *mo
 /* Sends the next question. False: not now. */
 static bool send_next(struct native_symbols *symbols)
 {
-    const struct native_place *place =
-        &result_at(symbols, question_at(symbols, symbols->sent))->place;
-    struct native_module *module = native_modules_get(symbols->modules, place->module);
-    return open_module(symbols, module, place->module) &&
-           (state_of(symbols, place->module)->depth == MODULE_UNREADABLE ||
-            symbol_process_ask(&symbols->process, place->module, place->offset));
+    const struct native_point *point =
+        &result_at(symbols, question_at(symbols, symbols->sent))->point;
+    struct native_module *module = native_modules_get(symbols->modules, point->module);
+    return open_module(symbols, module, point->module) &&
+           (state_of(symbols, point->module)->depth == MODULE_UNREADABLE ||
+            symbol_process_ask(&symbols->process, point->module, point->offset));
 }
 
 /* --- answers -------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ static void begin_again(struct native_symbols *symbols)
 static struct module_state *first_state(const struct native_symbols *symbols)
 {
     uint32_t number = question_at(symbols, symbols->answered);
-    return state_of(symbols, result_at(symbols, number)->place.module);
+    return state_of(symbols, result_at(symbols, number)->point.module);
 }
 
 /* The worker died of the first open question. */
@@ -242,7 +242,7 @@ static void blame_first(struct native_symbols *symbols)
     uint32_t number = question_at(symbols, symbols->answered);
     struct module_state *state = first_state(symbols);
     state->depth = state->depth < MODULE_WITH_TABLE ? MODULE_WITH_TABLE : MODULE_UNREADABLE;
-    native_modules_get(symbols->modules, result_at(symbols, number)->place.module)->note =
+    native_modules_get(symbols->modules, result_at(symbols, number)->point.module)->note =
         depth_notes[state->depth];
 }
 
@@ -260,9 +260,9 @@ static void note_answer(const struct native_symbols *symbols, struct native_modu
 static void take_answer(struct native_symbols *symbols, const struct symbol_answer *answer)
 {
     uint32_t number = question_at(symbols, symbols->answered++);
-    struct place_result *result = result_at(symbols, number);
-    struct module_state *state = state_of(symbols, result->place.module);
-    struct native_module *module = native_modules_get(symbols->modules, result->place.module);
+    struct point_result *result = result_at(symbols, number);
+    struct module_state *state = state_of(symbols, result->point.module);
+    struct native_module *module = native_modules_get(symbols->modules, result->point.module);
     if (result->symbol)
         native_symbol_free(answer->symbol);
     else
@@ -345,21 +345,21 @@ bool native_symbols_work(struct native_symbols *symbols, int wait_ms)
 }
 
 const struct native_symbol *native_symbols_get(const struct native_symbols *symbols,
-                                               struct native_place place)
+                                               struct native_point point)
 {
     uint64_t key;
-    uint32_t number = find_result(symbols, place, &key);
+    uint32_t number = find_result(symbols, point, &key);
     return number ? result_at(symbols, number)->symbol : NULL;
 }
 
 const struct native_symbol *native_symbols_find(struct native_symbols *symbols,
-                                                struct native_place place)
+                                                struct native_point point)
 {
     const struct native_symbol *symbol = NULL;
-    bool more = native_symbols_ask(symbols, place);
-    while (!(symbol = native_symbols_get(symbols, place)) && more)
+    bool more = native_symbols_ask(symbols, point);
+    while (!(symbol = native_symbols_get(symbols, point)) && more)
         more = native_symbols_work(symbols, -1);
-    return symbol ? symbol : native_symbols_get(symbols, place);
+    return symbol ? symbol : native_symbols_get(symbols, point);
 }
 
 /* --- the end -------------------------------------------------------------------------------------
@@ -370,9 +370,9 @@ static void write_module(const struct native_symbols *symbols, uint32_t number,
 {
     const struct module_state *state = state_of(symbols, number);
     for (uint32_t i = 1; i < symbols->count; i++) {
-        const struct place_result *result = result_at(symbols, i);
-        if (result->place.module == number && result->symbol &&
-            !symbol_cache_add(writer, result->place.offset, result->symbol))
+        const struct point_result *result = result_at(symbols, i);
+        if (result->point.module == number && result->symbol &&
+            !symbol_cache_add(writer, result->point.offset, result->symbol))
             break;
     }
     symbol_cache_write(writer, symbols->cache_folder, native_modules_get(symbols->modules, number),
@@ -402,6 +402,6 @@ void native_symbols_deinit(struct native_symbols *symbols)
     vector_deinit(&symbols->results);
     vector_deinit(&symbols->states);
     vector_deinit(&symbols->questions);
-    index_deinit(&symbols->by_place);
+    index_deinit(&symbols->by_point);
     free(symbols->cache_folder);
 }

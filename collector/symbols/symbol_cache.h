@@ -23,7 +23,7 @@
 /* The folder for this user, below XDG_CACHE_HOME or HOME; to be freed. Null: there is none. */
 char *symbol_cache_folder(void);
 
-/* Called with each place of a file; takes the symbol over. */
+/* Called with each point of a file; takes the symbol over. */
 typedef void symbol_cache_taker(void *context, uint64_t offset, struct native_symbol *symbol);
 
 /* Reads what is kept of a module. False: nothing that could be used. */
@@ -37,7 +37,7 @@ struct symbol_cache_writer {
     uint32_t count;
 };
 
-/* False: no more places go into this file. */
+/* False: no more points go into this file. */
 bool symbol_cache_add(struct symbol_cache_writer *writer, uint64_t offset,
                       const struct native_symbol *symbol);
 /* Writes the file and makes the writer empty. */

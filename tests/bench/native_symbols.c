@@ -34,7 +34,7 @@ static void note_call(struct times *times, double begun)
 }
 
 /* Asks for all places, with looks in between as the collector makes them, then waits. */
-static struct times resolve(struct native_symbols *symbols, const struct native_place *places,
+static struct times resolve(struct native_symbols *symbols, const struct native_point *places,
                             unsigned count)
 {
     struct times times = {0};
@@ -67,7 +67,7 @@ static void measure(int pid, struct native_modules *modules, struct native_symbo
     uint32_t number = native_modules_add(modules, pid, root_own(), mapping);
     const struct native_module *module = native_modules_get(modules, number);
     double opening = now() - begun;
-    struct native_place *places = calloc(count, sizeof *places);
+    struct native_point *places = calloc(count, sizeof *places);
     for (unsigned i = 0; places && module && i < count; i++) {
         uint64_t address = mapping->start + (uint64_t)((double)bytes * (i + 0.5) / count);
         if (native_module_offset(module, mapping, address, &places[i].offset))

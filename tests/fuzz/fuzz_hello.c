@@ -56,7 +56,7 @@ static void ask_all(struct arrival *arrival, bool fails)
     struct whereabouts whereabouts;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_value(arrival, names[i]);
-    if (arrival_place(arrival) == 0)
+    if (arrival_host(arrival) == 0)
         abort();
     bool is_made = whereabouts_init(&whereabouts, arrival);
     if (is_made ? whereabouts.bytes > arrival->hello.details + 1 : !fails)

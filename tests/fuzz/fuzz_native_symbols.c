@@ -45,7 +45,7 @@ static void ask_all(struct native_symbols *symbols, const char *path, size_t siz
     const struct native_module *module = native_modules_get(symbols->modules, number);
     for (uint64_t at = mapping.start; module && at < mapping.end && at - mapping.start < size;
          at += STEP) {
-        struct native_place place = {.module = number};
+        struct native_point place = {.module = number};
         if (!native_module_offset(module, &mapping, at, &place.offset))
             continue;
         const struct native_symbol *symbol = native_symbols_find(symbols, place);

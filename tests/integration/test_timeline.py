@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import shutil
 import sqlite3
 import time
 
@@ -151,10 +152,18 @@ def test_wrong_usage(python, program, record, tmp_path):
     assert run([BUILD / "heapline", "timeline", "--help"], check=0).out
 
 
-def test_a_table_with_nonsense(python, program, record):
+def test_a_table_with_nonsense(python, program, record, tmp_path):
     recording = record(python, program("pass"))
-    for change in ("time = -1", "most_bytes = 1 << 60", "resident = -5", "malloc = -1"):
-        with sqlite3.connect(recording.file) as database:
-            database.execute(f"UPDATE sample SET {change} WHERE time = (SELECT max(time) FROM sample)")
+    for table, change in (
+        ("sample_total", "time = -1"),
+        ("sample_total", "most_bytes = 1 << 60"),
+        ("sample_total", "resident = -5"),
+        ("sample_part", "bytes = -1"),
+        ("sample_part", "allocator = 99"),
+        ("sample_part", "time = time + 1"),
+    ):
+        shutil.copy(recording.file, tmp_path / "damaged.heapline")
+        with sqlite3.connect(tmp_path / "damaged.heapline") as database:
+            database.execute(f"UPDATE {table} SET {change} WHERE time = (SELECT max(time) FROM {table})")
         database.close()
-        assert "damaged" in timeline(recording.file, check=1).err
+        assert "damaged" in timeline(tmp_path / "damaged.heapline", check=1).err

@@ -9,9 +9,9 @@
 
 #include "collector/system/memory_map.h"
 
-struct native_place mapped_place(struct native_modules *modules, int root, uint64_t address)
+struct native_point mapped_place(struct native_modules *modules, int root, uint64_t address)
 {
-    struct native_place place = {.offset = address};
+    struct native_point place = {.offset = address};
     struct memory_mapping found;
     Dl_info loaded;
     if (!memory_map_find(getpid(), address, &found))

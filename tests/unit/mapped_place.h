@@ -7,6 +7,6 @@
 #include "collector/symbols/native_modules.h"
 
 /* The place of an instruction; its module's files are looked for in the folder `root`. */
-struct native_place mapped_place(struct native_modules *modules, int root, uint64_t address);
+struct native_point mapped_place(struct native_modules *modules, int root, uint64_t address);
 
 #endif

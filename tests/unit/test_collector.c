@@ -709,7 +709,7 @@ static void test_told_and_not_taken(void **state)
     settle_child(stream, &child, NULL);
     const struct peer stranger = {.pid = stream->process->peer.pid + 1};
     endings_tell(endings, &stranger, CHILD_PID, 7 << 8);
-    const struct peer distant = {.pid = stream->process->peer.pid, .place = 1};
+    const struct peer distant = {.pid = stream->process->peer.pid, .host = 1};
     endings_tell(endings, &distant, CHILD_PID, 7 << 8);
     assert_int_equal(endings->late, 0);
     watch_child(stream, &child, 4);

@@ -105,14 +105,14 @@ static void test_keys_for_a_seed_that_is_known(void **state)
     (void)state;
     struct index index;
     assert_true(index_init(&index));
-    index.places = (struct hash_seed){0}; /* all keys stand in a row */
+    index.slots = (struct hash_seed){0}; /* all keys stand in a row */
     for (uint32_t key = 1; key <= KEYS; key++) {
         uint32_t *value = index_at(&index, key);
         assert_non_null(value);
         assert_int_equal(*value, 0);
         *value = key;
         if (key == 500)
-            assert_int_not_equal(index.places.multiplier, 0);
+            assert_int_not_equal(index.slots.multiplier, 0);
     }
     for (uint32_t key = 1; key <= KEYS; key++)
         assert_int_equal(index_find(&index, key), key);
@@ -169,7 +169,7 @@ static void test_every_table_has_its_own(void **state)
     (void)state;
     struct index one, other;
     assert_true(index_init(&one) && index_init(&other));
-    assert_true(one.places.mask != other.places.mask);
+    assert_true(one.slots.mask != other.slots.mask);
     assert_true(index_key(&one, 0, "name", 4) != index_key(&other, 0, "name", 4));
     assert_true(index_key(&one, 0, "name", 4) != index_key(&one, 1, "name", 4));
     assert_true(index_key(&one, 0, "name", 4) != index_key(&one, 0, "name\0", 5));

@@ -55,7 +55,7 @@ static void reader_deinit(struct reader *reader)
     native_modules_deinit(&reader->modules);
 }
 
-static struct native_place place_of(struct reader *reader, const void *address)
+static struct native_point place_of(struct reader *reader, const void *address)
 {
     return mapped_place(&reader->modules, reader->root, (uintptr_t)address - 1);
 }
@@ -248,10 +248,10 @@ static void test_an_instruction_is_not_a_return_address(void **state)
     uintptr_t start = (uintptr_t)dlsym(library, "exercise");
     (void)state;
     reader_init(&reader, root_own(), NULL);
-    struct native_place place = mapped_place(&reader.modules, reader.root, start);
+    struct native_point place = mapped_place(&reader.modules, reader.root, start);
     const struct native_symbol *symbol = native_symbols_find(&reader.symbols, place);
     assert_string_equal(symbol->calls[0].function, "exercise");
-    struct native_place before = place_of(&reader, (const void *)start);
+    struct native_point before = place_of(&reader, (const void *)start);
     assert_int_equal(before.module, place.module);
     assert_int_equal(before.offset, place.offset - 1);
     symbol = native_symbols_find(&reader.symbols, before);
@@ -586,7 +586,7 @@ static void test_another_library_at_the_same_place(void **state)
     uint32_t modules[4];
     for (int round = 0; round < 4; round++) {
         map_over(at, round % 2 ? second : first, bytes);
-        struct native_place place = place_of(&reader, at + offset + 1);
+        struct native_point place = place_of(&reader, at + offset + 1);
         modules[round] = place.module;
         assert_string_equal(native_modules_get(&reader.modules, place.module)->path,
                             round % 2 ? second : first);
@@ -607,7 +607,7 @@ static void test_a_library_that_was_written_over(void **state)
     (void)state;
     void *library = load(path);
     reader_init(&reader, root_own(), NULL);
-    struct native_place before = place_of(&reader, captured[0]);
+    struct native_point before = place_of(&reader, captured[0]);
     const struct native_symbol *known = native_symbols_find(&reader.symbols, before);
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     assert_int_equal(write(file, "x", 1), 1);
@@ -638,8 +638,8 @@ static void test_a_library_that_is_written_over_meanwhile(void **state)
     void *library = load(path);
     reader_init(&reader, root_own(), NULL);
     symbol_of(&reader, captured[2]);
-    struct native_place early = place_of(&reader, captured[0]);
-    struct native_place late = place_of(&reader, captured[1]);
+    struct native_point early = place_of(&reader, captured[0]);
+    struct native_point late = place_of(&reader, captured[1]);
     assert_true(native_symbols_ask(&reader.symbols, early));
     native_symbols_work(&reader.symbols, 0);
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -744,7 +744,7 @@ static void test_other_code(void **state)
     assert_null(symbol_of(&reader, code + 100)->calls[0].function);
     /* Nothing at all. */
     munmap(code, 8192);
-    struct native_place place = place_of(&reader, code + 100);
+    struct native_point place = place_of(&reader, code + 100);
     assert_int_equal(place.module, 0);
     assert_int_equal(place.offset, (uintptr_t)code + 99);
     assert_null(native_symbols_find(&reader.symbols, place)->calls[0].function);
@@ -816,14 +816,14 @@ static unsigned read_everywhere(const uint8_t *data, size_t bytes)
     uint32_t number = native_modules_add(&modules, getpid(), root_own(), &mapping);
     const struct native_module *module = native_modules_get(&modules, number);
     for (uint64_t at = 0; at < mapping.end; at += 16) {
-        struct native_place place = {.module = number};
+        struct native_point place = {.module = number};
         if (native_module_offset(module, &mapping, at, &place.offset))
             assert_true(native_symbols_ask(&symbols, place));
     }
     while (native_symbols_work(&symbols, -1))
         ;
     for (uint64_t at = 0; at < mapping.end; at += 16) {
-        struct native_place place = {.module = number};
+        struct native_point place = {.module = number};
         if (native_module_offset(module, &mapping, at, &place.offset)) {
             const struct native_symbol *symbol = native_symbols_get(&symbols, place);
             assert_non_null(symbol);

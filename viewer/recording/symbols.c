@@ -138,8 +138,9 @@ static bool load_modules(struct symbols *symbols, struct database *database)
 static bool load_files(struct symbols *symbols, struct database *database)
 {
     struct table table = {.row_bytes = sizeof(struct file)};
-    const char *from =
-        database->format < STORE_FORMAT_MODULES ? "(SELECT *, NULL AS module FROM file)" : NULL;
+    const char *from = database->format < STORE_FORMAT_MODULES
+                           ? "(SELECT id, path, package, NULL AS module FROM file)"
+                           : NULL;
     bool good = table_load(&table, symbols, database, STORE_TABLE_FILE, from, fill_file);
     symbols->files = table.rows;
     symbols->file_count = table.count;
