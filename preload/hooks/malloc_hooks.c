@@ -92,7 +92,9 @@ static void *finish_realloc(struct hook_call *call, void *old, void *block, size
     return block;
 }
 
-void *realloc_hook(void *old, size_t size)
+/* A part of whoever calls it, whatever the optimization: the stack is walked from a hook's own
+ * frame, and a frame of the shim's below that would be taken for one of the program's. */
+__attribute__((always_inline)) static inline void *reallocate(void *old, size_t size)
 {
     struct hook_call call;
     if (SHIM_UNLIKELY(pool_owns(old)))
@@ -105,6 +107,11 @@ void *realloc_hook(void *old, size_t size)
     hook_call_real_free(&call, old);
     return finish_realloc(&call, old, real.realloc(old, size), size);
 }
+
+void *realloc_hook(void *old, size_t size)
+{
+    return reallocate(old, size);
+}
 SHIM_HOOK(realloc);
 
 void *reallocarray_hook(void *old, size_t count, size_t size)
@@ -114,7 +121,7 @@ void *reallocarray_hook(void *old, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return realloc_hook(old, bytes);
+    return reallocate(old, bytes);
 }
 SHIM_HOOK(reallocarray);
 
