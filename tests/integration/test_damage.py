@@ -177,7 +177,7 @@ def test_damaged_at_random(good, tmp_path, kind, by):
     file = tmp_path / "damaged.heapline"
     numbers_of = random.Random(f"{kind} {by}")
     wrong = []
-    for _ in range(MUTATIONS // 10):
+    for _ in range(MUTATIONS // (10 if by == "line" else 30)):  # stacks are long
         data = bytearray(whole)
         at = numbers_of.randrange(len(data))
         if kind == "bit":

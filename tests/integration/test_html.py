@@ -614,8 +614,7 @@ def test_what_changed_between_two_runs(browser, recording, folder):
 # --- how it looks ---
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)], ids=["wide-light", "narrow-dark"])
 def test_every_width_and_both_themes(browser, page, native_page, folder, width, dark):
     """Nothing is wider than the window, colours are the theme's, and axe finds nothing serious."""
     for name, shown, fragment in (("python", page, ""), ("native", native_page, "#by=module&colours=module")):

@@ -6,7 +6,6 @@ import json
 import struct
 from pathlib import Path
 
-import conftest
 import harness
 import pytest
 from harness import BYTES_HEADER, PROGRAMS, run, start
@@ -24,11 +23,6 @@ IMPATIENT = {"HEAPLINE_PATIENCE": "300"}
 @pytest.fixture
 def daemon(tmp_path):
     return Daemon(tmp_path)
-
-
-@pytest.fixture(params=["3.8", "3.13"])
-def an_older_and_a_newer(request):
-    return conftest.require(request.param)
 
 
 # --- the reader's page ---------------------------------------------------------------------------
@@ -160,7 +154,7 @@ def test_forty_programs_that_scribble(python, tmp_path):
         assert [said for said in pool.map(record, SEEDS) if said] == []
 
 
-def test_forty_that_scribble_beside_one_that_does_not(an_older_and_a_newer, program, tmp_path):
+def test_forty_that_scribble_beside_one_that_does_not(python, program, tmp_path):
     """In one recording: what the one has is exact. It waits as long as any program for a collector that
     has much to do; the others do not."""
     source = program(
@@ -176,7 +170,7 @@ def test_forty_that_scribble_beside_one_that_does_not(an_older_and_a_newer, prog
         more = bytes(7_000_000)  #: more
         """
     )
-    python, file = an_older_and_a_newer, tmp_path / "run.heapline"
+    file = tmp_path / "run.heapline"
     ran = run(harness.heapline_run([python.path, source, SCRIBBLE], file, ["-q"]), check=0)
     assert quietly_bad(ran.err) == []
     recording = verified(file)

@@ -340,7 +340,7 @@ static void test_mappings_are_shared_until_changed(void **state)
 static void test_what_nobody_asks_for_is_given_up(void **state)
 {
     (void)state;
-    enum { ROUNDS = 3000, BLOCKS = 20 };
+    enum { ROUNDS = 1000, BLOCKS = 20 };
     static struct member parent, worker, job;
     member_begin(&parent);
     for (uint32_t i = 0; i < ADDRESSES; i++)
@@ -355,7 +355,7 @@ static void test_what_nobody_asks_for_is_given_up(void **state)
         member_end(&job);
     }
     stream_decode(&parent.stream);
-    /* 60,000 blocks have gone; the worker can ask for 20 of them. */
+    /* 20,000 blocks have gone; the worker can ask for 20 of them. */
     assert_true(inheritance_graves(&parent.stream.process->book) <= 4096 + BLOCKS);
     for (uint32_t i = 0; i < ADDRESSES; i++)
         release(&worker, i);

@@ -11,7 +11,6 @@
  * impatient user (an interrupt or termination signal, but not one that came with the command's own
  * end) shortens the last two.
  */
-#include "viewer/base/null.h"
 #include "viewer/run/collector.h"
 
 #include <errno.h>
@@ -31,6 +30,7 @@
 #include "address.h"
 #include "handshake.h"
 #include "memory_cgroup.h"
+#include "viewer/base/null.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/run/control_channel.h"
 #include "viewer/run/daemon.h"
