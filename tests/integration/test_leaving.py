@@ -151,11 +151,11 @@ NEARLY = {"fork": 0, "late-fork": 0, "_Fork": 2, "clone": 8, "late-clone": 8, "l
 
 
 # Primes, for otherwise they would meet the same instructions of a loop again and again.
-STRIDE = 89
+STRIDE = 173
 LATE_STRIDE = 101
 # With every step: these have more than there are sizes for passes.
 LONG = {"levels": 23, "place": 23}
-STRIDES = {"code": 101, "levels": 5003, "free": 11, "munmap": 11, "refusal": 23, "object-free": 11}
+STRIDES = {"code": 181, "levels": 5003, "free": 13, "munmap": 13, "refusal": 31, "object-free": 13}
 ALL = (
     "malloc", "calloc", "memalign", "free", "realloc", "realloc-fails", "refusal", "mmap", "munmap", "mremap",
     "object", "object-free", "object-realloc", "raw", "code", "levels", "thread", "fork", "_Fork",
