@@ -138,6 +138,14 @@ def test_overflow_drop(python, program, tmp_path):
     assert report["run"]["complete"] is False
     text = run([BUILD / "heapline", "report", tmp_path / "run.heapline"], check=0)
     assert "lost" in text.out + text.err
+    recording = harness.Recording(tmp_path / "run.heapline")
+    reasons = dict(recording.sql("SELECT reason, times FROM damage"))
+    assert sum(reasons.values()) == report["run"]["lost_events"] and reasons["dropped"] > 1000
+    pid = report["processes"][0]["pid"]
+    told = run([BUILD / "heapline", "check", "--verify", tmp_path / "run.heapline"], check=0).out.splitlines()
+    assert len(told) == 1 + len(reasons)
+    line = f"process {pid} lost {reasons['dropped']} records that the process had to drop"
+    assert any(text.endswith(line) for text in told)
 
 
 @pytest.fixture
