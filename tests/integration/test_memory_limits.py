@@ -91,7 +91,7 @@ def test_all_are_killed_together(python_name, program, tmp_path):
     assert line.startswith("heapline: the recording ends here, the program goes on untraced: ")
     assert "a quarter of the 127.8 MiB" in line
     held = float(line.rpartition("held ")[2].split()[0])
-    assert LIMIT / 4 < held * 2**20 < LIMIT / 3
+    assert LIMIT / 4 < (held + 0.05) * 2**20 < LIMIT / 3  # as it is rounded
     about = run_of(file)
     assert about["complete"] is False
     run([BUILD / "heapline", "check", "--verify", file], check=0)
