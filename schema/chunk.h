@@ -46,6 +46,19 @@ struct counter_row {
     uint64_t temporary_blocks, temporary_bytes; /* freed before the thread's next allocation */
 };
 
+/* Adds what one counter was and held to sums of several, but for what was temporary. */
+static inline void counter_row_add(struct counter_row *sums, const struct counter_row *row)
+{
+    sums->allocations += row->allocations;
+    sums->allocated_bytes += row->allocated_bytes;
+    sums->peak_blocks += row->peak_blocks;
+    sums->peak_bytes += row->peak_bytes;
+    sums->end_blocks += row->end_blocks;
+    sums->end_bytes += row->end_bytes;
+    sums->leaked_blocks += row->leaked_blocks;
+    sums->leaked_bytes += row->leaked_bytes;
+}
+
 /* What a counter holds at a checkpoint; counters that hold nothing have no row. */
 struct live_row {
     uint32_t counter; /* of the process: its counter_row is number counter - 1 */

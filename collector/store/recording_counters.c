@@ -77,18 +77,6 @@ static bool is_news(struct vector *digests, uint32_t number, uint64_t digest, bo
 /* --- sums by line ------------------------------------------------------------------------------
  */
 
-static void add_row(struct counter_row *sums, const struct counter_row *row)
-{
-    sums->allocations += row->allocations;
-    sums->allocated_bytes += row->allocated_bytes;
-    sums->peak_blocks += row->peak_blocks;
-    sums->peak_bytes += row->peak_bytes;
-    sums->end_blocks += row->end_blocks;
-    sums->end_bytes += row->end_bytes;
-    sums->leaked_blocks += row->leaked_blocks;
-    sums->leaked_bytes += row->leaked_bytes;
-}
-
 static bool add_to_line(struct counter_pass *pass, const struct counter_row *row)
 {
     uint32_t location = stack_tree_node(&pass->stacks->tree, row->node)->location;
@@ -103,7 +91,7 @@ static bool add_to_line(struct counter_pass *pass, const struct counter_row *row
             (struct line_sums){.location = location, .allocator = row->allocator};
         *at = pass->line_count = count;
     }
-    add_row(&((struct line_sums *)pass->lines.data)[*at].sums, row);
+    counter_row_add(&((struct line_sums *)pass->lines.data)[*at].sums, row);
     return true;
 }
 
@@ -160,13 +148,11 @@ static bool put_chunk(struct counter_pass *pass, uint32_t rows)
     bool inherited;
     for (uint32_t i = 0; i < rows && book_walk_next(&walk, &row, &inherited); i++)
         chunk_add_counter(pass->chunk, &row);
-    const uint8_t *data;
-    size_t size = chunk_writer_finish(pass->chunk, &data);
-    if (!size)
-        return recording_database_fail(pass->database, "compression failed", ORIGIN_HERE);
-    return RECORDING_PUT(pass->database, COUNTER_CHUNK, counter_chunk,
+    struct store_blob packed;
+    return recording_database_pack(pass->database, pass->chunk, &packed, ORIGIN_HERE) &&
+           RECORDING_PUT(pass->database, COUNTER_CHUNK, counter_chunk,
                          .process = pass->process->peer.number, .first = pass->rows, .count = rows,
-                         .data = {data, size});
+                         .data = packed);
 }
 
 /* The chunk at hand; *more: there is one behind it. */

@@ -203,6 +203,15 @@ bool recording_database_put(struct recording_database *database, enum store_tabl
     return run_statement(database, statement, origin);
 }
 
+bool recording_database_pack(struct recording_database *database, struct chunk_writer *chunk,
+                             struct store_blob *packed, struct origin origin)
+{
+    const uint8_t *data = NULL;
+    size_t size = chunk_writer_finish(chunk, &data);
+    *packed = (struct store_blob){data, size};
+    return size || recording_database_fail(database, "compression failed", origin);
+}
+
 bool recording_database_run(struct recording_database *database, enum recording_statement which,
                             struct origin origin)
 {

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "chunk.h"
 #include "collector/base/origin.h"
 #include "store_rows.h"
 
@@ -71,6 +72,10 @@ bool recording_database_end(struct recording_database *database, bool done);
 /* Writes a row, the table's struct, in the place of one with the same key. */
 bool recording_database_put(struct recording_database *database, enum store_table_number table,
                             const void *row, struct origin origin);
+
+/* Packs the rows of a chunk; *packed is valid until the writer is used again. */
+bool recording_database_pack(struct recording_database *database, struct chunk_writer *chunk,
+                             struct store_blob *packed, struct origin origin);
 
 /* RECORDING_PUT(database, THREAD, thread, .id = …, …) */
 #define RECORDING_PUT(database, TABLE, name, ...)                                                  \

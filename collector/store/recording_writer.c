@@ -160,12 +160,10 @@ static bool append_nodes(struct recording_writer *writer, const struct stack_tre
             chunk_add_node(&writer->chunk, i,
                            &(struct node_row){.parent = node->parent, .location = node->location});
         }
-        const uint8_t *data;
-        size_t size = chunk_writer_finish(&writer->chunk, &data);
-        if (!size)
-            return recording_database_fail(&writer->database, "compression failed", ORIGIN_HERE);
-        if (!RECORDING_PUT(&writer->database, NODE_CHUNK, node_chunk, .first = first,
-                           .count = end - first, .data = {data, size}))
+        struct store_blob packed;
+        if (!recording_database_pack(&writer->database, &writer->chunk, &packed, ORIGIN_HERE) ||
+            !RECORDING_PUT(&writer->database, NODE_CHUNK, node_chunk, .first = first,
+                           .count = end - first, .data = packed))
             return false;
         first = end;
     }

@@ -154,24 +154,12 @@ static struct counter_row make_counter(struct maker *maker, uint32_t process, ui
     };
 }
 
-static void add_counter(struct counter_row *sums, const struct counter_row *row)
-{
-    sums->allocations += row->allocations;
-    sums->allocated_bytes += row->allocated_bytes;
-    sums->peak_blocks += row->peak_blocks;
-    sums->peak_bytes += row->peak_bytes;
-    sums->end_blocks += row->end_blocks;
-    sums->end_bytes += row->end_bytes;
-    sums->leaked_blocks += row->leaked_blocks;
-    sums->leaked_bytes += row->leaked_bytes;
-}
-
 static bool make_counters(struct maker *maker, uint32_t process, struct counter_row *sums)
 {
     uint32_t first = 0;
     for (uint32_t i = 0; i < maker->made->counters; i++) {
         struct counter_row row = make_counter(maker, process, i);
-        add_counter(sums, &row);
+        counter_row_add(sums, &row);
         chunk_add_counter(&maker->chunk, &row);
         if (maker->chunk.rows < CHUNK_ROWS && i + 1 < maker->made->counters)
             continue;

@@ -46,12 +46,12 @@ void table_rows_deinit(struct table_rows *rows)
 
 static bool read_text(struct table_rows *rows, int column, const char **text)
 {
-    unsigned place = 0;
-    while (rows->texts[place])
-        place++;
-    assert(place < TABLE_TEXTS_MAX);
-    bool good = rows_text(&rows->rows, column, &rows->texts[place]);
-    *text = rows->texts[place];
+    unsigned slot = 0;
+    while (slot < TABLE_TEXTS_MAX && rows->texts[slot])
+        slot++;
+    assert(slot < TABLE_TEXTS_MAX);
+    bool good = rows_text(&rows->rows, column, &rows->texts[slot]);
+    *text = rows->texts[slot];
     return good;
 }
 
