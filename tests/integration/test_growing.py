@@ -86,17 +86,19 @@ def test_wrong_usage(python, program, record):
 
 # --- the battery ----------------------------------------------------------------------------------
 #
-# Leaks of different shapes, and what looks like one for a while. Rounds are `pause`s apart; each
-# program lives for two to three seconds.
+# Leaks of different shapes, and what looks like one for a while. Rounds begin at times that are given;
+# one that a busy machine is late with delays none of the others. Each program lives for two to three
+# seconds. Shapes whose answer turns on a round that comes a little late are in unit/test_rising.c.
 
 BEGIN = """
     import collections, functools, os, random, signal, sys, threading, time
     kept, cache, pool = [], {}, []
 
     def rounds(count, seconds=0.02):
+        begin = time.monotonic()
         for number in range(count):
             yield number
-            time.sleep(seconds)
+            time.sleep(max(begin + (number + 1) * seconds - time.monotonic(), 0))
 
     def leak(number=0, size=10_000):
         kept.append(bytearray(size))  #: leak
@@ -157,11 +159,6 @@ LEAKS = {
             for number in range(100): leak()
             for number in rounds(20): work(number)
     """,
-    "in bursts with nothing between": """
-        for burst in range(5):
-            for number in range(100): leak()
-            time.sleep(0.5)
-    """,
     "beside a load at the start": """
         first = [bytearray(5_000_000)]
         for number in range(50): leak()
@@ -178,11 +175,6 @@ LEAKS = {
         for number in rounds(100):
             step(number)
             leak(size=1_000)
-    """,
-    "under what is emptied now and then": """
-        for number in rounds(133):
-            leak()
-            if number % 20 == 19: del kept[-19:]
     """,
     "in a thread while the main one waits": """
         def run():
