@@ -81,22 +81,36 @@ static void doubt_levels(struct process *process, uint64_t head)
     atomic_fetch_add(&process->ring.reader->skips, 1);
 }
 
+/* Passes over the words that have not been published, up to the next that has; how many. */
+static uint64_t skip_hole(struct process *process, uint64_t head)
+{
+    uint64_t skipped = decode_skip_hole(process);
+    if (skipped)
+        doubt_levels(process, head);
+    process->ring.stuck_since_ns = 0;
+    return skipped;
+}
+
 /* Words that were reserved and are never published must not stop everything behind them. As long as
- * nobody reserves more there is no hurry, and the process may be stopped. */
-static void look_for_hole(struct process *process, uint64_t now)
+ * nobody reserves more there is no hurry, and the process may be stopped. What was reserved before
+ * the wait for one hole began has been waited for with it. Returns how many words are passed over.
+ */
+static uint64_t look_for_hole(struct process *process, uint64_t now)
 {
     uint64_t head = atomic_load(&process->ring.writers->head);
     if (head == process->ring.position) {
         process->ring.stuck_since_ns = 0;
+    } else if (process->ring.position < process->ring.waited_for) {
+        return skip_hole(process, head);
     } else if (!process->ring.stuck_since_ns) {
         process->ring.stuck_since_ns = now;
         process->ring.stuck_head = head;
     } else if (now - process->ring.stuck_since_ns > HOLE_PATIENCE_NS &&
                head != process->ring.stuck_head) {
-        if (decode_skip_hole(process))
-            doubt_levels(process, head);
-        process->ring.stuck_since_ns = 0;
+        process->ring.waited_for = process->ring.stuck_head;
+        return skip_hole(process, head);
     }
+    return 0;
 }
 
 /* What has come over sockets goes into rings. */
@@ -233,10 +247,9 @@ static uint64_t read_to_cut(struct drain *drain, struct merge *merge, uint64_t w
 static uint64_t round_of_one(struct drain *drain, struct process *process, uint64_t now)
 {
     uint64_t read = decode_ring(drain->run, process, ROUND_WORDS, DECODE_ALL);
-    if (read)
-        process->ring.stuck_since_ns = 0;
-    else
-        look_for_hole(process, now);
+    if (!read)
+        return look_for_hole(process, now);
+    process->ring.stuck_since_ns = 0;
     return read;
 }
 
@@ -251,7 +264,7 @@ static uint64_t round_of_several(struct drain *drain, struct process *const *pro
     }
     uint64_t read = read_to_cut(drain, &merge, ROUND_WORDS * count);
     for (unsigned i = 0; i < count; i++)
-        look_for_hole(processes[i], now);
+        read += look_for_hole(processes[i], now);
     return read;
 }
 

@@ -29,6 +29,7 @@ struct ring_end {
     uint64_t
         stuck_since_ns;  /* when the next word was found reserved but not published; 0: is not */
     uint64_t stuck_head; /* head at that time */
+    uint64_t waited_for; /* holes before this position have had their time */
     bool roused;         /* somebody has ended the reader's last sleep */
     struct stream_reader *stream;  /* fills the ring; null where the process does */
     enum welcome_verdict farewell; /* what a stream is told at the end */

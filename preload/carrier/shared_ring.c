@@ -6,9 +6,10 @@
  * reader sleeps for a few milliseconds at most, so that is rare; a program in a sandbox may be
  * killed for a system call that it did not announce. When there is no room the writer waits on the
  * futex `progress` in short spells. It gives up at once when the collector has died (the kernel
- * marks the word that it owned), and after `patience_ns` without any progress of the reader:
- * the gate shuts for the whole process and one line on stderr says so. When the collector has
- * closed the ring, because the recording is over, it shuts without a word.
+ * marks the word that it owned) or when the program has written where the positions stand, and
+ * after `patience_ns` without any progress of the reader: the gate shuts for the whole process and
+ * one line on stderr says so. When the collector has closed the ring, because the recording is
+ * over, it shuts without a word.
  *
  * A program that has given up system calls (sealing.h) spins for a moment instead, and then the
  * record is dropped and counted; the next one spins only once the reader has moved on.
@@ -25,6 +26,9 @@
 #include "preload/carrier/ring_writer.h"
 
 #define WAIT_SPELL_NS UINT64_C(50000000)
+#define OVERWRITTEN                                                                                \
+    "the program has overwritten the memory that it shares with the collector; it goes on "        \
+    "untraced"
 /* Rounds of spinning: some tenths of a second, which is more than a reader sleeps that nobody
  * wakes. */
 #define SPINS_MAX (1u << 22)
@@ -61,6 +65,13 @@ static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
     uint64_t step = capacity / 8;
     uint64_t look = head + (step > count ? step : count);
     return look < tail + capacity ? look : tail + capacity;
+}
+
+/* The head is never further from the tail than the ring is large. Where it is, the program has
+ * written there, and nothing will make room. */
+static bool head_makes_sense(uint64_t head, uint64_t tail)
+{
+    return head - tail <= ring_writer.mask + 1;
 }
 
 /* Is there room for `count` words at the head? Other threads and the reader move on meanwhile: the
@@ -102,6 +113,10 @@ static bool wait_for_room(unsigned count)
         uint64_t head, tail;
         if (has_room(count, &head, &tail))
             return true;
+        if (!head_makes_sense(head, tail)) {
+            ring_give_up(OVERWRITTEN);
+            return false;
+        }
         if (ring_patience_ends(&patience, tail, ring_writer.reader->patience_ns)) {
             atomic_store(&ring_writer.writers->abandoned, 1);
             ring_give_up(RING_SILENCE);

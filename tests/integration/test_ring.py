@@ -134,6 +134,7 @@ def quietly_bad(err):
     """What the program and heapline may say of a ring that makes no sense; nothing else."""
     allowed = (
         "heapline: the collector does not answer; the program goes on untraced",
+        "heapline: the program has overwritten the memory that it shares with the collector; it goes on untraced",
         "heapline: not everything was recorded: ",
     )
     return [line for line in err.splitlines() if not line.startswith(allowed)]
@@ -155,17 +156,15 @@ def test_forty_programs_that_scribble(python, tmp_path):
 
 
 def test_forty_that_scribble_beside_one_that_does_not(python, program, tmp_path):
-    """In one recording: what the one has is exact. It waits as long as any program for a collector that
-    has much to do; the others do not."""
+    """In one recording: what the one has is exact."""
     source = program(
         f"""
         import os, subprocess, sys
-        impatient = {{**os.environ, **{IMPATIENT}}}
         kept = [bytes(5_000 + n) for n in range(1_000)]  #: kept
         seeds = list(range({len(SEEDS)}))
         while seeds:
             now, seeds = seeds[:{AT_A_TIME}], seeds[{AT_A_TIME}:]
-            for child in [subprocess.Popen([sys.executable, sys.argv[1], str(seed)], env=impatient) for seed in now]:
+            for child in [subprocess.Popen([sys.executable, sys.argv[1], str(seed)]) for seed in now]:
                 assert child.wait() == 0
         more = bytes(7_000_000)  #: more
         """

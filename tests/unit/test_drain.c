@@ -281,6 +281,41 @@ static void kill_the_mortal(struct fixture *fixture)
 }
 
 /* Who waits for the end of another process does not have that one's memory beside its own. */
+static uint64_t drain_after(struct fixture *fixture, unsigned count, uint64_t seconds)
+{
+    stream_publish(&fixture->streams[0]);
+    return drain_round(&fixture->drain, fixture->processes, count,
+                       fixture->start + seconds * 1000 * MILLISECONDS);
+}
+
+/* One wait is for all holes that are as old; a younger one has its own. */
+static void test_holes_are_waited_for_together(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stream *stream = &fixture->streams[0];
+    const struct heap_sums *sums = &fixture->processes[0]->book.sums;
+    for (unsigned count = 1; count <= 2; count++) {
+        uint64_t before = sums->allocations, start = count * 100;
+        for (uint64_t i = 0; i < 3; i++) {
+            stream->position += 2;
+            allocate(fixture, 0, start * 0x10000 + i * 16, 1);
+        }
+        assert_int_equal(drain_after(fixture, count, start), 0);
+        stream->position += 2; /* while the others are waited for */
+        allocate(fixture, 0, start * 0x10000 + 0x1000, 1);
+        assert_int_equal(drain_after(fixture, count, start + 2), 0);
+        assert_int_equal(sums->allocations, before);
+        while (drain_after(fixture, count, start + 3))
+            ;
+        assert_int_equal(sums->allocations, before + 3);
+        allocate(fixture, 0, start * 0x10000 + 0x2000, 1);
+        assert_int_equal(drain_after(fixture, count, start + 5), 0);
+        while (drain_after(fixture, count, start + 6))
+            ;
+        assert_int_equal(sums->allocations, before + 5);
+    }
+}
+
 static void test_relay(void **state)
 {
     struct fixture *fixture = *state;
@@ -486,6 +521,7 @@ int main(void)
         TEST(test_cuts),
         TEST(test_what_is_published_later_waits),
         TEST(test_holes_and_lies),
+        TEST(test_holes_are_waited_for_together),
         TEST(test_relay),
         TEST(test_last_words),
         TEST(test_the_end_is_where_it_stands),
