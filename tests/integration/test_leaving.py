@@ -185,7 +185,7 @@ def test_each_step(stepper, leaving, tmp_path, way, work):
 
 def test_a_context_that_comes_back_late(stepper, leaving, tmp_path):
     """What it had begun to write is others' by then. It is interrupted where it writes."""
-    command = command_of(require("3.12"), stepper, "malloc", "late-resume", 13, first=601)
+    command = command_of(require("3.12"), stepper, "malloc", "late-resume", 29, first=601)
     check(step_through(command, leaving, tmp_path), "malloc", "late-resume")
 
 

@@ -14,7 +14,7 @@ from test_daemon import Daemon, preloaded, verified
 pytestmark = pytest.mark.one_interpreter
 
 SCRIBBLE = PROGRAMS / "scribble.py"
-SEEDS = range(40)
+SEEDS = range(24)
 AT_A_TIME = 8
 # A program whose head is anywhere waits for room in its ring: not for long here (milliseconds).
 IMPATIENT = {"HEAPLINE_PATIENCE": "300"}
@@ -140,7 +140,7 @@ def quietly_bad(err):
     return [line for line in err.splitlines() if not line.startswith(allowed)]
 
 
-def test_forty_programs_that_scribble(python, tmp_path):
+def test_programs_that_scribble(python, tmp_path):
     """Each with a collector of its own: none ends it, none keeps it from ending."""
 
     env = harness.environment(**IMPATIENT)
@@ -155,7 +155,7 @@ def test_forty_programs_that_scribble(python, tmp_path):
         assert [said for said in pool.map(record, SEEDS) if said] == []
 
 
-def test_forty_that_scribble_beside_one_that_does_not(python, program, tmp_path):
+def test_programs_that_scribble_beside_one_that_does_not(python, program, tmp_path):
     """In one recording: what the one has is exact."""
     source = program(
         f"""

@@ -704,9 +704,10 @@ static void arm(unsigned microseconds)
 static void storm_once(void)
 {
     handled = 0;
-    arm(50 + (unsigned)rand() % 250);
+    /* First: who jumps before the mask is in it would go on with the signal blocked. */
     if (sigsetjmp(back, 1) != 0)
         return;
+    arm(50 + (unsigned)rand() % 250);
     while (!handled) {
         work->prepare();
         work->run();
