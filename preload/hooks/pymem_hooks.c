@@ -26,6 +26,7 @@
 #include "preload/hooks/nested_free.h"
 #include "preload/hooks/recorder.h"
 #include "preload/python/code_table.h"
+#include "preload/python/stack_chunks.h"
 #include "preload/thread/hook_call.h"
 #include "wire.h"
 
@@ -65,6 +66,7 @@ static struct {
     void *(*debug_raw_malloc)(void *, size_t);
     bool began_with_headers;
     struct py_arena_allocator arenas; /* as they were */
+    void (*get_arena_allocator)(struct py_arena_allocator *allocator);
 } python;
 
 /* What a slot's functions jump to. */
@@ -245,6 +247,7 @@ static void *hook_arena_alloc(void *context, size_t size)
 static void hook_arena_free(void *context, void *arena, size_t size)
 {
     struct hook_call call;
+    stack_chunks_forget((uintptr_t)arena);
     if (!hook_enter(&call)) {
         python.arenas.free(context, arena, size);
         return;
@@ -332,17 +335,24 @@ static void learn_debug_hooks(void)
         python.set_allocator(domain, &plain[domain]);
 }
 
+static bool are_arenas_seen(void)
+{
+    struct py_arena_allocator now;
+    python.get_arena_allocator(&now);
+    return now.free == hook_arena_free;
+}
+
 static void wrap_arenas(symbol_lookup *lookup, void *handle)
 {
-    void (*get)(struct py_arena_allocator * allocator);
     void (*set)(struct py_arena_allocator * allocator);
-    *(void **)&get = lookup(handle, "PyObject_GetArenaAllocator");
+    *(void **)&python.get_arena_allocator = lookup(handle, "PyObject_GetArenaAllocator");
     *(void **)&set = lookup(handle, "PyObject_SetArenaAllocator");
-    if (!get || !set)
+    if (!python.get_arena_allocator || !set)
         return;
-    get(&python.arenas);
+    python.get_arena_allocator(&python.arenas);
     struct py_arena_allocator hook = {python.arenas.context, hook_arena_alloc, hook_arena_free};
     set(&hook);
+    stack_chunks_are_seen = are_arenas_seen;
 }
 
 bool pymem_hooks_install(symbol_lookup *lookup, void *handle)

@@ -24,10 +24,13 @@
 
 /* PyFrameObject: head, f_back, f_frame, f_trace, f_lineno. */
 #define OBJECT_LINE_SINCE_3_11 .object_line = 40
-#define CODE_SINCE_3_11        .code_file = 112, .code_name = 128, .code_table = 136
-#define LINES_SINCE_3_11       .line_table = WIRE_LINES_LOCATIONS
+/* Which _Py_DebugOffsets does not tell. */
+#define CHUNKS_SINCE_3_13 .thread_chunk = 232, .thread_tracing = 60, .thread_trace_function = 88
+#define CODE_SINCE_3_11   .code_file = 112, .code_name = 128, .code_table = 136
+#define LINES_SINCE_3_11  .line_table = WIRE_LINES_LOCATIONS
 
-#define RULES_OF_TOLD .thread_state_name = "PyThreadState_GetUnchecked", LINES_SINCE_3_11
+#define RULES_OF_TOLD                                                                              \
+    .thread_state_name = "PyThreadState_GetUnchecked", .keeps_a_chunk = true, LINES_SINCE_3_11
 
 #define NO_TAG           (~(uintptr_t)0)
 #define TAG_OF_STACK_REF (~(uintptr_t)3)
@@ -59,6 +62,9 @@ const struct python_version python_versions[] = {
                .thread_id = 152,
                .frame_holder = 56,
                .current_frame = 8,
+               .thread_chunk = 296,
+               .thread_tracing = 44,
+               .thread_trace_function = 72,
                .previous = PYTHON_PREVIOUS_IN_3_11,
                .code = 32,
                .instruction = PYTHON_INSTRUCTION_SINCE_3_11,
@@ -85,6 +91,9 @@ const struct python_version python_versions[] = {
                .thread_id = 136,
                .frame_holder = 56,
                .current_frame = 0,
+               .thread_chunk = 232,
+               .thread_tracing = 44,
+               .thread_trace_function = 72,
                .previous = PYTHON_PREVIOUS_SINCE_3_12,
                .code = 0,
                .instruction = PYTHON_INSTRUCTION_SINCE_3_11,
@@ -106,7 +115,7 @@ const struct python_version python_versions[] = {
     },
     {
         .first = 0x030d0000,
-        .at = {OBJECT_LINE_SINCE_3_11},
+        .at = {OBJECT_LINE_SINCE_3_11, CHUNKS_SINCE_3_13},
         .told = {.finalizing = 32,
                  .modules = 88,
                  .thread_interpreter = 176,
@@ -131,7 +140,7 @@ const struct python_version python_versions[] = {
     },
     {
         .first = 0x030e0000,
-        .at = {OBJECT_LINE_SINCE_3_11},
+        .at = {OBJECT_LINE_SINCE_3_11, CHUNKS_SINCE_3_13},
         .told = {.finalizing = 32,
                  .modules = 96,
                  .thread_interpreter = 200,
@@ -158,7 +167,8 @@ const struct python_version python_versions[] = {
     {
         /* The first release candidate: until then _Py_DebugOffsets changed. */
         .first = 0x030f00c1,
-        .at = {OBJECT_LINE_SINCE_3_11},
+        .at = {OBJECT_LINE_SINCE_3_11, .thread_chunk = 256, .thread_tracing = 64,
+               .thread_trace_function = 112},
         .told = {.finalizing = 32,
                  .modules = 96,
                  .thread_interpreter = 200,

@@ -23,6 +23,10 @@ struct python_positions {
     uint32_t thread_id;          /* pthread_self() of its thread */
     uint32_t frame_holder;       /* 3.11, 3.12: a pointer to the struct _PyCFrame */
     uint32_t current_frame;      /* in that struct, or in the thread state */
+    /* In the thread state, 3.11 and later. The chunk's end of use and its limit follow it. */
+    uint32_t thread_chunk;          /* datastack_chunk */
+    uint32_t thread_tracing;        /* an int: how many trace functions and callbacks run */
+    uint32_t thread_trace_function; /* c_tracefunc */
 
     /* Frame. */
     uint32_t previous;
@@ -68,6 +72,7 @@ struct python_rules {
     bool has_stack_depth;      /* stack_top is an int, -1 while the generator is executed; else a
                                   pointer, then null */
     bool ends_interpreters;    /* those that are open at the end, before `finalizing` is set */
+    bool keeps_a_chunk;        /* a popped chunk may be kept and pushed again (stack_chunks.h) */
     bool debug_watches_deaths; /* a debug build aborts where objects die that it does not expect */
     uint8_t lasti_shift;       /* bits that make a frame's index one of code units */
     uint8_t line_table;        /* enum wire_line_table */

@@ -2,12 +2,12 @@
  * The walk over the linked frames.
  *
  * A thread's levels remember the last walk: frame address, instruction and code, outermost first.
- * A new walk starts at the leaf and collects frames until it meets one whose address the index
- * knows. From there down every remembered level is compared with memory, link and instruction: the
- * address of the next frame to look at comes from the array and not from the load before it, so the
- * loads overlap. Where an instruction differs the level is mended; where a link differs, the frames
- * above it have come to stand on others, and collecting goes on below. When that meets nothing that
- * is remembered, everything is walked anew.
+ * A new walk starts at the leaf and collects frames until it meets one that is remembered. From
+ * there down every level that may have changed (stack_chunks.h; up to 3.10 all) is compared with
+ * memory, link and instruction: the address of the next frame to look at comes from the array and
+ * not from the load before it, so the loads overlap. Where an instruction differs the level is
+ * mended; where a link differs, the frames above it have come to stand on others, and collecting
+ * goes on below. When that meets nothing that is remembered, everything is walked anew.
  *
  * Only what differs from what the reader was told goes into the stream. Most often that is nothing
  * or the leaf's instruction, which the ALLOCATION record carries itself.
@@ -32,12 +32,16 @@
 #include "preload/python/python_frame.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_thread.h"
+#include "preload/python/stack_chunks.h"
 #include "preload/python/thread_name.h"
 #include "wire.h"
 
 /* What one walk finds out. */
 struct walk {
     struct thread_state *thread;
+    uintptr_t state;     /* the thread's, as CPython has it */
+    uint32_t floor;      /* levels below it are as remembered */
+    uint32_t scanned;    /* levels from it up to the depth have been looked through for a frame */
     uint32_t depth;      /* levels of the new stack */
     uint32_t noted;      /* levels whose instruction differs, at the far end of thread->scratch */
     uint32_t changed;    /* levels that the reader has to be told, in thread->scratch, descending */
@@ -162,16 +166,17 @@ level_differs(const struct thread_state *thread, const struct walked_frame *at,
 }
 
 /*
- * The highest level at or under `level` that is not as remembered; -1: none. A level's memory is
- * read only once the level above has been seen to link to it, for a remembered frame may be gone.
- * The processor runs ahead through these branches, so the loads overlap all the same.
+ * The highest level from `level` down to `floor` that is not as remembered; -1: none. A level's
+ * memory is read only once the level above has been seen to link to it, for a remembered frame may
+ * be gone. The processor runs ahead through these branches, so the loads overlap all the same.
  */
 static inline __attribute__((always_inline)) int32_t
-find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to_previous,
-                   uint32_t to_instruction, unsigned compared)
+find_difference_in(const struct thread_state *thread, int32_t level, uint32_t floor,
+                   uint32_t to_previous, uint32_t to_instruction, unsigned compared)
 {
     const struct walked_frame *at = &thread->walked[level];
-    const struct walked_frame *bottom = &thread->walked[thread->bottom];
+    const struct walked_frame *bottom =
+        &thread->walked[floor > thread->bottom ? floor - 1 : thread->bottom];
     for (; at - bottom >= 8; at -= 8) {
 #pragma GCC unroll 8
         for (int32_t i = 0; i < 8; i++)
@@ -181,6 +186,8 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     for (; at > bottom; at--)
         if (SHIM_UNLIKELY(level_differs(thread, at, to_previous, to_instruction, compared)))
             return (int32_t)(at - thread->walked);
+    if (floor > thread->bottom)
+        return -1;
     /* What lies below a truncated stack's bottom is not compared. */
     bool links = thread->bottom || !frame_load(at->frame, to_previous);
     const struct level *entry = &thread->levels[thread->bottom];
@@ -191,22 +198,22 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t to
     return (int32_t)thread->bottom;
 }
 
-static int32_t find_difference(const struct thread_state *thread, int32_t level)
+static int32_t find_difference(const struct thread_state *thread, int32_t level, uint32_t floor)
 {
     const uint32_t previous = python_layout.at.previous, instruction = python_layout.at.instruction;
     if (python_layout.rules.heap_frames)
         return SHIM_UNLIKELY(shim_walks_native)
-                   ? find_difference_in(thread, level, previous, instruction, CODE | LOOP)
-                   : find_difference_in(thread, level, previous, instruction, CODE);
+                   ? find_difference_in(thread, level, floor, previous, instruction, CODE | LOOP)
+                   : find_difference_in(thread, level, floor, previous, instruction, CODE);
     if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_SINCE_3_12)
-        return find_difference_in(thread, level, PYTHON_PREVIOUS_SINCE_3_12,
+        return find_difference_in(thread, level, floor, PYTHON_PREVIOUS_SINCE_3_12,
                                   PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     if (SHIM_UNLIKELY(shim_walks_native))
-        return find_difference_in(thread, level, previous, instruction, LOOP);
+        return find_difference_in(thread, level, floor, previous, instruction, LOOP);
     if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_IN_3_11)
-        return find_difference_in(thread, level, PYTHON_PREVIOUS_IN_3_11,
+        return find_difference_in(thread, level, floor, PYTHON_PREVIOUS_IN_3_11,
                                   PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
-    return find_difference_in(thread, level, previous, instruction, NOTHING_ELSE);
+    return find_difference_in(thread, level, floor, previous, instruction, NOTHING_ELSE);
 }
 
 /* Puts scratch[0..count), leaf first, at the levels from `base` up. */
@@ -242,6 +249,17 @@ static void set_truncated(struct walk *walk)
         thread->scratch[walk->changed++] = 0;
 }
 
+/* Levels from `base` up to the walk's depth have new frames. */
+static inline void note_chunks(const struct walk *walk, uint32_t base)
+{
+    struct thread_state *thread = walk->thread;
+    const struct stack_chunks *chunks = &thread->chunks;
+    if (SHIM_LIKELY(chunks->current && base > chunks->marks[chunks->count - 1].floor))
+        return;
+    if (python_layout.at.thread_chunk)
+        stack_chunks_note(thread, walk->state, base, walk->depth);
+}
+
 /* Walks everything from the leaf to the outermost frame, or to half of WIRE_LEVELS_MAX. */
 static void walk_in_full(struct walk *walk, uintptr_t leaf)
 {
@@ -249,6 +267,7 @@ static void walk_in_full(struct walk *walk, uintptr_t leaf)
     /* What an attempt before this one has changed is compared again with what the reader has. */
     walk->changed = 0;
     thread->used = 0;
+    stack_chunks_void(thread);
     uint32_t count = collect_frames(thread, &leaf, WIRE_LEVELS_MAX / 2);
     thread->bottom = leaf != 0;
     if (thread->bottom && count == thread->capacity)
@@ -258,6 +277,7 @@ static void walk_in_full(struct walk *walk, uintptr_t leaf)
     if (thread->bottom)
         set_truncated(walk);
     thread->used = walk->depth;
+    note_chunks(walk, thread->bottom);
 }
 
 /* A remembered level for `frame`, which links to the one below as it did; false: none. Memory is
@@ -268,6 +288,36 @@ static inline bool find_level(const struct thread_state *thread, uintptr_t frame
     *level = at;
     return at < thread->used && thread->walked[at].frame == frame &&
            (at <= thread->bottom || thread->walked[at - 1].frame == frame_previous(frame));
+}
+
+/* Levels of other frames that are looked through, where their order says nothing. */
+#define STRANGERS_MAX 8u
+
+/*
+ * The index has room for few: a frame that others have displaced from it is not far below what has
+ * been popped since. Of the frames of one chunk the upper ones are the later ones, so there a frame
+ * below which none of the chunk's is remembered is a new one.
+ */
+static bool scan_for_level(struct walk *walk, uintptr_t frame, uint32_t *level)
+{
+    struct thread_state *thread = walk->thread;
+    const struct stack_chunks *chunks = &thread->chunks;
+    uintptr_t chunk = chunks->count ? chunks->marks[chunks->count - 1].chunk : 0;
+    bool is_ordered = chunk && stack_chunk_has(chunk, frame);
+    unsigned strangers = 0;
+    for (uint32_t above = walk->scanned; above > walk->floor; above--) {
+        uintptr_t other = thread->walked[above - 1].frame;
+        walk->scanned = above;
+        if (other == frame) {
+            *level = above - 1;
+            thread->index[index_slot(frame)] = (uint16_t)(above - 1);
+            return find_level(thread, frame, level);
+        }
+        bool is_comparable = is_ordered && stack_chunk_has(chunk, other);
+        if (is_comparable ? other < frame : ++strangers > STRANGERS_MAX)
+            return false;
+    }
+    return false;
 }
 
 /* Does `level` still link to the one that is remembered below it? */
@@ -287,11 +337,11 @@ static int32_t compare_levels(struct walk *walk, uint32_t level)
     struct thread_state *thread = walk->thread;
     int32_t at = (int32_t)level;
     walk->noted = 0;
-    while ((at = find_difference(thread, at)) >= 0) {
+    while ((at = find_difference(thread, at, walk->floor)) >= 0) {
         if (!link_holds(thread, (uint32_t)at, frame_previous(thread->walked[at].frame)))
             return at;
         thread->scratch[thread->capacity - ++walk->noted] = (uintptr_t)at;
-        if (--at < (int32_t)thread->bottom)
+        if (--at < (int32_t)thread->bottom || at < (int32_t)walk->floor)
             break;
     }
     return -1;
@@ -318,11 +368,16 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
     *count = 0;
     while (frame) {
         int32_t broken = -1;
-        if (!find_level(thread, frame, level)) {
+        if (!find_level(thread, frame, level) && !scan_for_level(walk, frame, level)) {
             if (!collect_frame(thread, count, frame))
                 return false;
             frame = frame_previous(frame);
             continue;
+        }
+        /* Somebody has jumped out of what stood above. */
+        if (SHIM_UNLIKELY(*level < walk->floor)) {
+            stack_chunks_void(thread);
+            walk->floor = 0;
         }
         if ((broken = compare_levels(walk, *level)) < 0)
             return true;
@@ -356,6 +411,8 @@ static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
         set_level(walk, (uint32_t)notes[-(ptrdiff_t)i], thread->walked[notes[-(ptrdiff_t)i]].frame);
     if (thread->used < walk->depth)
         thread->used = walk->depth;
+    if (count || !thread->chunks.current)
+        note_chunks(walk, level + 1);
     return true;
 }
 
@@ -513,7 +570,10 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
     uint32_t epoch = atomic_load_explicit(&code_epoch, memory_order_relaxed);
     if (SHIM_UNLIKELY(epoch != thread->epoch) && !follow_epoch(thread, epoch))
         return;
-    struct walk walk = {.thread = thread};
+    struct walk walk = {.thread = thread,
+                        .state = state,
+                        .floor = stack_chunks_floor(thread, state),
+                        .scanned = thread->depth};
     uintptr_t leaf = python_thread_frame(state);
     if (leaf && !walk_to_remembered(&walk, leaf))
         walk_in_full(&walk, leaf);

@@ -28,6 +28,27 @@ struct level {
     uint64_t told;  /* the word that the reader has for this level */
 };
 
+/* Where the levels of a chunk of frames begin (python/stack_chunks.h). */
+struct stack_mark {
+    uintptr_t chunk, previous; /* which it is linked to */
+    uint32_t floor;            /* no level of it is below */
+    uint32_t loop; /* the uppermost level up to there that stands on a frame of the interpreter's
+                    * own; 0: none does */
+};
+
+/* 64 times 16 KiB of frames are thousands. */
+#define STACK_MARKS_MAX 64u
+
+struct stack_chunks {
+    uintptr_t current;  /* of the last look, where that is the uppermost mark's; else 0 */
+    uintptr_t previous; /* that mark's */
+    uintptr_t state;    /* the thread state that the marks are of */
+    uint32_t floor;     /* levels below need no look as long as `current` is the chunk */
+    uint32_t loop;      /* the mark's whose floor that is */
+    uint32_t count;
+    struct stack_mark marks[STACK_MARKS_MAX]; /* outermost first */
+};
+
 struct native_state; /* native_walk.c */
 
 struct thread_state {
@@ -46,8 +67,9 @@ struct thread_state {
     struct level *levels;
     uintptr_t *scratch;                /* frames on their way into levels, then changed levels */
     uint16_t index[LEVEL_INDEX_SLOTS]; /* by frame address: a level where it may be */
-    struct native_state *native;       /* null before the first native stack */
-    bool native_is_void;               /* what it says is of another reader, or another thread */
+    struct stack_chunks chunks;
+    struct native_state *native; /* null before the first native stack */
+    bool native_is_void;         /* what it says is of another reader, or another thread */
     struct thread_state *next_free;
 };
 

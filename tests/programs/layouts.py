@@ -21,6 +21,10 @@ class FrameSeen(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in "code object offset line is_internal is_visible is_entry".split()]
 
 
+class ChunkSeen(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in "has_leaf ends_at_limit tracing is_traced".split()]
+
+
 class CodeSeen(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in "file name table bytecode".split()]
     _fields_ += [(name, ctypes.c_int64) for name in "first_line first_traceable".split()]
@@ -126,6 +130,26 @@ def look_at_traced_line():
     assert len(lines) == 2
 
 
+def look_at_chunks():
+    def look():
+        one = ChunkSeen()
+        shim.layout_chunk(ctypes.byref(one))
+        return one.has_leaf, one.ends_at_limit, one.tracing, one.is_traced
+
+    def deep(count):
+        return deep(count - 1) if count else look()
+
+    def trace(frame, event, _):
+        seen.append(look())
+
+    seen = []
+    equal((look(), deep(300)), ((1, 1, 0, 0),) * 2, "the chunk of frames")
+    sys.settrace(trace)
+    deep(0)
+    sys.settrace(None)
+    equal(seen[0], (1, 1, 1, 1), "the chunk, traced")
+
+
 def look_at_code():
     def closure():
         return lambda: closure
@@ -196,6 +220,8 @@ def main():
     look_at_frames()
     look_at_loops()
     look_at_traced_line()
+    if SINCE_3_11:
+        look_at_chunks()
     look_at_code()
     look_at_objects()
     look_at_threads()

@@ -12,6 +12,7 @@
 #include "preload/python/python_layout.h"
 #include "preload/python/python_text.h"
 #include "preload/python/python_thread.h"
+#include "preload/python/stack_chunks.h"
 
 static void *symbol_find(void *handle, const char *name)
 {
@@ -43,6 +44,21 @@ struct frame_seen {
     uint64_t code, object, offset, line;
     uint64_t is_internal, is_visible, is_entry;
 };
+
+struct chunk_seen {
+    uint64_t has_leaf, ends_at_limit, tracing, is_traced;
+};
+
+/* What the calling thread pushes its frames on. */
+void layout_chunk(struct chunk_seen *seen)
+{
+    uintptr_t state = python_thread_state(), frame = python_thread_frame(state);
+    uintptr_t at = state + python_layout.at.thread_chunk, chunk = frame_load(at, 0);
+    seen->has_leaf = stack_chunk_has(chunk, frame);
+    seen->ends_at_limit = chunk + frame_load(chunk, 8) == frame_load(at, 16);
+    seen->tracing = *(const uint32_t *)(state + python_layout.at.thread_tracing);
+    seen->is_traced = frame_load(state, python_layout.at.thread_trace_function) != 0;
+}
 
 /* The frames of the calling thread, innermost first. */
 unsigned layout_frames(struct frame_seen *seen, unsigned most)
