@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import tempfile
+import zlib
 from pathlib import Path
 
 import design
@@ -66,17 +67,31 @@ def edition(request):
     return harness.BUILD / "check"
 
 
+# Whose recordings are of what a history or slices say: each of them is held against its sums.
+OF_HISTORY = ("test_history", "test_inheritance", "test_models", "test_moments", "test_slices", "test_sum")
+
+
+def is_verified(request):
+    """Of the other tests one in three, the same ones each time."""
+    return (
+        request.config.getoption("full")
+        or request.node.path.stem in OF_HISTORY
+        or zlib.crc32(request.node.name.encode()) % 3 == 0
+    )
+
+
 def verified(recording):
-    """Whatever is recorded, its history, or its slices, must say what its sums say."""
+    """Its history, or its slices, must say what its sums say."""
     if recording.file.exists():
         harness.run([harness.BUILD / "heapline", "check", "--verify", recording.file], check=0)
     return recording
 
 
 @pytest.fixture
-def record(tmp_path, edition):
+def record(tmp_path, edition, request):
     """record(interpreter, program, *args): runs it under heapline; see harness.record()."""
 
+    look = verified if is_verified(request) else lambda recording: recording
     recorded = itertools.count(1)
 
     def record(interpreter, program, *args, flags=(), file=None, **options):
@@ -86,7 +101,7 @@ def record(tmp_path, edition):
         command = [interpreter.path, *flags, program, *args]
         options.setdefault("cwd", tmp_path)
         options.setdefault("build", edition)
-        return verified(harness.record(command, tmp_path / file, **options))
+        return look(harness.record(command, tmp_path / file, **options))
 
     return record
 

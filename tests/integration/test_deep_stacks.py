@@ -24,7 +24,7 @@ def checked(tmp_path):
 @pytest.mark.each_interpreter
 @pytest.mark.parametrize("seed", [1, 2])
 def test_stacks_that_change_in_every_way(interpreter, seed, checked):
-    ran = checked(interpreter, STACKS, seed, 1500)
+    ran = checked(interpreter, STACKS, seed, 700)
     assert "walk check" not in ran.err and (ran.status, ran.out) == (0, "done\n"), ran
 
 

@@ -377,7 +377,7 @@ def test_in_which_process(python, program, record):
     assert row["growing_processes"] == 3 and process["parent"]
     assert row["bytes"] >= row["bytes_over_time"][-1] >= row["gained_bytes"] >= 50 * 10_000
     assert (row["times"][0], row["times"][-1]) == pytest.approx((process["started"], row["last_seen"]), abs=1e-6)
-    assert process["started"] < row["first_seen"] < row["last_gained"] <= row["last_seen"] <= process["ended"]
+    assert process["started"] <= row["first_seen"] < row["last_gained"] <= row["last_seen"] <= process["ended"]
     assert f"in each of 3 processes, the most in process {row['pid']}" in growing(recording.file).out
 
 
