@@ -291,7 +291,7 @@ static inline bool find_level(const struct thread_state *thread, uintptr_t frame
 }
 
 /* Levels of other frames that are looked through, where their order says nothing. */
-#define STRANGERS_MAX 8u
+#define STRANGERS_MAX 2u
 
 /*
  * The index has room for few: a frame that others have displaced from it is not far below what has
