@@ -164,11 +164,6 @@ LEAKS = {
         for number in range(50): leak()
         for number in rounds(100): leak(size=2_000)
     """,
-    "behind a load that takes a while": """
-        for number in rounds(25):
-            for n in range(200): leak(size=5_000)
-        for number in rounds(90): leak()
-    """,
     "among what is given back": """
         def step(number):
             return [bytes(2_000) for n in range(40)] if number % 2 else [bytes(2_000) for n in range(4)]

@@ -121,6 +121,15 @@ static void beside_a_load(struct program *program)
     leak(program, 100);
 }
 
+static void behind_a_load_that_takes_a_while(struct program *program)
+{
+    for (unsigned i = 0; i < 25; i++) {
+        hold(program, 200, 5000);
+        work(program, 1);
+    }
+    leak(program, 90);
+}
+
 /* All but one of twenty go, and thirteen stand at the end. */
 static void under_what_is_emptied(struct program *program)
 {
@@ -139,6 +148,7 @@ static void test_leaks_rise(void **state)
     assert_int_equal(verdict_of(begins_after_half), RISING_GROWS);
     assert_int_equal(verdict_of(in_bursts_with_nothing_between), RISING_GROWS);
     assert_int_equal(verdict_of(beside_a_load), RISING_GROWS);
+    assert_int_equal(verdict_of(behind_a_load_that_takes_a_while), RISING_GROWS);
     assert_int_equal(verdict_of(under_what_is_emptied), RISING_GROWS);
 }
 
