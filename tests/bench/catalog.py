@@ -50,6 +50,8 @@ PROGRAMS = (
     _own("slotted_objects", 710),
     _own("string_work", 340),
     _own("deep_stack", 3400000),
+    _own("unchanged_stack", 11000000),
+    _own("around_calls", 2600),
     _own("numpy_arrays", 550),
     _own("distinct_stacks", 1),
     _own("live_blocks", 1000000),
