@@ -82,14 +82,33 @@ void native_walk_enable(void)
 
 /* --- a thread's state --- */
 
-static void find_stack(struct native_state *native)
+/* Words above the shim's frames in which whoever asks libc for the stack would have its own. */
+#define ASKER_WORDS 512u
+#define ASKER_BYTES UINT64_C(4096)
+
+/* Does this call come out of pthread_getattr_np()? It allocates while it holds the thread's lock
+ * (CPython asks it from 3.14 on, as a thread begins), and would wait for itself. */
+static bool is_asked_already(void)
+{
+    const uintptr_t *at = __builtin_frame_address(0), *end = at + ASKER_WORDS;
+    const uintptr_t *thread = (const uintptr_t *)pthread_self(); /* at the end of its stack */
+    end = thread > at && thread < end ? thread : end;
+    while (at < end && *at - (uintptr_t)pthread_getattr_np >= ASKER_BYTES)
+        at++;
+    return at < end;
+}
+
+/* False: it is to be tried again. */
+static bool find_stack(struct native_state *native)
 {
     pthread_attr_t attributes;
     void *start;
     size_t bytes;
     int saved = errno;
     if (shim_is_sealed())
-        return;
+        return true;
+    if (is_asked_already())
+        return false;
     uintptr_t guard = shim_guard_set_library();
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         if (pthread_attr_getstack(&attributes, &start, &bytes) == 0) {
@@ -100,6 +119,7 @@ static void find_stack(struct native_state *native)
     }
     shim_guard_set(guard);
     errno = saved;
+    return true;
 }
 
 static bool allocate_levels(struct native_state *native, uint32_t capacity)
@@ -144,8 +164,7 @@ static struct native_state *state_of(struct thread_state *thread)
         thread->native = native;
     }
     forget_levels(native);
-    find_stack(native);
-    thread->native_is_void = false;
+    thread->native_is_void = !find_stack(native);
     return native;
 }
 

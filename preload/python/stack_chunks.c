@@ -59,7 +59,7 @@ void stack_chunks_void(struct thread_state *thread)
 bool stack_chunks_still_hold(const struct thread_state *thread)
 {
     uint32_t loop = thread->chunks.loop;
-    return stack_chunks_are_seen() &&
+    return !atomic_load_explicit(&is_given_up, memory_order_relaxed) && stack_chunks_are_seen() &&
            (!loop || frame_previous(thread->walked[loop].frame) == thread->walked[loop - 1].frame);
 }
 
@@ -102,6 +102,8 @@ void stack_chunks_follow(struct thread_state *thread, uintptr_t state)
     struct stack_chunks *chunks = &thread->chunks;
     if (!python_layout.at.thread_chunk)
         return;
+    if (stack_chunks_may_jump(state))
+        stack_chunks_give_up(thread);
     chunks->current = 0;
     if (chunks->state != state)
         chunks->count = 0;

@@ -27,9 +27,10 @@
  * such frame below the floor is looked at too; where that was done once, there are no marks any
  * more.
  *
- * All this is set aside while the thread is traced, for then any frame's line may be set, and once
- * somebody else allocates arenas. It needs no mark in the program's memory. A thread state of
- * another chunk layout than is known (python_versions.h) has no marks: all levels are looked at.
+ * All this is set aside once a thread is traced, for then any frame's line may be set, also another
+ * thread's, and once somebody else allocates arenas. It needs no mark in the program's memory. A
+ * thread state of another chunk layout than is known (python_versions.h) has no marks: all levels
+ * are looked at.
  *
  * Each thread has its own; frees in signal handlers are the handlers' thread's.
  */
@@ -98,7 +99,8 @@ static inline uint32_t stack_chunks_floor(struct thread_state *thread, uintptr_t
     const struct stack_chunks *chunks = &thread->chunks;
     /* Most stacks lie in one chunk: then all is looked at, and nothing need be known. */
     if (SHIM_LIKELY(!chunks->floor &&
-                    frame_load(state, python_layout.at.thread_chunk) == chunks->current))
+                    frame_load(state, python_layout.at.thread_chunk) == chunks->current &&
+                    !stack_chunks_may_jump(state)))
         return 0;
     if (SHIM_UNLIKELY(!stack_chunks_are_as_before(chunks, state)))
         stack_chunks_follow(thread, state);

@@ -92,13 +92,56 @@ def test_what_is_changed_below_a_chunk(interpreter, what, program, checked, comp
         + """
         deeper(400, bottom)
         deeper(400, leaf)
-        for depth in range(0, 420, 3):
+        for depth in range(0, 420, 6):
             deeper(depth, bottom)
             deeper(depth, bottom)
         print("done")
         """
     )
     ran = checked(interpreter, source, OTHER_ARENAS=compiled("other_arenas.c", "other_arenas.so", "-shared", "-fPIC"))
+    assert (ran.status, ran.out, ran.err) == (0, "done\n", ""), ran
+
+
+@pytest.mark.few_interpreters
+def test_a_line_that_another_thread_sets(interpreter, program, checked):
+    if interpreter.version < (3, 11):
+        pytest.skip("a jump into a loop is refused there")
+    source = program(
+        """
+        import sys, threading
+        sys.setrecursionlimit(9999)
+        threading.stack_size(64 << 20)
+        sink, up, go = [], threading.Event(), threading.Event()
+        def deeper(count, function): return deeper(count - 1, function) if count else function()
+        def bottom():
+            sink.append([0.5 + len(sink)])
+            up.set()
+            go.wait()
+            sink.append([0.5 + len(sink)])
+        def call(_): deeper(900, bottom)
+        def target():
+            global frame
+            frame, _ = sys._getframe(), None
+            for _ in map(call, (1,)):
+                pass
+        def trace(traced, event, argument):
+            if event == "line":
+                frame.f_trace = trace
+                frame.f_lineno = target.__code__.co_firstlineno + 4
+                sys.settrace(None)
+            return trace
+        def traced(): pass
+        thread = threading.Thread(target=target)
+        thread.start()
+        up.wait()
+        sys.settrace(trace)
+        traced()
+        go.set()
+        thread.join()
+        print("done")
+        """
+    )
+    ran = checked(interpreter, source)
     assert (ran.status, ran.out, ran.err) == (0, "done\n", ""), ran
 
 

@@ -287,7 +287,10 @@ ACTIONS = [plain] * 8 + [dive] * 3 + [leaf] * 6 + [resumed] * 6 + [catching] * 2
 ACTIONS += [through_c] * 2 + [unwinding, thrown_into, unlinked, unlinked, collected, threads, switched]
 if sys.version_info >= (3, 12):  # before, who goes on behind a RecursionError may be ended for it
     ACTIONS.append(limited)
-if not hasattr(sys, "gettotalrefcount"):  # a debug build does not survive it
+# What makes a walk compare everything from then on is for every other seed.
+if int(sys.argv[1]) % 2 == 0:
+    ACTIONS.remove(switched)
+elif not hasattr(sys, "gettotalrefcount"):  # a debug build does not survive it
     ACTIONS.append(jumping)
 
 
