@@ -67,9 +67,8 @@ static uint64_t limit_for(uint64_t head, unsigned count, uint64_t tail)
     return look < tail + capacity ? look : tail + capacity;
 }
 
-/* The head is never further from the tail than the ring is large. Where it is, the program has
- * written there, and nothing will make room. */
-static bool head_makes_sense(uint64_t head, uint64_t tail)
+/* Is the ring as large as the way from the tail to there? */
+static bool is_within_ring(uint64_t head, uint64_t tail)
 {
     return head - tail <= ring_writer.mask + 1;
 }
@@ -83,7 +82,7 @@ static bool has_room(unsigned count, uint64_t *head, uint64_t *tail)
     do {
         *tail = atomic_load(&reader->tail);
         *head = atomic_load(&ring_writer.writers->head);
-        if (*head + count - *tail <= ring_writer.mask + 1)
+        if (is_within_ring(*head + count, *tail))
             return true;
     } while (atomic_load(&reader->tail) != *tail);
     return false;
@@ -113,7 +112,8 @@ static bool wait_for_room(unsigned count)
         uint64_t head, tail;
         if (has_room(count, &head, &tail))
             return true;
-        if (!head_makes_sense(head, tail)) {
+        /* Where the head cannot be the program has written there, and nothing will make room. */
+        if (!is_within_ring(head, tail)) {
             ring_give_up(OVERWRITTEN);
             return false;
         }

@@ -352,7 +352,7 @@ static void wrap_arenas(symbol_lookup *lookup, void *handle)
     python.get_arena_allocator(&python.arenas);
     struct py_arena_allocator hook = {python.arenas.context, hook_arena_alloc, hook_arena_free};
     set(&hook);
-    stack_chunks_are_seen = are_arenas_seen;
+    stack_chunks_begin(are_arenas_seen);
 }
 
 bool pymem_hooks_install(symbol_lookup *lookup, void *handle)

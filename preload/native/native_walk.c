@@ -36,6 +36,7 @@
 #include "assertion.h"
 #include "preload/base/memory.h"
 #include "preload/base/shim.h"
+#include "preload/base/signals.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/native/native_chains.h"
 #include "preload/native/native_rules.h"
@@ -82,24 +83,26 @@ void native_walk_enable(void)
 
 /* --- a thread's state --- */
 
-/* Words above the shim's frames in which whoever asks libc for the stack would have its own. */
-#define ASKER_WORDS 512u
+/* Of the words above the hook's frame, in which its callers have theirs; and of the function. */
+#define ASKER_WORDS 64u
 #define ASKER_BYTES UINT64_C(4096)
 
-/* Does this call come out of pthread_getattr_np()? It allocates while it holds the thread's lock
- * (CPython asks it from 3.14 on, as a thread begins), and would wait for itself. */
-static bool is_asked_already(void)
+/* Does the hook's call come out of pthread_getattr_np()? It allocates while it holds the thread's
+ * lock (CPython asks it from 3.14 on, as a thread begins), and would wait for itself. */
+static bool is_asked_already(uintptr_t frame)
 {
-    const uintptr_t *at = __builtin_frame_address(0), *end = at + ASKER_WORDS;
-    const uintptr_t *thread = (const uintptr_t *)pthread_self(); /* at the end of its stack */
-    end = thread > at && thread < end ? thread : end;
-    while (at < end && *at - (uintptr_t)pthread_getattr_np >= ASKER_BYTES)
-        at++;
-    return at < end;
+    const uintptr_t *words = (const uintptr_t *)frame;
+    /* Near the end of a stack there is nobody who asks. */
+    if (!signals_can_read(words + ASKER_WORDS - 1))
+        return false;
+    for (unsigned i = 0; i < ASKER_WORDS; i++)
+        if (words[i] - (uintptr_t)pthread_getattr_np < ASKER_BYTES)
+            return true;
+    return false;
 }
 
-/* False: it is to be tried again. */
-static bool find_stack(struct native_state *native)
+/* For a call whose hook has this frame. False: it is to be tried again. */
+static bool find_stack(struct native_state *native, uintptr_t frame)
 {
     pthread_attr_t attributes;
     void *start;
@@ -107,7 +110,7 @@ static bool find_stack(struct native_state *native)
     int saved = errno;
     if (shim_is_sealed())
         return true;
-    if (is_asked_already())
+    if (is_asked_already(frame))
         return false;
     uintptr_t guard = shim_guard_set_library();
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
@@ -152,7 +155,7 @@ static void forget_levels(struct native_state *native)
     native_chains_forget(native->chains);
 }
 
-static struct native_state *state_of(struct thread_state *thread)
+static struct native_state *state_of(struct thread_state *thread, uintptr_t frame)
 {
     struct native_state *native = thread->native;
     if (SHIM_LIKELY(native && !thread->native_is_void))
@@ -164,7 +167,7 @@ static struct native_state *state_of(struct thread_state *thread)
         thread->native = native;
     }
     forget_levels(native);
-    thread->native_is_void = !find_stack(native);
+    thread->native_is_void = !find_stack(native, frame);
     return native;
 }
 
@@ -722,7 +725,7 @@ static bool levels_hold(const struct native_state *native)
 
 bool native_stack_update(struct thread_state *thread, uintptr_t frame, bool has_python)
 {
-    struct native_state *native = state_of(thread);
+    struct native_state *native = state_of(thread, frame);
     if (!native)
         return false;
     struct walk walk = {

@@ -254,10 +254,10 @@ static inline void note_chunks(const struct walk *walk, uint32_t base)
 {
     struct thread_state *thread = walk->thread;
     const struct stack_chunks *chunks = &thread->chunks;
-    if (SHIM_LIKELY(chunks->current && base > chunks->marks[chunks->count - 1].floor))
+    if (!atomic_load_explicit(&stack_chunks_are_kept, memory_order_relaxed) ||
+        SHIM_LIKELY(chunks->current && base > chunks->marks[chunks->count - 1].floor))
         return;
-    if (python_layout.at.thread_chunk)
-        stack_chunks_note(thread, walk->state, base, walk->depth);
+    stack_chunks_note(thread, walk->state, base, walk->depth);
 }
 
 /* Walks everything from the leaf to the outermost frame, or to half of WIRE_LEVELS_MAX. */
@@ -301,8 +301,7 @@ static inline bool find_level(const struct thread_state *thread, uintptr_t frame
 static bool scan_for_level(struct walk *walk, uintptr_t frame, uint32_t *level)
 {
     struct thread_state *thread = walk->thread;
-    const struct stack_chunks *chunks = &thread->chunks;
-    uintptr_t chunk = chunks->count ? chunks->marks[chunks->count - 1].chunk : 0;
+    uintptr_t chunk = stack_chunks_uppermost(&thread->chunks);
     bool is_ordered = chunk && stack_chunk_has(chunk, frame);
     unsigned strangers = 0;
     for (uint32_t above = walk->scanned; above > walk->floor; above--) {

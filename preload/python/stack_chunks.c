@@ -13,10 +13,20 @@
 /* That get a mark at once; outer ones get theirs when the stack is back in them. */
 #define NEW_MAX 32u
 
-bool (*stack_chunks_are_seen)(void);
+_Atomic bool stack_chunks_are_kept;
+static bool (*arenas_are_seen)(void);
 
-/* Never unset. */
-static _Atomic bool is_given_up;
+void stack_chunks_begin(bool (*are_seen)(void))
+{
+    arenas_are_seen = are_seen;
+    atomic_store(&stack_chunks_are_kept, python_layout.at.thread_chunk != 0);
+}
+
+static void give_up(struct thread_state *thread)
+{
+    atomic_store(&stack_chunks_are_kept, false);
+    stack_chunks_void(thread);
+}
 
 /* The chunk that the thread pushes on; 0: none, or nothing that could be one. */
 static uintptr_t current_chunk(uintptr_t state)
@@ -25,18 +35,20 @@ static uintptr_t current_chunk(uintptr_t state)
     uintptr_t chunk = frame_load(at, 0), top = frame_load(at, 8), limit = frame_load(at, 16);
     bool is_one = chunk && limit - chunk >= CHUNK_LEAST && top - chunk <= limit - chunk &&
                   frame_load(chunk, 8) == limit - chunk;
-    return is_one && !atomic_load_explicit(&is_given_up, memory_order_relaxed) &&
-                   stack_chunks_are_seen && stack_chunks_are_seen()
-               ? chunk
-               : 0;
+    return is_one ? chunk : 0;
+}
+
+/* The mark below whose floor nothing can have changed unseen; null: there is none. */
+static const struct stack_mark *sure_mark(const struct stack_chunks *chunks)
+{
+    uint32_t reach = python_layout.rules.keeps_a_chunk ? 2 : 1;
+    return chunks->count < reach ? NULL : &chunks->marks[chunks->count - reach];
 }
 
 static void set_floor(struct stack_chunks *chunks)
 {
-    uint32_t reach = python_layout.rules.keeps_a_chunk ? 2 : 1;
-    const struct stack_mark *mark = &chunks->marks[chunks->count - reach];
-    chunks->floor = chunks->count < reach ? 0 : mark->floor;
-    chunks->loop = chunks->count < reach ? 0 : mark->loop;
+    const struct stack_mark *mark = sure_mark(chunks);
+    chunks->floor = mark ? mark->floor : 0;
 }
 
 /* As many marks as lie up to this chunk's; 0: it has none. */
@@ -53,20 +65,18 @@ void stack_chunks_void(struct thread_state *thread)
     thread->chunks.count = 0;
     thread->chunks.current = 0;
     thread->chunks.floor = 0;
-    thread->chunks.loop = 0;
 }
 
-bool stack_chunks_still_hold(const struct thread_state *thread)
+/* Does the frame above one of the interpreter's own still stand on it? */
+static bool loop_stands(const struct thread_state *thread, uint32_t loop)
 {
-    uint32_t loop = thread->chunks.loop;
-    return !atomic_load_explicit(&is_given_up, memory_order_relaxed) && stack_chunks_are_seen() &&
-           (!loop || frame_previous(thread->walked[loop].frame) == thread->walked[loop - 1].frame);
+    return !loop || frame_previous(thread->walked[loop].frame) == thread->walked[loop - 1].frame;
 }
 
-void stack_chunks_give_up(struct thread_state *thread)
+void stack_chunks_doubt(struct thread_state *thread)
 {
-    atomic_store(&is_given_up, true);
-    stack_chunks_void(thread);
+    if (!arenas_are_seen() || !loop_stands(thread, sure_mark(&thread->chunks)->loop))
+        give_up(thread);
 }
 
 void stack_chunks_forget(uintptr_t chunk)
@@ -100,15 +110,15 @@ static uint32_t marks_of_stack(struct stack_chunks *chunks, uintptr_t chunk)
 void stack_chunks_follow(struct thread_state *thread, uintptr_t state)
 {
     struct stack_chunks *chunks = &thread->chunks;
-    if (!python_layout.at.thread_chunk)
+    if (stack_chunks_may_jump(state) || !arenas_are_seen()) {
+        give_up(thread);
         return;
-    if (stack_chunks_may_jump(state))
-        stack_chunks_give_up(thread);
+    }
     chunks->current = 0;
     if (chunks->state != state)
         chunks->count = 0;
     chunks->state = state;
-    chunks->count = marks_of_stack(chunks, stack_chunks_may_jump(state) ? 0 : current_chunk(state));
+    chunks->count = marks_of_stack(chunks, current_chunk(state));
     set_floor(chunks);
 }
 
@@ -201,15 +211,13 @@ void stack_chunks_note(struct thread_state *thread, uintptr_t state, uint32_t ba
     struct stack_chunks *chunks = &thread->chunks;
     uint32_t looked_at = chunks->floor;
     lower_marks(thread, base ? base - 1 : 0);
-    if (!chunks->current && !stack_chunks_may_jump(state)) {
+    if (!chunks->current) {
         uintptr_t current = current_chunk(state);
         chunks->state = state;
         if (current)
             mark_new(thread, current, looked_at, depth);
-        if (chunks->count && chunks->marks[chunks->count - 1].chunk == current) {
+        if (stack_chunks_uppermost(chunks) == current)
             chunks->current = current;
-            chunks->previous = chunks->marks[chunks->count - 1].previous;
-        }
     }
     set_floor(chunks);
 }

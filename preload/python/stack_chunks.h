@@ -37,6 +37,7 @@
 #ifndef HEAPLINE_PRELOAD_STACK_CHUNKS_H
 #define HEAPLINE_PRELOAD_STACK_CHUNKS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,8 +46,12 @@
 #include "preload/python/python_layout.h"
 #include "preload/thread/thread_state.h"
 
-/* Do this process's arenas come and go through the shim's hooks? Null: they do not. */
-extern bool (*stack_chunks_are_seen)(void);
+/* Are marks kept? From stack_chunks_begin() on, until they have been given up for good. */
+extern _Atomic bool stack_chunks_are_kept;
+
+/* Arenas come and go through the shim's hooks as long as `are_seen` says so. Once, after
+ * python_layout_init(). */
+void stack_chunks_begin(bool (*are_seen)(void));
 
 /* A piece of memory that is an arena or a chunk is given back by this thread. */
 void stack_chunks_forget(uintptr_t chunk);
@@ -57,15 +62,13 @@ void stack_chunks_void(struct thread_state *thread);
 /* Where the chunk is another one than at the last look: which marks and which floor still count. */
 void stack_chunks_follow(struct thread_state *thread, uintptr_t state);
 
-/* Neither have links been changed among frames that wait, nor has somebody put another allocator of
- * arenas in the place of ours. */
-bool stack_chunks_still_hold(const struct thread_state *thread);
+/* Where there is a floor: gives the marks up when links have been changed among frames that wait,
+ * or somebody has put another allocator of arenas in the place of ours. */
+void stack_chunks_doubt(struct thread_state *thread);
 
-/* For good. */
-void stack_chunks_give_up(struct thread_state *thread);
-
-/* After a walk: levels from `base` up to the depth have new frames. Where the chunk and the marks
- * are as before and `base` is above the uppermost mark's floor there is nothing to note. */
+/* After a walk, as long as marks are kept: levels from `base` up to the depth have new frames.
+ * Where the chunk and the marks are as before and `base` is above the uppermost mark's floor there
+ * is nothing to note. */
 void stack_chunks_note(struct thread_state *thread, uintptr_t state, uint32_t base, uint32_t depth);
 
 /* Is a trace function set, or does one run, or a callback of sys.monitoring? */
@@ -86,17 +89,27 @@ static inline uintptr_t stack_chunk_previous(uintptr_t chunk)
     return frame_load(chunk, 0);
 }
 
+/* The uppermost mark's chunk; 0: there is none. */
+static inline uintptr_t stack_chunks_uppermost(const struct stack_chunks *chunks)
+{
+    return atomic_load_explicit(&stack_chunks_are_kept, memory_order_relaxed) && chunks->count
+               ? chunks->marks[chunks->count - 1].chunk
+               : 0;
+}
+
 static inline bool stack_chunks_are_as_before(const struct stack_chunks *chunks, uintptr_t state)
 {
     return chunks->current && frame_load(state, python_layout.at.thread_chunk) == chunks->current &&
-           stack_chunk_previous(chunks->current) == chunks->previous && chunks->state == state &&
-           !stack_chunks_may_jump(state);
+           stack_chunk_previous(chunks->current) == chunks->marks[chunks->count - 1].previous &&
+           chunks->state == state && !stack_chunks_may_jump(state);
 }
 
 /* Levels below this one are as remembered. 0: it is not known of any. */
 static inline uint32_t stack_chunks_floor(struct thread_state *thread, uintptr_t state)
 {
     const struct stack_chunks *chunks = &thread->chunks;
+    if (!atomic_load_explicit(&stack_chunks_are_kept, memory_order_relaxed))
+        return 0;
     /* Most stacks lie in one chunk: then all is looked at, and nothing need be known. */
     if (SHIM_LIKELY(!chunks->floor &&
                     frame_load(state, python_layout.at.thread_chunk) == chunks->current &&
@@ -104,8 +117,8 @@ static inline uint32_t stack_chunks_floor(struct thread_state *thread, uintptr_t
         return 0;
     if (SHIM_UNLIKELY(!stack_chunks_are_as_before(chunks, state)))
         stack_chunks_follow(thread, state);
-    if (SHIM_UNLIKELY(chunks->floor) && !stack_chunks_still_hold(thread))
-        stack_chunks_give_up(thread);
+    if (SHIM_UNLIKELY(chunks->floor))
+        stack_chunks_doubt(thread);
     return chunks->floor;
 }
 

@@ -40,11 +40,9 @@ struct stack_mark {
 #define STACK_MARKS_MAX 64u
 
 struct stack_chunks {
-    uintptr_t current;  /* of the last look, where that is the uppermost mark's; else 0 */
-    uintptr_t previous; /* that mark's */
-    uintptr_t state;    /* the thread state that the marks are of */
-    uint32_t floor;     /* levels below need no look as long as `current` is the chunk */
-    uint32_t loop;      /* the mark's whose floor that is */
+    uintptr_t current; /* of the last look, where that is the uppermost mark's; else 0 */
+    uintptr_t state;   /* the thread state that the marks are of */
+    uint32_t floor;    /* levels below need no look as long as `current` is the chunk */
     uint32_t count;
     struct stack_mark marks[STACK_MARKS_MAX]; /* outermost first */
 };

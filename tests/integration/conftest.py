@@ -60,8 +60,10 @@ def program(tmp_path):
 def edition(request):
     """The build, and the one whose shim walks every stack a second time, in full, and aborts the
     program at the first difference. Whatever is recorded is recorded under both."""
-    if request.param == "plain":
-        return harness.BUILD
+    return harness.BUILD if request.param == "plain" else check_build()
+
+
+def check_build():
     if not (harness.BUILD / "check" / "libheapline.so").exists():
         pytest.skip("there is no check build: ./dev test makes it")
     return harness.BUILD / "check"

@@ -2,7 +2,8 @@
 
 import harness
 import pytest
-from harness import BUILD, PROGRAMS, assert_complete, run
+from conftest import check_build
+from harness import PROGRAMS, assert_complete, run
 
 STACKS = PROGRAMS / "deep_stacks.py"
 
@@ -10,13 +11,11 @@ STACKS = PROGRAMS / "deep_stacks.py"
 @pytest.fixture
 def checked(tmp_path):
     """Under the build that walks every stack a second time, in full, and aborts at a difference."""
-    if not (BUILD / "check" / "libheapline.so").exists():
-        pytest.skip("there is no check build: ./dev test makes it")
+    build = check_build()
 
     def checked(python, *command, **environment):
-        file = tmp_path / "run.heapline"
-        env = harness.environment(**environment)
-        return run([BUILD / "check" / "heapline", "run", "-q", "-f", "-o", file, "--", python.path, *command], env)
+        command = harness.heapline_run([python.path, *command], tmp_path / "run.heapline", ["-q", "-f"], build)
+        return run(command, harness.environment(**environment))
 
     return checked
 

@@ -151,6 +151,28 @@ def test_the_interpreter_s_own_functions(interpreter, program, record, plain_lib
     assert inner and all(frame["file"] != str(source) for frame in inner)
 
 
+@pytest.mark.each_interpreter
+def test_a_thread_of_python_s(interpreter, program, record):
+    """As it begins it asks libc for its stack, and libc allocates meanwhile (3.14 and later)."""
+    source = program(
+        """
+        import threading
+        def work():
+            kept.append(bytes(70_001))  #: kept
+        kept = []
+        for _ in range(3):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        """
+    )
+    recording = record(interpreter, source, options=["--native"])
+    assert_complete(recording)
+    rows = recording.report("end", "line", "--cumulative", "--include", source.path.name)["rows"]
+    (kept,) = [row["bytes"] for row in rows if (row["file"], row["line"]) == (str(source), source.lines["kept"])]
+    assert 0 <= kept - 3 * (70_001 + harness.BYTES_HEADER) < 1_000
+
+
 def test_a_thread_without_python(python, program, record, plain_library):
     source = program(HEAD + "    native.in_a_thread(ctypes.c_size_t(70_001))\n")
     recording = recorded(record, python, source, plain_library)

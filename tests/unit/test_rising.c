@@ -130,14 +130,20 @@ static void behind_a_load_that_takes_a_while(struct program *program)
     leak(program, 90);
 }
 
-/* All but one of twenty go, and thirteen stand at the end. */
-static void under_what_is_emptied(struct program *program)
+/* Twenty at a time, of which so many are left; thirteen stand at the end. */
+static void fill_and_empty(struct program *program, unsigned teeth, unsigned left)
 {
-    for (unsigned tooth = 0; tooth < 6; tooth++) {
+    for (unsigned tooth = 0; tooth < teeth; tooth++) {
         leak(program, 20);
-        drop(program, 19, 10000);
+        drop(program, 20 - left, 10000);
+        work(program, 2);
     }
     leak(program, 13);
+}
+
+static void under_what_is_emptied(struct program *program)
+{
+    fill_and_empty(program, 6, 1);
 }
 
 static void test_leaks_rise(void **state)
@@ -170,12 +176,7 @@ static void a_cache_that_fills(struct program *program)
 
 static void a_buffer_that_is_emptied(struct program *program)
 {
-    for (unsigned tooth = 0; tooth < 5; tooth++) {
-        leak(program, 20);
-        drop(program, 20, 10000);
-        work(program, 2);
-    }
-    leak(program, 13);
+    fill_and_empty(program, 5, 0);
 }
 
 static void once_at_the_start(struct program *program)
