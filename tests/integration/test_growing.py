@@ -132,10 +132,6 @@ LEAKS = {
         for number in rounds(60): leak()
         time.sleep(1.2)
     """,
-    "then polls now and then": """
-        for number in rounds(100, 0.01): leak()
-        for number in rounds(5, 0.1): work(number)
-    """,
     "begins after half": """
         for number in rounds(80): work(number)
         for number in rounds(50): leak()

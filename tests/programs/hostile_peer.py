@@ -1,5 +1,5 @@
-"""Says hello as a traced process does, with a ring, and goes. A child of its that the collector
-knows nothing of goes on writing into the ring until its input ends: the head, the counts, and all
+"""Says hello as a traced process does, with a ring, and goes when a child of its that the collector
+knows nothing of has begun to write into the ring. The child goes on with it until its input ends: the head, the counts, and all
 words, each as a record that the reader has not had yet. Usage: hostile_peer.py SOCKET DETAIL..."""
 
 import mmap
@@ -42,19 +42,24 @@ def write(memory, reader, log2):
     count = 1 << log2
     free = wire.first(wire.FREE, 16) & ~wire.LAP
     words = [memoryview(struct.pack("=Q", free | lap) * count) for lap in (wire.LAP, 0)]
-    while not select.select([0], [], [], 0)[0]:
-        tail = wire.READER_PAGE.get(reader, "tail")
-        at, lap = tail % count * 8, tail >> log2 & 1
-        memory[PAGE + at :] = words[lap][at:]
-        memory[PAGE : PAGE + at] = words[not lap][:at]
-        for head in (1 << 63, tail - 1, tail + 1, tail + count):
-            wire.WRITERS_PAGE.put(
-                memory, head=head % (1 << 64), dropped=(1 << 64) - 1, abandoned=1, reader_sleeps=1, writers_wait=1
-            )
+    tail = wire.READER_PAGE.get(reader, "tail")
+    at, lap = tail % count * 8, tail >> log2 & 1
+    memory[PAGE + at :] = words[lap][at:]
+    memory[PAGE : PAGE + at] = words[not lap][:at]
+    for head in (1 << 63, tail - 1, tail + 1, tail + count):
+        wire.WRITERS_PAGE.put(
+            memory, head=head % (1 << 64), dropped=(1 << 64) - 1, abandoned=1, reader_sleeps=1, writers_wait=1
+        )
 
 
 memory, reader, log2 = ring()
 print("here", flush=True)
 sys.stdin.readline()
+begun, begin = os.pipe()
 if os.fork() == 0:
     write(memory, reader, log2)
+    os.write(begin, b"!")
+    while not select.select([0], [], [], 0)[0]:
+        write(memory, reader, log2)
+else:
+    os.read(begun, 1)

@@ -100,6 +100,13 @@ static void then_idle(struct program *program)
     wait_for(program, 1.2);
 }
 
+static void then_polls_now_and_then(struct program *program)
+{
+    leak(program, 50);
+    for (unsigned i = 0; i < 5; i++)
+        wait_for(program, 0.1);
+}
+
 static void begins_after_half(struct program *program)
 {
     work(program, 80);
@@ -151,6 +158,7 @@ static void test_leaks_rise(void **state)
     (void)state;
     assert_int_equal(verdict_of(steady), RISING_GROWS);
     assert_int_equal(verdict_of(then_idle), RISING_GROWS);
+    assert_int_equal(verdict_of(then_polls_now_and_then), RISING_GROWS);
     assert_int_equal(verdict_of(begins_after_half), RISING_GROWS);
     assert_int_equal(verdict_of(in_bursts_with_nothing_between), RISING_GROWS);
     assert_int_equal(verdict_of(beside_a_load), RISING_GROWS);
