@@ -110,23 +110,29 @@ static inline uint32_t history_slot(const struct history_writer *writer, uint32_
 uint32_t history_new_pair(struct history_writer *writer, uint32_t counter, uint64_t size,
                           uint32_t slot);
 
-/* The pair's number, made when new. */
+static inline bool history_pair_is(const struct history_writer *writer, uint32_t number,
+                                   uint32_t counter, uint64_t size)
+{
+    const struct history_pair *pair = &writer->pairs[number];
+    return pair->counter == counter && pair->size == size;
+}
+
+/* The pair's number in the chunk at hand, made when new: an event that has it must follow. */
 static inline uint32_t history_pair(struct history_writer *writer, uint32_t counter, uint64_t size)
 {
+    ASSERT(counter >= 1 && size < HISTORY_SIZE_MAX);
     uint32_t slot = history_slot(writer, counter, size), number;
     for (; (number = writer->slots[slot]); slot = (slot + 1) & writer->slot_mask) {
-        const struct history_pair *pair = &writer->pairs[number - 1];
-        if (pair->counter == counter && pair->size == size)
+        if (history_pair_is(writer, number - 1, counter, size))
             return number - 1;
     }
     return history_new_pair(writer, counter, size, slot);
 }
 
-/* The process's next block. */
-static inline void history_allocate(struct history_writer *writer, uint32_t counter, uint64_t size)
+/* The process's next block, of this pair. */
+static inline void history_allocate(struct history_writer *writer, uint32_t pair)
 {
-    ASSERT(counter >= 1 && size < HISTORY_SIZE_MAX);
-    uint32_t pair = history_pair(writer, counter, size);
+    ASSERT(pair < writer->pair_count);
     history_count_event(writer);
     writer->pairs[pair].allocations++;
     writer->pair_of[writer->allocations++] = (uint16_t)pair;
@@ -156,8 +162,9 @@ static inline void history_count_death(struct history_writer *writer, uint32_t p
 }
 
 /* `born_ms`: the writer's now_ms when the block was allocated. Returns how long it lived. */
-static inline struct lifetime history_free(struct history_writer *writer, uint64_t block,
-                                           uint32_t counter, uint64_t size, uint32_t born_ms)
+static inline __attribute__((always_inline)) struct lifetime
+history_free(struct history_writer *writer, uint64_t block, uint32_t counter, uint64_t size,
+             uint32_t born_ms)
 {
     uint64_t age = writer->span.first_block + writer->allocations - block;
     struct lifetime lifetime = lifetime_of(age, born_ms, writer->now_ms);

@@ -26,14 +26,18 @@ struct lifetimes {
     int64_t by_age[LIFETIME_CLASSES], by_time[LIFETIME_CLASSES];
 };
 
-/* How many of the powers 1, 10, … are below the value. */
+/* How many of the powers 1, 10, … are below the value, which is at least 1. Without branches, for
+ * who asks cannot guess: by the number of its binary digits, which says the decimal ones but for
+ * one. */
 static inline uint8_t lifetime_class(uint64_t value)
 {
-    uint64_t power = 1;
-    uint8_t decade = 0;
-    for (; value > power && decade < LIFETIME_CLASSES - 1; power *= 10)
-        decade++;
-    return decade;
+    static const uint32_t powers[LIFETIME_CLASSES] = {1,     10,     100,     1000,
+                                                      10000, 100000, 1000000, 10000000};
+    uint32_t below =
+        value <= powers[LIFETIME_CLASSES - 2] ? (uint32_t)value - 1 : powers[LIFETIME_CLASSES - 2];
+    unsigned bits = 32 - (unsigned)__builtin_clz(below | 1);
+    unsigned digits = bits * 1233 >> 12; /* 1233 / 2^12 is just below log10(2) */
+    return (uint8_t)(digits + (below >= powers[digits]));
 }
 
 /* Clocks in milliseconds; they may have passed 2^32 once. */

@@ -15,6 +15,13 @@
  * it. */
 static inline uint8_t *varint_put(uint8_t *out, uint64_t value)
 {
+    /* One byte or two, as nearly all are: which is not to be guessed. */
+    if (value < 1u << 14) {
+        unsigned more = value >= 0x80;
+        out[0] = (uint8_t)((value & 0x7f) | more << 7);
+        out[1] = (uint8_t)(value >> 7);
+        return out + 1 + more;
+    }
     while (value >= 0x80) {
         *out++ = (uint8_t)(value | 0x80);
         value >>= 7;

@@ -44,6 +44,7 @@ __attribute__((unused)) static bool history_is_abreast(const struct book *book)
 void book_finish_chunk(struct ledger *ledger, struct book *book)
 {
     ASSERT(history_is_abreast(book));
+    recent_counters_forget(&book->recent);
     if (!history_queue_finish_chunk(&book->history, &ledger->chunk, &book->counters,
                                     book->sums.events))
         NOTE_HERE(&ledger->history_short);

@@ -18,6 +18,7 @@
 #include "collector/book/ledger.h"
 #include "collector/book/live_heap.h"
 #include "collector/book/mappings.h"
+#include "collector/book/recent_counters.h"
 #include "collector/book/samples.h"
 #include "collector/book/thread_rows.h"
 #include "collector/peer/peer.h"
@@ -76,6 +77,7 @@ struct book {
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */
     struct counters counters;
+    struct recent_counters recent;
     struct heap_sums sums;
     double now;            /* of the latest TIME record, seconds from the run's start */
     uint64_t blocks_made;  /* the number of the next block */
@@ -114,14 +116,12 @@ static inline void book_damage(struct book *book, enum damage reason)
 /* Ends the chunk of history at hand (history_queue.h). */
 void book_finish_chunk(struct ledger *ledger, struct book *book);
 
-/* Gives a new block its number and the time of its birth. The caller adds it to the heap and then
- * counts it in blocks_made. */
-static inline void book_number_block(const struct book *book, struct block *block)
+/* The process's next block, born now. The caller adds it to the heap and then counts it in
+ * blocks_made. */
+static inline struct block book_next_block(const struct book *book, uint64_t address, uint64_t size,
+                                           uint32_t counter)
 {
-    uint32_t born = book->history.writer.now_ms;
-    block->number = book->blocks_made & ((UINT64_C(1) << 48) - 1);
-    block->born_low = born & 0xffff;
-    block->born_high = born >> 16;
+    return block_of(address, size, counter, book->blocks_made, book->history.writer.now_ms);
 }
 
 /* Has the thread (of the run) that allocated the block with this number allocated nothing since? */

@@ -99,7 +99,8 @@ const struct grave *graveyard_find_block(const struct graveyard *graveyard, uint
                                          uint64_t number)
 {
     const struct grave *grave = NULL;
-    while ((grave = graveyard_find(graveyard, address, grave)) && grave->block.number != number)
+    while ((grave = graveyard_find(graveyard, address, grave)) &&
+           block_number(&grave->block) != number)
         ;
     return grave;
 }
@@ -120,7 +121,7 @@ void graveyard_remove(struct graveyard *graveyard, uint64_t address, uint64_t nu
     uint32_t *link = bucket_of(graveyard, address);
     for (uint32_t slot; (slot = *link); link = &grave_at(graveyard, slot)->block.next) {
         const struct block *block = &grave_at(graveyard, slot)->block;
-        if (block->address != address || block->number != number)
+        if (block->address != address || block_number(block) != number)
             continue;
         *link = block->next;
         give_up(graveyard, slot);

@@ -371,12 +371,12 @@ static const struct block *find_made(const struct inheritance *mark, uint64_t ad
 {
     const struct estate *estate = mark->from;
     const struct block *block = live_heap_find(heap_of(estate), address);
-    if (block && block->number < mark->mark.blocks)
+    if (block && block_number(block) < mark->mark.blocks)
         return block;
     const struct grave *grave = NULL;
     while ((grave = graveyard_find(&estate->graves, address, grave)))
-        if (grave->block.number >= estate->first_block && grave->block.number < mark->mark.blocks &&
-            grave->died >= mark->mark.events)
+        if (block_number(&grave->block) >= estate->first_block &&
+            block_number(&grave->block) < mark->mark.blocks && grave->died >= mark->mark.events)
             return &grave->block;
     return NULL;
 }
@@ -385,7 +385,7 @@ static const struct block *find_made(const struct inheritance *mark, uint64_t ad
 static bool was_freed(const struct inheritance *mark, const struct block *block)
 {
     const struct grave *grave =
-        graveyard_find_block(&mark->from->graves, block->address, block->number);
+        graveyard_find_block(&mark->from->graves, block->address, block_number(block));
     return grave && grave->died < mark->mark.events;
 }
 
@@ -411,7 +411,7 @@ bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t addre
     struct estate *estate = book->estate;
     const struct estate *owner;
     const struct block *found = find_inherited(estate->own, address, &owner);
-    if (!found || graveyard_find_block(&estate->graves, address, found->number))
+    if (!found || graveyard_find_block(&estate->graves, address, block_number(found)))
         return false;
     *block = *found;
     block->counter = counter_for(book, owner, found->counter);
@@ -438,11 +438,11 @@ static bool is_wanted(void *context, const struct grave *grave)
 {
     const struct marks *marks = context;
     size_t low = 0, high = marks->count;
-    if (grave->block.number < marks->estate->first_block)
+    if (block_number(&grave->block) < marks->estate->first_block)
         return true;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (marks->list[middle].blocks > grave->block.number)
+        if (marks->list[middle].blocks > block_number(&grave->block))
             high = middle;
         else
             low = middle + 1;
@@ -479,7 +479,7 @@ void inheritance_bury(struct ledger *ledger, struct book *book, const struct blo
 void inheritance_unbury(struct book *book, const struct block *block)
 {
     if (book->estate)
-        graveyard_remove(&book->estate->graves, block->address, block->number);
+        graveyard_remove(&book->estate->graves, block->address, block_number(block));
 }
 
 uint32_t inheritance_graves(const struct book *book)

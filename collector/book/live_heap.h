@@ -15,25 +15,53 @@
 #include "collector/base/vector.h"
 #include "hash.h"
 
+/* Whole words, each stored by itself: a processor that loads at once what it has just stored in
+ * pieces waits for these to reach its cache. */
 struct block {
     uint64_t address;
-    uint64_t size : 48;
-    uint64_t born_low : 16; /* when it was allocated; see block_born() */
-    uint64_t number : 48;   /* the process's n-th allocation, from 0 */
-    uint64_t born_high : 16;
-    uint32_t counter; /* what it is counted in, not 0; 0: the block is not live */
-    uint32_t next;    /* in its bucket, or among the free ones; 0: none */
+    uint64_t size_and_born;   /* 48 bits, and the low 16 of when it was allocated */
+    uint64_t number_and_born; /* 48 bits, and the high 16 */
+    uint32_t counter;         /* what it is counted in, not 0; 0: the block is not live */
+    uint32_t next;            /* in its bucket, or among the free ones; 0: none */
 };
+
+#define BLOCK_BITS 48u
+#define BLOCK_MASK ((UINT64_C(1) << BLOCK_BITS) - 1)
+
+/* `number`: the process's n-th allocation, from 0; `born`: see block_born(). */
+static inline struct block block_of(uint64_t address, uint64_t size, uint32_t counter,
+                                    uint64_t number, uint32_t born)
+{
+    return (struct block){
+        .address = address,
+        .size_and_born = (size & BLOCK_MASK) | (uint64_t)born << BLOCK_BITS,
+        .number_and_born = (number & BLOCK_MASK) | (uint64_t)(born >> 16) << BLOCK_BITS,
+        .counter = counter,
+    };
+}
+
+static inline uint64_t block_size(const struct block *block)
+{
+    return block->size_and_born & BLOCK_MASK;
+}
+
+static inline uint64_t block_number(const struct block *block)
+{
+    return block->number_and_born & BLOCK_MASK;
+}
 
 /* When the block was allocated, by the history's clock in milliseconds. */
 static inline uint32_t block_born(const struct block *block)
 {
-    return (uint32_t)block->born_high << 16 | (uint32_t)block->born_low;
+    return (uint32_t)(block->number_and_born >> BLOCK_BITS << 16 |
+                      block->size_and_born >> BLOCK_BITS);
 }
 
 /* So many blocks of a page, which begin 16 bytes apart, have buckets side by side; the last page's
  * reach beyond the others'. */
 #define LIVE_HEAP_NEIGHBOURS UINT64_C(256)
+/* So many blocks take half a megabyte. */
+#define LIVE_HEAP_NEAR 16384u
 
 struct live_heap {
     struct vector blocks;  /* struct block; number 0 is not used */
@@ -64,6 +92,12 @@ static inline uint64_t live_heap_bucket(const struct live_heap *heap, uint64_t a
     uint64_t granule = address >> 4;
     return (granule & (LIVE_HEAP_NEIGHBOURS - 1)) +
            ((granule / LIVE_HEAP_NEIGHBOURS) * heap->multiplier >> heap->bucket_shift);
+}
+
+/* Is the table larger than what is always near the processor? */
+static inline bool live_heap_is_far(const struct live_heap *heap)
+{
+    return heap->live > LIVE_HEAP_NEAR;
 }
 
 /* Fetches what finding a block will need: first its bucket, and when that has come the first block
@@ -134,7 +168,10 @@ static inline bool live_heap_add(struct live_heap *heap, const struct block *blo
         heap->blocks_used++;
     }
     uint32_t *first = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, block->address);
-    blocks[number] = *block;
+    blocks[number].address = block->address;
+    blocks[number].size_and_born = block->size_and_born;
+    blocks[number].number_and_born = block->number_and_born;
+    blocks[number].counter = block->counter;
     blocks[number].next = *first;
     *first = number;
     heap->live++;

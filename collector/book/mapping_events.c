@@ -97,7 +97,8 @@ void mapping_events_map(struct ledger *ledger, struct book *book, const struct a
     book->blocks_made++;
     book_note_latest(ledger, book, thread, mapping.number);
     if (book_keeps_history(ledger, book))
-        history_allocate(&book->history.writer, mapping.counter, mapping.bytes);
+        history_allocate(&book->history.writer,
+                         history_pair(&book->history.writer, mapping.counter, mapping.bytes));
     counter_allocate(counters_at(&book->counters, mapping.counter), &book->sums, mapping.bytes,
                      book->now);
 }

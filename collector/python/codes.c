@@ -295,7 +295,7 @@ static uint32_t find_location(struct codes *codes, uint32_t code, int32_t line)
     return *number = count;
 }
 
-uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction)
+uint32_t codes_locate_first(struct codes *codes, uint32_t number, uint32_t instruction)
 {
     struct code *code = codes_code(codes, number);
     if (instruction == WIRE_INSTRUCTION_NONE)

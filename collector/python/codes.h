@@ -44,8 +44,17 @@ void codes_tell_text(struct codes *codes, const char *name, char *text);
 /* What was told of a file is written, or of no use. */
 void codes_drop_told(struct codes *codes, uint32_t file);
 
+/* As codes_locate(), of what has not been asked before. */
+uint32_t codes_locate_first(struct codes *codes, uint32_t code, uint32_t instruction);
+
 /* The location of an instruction of a code; 0 when memory is short. */
-uint32_t codes_locate(struct codes *codes, uint32_t code, uint32_t instruction);
+static inline uint32_t codes_locate(struct codes *codes, uint32_t number, uint32_t instruction)
+{
+    const struct code *code = codes_code(codes, number);
+    if (instruction < code->unit_count && code->units[instruction] > 0)
+        return (uint32_t)code->units[instruction];
+    return codes_locate_first(codes, number, instruction);
+}
 
 /* The location of a line (0: unknown) of a function that has no code object, in a file. 0 when
  * memory is short. */

@@ -15,7 +15,7 @@
 #define LINE_NONE 0
 
 /* Code units that a table is taken to describe at most: as many as an instruction can name. */
-#define LINE_UNITS_MAX (1u << 24)
+#define LINE_UNITS_MAX WIRE_INSTRUCTION_NONE
 
 /* How many code units the table describes. co_lnotab does not say where the code ends: there it is
  * the last unit that begins a line, plus one, and units beyond have that unit's line. */

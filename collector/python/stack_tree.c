@@ -47,7 +47,7 @@ void stack_tree_deinit(struct stack_tree *tree)
 
 static uint32_t hash_of(const struct stack_tree *tree, uint32_t parent, uint32_t location)
 {
-    return (uint32_t)(hash_number(&tree->seed, (uint64_t)parent << 32 | location) >> 32);
+    return (uint32_t)(hash_number(&tree->seed, stack_edge(parent, location)) >> 32);
 }
 
 /* In the first free slot. */
@@ -124,7 +124,6 @@ uint32_t stack_tree_find(struct stack_tree *tree, uint32_t parent, uint32_t loca
     if (!number)
         return 0;
     *slot = (struct node_slot){hash, number};
-    stack_tree_node(tree, parent)->last_child = number;
     if (hash_is_outworn(&tree->wasted, steps, tree->count))
         hash_again(tree);
     return number;

@@ -1,7 +1,7 @@
 /*
  * The tree of stacks of one run: node = (parent node, location). Node 0 is the empty stack.
  *
- * Nodes are numbered in order of appearance, so a parent's number is smaller. 12 bytes a node and
+ * Nodes are numbered in order of appearance, so a parent's number is smaller. 8 bytes a node and
  * 11 to 22 of hash table. One thread at a time.
  */
 #ifndef HEAPLINE_COLLECTOR_STACK_TREE_H
@@ -16,8 +16,14 @@
 struct node {
     uint32_t parent;
     uint32_t location;
-    uint32_t last_child; /* the child looked up last, 0: none */
 };
+
+/* A child that was looked up lately. Most look-ups are of few, in turn. */
+struct recent_child {
+    uint64_t edge; /* stack_edge(); 0: none */
+    uint32_t child;
+};
+#define RECENT_CHILDREN_LOG2 10u
 
 /* A slot of the hash table. */
 struct node_slot {
@@ -32,6 +38,7 @@ struct stack_tree {
     struct hash_seed seed;
     uint64_t wasted; /* on long look-ups (hash.h) */
     uint32_t count;  /* nodes, including 0 */
+    struct recent_child recent[1u << RECENT_CHILDREN_LOG2];
 };
 
 bool stack_tree_init(struct stack_tree *tree);
@@ -45,12 +52,28 @@ static inline struct node *stack_tree_node(const struct stack_tree *tree, uint32
     return (struct node *)tree->nodes.data + number;
 }
 
+/* Where a child hangs, by its parent and its location, which is not 0. */
+static inline uint64_t stack_edge(uint32_t parent, uint32_t location)
+{
+    return (uint64_t)parent << 32 | location;
+}
+
+static inline struct recent_child *stack_tree_recent(struct stack_tree *tree, uint64_t edge)
+{
+    uint32_t mixed = ((uint32_t)(edge >> 32) ^ (uint32_t)edge << 16) * UINT32_C(0x9e3779b1);
+    return &tree->recent[mixed >> (32 - RECENT_CHILDREN_LOG2)];
+}
+
 static inline uint32_t stack_tree_child(struct stack_tree *tree, uint32_t parent, uint32_t location)
 {
-    uint32_t child = stack_tree_node(tree, parent)->last_child;
-    if (__builtin_expect(child != 0, 1) && stack_tree_node(tree, child)->location == location)
-        return child;
-    return stack_tree_find(tree, parent, location);
+    uint64_t edge = stack_edge(parent, location);
+    struct recent_child *recent = stack_tree_recent(tree, edge);
+    if (__builtin_expect(recent->edge == edge, 1))
+        return recent->child;
+    uint32_t child = stack_tree_find(tree, parent, location);
+    if (child)
+        *recent = (struct recent_child){edge, child};
+    return child;
 }
 
 #endif

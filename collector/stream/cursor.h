@@ -26,8 +26,8 @@ struct cursor {
 
 static inline uint64_t load_word(const struct process *process, uint64_t position)
 {
-    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
-    return atomic_load_explicit(&process->ring.words[position & mask], memory_order_acquire);
+    return atomic_load_explicit(&process->ring.words[position & process->ring.mask],
+                                memory_order_acquire);
 }
 
 /* A continuation word's payload; false when the record is not whole. */

@@ -32,11 +32,11 @@ static inline void count_death(struct cursor *cursor, const struct block *block,
 {
     struct process *process = cursor->process;
     struct counter *counter = counters_at(&process->book.counters, block->counter);
-    death->temporary = book_is_latest(&process->book, counter->thread, block->number);
+    death->temporary = book_is_latest(&process->book, counter->thread, block_number(block));
     if (book_keeps_history(&cursor->run->ledger, &process->book))
-        death->lifetime = history_free(&process->book.history.writer, block->number, block->counter,
-                                       block->size, block_born(block));
-    counter_free(counter, &process->book.sums, block->size, death->temporary);
+        death->lifetime = history_free(&process->book.history.writer, block_number(block),
+                                       block->counter, block_size(block), block_born(block));
+    counter_free(counter, &process->book.sums, block_size(block), death->temporary);
 }
 
 /* Takes one of the process's own blocks out of the live heap and its counter. */
@@ -46,7 +46,7 @@ static inline bool take_out(struct cursor *cursor, uint64_t address, struct bloc
     struct process *process = cursor->process;
     if (!live_heap_remove(&process->book.heap, address, block))
         return false;
-    if (__builtin_expect(block->number < process->book.wanted_below, 0))
+    if (__builtin_expect(block_number(block) < process->book.wanted_below, 0))
         inheritance_bury(&cursor->run->ledger, &process->book, block);
     count_death(cursor, block, death);
     return true;
@@ -77,37 +77,45 @@ static inline bool take_out_any(struct cursor *cursor, uint64_t address, struct 
 static bool put_back(struct process *process, const struct block *block)
 {
     inheritance_unbury(&process->book, block);
-    return block->number < process->book.first_block || live_heap_add(&process->book.heap, block);
+    return block_number(block) < process->book.first_block ||
+           live_heap_add(&process->book.heap, block);
+}
+
+/* A block whose free was never seen has made room. */
+__attribute__((cold, noinline)) static void take_out_unfreed(struct cursor *cursor,
+                                                             uint64_t address)
+{
+    struct block unfreed;
+    struct death death;
+    take_out(cursor, address, &unfreed, &death);
+    book_damage(&cursor->process->book, DAMAGE_UNFREED);
 }
 
 static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t size, uint32_t node,
                              uint32_t thread, uint8_t allocator)
 {
     struct run *run = cursor->run;
-    struct process *process = cursor->process;
-    struct block unseen;
-    struct death death;
-    /* A block whose free was never seen has made room. */
-    if (__builtin_expect(take_out(cursor, address, &unseen, &death), 0))
-        book_damage(&process->book, DAMAGE_UNFREED);
-    struct block block = {
-        .address = address,
-        .size = size & ((UINT64_C(1) << 48) - 1),
-        .counter = counters_find(&process->book.counters, node, thread, allocator,
-                                 (uint8_t)size_class_of(size)),
-    };
-    book_number_block(&process->book, &block);
-    if (!block.counter || !live_heap_add(&process->book.heap, &block)) {
+    struct book *book = &cursor->process->book;
+    if (__builtin_expect(live_heap_find(&book->heap, address) != NULL, 0))
+        take_out_unfreed(cursor, address);
+    bool keeps_history = book_keeps_history(&run->ledger, book);
+    struct recent_counter *recent =
+        recent_counters_find(&book->recent, &book->counters, node, thread, allocator, size);
+    const struct block block = book_next_block(book, address, size, recent->counter);
+    if (!recent->counter || !live_heap_add(&book->heap, &block)) {
         NOTE_HERE(&run->ledger.memory_short);
-        book_damage(&process->book, DAMAGE_MEMORY);
+        book_damage(book, DAMAGE_MEMORY);
         return;
     }
-    process->book.blocks_made++;
-    book_note_latest(&run->ledger, &process->book, thread, block.number);
-    if (book_keeps_history(&run->ledger, &process->book))
-        history_allocate(&process->book.history.writer, block.counter, size);
-    counter_allocate(counters_at(&process->book.counters, block.counter), &process->book.sums, size,
-                     process->book.now);
+    book_note_latest(&run->ledger, book, thread, book->blocks_made);
+    book->blocks_made++;
+    if (keeps_history) {
+        if (__builtin_expect(!recent->pair, 0))
+            recent->pair = 1 + history_pair(&book->history.writer, recent->counter, size);
+        ASSERT(history_pair_is(&book->history.writer, recent->pair - 1, recent->counter, size));
+        history_allocate(&book->history.writer, recent->pair - 1);
+    }
+    counter_allocate(counters_at(&book->counters, recent->counter), &book->sums, size, book->now);
 }
 
 static bool is_range(const struct address_range *range)
@@ -211,10 +219,10 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         process->book.unmatched_frees--;
     } else if (put_back(process, block)) {
         if (book_keeps_history(&cursor->run->ledger, &process->book))
-            history_restore(&process->book.history.writer, block->number, block->counter,
-                            block->size, pending->death.lifetime);
+            history_restore(&process->book.history.writer, block_number(block), block->counter,
+                            block_size(block), pending->death.lifetime);
         counter_restore(counters_at(&process->book.counters, block->counter), &process->book.sums,
-                        block->size, pending->death.temporary, process->book.now);
+                        block_size(block), pending->death.temporary, process->book.now);
     } else {
         NOTE_HERE(&cursor->run->ledger.memory_short);
         book_damage(&process->book, DAMAGE_MEMORY);
@@ -282,15 +290,10 @@ static unsigned on_time(struct cursor *cursor, uint64_t first)
     return 1;
 }
 
-/* Handles the record that begins with `first`; returns its words. */
-static inline unsigned handle_record(struct cursor *cursor, uint64_t first)
+/* Handles a record of another kind than the two below. */
+static unsigned handle_other(struct cursor *cursor, uint64_t first)
 {
     switch (wire_kind(first)) {
-    case WIRE_ALLOCATION:
-        return on_allocation(cursor, first);
-    case WIRE_FREE:
-        on_free(cursor, first);
-        return 1;
     case WIRE_REALLOC_FREE:
         on_realloc_free(cursor, first);
         return 1;
@@ -324,6 +327,18 @@ static inline unsigned handle_record(struct cursor *cursor, uint64_t first)
     }
 }
 
+/* Handles the record that begins with `first`; returns its words. Nearly all are of two kinds. */
+static inline unsigned handle_record(struct cursor *cursor, uint64_t first)
+{
+    unsigned kind = wire_kind(first);
+    if (kind == WIRE_ALLOCATION)
+        return on_allocation(cursor, first);
+    if (__builtin_expect(kind != WIRE_FREE, 0))
+        return handle_other(cursor, first);
+    on_free(cursor, first);
+    return 1;
+}
+
 /*
  * Makes room for the writers. Those who wait are woken one at a time: the kernel takes the one that
  * has waited longest, and when its turn on a processor comes there is room left for it. Woken all
@@ -352,21 +367,27 @@ static inline bool is_published(const struct process *process, uint64_t position
     return !((word ^ wire_lap_bit(position, process->ring.log2_words)) & WIRE_LAP_BIT);
 }
 
+static inline void look_ahead(const struct process *process, uint64_t position)
+{
+    const struct live_heap *heap = &process->book.heap;
+    live_heap_prefetch_bucket(heap,
+                              load_word(process, position + LOOK_AHEAD_BUCKET) & WIRE_ADDRESS_MASK);
+    live_heap_prefetch_block(heap,
+                             load_word(process, position + LOOK_AHEAD_BLOCK) & WIRE_ADDRESS_MASK);
+}
+
 /* Reads records up to cursor->end, or as many as there are. */
 static void read_records(struct cursor *cursor)
 {
     struct process *process = cursor->process;
     uint64_t publish_at = cursor->position + TAIL_STEP;
+    const bool is_far = live_heap_is_far(&process->book.heap);
     while (cursor->position < cursor->end) {
         uint64_t first = load_word(process, cursor->position);
         if (!is_published(process, cursor->position, first))
             return;
-        live_heap_prefetch_bucket(&process->book.heap,
-                                  load_word(process, cursor->position + LOOK_AHEAD_BUCKET) &
-                                      WIRE_ADDRESS_MASK);
-        live_heap_prefetch_block(&process->book.heap,
-                                 load_word(process, cursor->position + LOOK_AHEAD_BLOCK) &
-                                     WIRE_ADDRESS_MASK);
+        if (is_far)
+            look_ahead(process, cursor->position);
         if (first & WIRE_FIRST_BIT) {
             cursor->position += handle_record(cursor, first);
         } else {
@@ -419,8 +440,7 @@ uint64_t decode_skip_hole(struct process *process)
            (load_word(process, position) & bits) !=
                (wire_lap_bit(position, process->ring.log2_words) | WIRE_FIRST_BIT)) {
         /* What stands here is of two passes ago by the next pass, and would look like its own. */
-        uint64_t mask = capacity - 1;
-        atomic_store(&process->ring.words[position & mask],
+        atomic_store(&process->ring.words[position & process->ring.mask],
                      wire_lap_bit(position, process->ring.log2_words));
         position++;
     }

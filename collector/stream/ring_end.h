@@ -24,6 +24,7 @@ struct ring_end {
     void *memory; /* all of it */
     size_t bytes;
     unsigned log2_words;
+    uint64_t mask;     /* of a position: where in `words` */
     uint64_t position; /* words read */
     uint64_t cut;      /* where the latest cut through all streams goes (drain.h) */
     uint64_t

@@ -188,16 +188,17 @@ static void test_random_against_model(void **state)
 static void test_live_heap_grows_and_empties(void **state)
 {
     struct live_heap heap;
-    struct block block;
+    struct block block = {0};
     (void)state;
     assert_true(live_heap_init(&heap));
     for (uint64_t i = 1; i <= 100000; i++)
         assert_true(live_heap_add(
-            &heap, &(struct block){.address = i * 4096, .size = i, .counter = (uint32_t)i}));
+            &heap,
+            &(struct block){.address = i * 4096, .size_and_born = i, .counter = (uint32_t)i}));
     assert_true(heap.blocks_used * sizeof block + heap.buckets.bytes <= 100000 * 40);
     for (uint64_t i = 100000; i >= 1; i--) {
         assert_true(live_heap_remove(&heap, i * 4096, &block));
-        assert_int_equal(block.size, i);
+        assert_int_equal(block_size(&block), i);
         assert_int_equal(block.counter, i);
         assert_false(live_heap_remove(&heap, i * 4096, &block));
     }
@@ -249,6 +250,46 @@ static void test_counters_of_many_threads(void **state)
     assert_int_equal(counters.count, 1 + NODES * THREADS * CLASSES);
     assert_int_not_equal(counters_find(&counters, 1, 1, 1, 1), numbers[1][1][1]);
     counters_deinit(&counters);
+}
+
+static struct stream *stream_of_history(void)
+{
+    static struct stream stream;
+    stream_init(&stream, 16, true);
+    return &stream;
+}
+
+/* More kinds of allocation than are remembered, in turns of different lengths, and over the ends of
+ * several chunks of history: of each as much is counted, and kept, as there was. */
+static void test_kinds_in_turn(void **state)
+{
+    enum { SIZES = 1500, TURNS = 120, LEFT = 3 };
+    struct stream *stream = stream_of_history();
+    uint64_t bytes = 0, allocations = 0;
+    (void)state;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        /* Few kinds often, then many once. */
+        unsigned kinds = turn % 4 ? 7 : SIZES, times = turn % 4 ? 200 : 1;
+        for (unsigned i = 0; i < kinds * times; i++, allocations++) {
+            uint64_t size = i % kinds + 1, address = (allocations + 1) << 4;
+            stream_bare_allocation(stream, address, size);
+            if (i / kinds < LEFT)
+                bytes += size;
+            else
+                stream_free(stream, address);
+            if (i % 512 == 0)
+                stream_decode(stream);
+        }
+    }
+    stream_decode(stream);
+    const struct book *book = &stream->process->book;
+    assert_true(allocations > 2 * HISTORY_EVENTS_MAX);
+    assert_int_equal(process_lost(stream->process), 0);
+    assert_int_equal(book->sums.allocations, allocations);
+    assert_int_equal(book->sums.bytes, bytes);
+    stream_check_sums(stream);
+    stream_check_history(stream);
+    stream_deinit(stream);
 }
 
 static void test_stale_levels_count_again(void **state)
@@ -973,6 +1014,7 @@ int main(void)
         cmocka_unit_test(test_live_heap_grows_and_empties),
         cmocka_unit_test(test_tree_finds_what_it_made),
         cmocka_unit_test(test_counters_of_many_threads),
+        cmocka_unit_test(test_kinds_in_turn),
         cmocka_unit_test(test_samples_are_bounded),
         cmocka_unit_test_setup_teardown(test_stale_levels_count_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_equal_code_is_one_code, set_up, tear_down),

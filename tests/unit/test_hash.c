@@ -45,7 +45,7 @@ static uint64_t steps_for_all(const struct live_heap *heap)
 
 static void look_for_all(struct live_heap *heap, const uint64_t *addresses)
 {
-    struct block block;
+    struct block block = {0};
     for (uint32_t i = 0; i < KEYS; i++) {
         assert_true(live_heap_remove(heap, addresses[i], &block));
         assert_int_equal(block.address, addresses[i]);

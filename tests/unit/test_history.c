@@ -44,9 +44,9 @@ static void test_bytes(void **state)
     struct packer packer;
     assert_true(history_writer_init(&writer) && packer_init(&packer));
     history_writer_set_time(&writer, 1000);
-    history_allocate(&writer, 5, 256);
-    history_allocate(&writer, 3, 7);
-    history_allocate(&writer, 5, 256);
+    history_allocate(&writer, history_pair(&writer, 5, 256));
+    history_allocate(&writer, history_pair(&writer, 3, 7));
+    history_allocate(&writer, history_pair(&writer, 5, 256));
     history_writer_set_time(&writer, 1001);
     struct lifetime lifetime = history_free(&writer, 0, 5, 256, 1);
     struct history_chunk *chunk = history_writer_finish(&writer, &packer);
@@ -208,7 +208,7 @@ static enum history_kind make_event(struct maker *maker, struct made_block *bloc
         .born_ms = (uint32_t)(maker->writer.now_us / 1000),
         .live = true,
     };
-    history_allocate(&maker->writer, block->counter, block->size);
+    history_allocate(&maker->writer, history_pair(&maker->writer, block->counter, block->size));
     return HISTORY_ALLOCATION;
 }
 
