@@ -241,6 +241,24 @@ static inline void ring_publish(uint64_t position, uint64_t first)
                           first | wire_lap_bit(position, ring->log2_words), memory_order_release);
 }
 
+/* ring_put() and ring_publish() of a record of two words, which most often lie beside each other.
+ */
+static inline void ring_publish_both(uint64_t position, uint64_t first, uint64_t second)
+{
+    struct ring_writer *ring = &ring_writer;
+    uint64_t at = position & ring->mask;
+    if (SHIM_UNLIKELY(at == ring->mask || !ring_may_write(position))) {
+        ring_put(position + 1, second);
+        ring_publish(position, first);
+        return;
+    }
+    ASSERT((first & (WIRE_LAP_BIT | WIRE_FIRST_BIT)) == WIRE_FIRST_BIT);
+    ASSERT(!(second & (WIRE_LAP_BIT | WIRE_FIRST_BIT)));
+    uint64_t lap = wire_lap_bit(position, ring->log2_words);
+    atomic_store_explicit(&ring->words[at + 1], second | lap, memory_order_relaxed);
+    atomic_store_explicit(&ring->words[at], first | lap, memory_order_release);
+}
+
 static inline bool ring_is_published(uint64_t position)
 {
     const struct ring_writer *ring = &ring_writer;

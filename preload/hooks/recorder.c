@@ -87,8 +87,7 @@ static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
         return send_rare(first, second, size);
     if (SHIM_UNLIKELY(!ring_reserve(2, &position)))
         return false;
-    ring_put(position + 1, second | (uint64_t)size << WIRE_SIZE_SHIFT);
-    ring_publish(position, first);
+    ring_publish_both(position, first, second | (uint64_t)size << WIRE_SIZE_SHIFT);
     return true;
 }
 

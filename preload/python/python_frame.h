@@ -38,19 +38,11 @@ static inline uintptr_t frame_code(uintptr_t frame)
     return frame_load(frame, python_layout.at.code) & python_layout.rules.code_mask;
 }
 
-/* The code unit that the frame executes; `*visible` false when it is no Python frame yet or at all:
- * an entry from C, or a frame that has not reached its first traceable instruction
- * (_PyFrame_IsIncomplete). */
-static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t instruction,
-                                    bool *visible)
+/* frame_offset() from 3.11 on. */
+static inline __attribute__((always_inline)) uint32_t
+frame_offset_in_code(uintptr_t frame, uintptr_t code, uintptr_t instruction, bool *visible)
 {
     *visible = true;
-    if (python_layout.rules.heap_frames) {
-        int32_t lasti = (int32_t)instruction;
-        return lasti < 0
-                   ? WIRE_INSTRUCTION_NONE
-                   : (uint32_t)lasti >> python_layout.rules.lasti_shift & WIRE_INSTRUCTION_MASK;
-    }
     intptr_t bytes = (intptr_t)(instruction - (code + python_layout.at.code_bytecode));
     int32_t first = *(const int32_t *)(code + python_layout.at.code_first_traceable);
     if (*(const uint8_t *)(frame + python_layout.at.owner) != FRAME_OWNER_GENERATOR &&
@@ -59,6 +51,20 @@ static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t i
     if (bytes < 0 || bytes / 2 >= (intptr_t)WIRE_INSTRUCTION_NONE)
         return WIRE_INSTRUCTION_NONE;
     return (uint32_t)(bytes / 2);
+}
+
+/* The code unit that the frame executes; `*visible` false when it is no Python frame yet or at all:
+ * an entry from C, or a frame that has not reached its first traceable instruction
+ * (_PyFrame_IsIncomplete). */
+static inline uint32_t frame_offset(uintptr_t frame, uintptr_t code, uintptr_t instruction,
+                                    bool *visible)
+{
+    if (!python_layout.rules.heap_frames)
+        return frame_offset_in_code(frame, code, instruction, visible);
+    int32_t lasti = (int32_t)instruction;
+    *visible = true;
+    return lasti < 0 ? WIRE_INSTRUCTION_NONE
+                     : (uint32_t)lasti >> python_layout.rules.lasti_shift & WIRE_INSTRUCTION_MASK;
 }
 
 /* The frame's object; 0: none has been made. */

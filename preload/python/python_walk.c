@@ -67,7 +67,8 @@ uintptr_t python_innermost_loop(const struct thread_state *thread)
 }
 
 /* Looks up the stream's number of a frame's code; notes failure. */
-static uint32_t number_of(struct walk *walk, uintptr_t frame, uintptr_t code)
+static __attribute__((noinline)) uint32_t number_of(struct walk *walk, uintptr_t frame,
+                                                    uintptr_t code)
 {
     uint32_t number = code_table_number(frame, code);
     if (number == WIRE_CODE_NONE)
@@ -84,24 +85,23 @@ static uint64_t entry_bit(uintptr_t frame)
 /* No instruction stands here: a level that has it is looked at again each time. */
 #define INSTRUCTION_NOWHERE ((uintptr_t)1)
 
-static inline bool is_compiled(uintptr_t frame)
+static inline __attribute__((always_inline)) bool is_compiled(uintptr_t frame)
 {
     return SHIM_UNLIKELY(atomic_load_explicit(&code_is_compiled_somewhere, memory_order_relaxed)) &&
            frame_is_compiled(frame);
 }
 
-/* The word for a frame that is not internal; `known` is its level's entry when that still counts.
- * `*instruction` becomes what is to be remembered of it. */
-static uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code, uintptr_t *instruction,
-                        const struct level *known)
+/* The word for a frame that is not internal; `known` is what its level's entry has, or 0 when that
+ * is of another code. `*instruction` becomes what is to be remembered of it. */
+static inline uint64_t word_of(struct walk *walk, uintptr_t frame, uintptr_t code,
+                               uintptr_t *instruction, uint64_t known)
 {
     bool visible;
     uint32_t offset = frame_offset(frame, code, *instruction, &visible);
     if (!visible)
         return 0;
-    uint64_t number = known && known->code == code ? known->word >> WIRE_CODE_SHIFT & WIRE_CODE_MASK
-                                                   : WIRE_CODE_NONE;
-    if (number == WIRE_CODE_NONE)
+    uint64_t number = known >> WIRE_CODE_SHIFT & WIRE_CODE_MASK;
+    if (SHIM_UNLIKELY(number == WIRE_CODE_NONE))
         number = number_of(walk, frame, code);
     if (is_compiled(frame)) {
         offset = frame_line(frame);
@@ -120,26 +120,26 @@ static inline bool loop_differs(const struct level *entry, uintptr_t frame)
 }
 
 /* Makes `level` describe `frame` as it stands in memory. */
-static void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
+static __attribute__((noinline)) void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 {
     struct thread_state *thread = walk->thread;
     struct level *entry = &thread->levels[level];
     struct walked_frame *walked = &thread->walked[level];
-    const struct level *known = level < thread->used ? entry : NULL;
     uintptr_t code = 0, instruction = frame_instruction(frame);
     uint64_t word = 0;
     if (!frame_is_internal(frame)) {
         code = frame_code(frame);
-        if (known && walked->frame == frame && walked->instruction == instruction &&
-            entry->code == code &&
+        bool is_known = level < thread->used && entry->code == code;
+        if (is_known && walked->frame == frame && walked->instruction == instruction &&
             !(SHIM_UNLIKELY(shim_walks_native) && loop_differs(entry, frame)))
             return;
-        word = word_of(walk, frame, code, &instruction, known);
+        word = word_of(walk, frame, code, &instruction, is_known ? entry->word : 0);
     }
     word |= entry_bit(frame);
     if (level >= thread->sent || entry->told != word)
         thread->scratch[walk->changed++] = level;
-    *walked = (struct walked_frame){.frame = frame, .instruction = instruction};
+    walked->frame = frame;
+    walked->instruction = instruction;
     entry->code = code;
     entry->word = word;
     thread->index[index_slot(frame)] = (uint16_t)level;
@@ -200,14 +200,14 @@ find_difference_in(const struct thread_state *thread, int32_t level, uint32_t fl
 
 static int32_t find_difference(const struct thread_state *thread, int32_t level, uint32_t floor)
 {
+    if (SHIM_LIKELY(python_layout.is_as_since_3_12))
+        return find_difference_in(thread, level, floor, PYTHON_PREVIOUS_SINCE_3_12,
+                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     const uint32_t previous = python_layout.at.previous, instruction = python_layout.at.instruction;
     if (python_layout.rules.heap_frames)
         return SHIM_UNLIKELY(shim_walks_native)
                    ? find_difference_in(thread, level, floor, previous, instruction, CODE | LOOP)
                    : find_difference_in(thread, level, floor, previous, instruction, CODE);
-    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_SINCE_3_12)
-        return find_difference_in(thread, level, floor, PYTHON_PREVIOUS_SINCE_3_12,
-                                  PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     if (SHIM_UNLIKELY(shim_walks_native))
         return find_difference_in(thread, level, floor, previous, instruction, LOOP);
     if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_IN_3_11)
@@ -327,23 +327,44 @@ static bool link_holds(const struct thread_state *thread, uint32_t level, uintpt
     return thread->bottom || !below;
 }
 
+static inline bool is_to_be_compared(const struct walk *walk, int32_t level)
+{
+    return level >= (int32_t)walk->thread->bottom && level >= (int32_t)walk->floor;
+}
+
+static inline void note_level(struct walk *walk, int32_t level)
+{
+    struct thread_state *thread = walk->thread;
+    thread->scratch[thread->capacity - ++walk->noted] = (uintptr_t)level;
+}
+
+/* As compare_levels(), from a level on that is not known to link to the one below. */
+static int32_t compare_more_levels(struct walk *walk, int32_t at)
+{
+    struct thread_state *thread = walk->thread;
+    while (is_to_be_compared(walk, at) && (at = find_difference(thread, at, walk->floor)) >= 0) {
+        if (!link_holds(thread, (uint32_t)at, frame_previous(thread->walked[at].frame)))
+            return at;
+        note_level(walk, at--);
+    }
+    return -1;
+}
+
 /*
- * Compares levels `level` and down with memory. Levels of which only the instruction differs are
- * noted at the far end of scratch. Returns the level whose link is broken, -1 when all hold.
+ * Compares levels `level`, which links to the one below as it did, and down with memory. Levels of
+ * which only the instruction differs are noted at the far end of scratch. Returns the level whose
+ * link is broken, -1 when all hold. The first has most often moved on, and the others have not.
  */
 static int32_t compare_levels(struct walk *walk, uint32_t level)
 {
     struct thread_state *thread = walk->thread;
-    int32_t at = (int32_t)level;
+    uintptr_t frame = thread->walked[level].frame;
     walk->noted = 0;
-    while ((at = find_difference(thread, at, walk->floor)) >= 0) {
-        if (!link_holds(thread, (uint32_t)at, frame_previous(thread->walked[at].frame)))
-            return at;
-        thread->scratch[thread->capacity - ++walk->noted] = (uintptr_t)at;
-        if (--at < (int32_t)thread->bottom || at < (int32_t)walk->floor)
-            break;
-    }
-    return -1;
+    if (level <= thread->bottom)
+        return compare_more_levels(walk, (int32_t)level);
+    if (frame_instruction(frame) != thread->walked[level].instruction)
+        note_level(walk, (int32_t)level--);
+    return compare_more_levels(walk, (int32_t)level);
 }
 
 /* Puts a frame that has no level yet behind the others in scratch. */
@@ -388,8 +409,94 @@ static bool collect_to_remembered(struct walk *walk, uintptr_t frame, uint32_t *
     return false;
 }
 
+/* As find_level(), where it most often is. */
+static inline bool find_innermost(const struct thread_state *thread, uintptr_t frame,
+                                  uint32_t *level)
+{
+    *level = thread->depth - 1;
+    return thread->walked[*level].frame == frame || find_level(thread, frame, level);
+}
+
+static inline bool links_as_before(const struct thread_state *thread, uint32_t level)
+{
+    return frame_load(thread->walked[level].frame, PYTHON_PREVIOUS_SINCE_3_12) ==
+           thread->walked[level - 1].frame;
+}
+
+/* Are all levels below `level` as remembered, but for the instruction of the uppermost of these? It
+ * becomes *caller, or `level` itself where there is none that may have moved on. */
+static inline __attribute__((always_inline)) bool stands_as_before(const struct walk *walk,
+                                                                   uint32_t level, uint32_t *caller)
+{
+    const struct thread_state *thread = walk->thread;
+    if (level <= thread->bottom || level <= walk->floor || !links_as_before(thread, level))
+        return false;
+    bool has_caller = level - 1 > thread->bottom && level - 1 > walk->floor;
+    *caller = level - has_caller;
+    return (!has_caller || links_as_before(thread, *caller)) &&
+           find_difference_in(thread, (int32_t)*caller - 1, walk->floor, PYTHON_PREVIOUS_SINCE_3_12,
+                              PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE) < 0;
+}
+
+/* As set_level() of the frame that is remembered there, by the shortest way. */
+static inline __attribute__((always_inline)) void move_on(struct walk *walk, uint32_t level)
+{
+    struct thread_state *thread = walk->thread;
+    struct level *entry = &thread->levels[level];
+    struct walked_frame *walked = &thread->walked[level];
+    uintptr_t frame = walked->frame, code;
+    uintptr_t instruction = frame_load(frame, PYTHON_INSTRUCTION_SINCE_3_11);
+    bool visible;
+    if (instruction == walked->instruction)
+        return;
+    if (frame_is_internal(frame) || (code = frame_code(frame)) != entry->code ||
+        entry->word < (uint64_t)WIRE_CODE_FIRST << WIRE_CODE_SHIFT || is_compiled(frame)) {
+        set_level(walk, level, frame);
+        return;
+    }
+    uint64_t word = entry->word & ~WIRE_INSTRUCTION_MASK;
+    word |= frame_offset_in_code(frame, code, instruction, &visible);
+    entry->word = word = visible ? word : word & WIRE_ENTRY_BIT;
+    walked->instruction = instruction;
+    if (level >= thread->sent || entry->told != word)
+        thread->scratch[walk->changed++] = level;
+}
+
+/*
+ * What is most often found, by the shortest way: a remembered frame is the innermost one, or a new
+ * one has come to stand on it; it and its caller have moved on, and nothing below has. False, and
+ * nothing is changed: it is otherwise, or may be.
+ */
+static inline __attribute__((always_inline)) bool walk_quickly(struct walk *walk, uintptr_t leaf)
+{
+    struct thread_state *thread = walk->thread;
+    uint32_t level, caller;
+    bool is_new = false;
+    if (SHIM_UNLIKELY(!python_layout.is_as_since_3_12) || !thread->depth)
+        return false;
+    if (!find_innermost(thread, leaf, &level)) {
+        is_new = true;
+        if (!find_innermost(thread, frame_load(leaf, PYTHON_PREVIOUS_SINCE_3_12), &level) ||
+            level + 1 >= thread->capacity)
+            return false;
+    }
+    if (!stands_as_before(walk, level, &caller))
+        return false;
+    walk->depth = level + 1;
+    if (is_new)
+        set_level(walk, walk->depth++, leaf);
+    move_on(walk, level);
+    if (caller != level)
+        move_on(walk, caller);
+    if (thread->used < walk->depth)
+        thread->used = walk->depth;
+    if (is_new || SHIM_UNLIKELY(!thread->chunks.current))
+        note_chunks(walk, level + 1);
+    return true;
+}
+
 /* Walks new frames and mends what is remembered. False: it has to be walked in full. */
-static bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
+static __attribute__((noinline)) bool walk_to_remembered(struct walk *walk, uintptr_t leaf)
 {
     struct thread_state *thread = walk->thread;
     uint32_t count, level;
@@ -574,7 +681,7 @@ void python_stack_update(struct thread_state *thread, struct stack_update *updat
                         .floor = stack_chunks_floor(thread, state),
                         .scanned = thread->depth};
     uintptr_t leaf = python_thread_frame(state);
-    if (leaf && !walk_to_remembered(&walk, leaf))
+    if (leaf && !walk_quickly(&walk, leaf) && !walk_to_remembered(&walk, leaf))
         walk_in_full(&walk, leaf);
     if (SHIM_UNLIKELY(walk.failed) || !tell_changes(&walk, update)) {
         thread->resend = true;
