@@ -44,6 +44,7 @@ bool history_writer_init(struct history_writer *writer)
         .slot_of = malloc(HISTORY_EVENTS_MAX * sizeof *writer->slot_of),
         .slots = malloc(HISTORY_SLOTS_MAX * sizeof *writer->slots),
         .slot_mask = SLOTS_AT_FIRST - 1,
+        .events_most = HISTORY_EVENTS_MAX,
         .seed = hash_seed_new(),
         .marks.data = malloc(HISTORY_MARKS_MAX * MARK_BYTES_MAX),
         .events.data = malloc(HISTORY_EVENTS_MAX * EVENT_BYTES_MAX),
@@ -170,6 +171,22 @@ static void grow_slots(struct history_writer *writer)
     }
 }
 
+void history_mark(struct history_writer *writer)
+{
+    uint32_t event = writer->span.events;
+    if (event == 0)
+        writer->span.started_us = writer->now_us;
+    history_put(&writer->marks, event - writer->marked_event);
+    history_put(&writer->marks, writer->allocations - writer->marked_block);
+    history_put(&writer->marks, writer->now_us - writer->marked_us);
+    writer->marked_event = event;
+    writer->marked_block = writer->allocations;
+    writer->marked_us = writer->now_us;
+    writer->is_marked = true;
+    if (++writer->mark_count == HISTORY_MARKS_MAX)
+        writer->events_most = event + 1;
+}
+
 uint32_t history_new_pair(struct history_writer *writer, uint32_t counter, uint64_t size,
                           uint32_t slot)
 {
@@ -234,6 +251,8 @@ static void begin_next(struct history_writer *writer)
     writer->pair_count = writer->exception_count = writer->mark_count = 0;
     writer->marked_event = writer->marked_block = 0;
     writer->marked_us = 0;
+    writer->is_marked = false;
+    writer->events_most = HISTORY_EVENTS_MAX;
     writer->exception_distance = 0;
     writer->marks.used = writer->events.used = writer->exceptions.used = 0;
 }

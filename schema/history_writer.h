@@ -29,6 +29,8 @@ struct history_writer {
     struct history_span span;
     uint64_t now_us; /* of the next event; see history_writer_set_time() */
     uint32_t now_ms;
+    uint32_t events_most; /* of the chunk; it is full then */
+    bool is_marked;       /* the latest mark's time is that of the next event */
     uint32_t allocations;
     uint32_t pair_count, exception_count, mark_count;
     uint32_t marked_event, marked_block;
@@ -68,13 +70,14 @@ struct history_chunk *history_writer_finish(struct history_writer *writer, struc
 /* What the clock shows from the next event on. */
 static inline void history_writer_set_time(struct history_writer *writer, uint64_t now_us)
 {
+    writer->is_marked &= now_us == writer->now_us;
     writer->now_us = now_us;
     writer->now_ms = (uint32_t)(now_us / 1000);
 }
 
 static inline bool history_writer_is_full(const struct history_writer *writer)
 {
-    return writer->span.events == HISTORY_EVENTS_MAX || writer->mark_count == HISTORY_MARKS_MAX;
+    return writer->span.events == writer->events_most;
 }
 
 static inline void history_put(struct history_bytes *bytes, uint64_t value)
@@ -82,22 +85,16 @@ static inline void history_put(struct history_bytes *bytes, uint64_t value)
     bytes->used = (size_t)(varint_put(bytes->data + bytes->used, value) - bytes->data);
 }
 
-/* Counts an event and marks the time when it has changed. Before an allocation is counted. */
+/* Marks the time of the next event, which is not the latest mark's, or the chunk's first. */
+void history_mark(struct history_writer *writer);
+
+/* Counts an event. Before an allocation is counted. */
 static inline void history_count_event(struct history_writer *writer)
 {
     ASSERT(!history_writer_is_full(writer));
-    uint32_t event = writer->span.events++;
-    if (__builtin_expect(event != 0 && writer->now_us == writer->marked_us, 1))
-        return;
-    if (event == 0)
-        writer->span.started_us = writer->now_us;
-    history_put(&writer->marks, event - writer->marked_event);
-    history_put(&writer->marks, writer->allocations - writer->marked_block);
-    history_put(&writer->marks, writer->now_us - writer->marked_us);
-    writer->marked_event = event;
-    writer->marked_block = writer->allocations;
-    writer->marked_us = writer->now_us;
-    writer->mark_count++;
+    if (__builtin_expect(!writer->is_marked, 0))
+        history_mark(writer);
+    writer->span.events++;
 }
 
 static inline uint32_t history_slot(const struct history_writer *writer, uint32_t counter,

@@ -40,11 +40,14 @@ static inline uint8_t lifetime_class(uint64_t value)
     return (uint8_t)(digits + (below >= powers[digits]));
 }
 
-/* Clocks in milliseconds; they may have passed 2^32 once. */
+/* Clocks in milliseconds; they may have passed 2^32 once. Most blocks die within the millisecond.
+ */
 static inline struct lifetime lifetime_of(uint64_t age, uint32_t born_ms, uint32_t died_ms)
 {
-    return (struct lifetime){lifetime_class(age),
-                             lifetime_class((uint64_t)(died_ms - born_ms) + 1)};
+    uint8_t time = __builtin_expect(died_ms == born_ms, 1)
+                       ? 0
+                       : lifetime_class((uint64_t)(died_ms - born_ms) + 1);
+    return (struct lifetime){lifetime_class(age), time};
 }
 
 #endif

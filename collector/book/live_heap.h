@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assertion.h"
 #include "collector/base/vector.h"
 #include "hash.h"
 
@@ -114,14 +115,20 @@ static inline void live_heap_prefetch_block(const struct live_heap *heap, uint64
     __builtin_prefetch(&blocks[buckets[live_heap_bucket(heap, address)]]);
 }
 
-/* The block at `address`; null: there is none. Void after any change. */
-static inline const struct block *live_heap_find(const struct live_heap *heap, uint64_t address)
+/* The block at `address`, whose bucket that is; null: there is none. Void after any change. */
+static inline const struct block *live_heap_find_in(const struct live_heap *heap, uint64_t bucket,
+                                                    uint64_t address)
 {
     const struct block *blocks = heap->blocks.data;
-    uint32_t number = ((const uint32_t *)heap->buckets.data)[live_heap_bucket(heap, address)];
+    uint32_t number = ((const uint32_t *)heap->buckets.data)[bucket];
     while (number && blocks[number].address != address)
         number = blocks[number].next;
     return number ? &blocks[number] : NULL;
+}
+
+static inline const struct block *live_heap_find(const struct live_heap *heap, uint64_t address)
+{
+    return live_heap_find_in(heap, live_heap_bucket(heap, address), address);
 }
 
 /* Takes the block at `address` out and copies it to *block. False: there is none. */
@@ -150,11 +157,18 @@ static inline bool live_heap_remove(struct live_heap *heap, uint64_t address, st
     return false;
 }
 
-/* Adds a block (`next` of it is not looked at); its address must not be live. False: no memory. */
-static inline bool live_heap_add(struct live_heap *heap, const struct block *block)
+/* Makes room for one more block; false: no memory. Buckets are others then. */
+static inline bool live_heap_reserve(struct live_heap *heap)
 {
-    if (__builtin_expect(heap->live >= heap->bucket_count, 0) && !live_heap_grow(heap))
-        return false;
+    return __builtin_expect(heap->live < heap->bucket_count, 1) || live_heap_grow(heap);
+}
+
+/* Adds a block, for which there is room, to its bucket. `next` of it is not looked at; its address
+ * must not be live. False: no memory. */
+static inline bool live_heap_add_to(struct live_heap *heap, uint64_t bucket,
+                                    const struct block *block)
+{
+    ASSERT(heap->live < heap->bucket_count && bucket == live_heap_bucket(heap, block->address));
     uint32_t number = heap->free_block;
     struct block *blocks = heap->blocks.data;
     if (number) {
@@ -167,7 +181,7 @@ static inline bool live_heap_add(struct live_heap *heap, const struct block *blo
         blocks = heap->blocks.data;
         heap->blocks_used++;
     }
-    uint32_t *first = (uint32_t *)heap->buckets.data + live_heap_bucket(heap, block->address);
+    uint32_t *first = (uint32_t *)heap->buckets.data + bucket;
     blocks[number].address = block->address;
     blocks[number].size_and_born = block->size_and_born;
     blocks[number].number_and_born = block->number_and_born;
@@ -176,6 +190,13 @@ static inline bool live_heap_add(struct live_heap *heap, const struct block *blo
     *first = number;
     heap->live++;
     return true;
+}
+
+/* As both, wherever it belongs. */
+static inline bool live_heap_add(struct live_heap *heap, const struct block *block)
+{
+    return live_heap_reserve(heap) &&
+           live_heap_add_to(heap, live_heap_bucket(heap, block->address), block);
 }
 
 #endif

@@ -27,8 +27,8 @@
 #define AHEAD_MAX_NS UINT64_C(20000000000)
 
 /* A block that is in no heap any more leaves its counter. */
-static inline void count_death(struct cursor *cursor, const struct block *block,
-                               struct death *death)
+static inline __attribute__((always_inline)) void
+count_death(struct cursor *cursor, const struct block *block, struct death *death)
 {
     struct process *process = cursor->process;
     struct counter *counter = counters_at(&process->book.counters, block->counter);
@@ -81,13 +81,14 @@ static bool put_back(struct process *process, const struct block *block)
            live_heap_add(&process->book.heap, block);
 }
 
-/* A block whose free was never seen has made room. */
+/* A block whose free was never seen has made room; *bucket is where its address belongs then. */
 __attribute__((cold, noinline)) static void take_out_unfreed(struct cursor *cursor,
-                                                             uint64_t address)
+                                                             uint64_t address, uint64_t *bucket)
 {
     struct block unfreed;
     struct death death;
     take_out(cursor, address, &unfreed, &death);
+    *bucket = live_heap_bucket(&cursor->process->book.heap, address);
     book_damage(&cursor->process->book, DAMAGE_UNFREED);
 }
 
@@ -96,13 +97,15 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
 {
     struct run *run = cursor->run;
     struct book *book = &cursor->process->book;
-    if (__builtin_expect(live_heap_find(&book->heap, address) != NULL, 0))
-        take_out_unfreed(cursor, address);
+    bool has_room = live_heap_reserve(&book->heap);
+    uint64_t bucket = live_heap_bucket(&book->heap, address);
+    if (__builtin_expect(live_heap_find_in(&book->heap, bucket, address) != NULL, 0))
+        take_out_unfreed(cursor, address, &bucket);
     bool keeps_history = book_keeps_history(&run->ledger, book);
     struct recent_counter *recent =
         recent_counters_find(&book->recent, &book->counters, node, thread, allocator, size);
     const struct block block = book_next_block(book, address, size, recent->counter);
-    if (!recent->counter || !live_heap_add(&book->heap, &block)) {
+    if (!has_room || !recent->counter || !live_heap_add_to(&book->heap, bucket, &block)) {
         NOTE_HERE(&run->ledger.memory_short);
         book_damage(book, DAMAGE_MEMORY);
         return;
