@@ -276,19 +276,20 @@ def assert_complete(recording):
 
 
 def descendants(pid):
-    """{process id: name} of the processes below `pid`."""
+    """{process id: name} of the processes below `pid`, each before its children. Some may be gone by now."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
-            found.update(descendants(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in (task / "children").read_text().split():
+                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
+                found.update(descendants(child))
     return found
 
 
 def collector_of(pid):
-    """The process id of the private collector below `heapline run`."""
-    (collector,) = [p for p, name in descendants(pid).items() if name.startswith("heaplined")]
-    return collector
+    """The process id of the private collector below `heapline run`. A child of its that is to read symbols
+    has its name for a moment."""
+    return next(p for p, name in descendants(pid).items() if name.startswith("heaplined"))
 
 
 SIGNALS = {number: number.name for number in signal.Signals}
