@@ -39,10 +39,10 @@ static inline uint64_t recent_size_and_allocator(uint64_t size, uint8_t allocato
     return UINT64_C(1) << 63 | (uint64_t)allocator << 48 | size;
 }
 
-static inline struct recent_counter *recent_counters_place(struct recent_counters *recent,
-                                                           uint32_t node, uint64_t size)
+static inline struct recent_counter *
+recent_counters_place(struct recent_counters *recent, uint32_t node, uint32_t thread, uint64_t size)
 {
-    uint32_t mixed = (node ^ (uint32_t)size << 16) * UINT32_C(0x9e3779b1);
+    uint32_t mixed = (node ^ (uint32_t)size << 16 ^ thread << 8) * UINT32_C(0x9e3779b1);
     return &recent->places[mixed >> (32 - RECENT_COUNTERS_LOG2)];
 }
 
@@ -52,7 +52,7 @@ static inline struct recent_counter *recent_counters_find(struct recent_counters
                                                           uint32_t thread, uint8_t allocator,
                                                           uint64_t size)
 {
-    struct recent_counter *place = recent_counters_place(recent, node, size);
+    struct recent_counter *place = recent_counters_place(recent, node, thread, size);
     uint64_t node_and_thread = (uint64_t)thread << 32 | node;
     uint64_t size_and_allocator = recent_size_and_allocator(size, allocator);
     if (place->node_and_thread == node_and_thread &&
