@@ -137,9 +137,10 @@ static bool choose_layout(struct python_layout *layout, const char *runtime)
     layout->rules = row->rules;
     if (python_version_tells(row) && !read_debug_offsets(layout, row, runtime))
         return false;
-    layout->is_as_since_3_12 = !layout->rules.heap_frames &&
-                               layout->at.instruction == PYTHON_INSTRUCTION_SINCE_3_11 &&
-                               layout->at.previous == PYTHON_PREVIOUS_SINCE_3_12;
+    bool is_usual =
+        !layout->rules.heap_frames && layout->at.instruction == PYTHON_INSTRUCTION_SINCE_3_11;
+    layout->is_as_in_3_11 = is_usual && layout->at.previous == PYTHON_PREVIOUS_IN_3_11;
+    layout->is_as_since_3_12 = is_usual && layout->at.previous == PYTHON_PREVIOUS_SINCE_3_12;
     layout->finalizing = (void *const volatile *)(const void *)(runtime + layout->at.finalizing);
     layout->may_finalize = layout->finalizing;
     if (layout->rules.ends_interpreters)

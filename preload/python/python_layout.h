@@ -21,7 +21,8 @@ struct python_layout {
     uint32_t version; /* PY_VERSION_HEX */
     struct python_positions at;
     struct python_rules rules;
-    bool is_as_since_3_12; /* what a walk compares most often stands where the constants say */
+    bool is_as_in_3_11, is_as_since_3_12; /* what a walk compares most often stands where the
+                                           * constants say */
 
     void *(*current_thread_state)(void); /* may be another thread's up to 3.11 */
     void *(*own_thread_state)(void);     /* PyGILState_GetThisThreadState */

@@ -210,7 +210,7 @@ static int32_t find_difference(const struct thread_state *thread, int32_t level,
                    : find_difference_in(thread, level, floor, previous, instruction, CODE);
     if (SHIM_UNLIKELY(shim_walks_native))
         return find_difference_in(thread, level, floor, previous, instruction, LOOP);
-    if (instruction == PYTHON_INSTRUCTION_SINCE_3_11 && previous == PYTHON_PREVIOUS_IN_3_11)
+    if (python_layout.is_as_in_3_11)
         return find_difference_in(thread, level, floor, PYTHON_PREVIOUS_IN_3_11,
                                   PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE);
     return find_difference_in(thread, level, floor, previous, instruction, NOTHING_ELSE);
@@ -417,24 +417,25 @@ static inline bool find_innermost(const struct thread_state *thread, uintptr_t f
     return thread->walked[*level].frame == frame || find_level(thread, frame, level);
 }
 
-static inline bool links_as_before(const struct thread_state *thread, uint32_t level)
+static inline bool links_as_before(const struct thread_state *thread, uint32_t level,
+                                   uint32_t to_previous)
 {
-    return frame_load(thread->walked[level].frame, PYTHON_PREVIOUS_SINCE_3_12) ==
-           thread->walked[level - 1].frame;
+    return frame_load(thread->walked[level].frame, to_previous) == thread->walked[level - 1].frame;
 }
 
 /* Are all levels below `level` as remembered, but for the instruction of the uppermost of these? It
  * becomes *caller, or `level` itself where there is none that may have moved on. */
-static inline __attribute__((always_inline)) bool stands_as_before(const struct walk *walk,
-                                                                   uint32_t level, uint32_t *caller)
+static inline __attribute__((always_inline)) bool
+stands_as_before(const struct walk *walk, uint32_t level, uint32_t to_previous, uint32_t *caller)
 {
     const struct thread_state *thread = walk->thread;
-    if (level <= thread->bottom || level <= walk->floor || !links_as_before(thread, level))
+    if (level <= thread->bottom || level <= walk->floor ||
+        !links_as_before(thread, level, to_previous))
         return false;
     bool has_caller = level - 1 > thread->bottom && level - 1 > walk->floor;
     *caller = level - has_caller;
-    return (!has_caller || links_as_before(thread, *caller)) &&
-           find_difference_in(thread, (int32_t)*caller - 1, walk->floor, PYTHON_PREVIOUS_SINCE_3_12,
+    return (!has_caller || links_as_before(thread, *caller, to_previous)) &&
+           find_difference_in(thread, (int32_t)*caller - 1, walk->floor, to_previous,
                               PYTHON_INSTRUCTION_SINCE_3_11, NOTHING_ELSE) < 0;
 }
 
@@ -467,20 +468,21 @@ static inline __attribute__((always_inline)) void move_on(struct walk *walk, uin
  * one has come to stand on it; it and its caller have moved on, and nothing below has. False, and
  * nothing is changed: it is otherwise, or may be.
  */
-static inline __attribute__((always_inline)) bool walk_quickly(struct walk *walk, uintptr_t leaf)
+static inline __attribute__((always_inline)) bool walk_quickly_in(struct walk *walk, uintptr_t leaf,
+                                                                  uint32_t to_previous)
 {
     struct thread_state *thread = walk->thread;
     uint32_t level, caller;
     bool is_new = false;
-    if (SHIM_UNLIKELY(!python_layout.is_as_since_3_12) || !thread->depth)
+    if (SHIM_UNLIKELY(!thread->depth))
         return false;
     if (!find_innermost(thread, leaf, &level)) {
         is_new = true;
-        if (!find_innermost(thread, frame_load(leaf, PYTHON_PREVIOUS_SINCE_3_12), &level) ||
+        if (!find_innermost(thread, frame_load(leaf, to_previous), &level) ||
             level + 1 >= thread->capacity)
             return false;
     }
-    if (!stands_as_before(walk, level, &caller))
+    if (!stands_as_before(walk, level, to_previous, &caller))
         return false;
     walk->depth = level + 1;
     if (is_new)
@@ -493,6 +495,16 @@ static inline __attribute__((always_inline)) bool walk_quickly(struct walk *walk
     if (is_new || SHIM_UNLIKELY(!thread->chunks.current))
         note_chunks(walk, level + 1);
     return true;
+}
+
+/* In 3.11 loops may begin elsewhere than before, which native stacks must know. Up to 3.10 there is
+ * no such way. */
+static inline __attribute__((always_inline)) bool walk_quickly(struct walk *walk, uintptr_t leaf)
+{
+    if (SHIM_LIKELY(python_layout.is_as_since_3_12))
+        return walk_quickly_in(walk, leaf, PYTHON_PREVIOUS_SINCE_3_12);
+    return python_layout.is_as_in_3_11 && !shim_walks_native &&
+           walk_quickly_in(walk, leaf, PYTHON_PREVIOUS_IN_3_11);
 }
 
 /* Walks new frames and mends what is remembered. False: it has to be walked in full. */
