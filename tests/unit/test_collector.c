@@ -348,8 +348,8 @@ static void test_hostile_words_are_counted(void **state)
     stream_decode(stream);
     assert_int_equal(process_lost(process), 12);
     assert_int_equal(process->book.sums.allocations, 0);
-    assert_int_equal(process->book.damaged[DAMAGE_MEMORY],
-                     0); /* whoever makes no sense needs none */
+    /* Whoever makes no sense needs no memory. */
+    assert_int_equal(process->book.damaged[DAMAGE_MEMORY], 0);
     /* Depth below zero and instruction without a level: counted, kept without a stack. */
     stream_put(stream, wire_first(WIRE_ALLOCATION) | 0x20);
     stream_put(stream, UINT64_C(9) << WIRE_THREAD_SHIFT | WIRE_INSTRUCTION_BIT);
