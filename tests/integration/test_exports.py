@@ -274,6 +274,9 @@ def test_every_sample_of_pprof(rich, export, options):
         found[frames] = [a + b for a, b in zip(found[frames], sample.values)]
     wanted = {frames: [row[value] for value in VALUES.values()] for frames, row in stacks}
     assert found == {frames: values for frames, values in wanted.items() if any(values)}
+    # What has the same stack and labels is one sample.
+    alike = {(tuple(sample.stack), tuple(sorted(sample.labels.items()))) for sample in profile.samples}
+    assert len(alike) == len(profile.samples)
     for name, key in (("process", "pid"), ("thread", "thread"), ("allocator", "allocator")):
         by = collections.Counter()
         for sample in profile.samples:
