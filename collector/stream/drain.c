@@ -92,7 +92,8 @@ static uint64_t skip_hole(struct process *process, uint64_t head)
 }
 
 /* Words that were reserved and are never published must not stop everything behind them. As long as
- * nobody reserves more there is no hurry, and the process may be stopped. What was reserved before
+ * nobody reserves more there is no hurry, and the process may be stopped; in a ring that was full
+ * when the wait began somebody waits for room who would. What was reserved before
  * the wait for one hole began has been waited for with it. Returns how many words are passed over.
  */
 static uint64_t look_for_hole(struct process *process, uint64_t now)
@@ -106,7 +107,8 @@ static uint64_t look_for_hole(struct process *process, uint64_t now)
         process->ring.stuck_since_ns = now;
         process->ring.stuck_head = head;
     } else if (now - process->ring.stuck_since_ns > HOLE_PATIENCE_NS &&
-               head != process->ring.stuck_head) {
+               (head != process->ring.stuck_head ||
+                atomic_load(&process->ring.writers->writers_wait))) {
         process->ring.waited_for = process->ring.stuck_head;
         return skip_hole(process, head);
     }
