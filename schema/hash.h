@@ -35,7 +35,14 @@ static inline uint64_t hash_number(const struct hash_seed *seed, uint64_t number
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The same of bytes; `salt` tells apart what is hashed with the same seed. */
+/* A place among 2^log2 for what is remembered for a while: two numbers that meet there cost a
+ * look-up that had been saved, and no more, so there is no secret in it. */
+static inline uint32_t hash_place(uint32_t number, unsigned log2)
+{
+    return number * UINT32_C(0x9e3779b1) >> (32 - log2);
+}
+
+/* As hash_number(), of bytes; `salt` tells apart what is hashed with the same seed. */
 uint64_t hash_data(const struct hash_seed *seed, uint64_t salt, const void *data, size_t bytes);
 
 /* After a look-up of so many steps: is the table, of so many entries, to be built anew with another

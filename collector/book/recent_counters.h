@@ -42,8 +42,8 @@ static inline uint64_t recent_size_and_allocator(uint64_t size, uint8_t allocato
 static inline struct recent_counter *
 recent_counters_place(struct recent_counters *recent, uint32_t node, uint32_t thread, uint64_t size)
 {
-    uint32_t mixed = (node ^ (uint32_t)size << 16 ^ thread << 8) * UINT32_C(0x9e3779b1);
-    return &recent->places[mixed >> (32 - RECENT_COUNTERS_LOG2)];
+    uint32_t mixed = node ^ (uint32_t)size << 16 ^ thread << 8;
+    return &recent->places[hash_place(mixed, RECENT_COUNTERS_LOG2)];
 }
 
 /* Never null; its counter is made when new. */

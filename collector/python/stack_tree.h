@@ -60,8 +60,8 @@ static inline uint64_t stack_edge(uint32_t parent, uint32_t location)
 
 static inline struct recent_child *stack_tree_recent(struct stack_tree *tree, uint64_t edge)
 {
-    uint32_t mixed = ((uint32_t)(edge >> 32) ^ (uint32_t)edge << 16) * UINT32_C(0x9e3779b1);
-    return &tree->recent[mixed >> (32 - RECENT_CHILDREN_LOG2)];
+    uint32_t mixed = (uint32_t)(edge >> 32) ^ (uint32_t)edge << 16;
+    return &tree->recent[hash_place(mixed, RECENT_CHILDREN_LOG2)];
 }
 
 static inline uint32_t stack_tree_child(struct stack_tree *tree, uint32_t parent, uint32_t location)

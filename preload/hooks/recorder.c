@@ -152,8 +152,7 @@ static void send_unmap(const void *start, uint64_t second, unsigned busy)
     uint64_t position, first = first_of_pair(WIRE_UNMAP, start, busy);
     if (!ring_reserve(2, &position))
         return;
-    ring_put(position + 1, second);
-    ring_publish(position, first);
+    ring_publish_both(position, first, second);
 }
 
 void record_unmap(const void *start, size_t bytes, unsigned busy)
