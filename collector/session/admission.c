@@ -41,13 +41,15 @@ static uint64_t mark_patience(const struct process *parent)
 }
 
 /* Reads the parent's ring up to the mark that it sent before it forked, with the others' so far as
- * they come before, but not the child's: it is the last process. */
-static void read_up_to_fork(struct session *session, struct process *parent, uint32_t token)
+ * they come before, but not the child's: it is the last process. The cut is from before the child
+ * was let in. */
+static void read_up_to_fork(struct session *session, struct process *parent, uint32_t token,
+                            uint64_t cut_ns)
 {
     uint64_t since = clock_now();
     while (
         !inheritance_is_noted(&session->run.ledger, parent->peer.host, parent->peer.pid, token)) {
-        drain_to_now(&session->drain, session->processes, session->process_count - 1);
+        drain_to_cut(&session->drain, session->processes, session->process_count - 1, cut_ns);
         if (clock_now() - since > mark_patience(parent))
             break;
         poll(NULL, 0, MARK_PAUSE_MS);
@@ -62,11 +64,12 @@ static struct process *find_process(struct session *session, pid_t pid, uint64_t
     return NULL;
 }
 
-static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token)
+static bool inherit_from(struct session *session, struct process *child, pid_t pid, uint32_t token,
+                         uint64_t cut_ns)
 {
     struct process *parent = find_process(session, pid, child->peer.host);
     if (parent && parent != child)
-        read_up_to_fork(session, parent, token);
+        read_up_to_fork(session, parent, token, cut_ns);
     /* The parent may have ended meanwhile. */
     struct inheritance *found =
         inheritance_take(&session->run.ledger, child->peer.host, pid, token);
@@ -78,11 +81,12 @@ static bool inherit_from(struct session *session, struct process *child, pid_t p
 /* A forked child: gives it what was live in its parent. The kernel may name another one, when the
  * parent has ended; the child itself may, when it sees other process ids. */
 static void inherit_from_parent(struct session *session, struct process *child,
-                                const struct hello *hello)
+                                const struct hello *hello, uint64_t cut_ns)
 {
     pid_t told = (pid_t)hello->parent;
-    if (!inherit_from(session, child, child->peer.parent, hello->fork_token) &&
-        (child->peer.parent == told || !inherit_from(session, child, told, hello->fork_token))) {
+    if (!inherit_from(session, child, child->peer.parent, hello->fork_token, cut_ns) &&
+        (child->peer.parent == told ||
+         !inherit_from(session, child, told, hello->fork_token, cut_ns))) {
         book_damage(&child->book,
                     DAMAGE_INHERITANCE); /* what it frees of its parent's will be unmatched */
         session->run.ledger.absences.counts[ABSENCE_INHERITANCE]++;
@@ -192,6 +196,8 @@ static void begin_process(struct session *session, const struct arrival *arrival
         refuse_for_want(session, arrival);
         return;
     }
+    /* Before the child may do anything: what its parent does when that is done comes later. */
+    uint64_t cut_ns = drain_make_cut(session->processes, session->process_count);
     process->peer.number = ++session->processes_seen;
     session->processes[session->process_count++] = process;
     session->last_work_ns = clock_now();
@@ -203,7 +209,7 @@ static void begin_process(struct session *session, const struct arrival *arrival
     endings_watch(&session->run.endings, &process->peer);
     if (arrival->hello.fork_token) {
         samples_postpone_costly(&process->book.samples, session->last_work_ns);
-        inherit_from_parent(session, process, &arrival->hello);
+        inherit_from_parent(session, process, &arrival->hello, cut_ns);
     }
     struct inherited_from from = {0};
     inheritance_of(&process->book, &from);

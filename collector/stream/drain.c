@@ -39,6 +39,7 @@ struct source {
 struct merge {
     struct source sources[PEERS_MAX];
     unsigned count;
+    uint64_t until_ns; /* later times are left alone */
 };
 
 /* Moves the writers' clocks. */
@@ -188,24 +189,26 @@ static void merge_add(struct merge *merge, struct run *run, struct process *proc
     struct source *source = &merge->sources[merge->count];
     *source = (struct source){.process = process};
     if (source_look(source))
-        merge->count++;
+        merge->count += source->time_ns <= merge->until_ns;
     else if (process->peer.is_dead)
         run_peak_leave(&run->ledger, &process->book);
 }
 
 static void merge_init(struct merge *merge, struct run *run, struct process *const *processes,
-                       unsigned count)
+                       unsigned count, uint64_t until_ns)
 {
     merge->count = 0;
+    merge->until_ns = until_ns;
     for (unsigned i = 0; i < count; i++)
         merge_add(merge, run, processes[i]);
 }
 
-/* Takes out the source whose time is the earliest; *next_ns: the earliest of the others. */
+/* Takes out the source whose time is the earliest; *next_ns: the earliest of the others, or where
+ * all end. */
 static struct process *merge_take(struct merge *merge, uint64_t *next_ns)
 {
     unsigned first = 0;
-    *next_ns = UINT64_MAX;
+    *next_ns = merge->until_ns;
     for (unsigned i = 1; i < merge->count; i++) {
         uint64_t time_ns = merge->sources[i].time_ns, earliest = merge->sources[first].time_ns;
         uint64_t later = time_ns < earliest ? earliest : time_ns;
@@ -259,10 +262,10 @@ static uint64_t round_of_several(struct drain *drain, struct process *const *pro
                                  unsigned count, uint64_t now)
 {
     struct merge merge;
-    merge_init(&merge, drain->run, processes, count);
+    merge_init(&merge, drain->run, processes, count, DECODE_ALL);
     if (!merge.count) {
         make_cut(processes, count);
-        merge_init(&merge, drain->run, processes, count);
+        merge_init(&merge, drain->run, processes, count, DECODE_ALL);
     }
     uint64_t read = read_to_cut(drain, &merge, ROUND_WORDS * count);
     for (unsigned i = 0; i < count; i++)
@@ -293,14 +296,38 @@ static void read_alone(struct run *run, struct process *process, bool skips_hole
         ;
 }
 
-void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
+static void drain_until(struct drain *drain, struct process *const *processes, unsigned count,
+                        uint64_t until_ns)
 {
     struct merge merge;
+    merge_init(&merge, drain->run, processes, count, until_ns);
+    read_to_cut(drain, &merge, UINT64_MAX);
+}
+
+void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count)
+{
     set_processes(drain, processes, count);
     receive_streams(processes, count);
     make_cut(processes, count);
-    merge_init(&merge, drain->run, processes, count);
-    read_to_cut(drain, &merge, UINT64_MAX);
+    drain_until(drain, processes, count, DECODE_ALL);
+    set_processes(drain, NULL, 0);
+}
+
+uint64_t drain_make_cut(struct process *const *processes, unsigned count)
+{
+    make_cut(processes, count);
+    return clock_now();
+}
+
+void drain_to_cut(struct drain *drain, struct process *const *processes, unsigned count,
+                  uint64_t cut_ns)
+{
+    set_processes(drain, processes, count);
+    receive_streams(processes, count);
+    for (unsigned i = 0; i < count; i++)
+        if (processes[i]->ring.stream)
+            cut_ring(processes[i]);
+    drain_until(drain, processes, count, cut_ns);
     set_processes(drain, NULL, 0);
 }
 

@@ -36,6 +36,14 @@ uint64_t drain_round(struct drain *drain, struct process *const *processes, unsi
 /* Reads all that the processes have published by now. */
 void drain_to_now(struct drain *drain, struct process *const *processes, unsigned count);
 
+/* The same in two steps, between which somebody may be let in who is not among them: what they
+ * publish after the first may come after what that one does, and is not read by the second. Of
+ * streams, which may be late, that is told by the time of the first step, which it returns. The
+ * second may be asked again, for what had not been published. */
+uint64_t drain_make_cut(struct process *const *processes, unsigned count);
+void drain_to_cut(struct drain *drain, struct process *const *processes, unsigned count,
+                  uint64_t cut_ns);
+
 /* Reads one process's stream to its end, which is where it stands now, and takes it out of the
  * run's sum. A hole there is a record that it was writing when it was killed; or, when it lives on
  * (the recording ends before it), that it is just writing. */

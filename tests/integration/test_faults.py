@@ -354,6 +354,35 @@ def test_a_kernel_that_cannot_seal_against_writing(tmp_path, python, program, fa
     daemon.end()
 
 
+def test_a_child_that_is_over_before_its_collector_goes_on(tmp_path, python, program, faulty):
+    """The collector has not read that there is a fork when the child says hello, lets it in and is kept from
+    its work then. What the parent does behind the child's end is not read before what the child has done."""
+    file = tmp_path / "late"
+    daemon = Daemon(tmp_path, variables={**faulty("late"), "FAULTS_FILE": str(file)})
+    source = program(
+        f"""
+        import os
+        kept = bytes(20_000_000)
+        open("{file}", "w").close()
+        while not os.path.exists("{file}.waits"):
+            pass
+        pid = os.fork()
+        if pid == 0:
+            own = bytes(30_000_000)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        del kept
+        open("{file}.done", "w").close()
+        """
+    )
+    assert run([python.path, source], traced(daemon, "unix"), check=0).err == ""
+    daemon.await_event("run_ends")
+    assert is_complete(daemon.recordings()[0])
+    peak = harness.report(daemon.recordings()[0])["totals"]["peak_bytes"]
+    assert 50_000_000 < peak < 58_000_000  # and an interpreter
+    daemon.end()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_no_memory_for_a_ring_in_the_daemon(tmp_path, python, program, faulty, way):
     daemon = Daemon(tmp_path, variables=faulty("ring"))

@@ -7,14 +7,20 @@
  *   ring    there is no memory for what is as large as a ring: a power of two and 1 to 3 pages
  *   seal    memory cannot be sealed against writing in the future
  *   clock   CLOCK_MONOTONIC jumps by an hour, there and back, with every 50th look
+ *   late    once there is the file FAULTS_FILE, who has given a ring away makes FAULTS_FILE.waits
+ * and does nothing more until something comes; who has given the next one away goes on when there
+ * is FAULTS_FILE.done
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,24 +37,30 @@
 #define LOOKS    50u
 #define PARTS    8
 
-enum fault { NONE, SHORT, EINTR_OFTEN, RING, SEAL, CLOCK };
+enum fault { NONE, SHORT, EINTR_OFTEN, RING, SEAL, CLOCK, LATE };
 
 static enum fault fault_of(const char *text)
 {
-    static const char *const names[] = {"", "short", "eintr", "ring", "seal", "clock"};
-    for (int i = 1; text && i <= CLOCK; i++)
+    static const char *const names[] = {"", "short", "eintr", "ring", "seal", "clock", "late"};
+    for (int i = 1; text && i <= LATE; i++)
         if (strcmp(text, names[i]) == 0)
             return (enum fault)i;
     return NONE;
 }
 
 static enum fault chosen;
+static char file[200], file_waits[sizeof file + 8], file_done[sizeof file + 8];
 
 /* Programs that these programs start are to be sound. */
 __attribute__((constructor)) static void choose(void)
 {
     chosen = fault_of(getenv("FAULTS"));
     unsetenv("FAULTS");
+    if (chosen == LATE) {
+        snprintf(file, sizeof file, "%s", getenv("FAULTS_FILE"));
+        snprintf(file_waits, sizeof file_waits, "%s.waits", file);
+        snprintf(file_done, sizeof file_done, "%s.done", file);
+    }
 }
 
 static bool is_stream(int descriptor)
@@ -105,13 +117,41 @@ ssize_t recv(int descriptor, void *bytes, size_t size, int flags)
     return syscall(SYS_recvfrom, descriptor, bytes, size, flags, NULL, NULL);
 }
 
+#define RING_PARTS 2
+
+static unsigned rings; /* that have been given away */
+
+static void count_ring(const struct msghdr *message)
+{
+    const struct cmsghdr *control = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
+    if (!control || control->cmsg_len != CMSG_LEN(RING_PARTS * sizeof(int)))
+        return;
+    rings++;
+    while (rings == 2 && access(file_done, F_OK) != 0)
+        syscall(SYS_poll, NULL, 0, 1);
+}
+
+int ppoll(struct pollfd *watched, nfds_t count, const struct timespec *timeout,
+          const sigset_t *signals)
+{
+    if (chosen == LATE && rings == 1 && access(file, F_OK) == 0) {
+        close(creat(file_waits, 0600));
+        timeout = NULL;
+    }
+    struct timespec own = timeout ? *timeout : (struct timespec){0};
+    return (int)syscall(SYS_ppoll, watched, count, timeout ? &own : NULL, signals, _NSIG / 8);
+}
+
 ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags)
 {
     struct iovec parts[PARTS];
     if (is_interrupted())
         return -1;
     struct msghdr less = cut(descriptor, message, parts);
-    return syscall(SYS_sendmsg, descriptor, &less, flags);
+    ssize_t sent = syscall(SYS_sendmsg, descriptor, &less, flags);
+    if (chosen == LATE)
+        count_ring(message);
+    return sent;
 }
 
 ssize_t recvmsg(int descriptor, struct msghdr *message, int flags)
