@@ -119,6 +119,13 @@ static inline bool loop_differs(const struct level *entry, uintptr_t frame)
     return ((entry->word & WIRE_ENTRY_BIT) != 0) != frame_is_entry(frame);
 }
 
+/* Is the reader to be told of this level, whose word this is? */
+static inline bool is_news(const struct thread_state *thread, uint32_t level,
+                           const struct level *entry, uint64_t word)
+{
+    return level >= thread->sent || entry->told != word;
+}
+
 /* Makes `level` describe `frame` as it stands in memory. */
 static __attribute__((noinline)) void set_level(struct walk *walk, uint32_t level, uintptr_t frame)
 {
@@ -136,7 +143,7 @@ static __attribute__((noinline)) void set_level(struct walk *walk, uint32_t leve
         word = word_of(walk, frame, code, &instruction, is_known ? entry->word : 0);
     }
     word |= entry_bit(frame);
-    if (level >= thread->sent || entry->told != word)
+    if (is_news(thread, level, entry, word))
         thread->scratch[walk->changed++] = level;
     walked->frame = frame;
     walked->instruction = instruction;
@@ -245,7 +252,7 @@ static void set_truncated(struct walk *walk)
     thread->walked[0] = (struct walked_frame){0};
     entry->code = 0;
     entry->word = (uint64_t)WIRE_CODE_TRUNCATED << WIRE_CODE_SHIFT;
-    if (thread->sent == 0 || entry->told != entry->word)
+    if (is_news(thread, 0, entry, entry->word))
         thread->scratch[walk->changed++] = 0;
 }
 
@@ -459,7 +466,7 @@ static inline __attribute__((always_inline)) void move_on(struct walk *walk, uin
     word |= frame_offset_in_code(frame, code, instruction, &visible);
     entry->word = word = visible ? word : word & WIRE_ENTRY_BIT;
     walked->instruction = instruction;
-    if (level >= thread->sent || entry->told != word)
+    if (is_news(thread, level, entry, word))
         thread->scratch[walk->changed++] = level;
 }
 
