@@ -280,7 +280,7 @@ static void kill_the_mortal(struct fixture *fixture)
     assert_int_equal(waitid(P_PID, (id_t)fixture->mortal, &info, WEXITED | WNOWAIT), 0);
 }
 
-/* Who waits for the end of another process does not have that one's memory beside its own. */
+/* As drain(), of what the first has written, so many seconds later. */
 static uint64_t drain_after(struct fixture *fixture, unsigned count, uint64_t seconds)
 {
     stream_publish(&fixture->streams[0]);
@@ -316,6 +316,36 @@ static void test_holes_are_waited_for_together(void **state)
     }
 }
 
+/* A ring that was full already when the wait for its hole began: its head cannot move, and whether
+ * it should is known by those who wait for room. */
+static void test_a_hole_in_a_full_ring(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stream *stream = &fixture->streams[0];
+    struct process *process = fixture->processes[0];
+    const struct heap_sums *sums = &process->book.sums;
+    uint64_t capacity = process->ring.mask + 1;
+    for (unsigned count = 1; count <= 2; count++) {
+        uint64_t before = sums->allocations, end = stream->position + capacity, start = count * 100;
+        stream->position += 2; /* reserved, not yet published */
+        for (uint64_t address = start * 0x1000000; stream->position < end; address += 16)
+            allocate(fixture, 0, address, 1);
+        atomic_store(&process->ring.writers->writers_wait, 1);
+        assert_int_equal(drain_after(fixture, count, start), 0);
+        assert_int_equal(drain_after(fixture, count, start + 2), 0);
+        /* While it holds nobody up, the writer may take its time. */
+        atomic_store(&process->ring.writers->writers_wait, 0);
+        assert_int_equal(drain_after(fixture, count, start + 3), 0);
+        atomic_store(&process->ring.writers->writers_wait, 1);
+        assert_int_equal(drain_after(fixture, count, start + 3), 2);
+        while (drain_after(fixture, count, start + 3))
+            ;
+        assert_int_equal(sums->allocations, before + (capacity - 2) / 2);
+        assert_int_equal(process->ring.position, end);
+    }
+}
+
+/* Who waits for the end of another process does not have that one's memory beside its own. */
 static void test_relay(void **state)
 {
     struct fixture *fixture = *state;
@@ -522,6 +552,7 @@ int main(void)
         TEST(test_what_is_published_later_waits),
         TEST(test_holes_and_lies),
         TEST(test_holes_are_waited_for_together),
+        TEST(test_a_hole_in_a_full_ring),
         TEST(test_relay),
         TEST(test_last_words),
         TEST(test_the_end_is_where_it_stands),
