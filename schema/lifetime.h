@@ -31,10 +31,9 @@ struct lifetimes {
  * one. */
 static inline uint8_t lifetime_class(uint64_t value)
 {
-    static const uint32_t powers[LIFETIME_CLASSES] = {1,     10,     100,     1000,
-                                                      10000, 100000, 1000000, 10000000};
-    uint32_t below =
-        value <= powers[LIFETIME_CLASSES - 2] ? (uint32_t)value - 1 : powers[LIFETIME_CLASSES - 2];
+    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    const uint32_t most = powers[LIFETIME_CLASSES - 2];
+    uint32_t below = value <= most ? (uint32_t)value - 1 : most;
     unsigned bits = 32 - (unsigned)__builtin_clz(below | 1);
     unsigned digits = bits * 1233 >> 12; /* 1233 / 2^12 is just below log10(2) */
     return (uint8_t)(digits + (below >= powers[digits]));
