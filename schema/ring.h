@@ -94,6 +94,12 @@ static inline size_t ring_writers_bytes(unsigned log2_words)
     return RING_PAGE_BYTES + (sizeof(uint64_t) << log2_words);
 }
 
+/* Of a position: where in the words. */
+static inline uint64_t ring_mask(unsigned log2_words)
+{
+    return (UINT64_C(1) << log2_words) - 1;
+}
+
 static inline _Atomic uint64_t *ring_words(struct ring_writers_page *writers)
 {
     return (_Atomic uint64_t *)((char *)writers + RING_PAGE_BYTES);

@@ -18,7 +18,7 @@ static bool reserve_ring(struct ring_end *ring, unsigned log2_words)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     ring->log2_words = log2_words;
-    ring->mask = (UINT64_C(1) << log2_words) - 1;
+    ring->mask = ring_mask(log2_words);
     ring->bytes = 2 * page + ring_writers_bytes(log2_words);
     char *memory =
         mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

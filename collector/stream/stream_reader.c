@@ -134,7 +134,7 @@ static void deliver_words(struct stream_reader *reader, struct ring_writers_page
                           _Atomic uint64_t *ring, unsigned log2_words)
 {
     const struct frame *frame = &reader->frame;
-    uint64_t mask = (UINT64_C(1) << log2_words) - 1;
+    const uint64_t mask = ring_mask(log2_words);
     if (!words_are_sound(reader, log2_words)) {
         break_off(reader, "words out of place");
         return;

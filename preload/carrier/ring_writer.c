@@ -47,7 +47,7 @@ bool ring_writer_init(const struct carrier *carrier, const struct ring_reader_pa
     ring_writer.writers = writers;
     ring_writer.words = ring_words(writers);
     ring_writer.log2_words = reader->log2_words;
-    ring_writer.mask = (UINT64_C(1) << reader->log2_words) - 1;
+    ring_writer.mask = ring_mask(reader->log2_words);
     ring_writer.drops = reader->overflow == RING_OVERFLOW_DROP;
     atomic_store(&ring_writer.limit, 0);
     atomic_store(&ring_writer.clock_sent, ~atomic_load(&reader->clock));

@@ -50,8 +50,7 @@ void stream_deinit(struct stream *stream)
 void stream_put(struct stream *stream, uint64_t word)
 {
     struct process *process = stream->process;
-    uint64_t mask = (UINT64_C(1) << process->ring.log2_words) - 1;
-    atomic_store(&process->ring.words[stream->position & mask],
+    atomic_store(&process->ring.words[stream->position & process->ring.mask],
                  (word & ~WIRE_LAP_BIT) | wire_lap_bit(stream->position, process->ring.log2_words));
     stream->position++;
 }
