@@ -1,6 +1,7 @@
 """Says hello as a traced process does, with a ring, and goes when a child of its that the collector
-knows nothing of has begun to write into the ring. The child goes on with it until its input ends: the head, the counts, and all
-words, each as a record that the reader has not had yet. Usage: hostile_peer.py SOCKET DETAIL..."""
+knows nothing of has begun to write into the ring. The child goes on with it until its input ends: the
+head, the counts, and all words, each as a record that the reader has not had yet. Usage:
+hostile_peer.py SOCKET DETAIL..."""
 
 import mmap
 import os
