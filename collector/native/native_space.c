@@ -37,8 +37,7 @@ static uint32_t module_of(struct native_table *table, const struct native_space 
                           const struct build_id *id)
 {
     char *whole = whole_path(space, path);
-    const struct native_mapping mapping = {
-        .start = range->start, .end = range->end, .path = whole, .id = *id};
+    const struct native_mapping mapping = {.start = range->start, .path = whole, .id = *id};
     uint32_t module =
         whole ? native_modules_add(&table->modules, space->peer->local, space->peer->root, &mapping)
               : 0;

@@ -40,20 +40,6 @@ static void read_build_id(Elf *elf, struct elf_facts *facts)
         set_build_id(&facts->build_id, bytes, (size_t)size);
 }
 
-static bool read_segments(Elf *elf, struct elf_facts *facts)
-{
-    size_t count;
-    GElf_Phdr header;
-    if (elf_getphdrnum(elf, &count) != 0)
-        return false;
-    for (size_t i = 0; i < count && facts->segment_count < ELF_CODE_SEGMENTS_MAX; i++)
-        if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD &&
-            (header.p_flags & PF_X) && header.p_filesz)
-            facts->segments[facts->segment_count++] =
-                (struct elf_segment){header.p_offset, header.p_filesz, header.p_vaddr};
-    return true;
-}
-
 /* A section that begins with a file name. Copies it; returns what follows, *rest bytes of it. */
 static const uint8_t *read_link(Elf_Scn *section, char *name, size_t size, size_t *rest)
 {
@@ -112,6 +98,7 @@ static void read_sections(Elf *elf, struct elf_facts *facts)
 bool elf_facts_read(int file, struct elf_facts *facts)
 {
     GElf_Ehdr header;
+    size_t segments;
     *facts = (struct elf_facts){0};
     elf_version(EV_CURRENT);
     Elf *elf = elf_begin(file, ELF_C_READ, NULL);
@@ -119,23 +106,11 @@ bool elf_facts_read(int file, struct elf_facts *facts)
     bool readable =
         elf && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
         (header.e_type == ET_DYN || header.e_type == ET_EXEC || header.e_type == ET_REL) &&
-        read_segments(elf, facts);
+        elf_getphdrnum(elf, &segments) == 0;
     if (readable) {
         read_build_id(elf, facts);
         read_sections(elf, facts);
     }
     elf_end(elf);
     return readable;
-}
-
-bool elf_facts_address(const struct elf_facts *facts, uint64_t offset, uint64_t *address)
-{
-    for (unsigned i = 0; i < facts->segment_count; i++) {
-        const struct elf_segment *segment = &facts->segments[i];
-        if (offset - segment->offset < segment->size) {
-            *address = offset - segment->offset + segment->address;
-            return true;
-        }
-    }
-    return false;
 }

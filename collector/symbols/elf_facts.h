@@ -1,6 +1,6 @@
 /*
- * What has to be known of an ELF file before its symbols are asked for: where it is loaded, its
- * build-id, and where the rest of its debug information is said to be.
+ * What has to be known of an ELF file before its symbols are asked for: its build-id, and where the
+ * rest of its debug information is said to be.
  */
 #ifndef HEAPLINE_COLLECTOR_ELF_FACTS_H
 #define HEAPLINE_COLLECTOR_ELF_FACTS_H
@@ -8,23 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUILD_ID_BYTES_MAX    64
-#define ELF_CODE_SEGMENTS_MAX 8
+#define BUILD_ID_BYTES_MAX 64
 
 struct build_id {
     uint8_t size; /* 0: there is none */
     uint8_t bytes[BUILD_ID_BYTES_MAX];
 };
 
-/* A loaded segment with code: file contents → addresses as in the file's own tables. */
-struct elf_segment {
-    uint64_t offset, size, address;
-};
-
 struct elf_facts {
     struct build_id build_id;
-    struct elf_segment segments[ELF_CODE_SEGMENTS_MAX];
-    unsigned segment_count;
     bool has_dwarf;
     char debug_link[256]; /* name of the file with the debug information; "" without */
     uint32_t debug_link_check;
@@ -41,8 +33,5 @@ bool build_id_is_same(const struct build_id *one, const struct build_id *other);
 
 /* Writes it in hexadecimal. False: there is none. */
 bool build_id_text(const struct build_id *id, char text[2 * BUILD_ID_BYTES_MAX + 1]);
-
-/* The address in the file's own tables of what stands at `offset` in it. False: it is no code. */
-bool elf_facts_address(const struct elf_facts *facts, uint64_t offset, uint64_t *address);
 
 #endif

@@ -390,22 +390,3 @@ bool native_module_has_changed(const struct native_module *module)
     set_status(&now, &status);
     return !is_same(module, &now);
 }
-
-bool native_module_offset(const struct native_module *module, const struct native_mapping *mapping,
-                          uint64_t address, uint64_t *offset)
-{
-    uint64_t within = address - mapping->start;
-    switch (module->kind) {
-    case NATIVE_MODULE_FILE:
-        return elf_facts_address(&module->facts, within + mapping->offset, offset);
-    case NATIVE_MODULE_RAW:
-        *offset = within + mapping->offset;
-        return true;
-    case NATIVE_MODULE_VDSO:
-        *offset = within;
-        return true;
-    default:
-        *offset = address;
-        return true;
-    }
-}

@@ -57,10 +57,9 @@ struct native_modules {
 
 /* A module as a process tells of it. */
 struct native_mapping {
-    uint64_t start, end; /* addresses, */
-    uint64_t offset;     /* and where in the file they begin */
-    const char *path;    /* absolute, "[vdso]", or "" without */
-    struct build_id id;  /* of what is in memory; empty: not known */
+    uint64_t start;     /* an address in it */
+    const char *path;   /* absolute, "[vdso]", or "" without */
+    struct build_id id; /* of what is in memory; empty: not known */
 };
 
 bool native_modules_init(struct native_modules *modules);
@@ -73,11 +72,6 @@ uint32_t native_modules_add(struct native_modules *modules, int pid, int root,
 
 /* Has the module's file been written to since? What it was then cannot be read any more. */
 bool native_module_has_changed(const struct native_module *module);
-
-/* An address in a mapping of the module as an offset in the module, see the kinds. False: this
- * address is none of the module's code. */
-bool native_module_offset(const struct native_module *module, const struct native_mapping *mapping,
-                          uint64_t address, uint64_t *offset);
 
 static inline struct native_module *native_modules_get(const struct native_modules *modules,
                                                        uint32_t number)

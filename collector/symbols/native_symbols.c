@@ -352,16 +352,6 @@ const struct native_symbol *native_symbols_get(const struct native_symbols *symb
     return number ? result_at(symbols, number)->symbol : NULL;
 }
 
-const struct native_symbol *native_symbols_find(struct native_symbols *symbols,
-                                                struct native_point point)
-{
-    const struct native_symbol *symbol = NULL;
-    bool more = native_symbols_ask(symbols, point);
-    while (!(symbol = native_symbols_get(symbols, point)) && more)
-        more = native_symbols_work(symbols, -1);
-    return symbol ? symbol : native_symbols_get(symbols, point);
-}
-
 /* --- the end -------------------------------------------------------------------------------------
  */
 

@@ -53,8 +53,4 @@ bool native_symbols_work(struct native_symbols *symbols, int wait_ms);
 const struct native_symbol *native_symbols_get(const struct native_symbols *symbols,
                                                struct native_point point);
 
-/* Asks and waits. Null: no memory. */
-const struct native_symbol *native_symbols_find(struct native_symbols *symbols,
-                                                struct native_point point);
-
 #endif

@@ -14,6 +14,7 @@
 
 #include "collector/symbols/native_symbols.h"
 #include "collector/system/root_file.h"
+#include "native_places.h"
 
 struct times {
     double all, longest; /* of all calls, and of the longest */
@@ -60,9 +61,9 @@ static struct times resolve(struct native_symbols *symbols, const struct native_
 }
 
 static void measure(int pid, struct native_modules *modules, struct native_symbols *symbols,
-                    const struct native_mapping *mapping, unsigned count)
+                    const struct native_mapping *mapping, uint64_t bytes, uint64_t position,
+                    unsigned count)
 {
-    uint64_t bytes = mapping->end - mapping->start;
     double begun = now();
     uint32_t number = native_modules_add(modules, pid, root_own(), mapping);
     const struct native_module *module = native_modules_get(modules, number);
@@ -70,7 +71,7 @@ static void measure(int pid, struct native_modules *modules, struct native_symbo
     struct native_point *places = calloc(count, sizeof *places);
     for (unsigned i = 0; places && module && i < count; i++) {
         uint64_t address = mapping->start + (uint64_t)((double)bytes * (i + 0.5) / count);
-        if (native_module_offset(module, mapping, address, &places[i].offset))
+        if (native_place_offset(module, mapping->start, position, address, &places[i].offset))
             places[i].module = number;
     }
     if (!places || !module)
@@ -113,9 +114,9 @@ int main(int argc, char **argv)
         if (!is_chosen(line, argv + 4) ||
             sscanf(line, "%llx-%llx %*4s %llx", &start, &end, &offset) != 3)
             continue;
-        const struct native_mapping mapping = {
-            .start = start, .end = end, .offset = offset, .path = strchr(line, '/')};
-        measure(atoi(argv[1]), &modules, &symbols, &mapping, (unsigned)atoi(argv[2]));
+        const struct native_mapping mapping = {.start = start, .path = strchr(line, '/')};
+        measure(atoi(argv[1]), &modules, &symbols, &mapping, end - start, offset,
+                (unsigned)atoi(argv[2]));
     }
     fclose(maps);
     native_symbols_deinit(&symbols);

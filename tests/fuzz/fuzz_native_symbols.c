@@ -12,6 +12,7 @@
 #include "collector/system/root_file.h"
 #include "driver.h"
 #include "failing.h"
+#include "native_places.h"
 
 #define STEP 3 /* bytes between the addresses asked for */
 
@@ -40,15 +41,14 @@ static void check_symbol(const struct native_symbol *symbol)
 /* Asks for what is at each place; when nothing fails each has an answer. */
 static void ask_all(struct native_symbols *symbols, const char *path, size_t size, bool fails)
 {
-    struct native_mapping mapping = {.start = 0x10000, .end = 0x20000, .path = path};
+    const struct native_mapping mapping = {.start = 0x10000, .path = path};
     uint32_t number = native_modules_add(symbols->modules, getpid(), root_own(), &mapping);
     const struct native_module *module = native_modules_get(symbols->modules, number);
-    for (uint64_t at = mapping.start; module && at < mapping.end && at - mapping.start < size;
-         at += STEP) {
+    for (uint64_t at = 0; module && at < 0x10000 && at < size; at += STEP) {
         struct native_point place = {.module = number};
-        if (!native_module_offset(module, &mapping, at, &place.offset))
+        if (!native_place_offset(module, 0, 0, at, &place.offset))
             continue;
-        const struct native_symbol *symbol = native_symbols_find(symbols, place);
+        const struct native_symbol *symbol = native_place_symbol(symbols, place);
         if (symbol)
             check_symbol(symbol);
         else if (!fails)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "collector/system/memory_map.h"
+#include "native_places.h"
 
 struct native_point mapped_place(struct native_modules *modules, int root, uint64_t address)
 {
@@ -19,12 +20,10 @@ struct native_point mapped_place(struct native_modules *modules, int root, uint6
     bool is_loaded =
         dladdr((const void *)(uintptr_t)address, &loaded) && loaded.dli_fname[0] == '/';
     const struct native_mapping mapping = {.start = found.start,
-                                           .end = found.end,
-                                           .offset = found.offset,
                                            .path = is_loaded ? loaded.dli_fname : found.path};
     uint32_t number = native_modules_add(modules, getpid(), root, &mapping);
     const struct native_module *module = native_modules_get(modules, number);
-    if (module && native_module_offset(module, &mapping, address, &place.offset))
+    if (module && native_place_offset(module, found.start, found.offset, address, &place.offset))
         place.module = number;
     return place;
 }

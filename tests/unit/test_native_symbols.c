@@ -26,6 +26,7 @@
 #include "collector/symbols/symbol_cache.h"
 #include "collector/system/root_file.h"
 #include "mapped_place.h"
+#include "native_places.h"
 
 #define C_SOURCE    NATIVE_SOURCES "/library.c"
 #define CPP_SOURCE  NATIVE_SOURCES "/library.cpp"
@@ -63,7 +64,7 @@ static struct native_point place_of(struct reader *reader, const void *address)
 static const struct native_symbol *symbol_of(struct reader *reader, const void *address)
 {
     const struct native_symbol *symbol =
-        native_symbols_find(&reader->symbols, place_of(reader, address));
+        native_place_symbol(&reader->symbols, place_of(reader, address));
     assert_non_null(symbol);
     return symbol;
 }
@@ -249,12 +250,12 @@ static void test_an_instruction_is_not_a_return_address(void **state)
     (void)state;
     reader_init(&reader, root_own(), NULL);
     struct native_point place = mapped_place(&reader.modules, reader.root, start);
-    const struct native_symbol *symbol = native_symbols_find(&reader.symbols, place);
+    const struct native_symbol *symbol = native_place_symbol(&reader.symbols, place);
     assert_string_equal(symbol->calls[0].function, "exercise");
     struct native_point before = place_of(&reader, (const void *)start);
     assert_int_equal(before.module, place.module);
     assert_int_equal(before.offset, place.offset - 1);
-    symbol = native_symbols_find(&reader.symbols, before);
+    symbol = native_place_symbol(&reader.symbols, before);
     assert_true(!symbol->calls[0].function || strcmp(symbol->calls[0].function, "exercise") != 0);
     reader_deinit(&reader);
     dlclose(library);
@@ -590,7 +591,7 @@ static void test_another_library_at_the_same_place(void **state)
         modules[round] = place.module;
         assert_string_equal(native_modules_get(&reader.modules, place.module)->path,
                             round % 2 ? second : first);
-        const struct native_symbol *symbol = native_symbols_find(&reader.symbols, place);
+        const struct native_symbol *symbol = native_place_symbol(&reader.symbols, place);
         assert_string_equal(symbol->calls[symbol->count - 1].function, "outer");
     }
     assert_int_equal(modules[0], modules[2]);
@@ -608,12 +609,12 @@ static void test_a_library_that_was_written_over(void **state)
     void *library = load(path);
     reader_init(&reader, root_own(), NULL);
     struct native_point before = place_of(&reader, captured[0]);
-    const struct native_symbol *known = native_symbols_find(&reader.symbols, before);
+    const struct native_symbol *known = native_place_symbol(&reader.symbols, before);
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     assert_int_equal(write(file, "x", 1), 1);
     close(file);
     /* What was asked before stays. */
-    assert_ptr_equal(native_symbols_find(&reader.symbols, before), known);
+    assert_ptr_equal(native_place_symbol(&reader.symbols, before), known);
     assert_int_equal(known->count, 3);
     assert_int_not_equal(place_of(&reader, captured[0]).module, before.module);
     reader_deinit(&reader);
@@ -621,7 +622,7 @@ static void test_a_library_that_was_written_over(void **state)
     reader_init(&reader, root_own(), NULL);
     before = place_of(&reader, captured[1]);
     assert_int_equal(truncate(path, 20000), 0);
-    assert_null(native_symbols_find(&reader.symbols, before)->calls[0].function);
+    assert_null(native_place_symbol(&reader.symbols, before)->calls[0].function);
     assert_string_equal(native_modules_get(&reader.modules, before.module)->note,
                         "its file has been changed");
     reader_deinit(&reader);
@@ -747,7 +748,7 @@ static void test_other_code(void **state)
     struct native_point place = place_of(&reader, code + 100);
     assert_int_equal(place.module, 0);
     assert_int_equal(place.offset, (uintptr_t)code + 99);
-    assert_null(native_symbols_find(&reader.symbols, place)->calls[0].function);
+    assert_null(native_place_symbol(&reader.symbols, place)->calls[0].function);
     reader_deinit(&reader);
 }
 
@@ -787,7 +788,7 @@ static void test_more_files_than_may_be_open(void **state)
     const char *const paths[] = {"/bin/sh", "/bin/ls", "/bin/sh", "/bin/ls"};
     uint32_t numbers[4];
     for (unsigned i = 0; i < 4; i++) {
-        const struct native_mapping mapping = {.start = 4096, .end = 65536, .path = paths[i]};
+        const struct native_mapping mapping = {.start = 4096, .path = paths[i]};
         numbers[i] = native_modules_add(&modules, 0, root_own(), &mapping);
     }
     const struct native_module *kept = native_modules_get(&modules, numbers[0]);
@@ -810,21 +811,21 @@ static unsigned read_everywhere(const uint8_t *data, size_t bytes)
     snprintf(path, sizeof path, "%s", in_folder("damaged.so"));
     int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_int_equal(write(file, data, bytes), bytes);
-    const struct native_mapping mapping = {.end = 65536, .path = path};
+    const struct native_mapping mapping = {.path = path};
     assert_true(native_modules_init(&modules));
     assert_true(native_symbols_init(&symbols, &modules, NULL, false));
     uint32_t number = native_modules_add(&modules, getpid(), root_own(), &mapping);
     const struct native_module *module = native_modules_get(&modules, number);
-    for (uint64_t at = 0; at < mapping.end; at += 16) {
+    for (uint64_t at = 0; at < 65536; at += 16) {
         struct native_point place = {.module = number};
-        if (native_module_offset(module, &mapping, at, &place.offset))
+        if (native_place_offset(module, 0, 0, at, &place.offset))
             assert_true(native_symbols_ask(&symbols, place));
     }
     while (native_symbols_work(&symbols, -1))
         ;
-    for (uint64_t at = 0; at < mapping.end; at += 16) {
+    for (uint64_t at = 0; at < 65536; at += 16) {
         struct native_point place = {.module = number};
-        if (native_module_offset(module, &mapping, at, &place.offset)) {
+        if (native_place_offset(module, 0, 0, at, &place.offset)) {
             const struct native_symbol *symbol = native_symbols_get(&symbols, place);
             assert_non_null(symbol);
             named += symbol->calls[0].function != NULL;
