@@ -233,12 +233,22 @@ def test_a_replaced_descriptor_is_left_alone(daemon, python, program, tmp_path):
     daemon.end()
 
 
-@pytest.mark.parametrize("way", ["os._exit(0)", "os.abort()", "sys.exit(3)", "os.execv(sys.executable, [sys.executable, '-c', ''])"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "os._exit(0)",
+        "ctypes.CDLL(None)._Exit(0)",
+        "ctypes.CDLL(None).quick_exit(0)",
+        "os.abort()",
+        "sys.exit(3)",
+        "os.execv(sys.executable, [sys.executable, '-c', ''])",
+    ],
+)
 def test_nothing_is_lost_at_orderly_ends(daemon, python, program, way):
     """What a stream still holds is sent before the process goes."""
     source = program(
         f"""
-        import os, sys
+        import ctypes, os, sys
         kept = [bytes(50_000 + n) for n in range(100)]  #: kept
         del kept[50:]
         {way}

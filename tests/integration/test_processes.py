@@ -4,6 +4,7 @@ import json
 import time
 
 import harness
+import pytest
 from harness import BUILD, BYTES_HEADER, assert_complete, run
 
 
@@ -141,6 +142,45 @@ def test_started(interpreter, program, record):
     assert pids.count(pids[0]) == 2 and rows[-1][1] == pids[0]
     # Where Python forks, the child is one before it executes: 2, 7, 8 and 9, others before 3.10.
     assert len(pids) == 1 + 11 + (4 if interpreter.version >= (3, 10) else 8)
+
+
+BY_A_LIST = """
+    import ctypes, os, sys
+    way, python, child = sys.argv[1:]
+    own = ctypes.CDLL(None)
+    words = [os.fsencode(word) for word in (python, child, "one", "", "three")]
+    os.environ["OWN"] = "as before"
+    if way == "execl":
+        own.execl(words[0], *words, None)
+    elif way == "execlp":
+        os.environ["PATH"], name = os.path.split(python)
+        own.execlp(os.fsencode(name), *words, None)
+    elif way == "execle":
+        own.execle(words[0], *words, None, (ctypes.c_char_p * 2)(b"ONLY=this", None))
+"""
+
+
+@pytest.mark.one_interpreter
+@pytest.mark.parametrize(
+    "way, variables",
+    [("execl", "as before None"), ("execlp", "as before None"), ("execle", "None this")],
+)
+def test_executed_by_a_list_of_arguments(interpreter, program, record, way, variables):
+    """What it becomes has the arguments and the environment that are meant, and is recorded."""
+    child = program(
+        """
+        import os, sys
+        held = bytes(30_000_000)  #: held
+        print(sys.argv[1:], os.environ.get("OWN"), os.environ.get("ONLY"))
+        """,
+        "child.py",
+    )
+    recording = record(interpreter, program(BY_A_LIST), way, interpreter.path, child.path)
+    assert_complete(recording)
+    assert recording.out == f"['one', '', 'three'] {variables}\n"
+    before, after = processes(recording)
+    assert before["pid"] == after["pid"]
+    assert holds(lines_of(recording, child, after["pid"]), "held", 30_000_000)
 
 
 def test_multiprocessing(interpreter, program, record):
