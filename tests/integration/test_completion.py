@@ -62,6 +62,7 @@ def test_options(command):
         (["report", "--between", "end", "peak", ""], [], ":recordings"),
         (["report", "--allocator", "m"], ["malloc", "mem", "mmap"], ":nothing"),
         (["report", "--format", ""], ["tracemalloc"], ":nothing"),
+        (["export", "--format", "c"], ["csv", "chrome"], ":nothing"),
         (["report", "-n", ""], [], ":nothing"),
         (["report", "-n5", ""], [], ":recordings"),
         (["processes", "--sort", "p"], ["peak"], ":nothing"),
