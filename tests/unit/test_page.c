@@ -15,6 +15,7 @@
 #include "viewer/html/importance.h"
 #include "viewer/html/page_names.h"
 #include "viewer/html/page_rows.h"
+#include "viewer/html/page_threads.h"
 #include "viewer/html/time_grid.h"
 #include "viewer/recording/loading.h"
 
@@ -123,6 +124,41 @@ static void test_the_most_important_are_a_tree(void **state)
             assert_true(!kept[i] || kept[parent[i]]);
     }
     free(weights);
+}
+
+/* --- threads --- */
+
+/* The first process has two threads more than the page shows, one of them in the rest that its
+ * others are in; of many more processes not even the rests are told apart. */
+static void test_the_rest_of_the_threads(void **state)
+{
+    (void)state;
+    enum { OTHERS = PAGE_THREADS_MAX + 44 };
+    CLEANUP(page_threads_deinit) struct page_threads threads = {0};
+    for (uint32_t i = 0; i < PAGE_THREADS_MAX + 2; i++)
+        assert_int_equal(page_threads_find(&threads, 0, i, 1000 + i), i);
+    for (uint32_t i = 1; i <= OTHERS; i++)
+        page_threads_find(&threads, i, 1, 1);
+    assert_int_equal(page_threads_find(&threads, 0, 1, 5000), 1);
+    page_threads_choose(&threads);
+    assert_int_equal(threads.count, PAGE_THREADS_MAX + PAGE_THREADS_MAX + 1);
+    /* By weight: the one that was met twice is the heaviest, and 0 and 2 are the lightest. */
+    assert_int_equal(threads.page_thread_of[1], 0);
+    for (uint32_t i = 3; i < PAGE_THREADS_MAX + 2; i++) {
+        uint32_t number = threads.page_thread_of[i];
+        assert_int_equal(number, PAGE_THREADS_MAX + 2 - i);
+        assert_int_equal(threads.list[number].thread, i);
+        assert_int_equal(threads.list[number].summed, 1);
+    }
+    uint32_t rest = threads.page_thread_of[0];
+    assert_int_equal(threads.page_thread_of[2], rest);
+    assert_int_equal(rest, PAGE_THREADS_MAX);
+    assert_int_equal(threads.list[rest].process, 0);
+    assert_int_equal(threads.list[rest].thread, PAGE_REST);
+    assert_int_equal(threads.list[rest].summed, 2);
+    const struct page_thread *last = &threads.list[threads.count - 1];
+    assert_int_equal(last->process, PAGE_REST);
+    assert_int_equal(last->summed, OTHERS - (PAGE_THREADS_MAX - 1));
 }
 
 /* --- time --- */
@@ -290,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_the_most_important_are_a_tree),
+        cmocka_unit_test(test_the_rest_of_the_threads),
         cmocka_unit_test(test_levels_of_the_grid),
         cmocka_unit_test_setup_teardown(test_rows_in_any_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folding_keeps_lines, set_up, tear_down),
