@@ -550,6 +550,7 @@ bool native_rules_init(void)
     return slots != NULL;
 }
 
+#ifdef HEAPLINE_CHECK_WALK
 uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit, uintptr_t *ips,
                              uint32_t most)
 {
@@ -571,3 +572,4 @@ uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit,
     shim_guard_set(guard);
     return count;
 }
+#endif

@@ -79,10 +79,12 @@ static inline uint32_t native_rules_generation(void)
 void native_rules_lock(void);
 void native_rules_unlock(void);
 
+#ifdef HEAPLINE_CHECK_WALK
 /* Walks with libunwind alone, one plain step after the other, from registers as native_step() takes
- * them; writes up to `most` return addresses and returns how many. For the check build. */
+ * them; writes up to `most` return addresses and returns how many. */
 uint32_t native_walk_plainly(struct native_registers registers, uintptr_t limit, uintptr_t *ips,
                              uint32_t most);
+#endif
 
 /* Does a step with the rule. What it reads must lie below `limit` and at or above the frame's sp.
  * False: at the end, or no way on. */
