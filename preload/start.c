@@ -11,7 +11,9 @@
 #include "preload/base/complaint.h"
 #include "preload/base/environment.h"
 #include "preload/base/real_functions.h"
+#include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
+#include "preload/hooks/presence.h"
 #include "preload/hooks/python_arrival.h"
 #include "preload/native/native_walk.h"
 
@@ -24,7 +26,8 @@ __attribute__((constructor)) static void start_shim(void)
     complaint_init();
     if (environment_value(ENVIRONMENT_NATIVE))
         native_walk_enable();
-    if (madvise(&shim_gate, sizeof shim_gate, MADV_WIPEONFORK) == 0) {
+    if (real_madvise(&shim_gate, sizeof shim_gate, MADV_WIPEONFORK) == 0) {
+        presence_begin();
         python_arrival_init();
     } else {
         environment_forget();

@@ -13,9 +13,12 @@
  *   3  files of native code, each of a module
  *   4  what a forked process inherits is told by where its parent stood, not block by block
  *   5  samples have a row for each allocator; the history may have what is no event of memory; what
- * was lost has reasons */
+ * was lost has reasons
+ *   6  files and reserved address space, by allocators of their own that are in no sum; what of the
+ * memory was touched (tables touched, touched_chunk, touched_sample, run_touched and
+ * run_touched_process, untouched) */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
-#define STORE_FORMAT         5
+#define STORE_FORMAT         6
 
 /* The first one with the table of modules. */
 #define STORE_FORMAT_MODULES 3
@@ -23,6 +26,8 @@
 #define STORE_FORMAT_INHERITANCE 4
 /* The first one whose samples have a row for each allocator. */
 #define STORE_FORMAT_SAMPLE_ROWS 5
+/* The first one that knows what was touched. */
+#define STORE_FORMAT_TOUCHED 6
 
 /* The text of store.sql, with the allocators' rows, NUL-terminated. */
 extern const char store_sql[];

@@ -5,7 +5,7 @@
 -- allocators, sample, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 5;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 6;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -256,6 +256,59 @@ CREATE TABLE run_peak_process (
     bytes   INTEGER NOT NULL, blocks INTEGER NOT NULL
 ) STRICT;
 
+-- What of its memory a process had *touched* at most: all that it held but what large blocks (of 1 MiB or
+-- more) had not in memory. Not in formats before 6, as the tables below that say the same of samples,
+-- of counters and of the run.
+CREATE TABLE touched (
+    process       INTEGER PRIMARY KEY REFERENCES process,
+    peak_bytes    INTEGER NOT NULL, peak_blocks INTEGER NOT NULL,
+    peak_time     REAL,
+    peak_events   INTEGER NOT NULL, -- events of the history up to then
+    error_bytes   INTEGER NOT NULL, -- by how much it may have been more between two looks
+    hidden        INTEGER NOT NULL, -- 1: nobody could look, everything counts as touched
+    largest_bytes INTEGER NOT NULL, -- the most that a block had untouched when it went, or at the end
+    largest_location INTEGER REFERENCES location -- where that one was allocated
+) STRICT;
+
+-- What every counter of the process had touched at that peak, as a checkpoint_chunk; a process whose peak
+-- that is too, with nothing untouched, has no rows. What is apart (files, reserved address space) has none.
+CREATE TABLE touched_chunk (
+    process INTEGER NOT NULL REFERENCES process,
+    first   INTEGER NOT NULL, -- row
+    count   INTEGER NOT NULL,
+    data    BLOB NOT NULL,
+    PRIMARY KEY (process, first)
+) STRICT, WITHOUT ROWID;
+
+-- The most that was touched in a slice of sample_total, where that is not most_bytes.
+CREATE TABLE touched_sample (
+    process    INTEGER NOT NULL REFERENCES process,
+    time       REAL NOT NULL,
+    most_bytes INTEGER NOT NULL,
+    PRIMARY KEY (process, time)
+) STRICT, WITHOUT ROWID;
+
+-- As run_peak and run_peak_process.
+CREATE TABLE run_touched (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    bytes  INTEGER NOT NULL, blocks INTEGER NOT NULL,
+    time   REAL NOT NULL
+) STRICT;
+CREATE TABLE run_touched_process (
+    process INTEGER PRIMARY KEY REFERENCES process,
+    events  INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL, blocks INTEGER NOT NULL
+) STRICT;
+
+-- What counters held untouched where their process stood at the run's peak of what was touched, by the
+-- counter's number in the process, from 1 on.
+CREATE TABLE untouched (
+    process INTEGER NOT NULL REFERENCES process,
+    counter INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (process, counter)
+) STRICT, WITHOUT ROWID;
+
 -- The same sums by innermost location and allocator, for people and for SQL.
 CREATE TABLE line_total (
     process         INTEGER NOT NULL REFERENCES process,
@@ -329,6 +382,8 @@ SELECT total.process, total.time,
        ifnull(sum(bytes) FILTER (WHERE name = 'mem'), 0) AS mem,
        ifnull(sum(bytes) FILTER (WHERE name = 'object'), 0) AS object,
        ifnull(sum(bytes) FILTER (WHERE name = 'mmap'), 0) AS mmap,
+       ifnull(sum(bytes) FILTER (WHERE name = 'file'), 0) AS file,
+       ifnull(sum(bytes) FILTER (WHERE name = 'reserved'), 0) AS reserved,
        most_bytes, resident, proportional, swapped
 FROM sample_total AS total
      LEFT JOIN sample_part AS part ON part.process = total.process AND part.time = total.time

@@ -47,6 +47,12 @@
     TABLE(SAMPLE_PART, sample_part)                                                                \
     TABLE(RUN_PEAK, run_peak)                                                                      \
     TABLE(RUN_PEAK_PROCESS, run_peak_process)                                                      \
+    TABLE(TOUCHED, touched)                                                                        \
+    TABLE(TOUCHED_CHUNK, touched_chunk)                                                            \
+    TABLE(TOUCHED_SAMPLE, touched_sample)                                                          \
+    TABLE(RUN_TOUCHED, run_touched)                                                                \
+    TABLE(RUN_TOUCHED_PROCESS, run_touched_process)                                                \
+    TABLE(UNTOUCHED, untouched)                                                                    \
     TABLE(LINE_TOTAL, line_total)
 
 #define STORE_RUN_COLUMNS(COLUMN, OPTIONAL, row)                                                   \
@@ -223,6 +229,45 @@
     COLUMN(COUNT, events, row)                                                                     \
     COLUMN(COUNT, bytes, row)                                                                      \
     COLUMN(COUNT, blocks, row)
+
+#define STORE_TOUCHED_COLUMNS(COLUMN, OPTIONAL, row)                                               \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(COUNT, peak_bytes, row)                                                                 \
+    COLUMN(COUNT, peak_blocks, row)                                                                \
+    OPTIONAL(SECONDS, peak_time, row)                                                              \
+    COLUMN(COUNT, peak_events, row)                                                                \
+    COLUMN(COUNT, error_bytes, row)                                                                \
+    COLUMN(FLAG, hidden, row)                                                                      \
+    COLUMN(COUNT, largest_bytes, row)                                                              \
+    OPTIONAL(INDEX, largest_location, row)
+
+#define STORE_TOUCHED_CHUNK_COLUMNS(COLUMN, OPTIONAL, row)                                         \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, first, row)                                                                      \
+    COLUMN(INDEX, count, row)                                                                      \
+    COLUMN(BLOB, data, row)
+
+#define STORE_TOUCHED_SAMPLE_COLUMNS(COLUMN, OPTIONAL, row)                                        \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(SECONDS, time, row)                                                                     \
+    COLUMN(COUNT, most_bytes, row)
+
+#define STORE_RUN_TOUCHED_COLUMNS(COLUMN, OPTIONAL, row)                                           \
+    COLUMN(INDEX, id, row)                                                                         \
+    COLUMN(COUNT, bytes, row)                                                                      \
+    COLUMN(COUNT, blocks, row)                                                                     \
+    COLUMN(SECONDS, time, row)
+
+#define STORE_RUN_TOUCHED_PROCESS_COLUMNS(COLUMN, OPTIONAL, row)                                   \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(COUNT, events, row)                                                                     \
+    COLUMN(COUNT, bytes, row)                                                                      \
+    COLUMN(COUNT, blocks, row)
+
+#define STORE_UNTOUCHED_COLUMNS(COLUMN, OPTIONAL, row)                                             \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, counter, row)                                                                    \
+    COLUMN(COUNT, bytes, row)
 
 #define STORE_LINE_TOTAL_COLUMNS(COLUMN, OPTIONAL, row)                                            \
     COLUMN(INDEX, process, row)                                                                    \

@@ -28,7 +28,7 @@
 
 #include "allocators.h"
 
-#define WIRE_VERSION 5u
+#define WIRE_VERSION 6u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
 #define WIRE_FIRST_BIT (UINT64_C(1) << 62)
@@ -63,8 +63,11 @@ enum wire_kind {
  *   word 2, when wide: size in 61..0 (word 1's size field is then 0)
  * The depth change applies to the thread's depth; the instruction then replaces the innermost
  * level's. With "no stack" neither applies: the allocation has no known Python stack. With "native"
- * the thread's native levels belong to the stack too.
+ * the thread's native levels belong to the stack too. A block is large (WIRE_LARGE_BYTES) where it
+ * is wide. WIRE_ALLOCATOR_MOVED is a mapping of the kind of what its thread has unmapped last.
  */
+#define WIRE_LARGE_BYTES        (UINT64_C(1) << 20)
+#define WIRE_ALLOCATOR_MOVED    7u
 #define WIRE_ADDRESS_MASK       ((UINT64_C(1) << 48) - 1)
 #define WIRE_ALLOCATOR_SHIFT    55
 #define WIRE_ALLOCATOR_MASK     UINT64_C(7)
@@ -99,13 +102,15 @@ enum wire_kind {
 
 /*
  * UNMAP, two words: a range of addresses is given back, which may be a part of a mapping or reach
- * over several. What an ALLOCATION of WIRE_ALLOCATOR_MMAP covers is given back without it.
+ * over several. What the ALLOCATION of a mapping covers is given back without it.
  *   word 0: kind | thread's low ten bits 57..48 | address 47..0
- *   word 1: failed 61 | bytes 47..0
+ *   word 1: failed 61 | looked 60 | bytes 47..0
+ *   word 2, when it has been looked at: how many bytes of the range are in memory
  * Sent before the real call. When that fails the same record comes once more as "failed": the range
  * is as it was.
  */
 #define WIRE_UNMAP_FAILED_BIT (UINT64_C(1) << 61)
+#define WIRE_LOOKED_BIT       (UINT64_C(1) << 60)
 
 /*
  * STACK, 1 + count words: levels `level`..`level+count-1` of the thread's array are replaced, its
@@ -303,7 +308,22 @@ struct wire_text {
  * know its number skips it, for it says how long it is, and counts it. word 0: kind | number 57..16
  * | count 15..0
  */
-#define WIRE_EXTENDED_COUNT_MASK UINT64_C(0xffff)
+#define WIRE_EXTENDED_NUMBER_SHIFT 16
+#define WIRE_EXTENDED_NUMBER_MASK  ((UINT64_C(1) << 42) - 1)
+#define WIRE_EXTENDED_COUNT_MASK   UINT64_C(0xffff)
+
+enum wire_extended {
+    WIRE_EXTENDED_ACCESSIBLE = 1, /* 3 words: the stack, as REFUSED has it; address; bytes. What was
+                                   * reserved of this range may be used now */
+    WIRE_EXTENDED_PRESENT = 2,    /* 2 words: the address of a large block; how many bytes of it are
+                                   * in memory. Before it is freed */
+    WIRE_EXTENDED_EMPTIED = 3,    /* 2 words: address; looked 60 | lazily 59 | bytes 47..0; a third
+                                   * as UNMAP. The range is still mapped, and what was in it is
+                                   * gone; "lazily": when the kernel wants it (MADV_FREE) */
+    WIRE_EXTENDED_LOOKED = 4,     /* none: all large blocks that are not in memory in full have just
+                                   * been looked at, and what was found was told */
+};
+#define WIRE_LAZILY_BIT (UINT64_C(1) << 59)
 
 static inline unsigned wire_kind(uint64_t word)
 {
@@ -313,6 +333,11 @@ static inline unsigned wire_kind(uint64_t word)
 static inline uint64_t wire_first(unsigned kind)
 {
     return WIRE_FIRST_BIT | (uint64_t)kind << WIRE_KIND_SHIFT;
+}
+
+static inline uint64_t wire_extended(enum wire_extended number, unsigned count)
+{
+    return wire_first(WIRE_EXTENDED) | (uint64_t)number << WIRE_EXTENDED_NUMBER_SHIFT | count;
 }
 
 /* The lap bit of the word at `position` (counted from the start of the stream) in a ring of

@@ -23,6 +23,7 @@ void book_deinit(struct book *book)
 {
     book_close(book, false);
     mappings_deinit(&book->mappings);
+    presence_deinit(&book->presence);
     counters_deinit(&book->counters);
     thread_rows_deinit(&book->threads);
     vector_deinit(&book->end.entries);

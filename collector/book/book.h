@@ -18,6 +18,7 @@
 #include "collector/book/ledger.h"
 #include "collector/book/live_heap.h"
 #include "collector/book/mappings.h"
+#include "collector/book/presence.h"
 #include "collector/book/recent_counters.h"
 #include "collector/book/samples.h"
 #include "collector/book/thread_rows.h"
@@ -42,6 +43,11 @@ struct peak_position {
     uint64_t bytes, blocks;
     uint32_t process; /* process.id in the recording */
     bool lived;       /* false: it came later */
+};
+
+/* Of both peaks. */
+struct peak_positions {
+    struct peak_position peak, touched;
 };
 
 /* The composition of the heap at the end of the program's own code (program_end.h). */
@@ -70,12 +76,15 @@ struct refusals {
 struct recorded {
     struct hash_seed seed;
     struct vector chunks, lines; /* uint64_t: what they were when they were written; 0: never */
+    uint64_t touched_epoch;      /* of the sums, when that peak was written */
+    bool touched_is_peak;
 };
 
 struct book {
     const struct peer *peer;  /* whose it is */
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */
+    struct presence presence; /* what of large ones is untouched */
     struct counters counters;
     struct recent_counters recent;
     struct heap_sums sums;
@@ -92,7 +101,7 @@ struct book {
     struct program_end end;
     struct refusals refusals;
     struct recorded recorded;
-    struct peak_position position_at_peak;
+    struct peak_positions positions;
     bool has_left;            /* it is no part of the run's sum any more */
     uint64_t pieces_put_back; /* of mappings, by unmappings that failed */
     uint64_t unmatched_frees;
@@ -129,6 +138,13 @@ static inline bool book_is_latest(const struct book *book, uint32_t thread, uint
 {
     const uint64_t *latest = book->latest.data;
     return (thread + 1) * sizeof *latest <= book->latest.bytes && latest[thread] == number + 1;
+}
+
+/* Has the thread allocated a block with this number or a larger one? */
+static inline bool book_has_made(const struct book *book, uint32_t thread, uint64_t number)
+{
+    const uint64_t *latest = book->latest.data;
+    return (thread + 1) * sizeof *latest <= book->latest.bytes && latest[thread] > number;
 }
 
 static inline void book_note_latest(struct ledger *ledger, struct book *book, uint32_t thread,

@@ -7,31 +7,48 @@
 #include <string.h>
 
 #include "assertion.h"
+#include "collector/book/touched.h"
 
-/* Adds what a counter holds, and held at the heap's latest peak, to these sums. */
-static void add_counter(struct heap_sums *sums, const struct counter *counter, uint64_t epoch)
+/* What it held at the two peaks is noted as far as it has been touched since (counter_settle()). */
+static struct counter settled(const struct counter *counter, const struct heap_sums *sums)
 {
-    bool is_settled = counter->epoch == epoch;
-    sums->bytes += counter->bytes;
-    sums->blocks += counter->blocks;
-    sums->peak_bytes += is_settled ? counter->peak_bytes : counter->bytes;
-    sums->peak_blocks += is_settled ? counter->peak_blocks : counter->blocks;
-    sums->allocations += counter->allocations;
-    sums->allocated_bytes += counter->allocated_bytes;
-    sums->by_allocator[counter->allocator] += counter->bytes;
+    struct counter copy = *counter;
+    counter_settle(&copy, sums);
+    return copy;
 }
 
-/* Are the sums those of the counters? What is inherited is no part of them. */
+/* Adds what a counter holds, and held at the heap's latest peaks, to these sums. */
+static void add_counter(struct heap_sums *found, const struct counter *counter)
+{
+    found->by_allocator[counter->allocator] += counter->bytes;
+    if (counter->is_apart)
+        return;
+    found->bytes += counter->bytes;
+    found->blocks += counter->blocks;
+    found->peak.bytes += counter->peak_bytes;
+    found->peak.blocks += counter->peak_blocks;
+    found->touched.bytes += counter->touched_bytes;
+    found->touched.blocks += counter->touched_blocks;
+    found->allocations += counter->allocations;
+    found->allocated_bytes += counter->allocated_bytes;
+}
+
+/* Are the sums those of the counters? What is apart is no part of them. */
 __attribute__((unused)) static bool adds_up(const struct book *book)
 {
     const struct heap_sums *sums = &book->sums;
     struct heap_sums found = {0};
-    for (uint32_t i = 1; i < book->counters.count; i++)
-        if (!counters_at(&book->counters, i)->inherited)
-            add_counter(&found, counters_at(&book->counters, i), sums->epoch);
+    for (uint32_t i = 1; i < book->counters.count; i++) {
+        struct counter counter = settled(counters_at(&book->counters, i), sums);
+        if (counter.inherited)
+            continue;
+        add_counter(&found, &counter);
+        found.touched.bytes -= counter.is_apart ? 0 : touched_at_peak(book, i);
+    }
     return found.bytes == sums->bytes && found.blocks == sums->blocks &&
-           found.peak_bytes == sums->peak_bytes && found.peak_blocks == sums->peak_blocks &&
-           found.allocations == sums->allocations &&
+           found.peak.bytes == sums->peak.bytes && found.peak.blocks == sums->peak.blocks &&
+           found.touched.bytes == sums->touched.bytes &&
+           found.touched.blocks == sums->touched.blocks && found.allocations == sums->allocations &&
            found.allocated_bytes == sums->allocated_bytes &&
            memcmp(found.by_allocator, sums->by_allocator, sizeof found.by_allocator) == 0;
 }
@@ -40,8 +57,32 @@ __attribute__((unused)) static bool adds_up(const struct book *book)
 __attribute__((unused)) static bool is_in_order(const struct book *book)
 {
     const struct heap_sums *sums = &book->sums;
-    return sums->bytes <= sums->peak_bytes && sums->peak_events <= sums->events &&
+    return sums->bytes <= sums->peak.bytes && sums->peak.events <= sums->events &&
+           sums->bytes - sums->untouched <= sums->touched.bytes &&
+           sums->touched.bytes <= sums->peak.bytes && sums->touched.events <= sums->events &&
            book->end.events <= sums->events && sums->allocations - sums->frees == sums->blocks;
+}
+
+static struct book_moment moment_of(const struct heap_peak *peak)
+{
+    return (struct book_moment){peak->bytes, peak->blocks, peak->events, peak->time};
+}
+
+/* The most that a block has untouched, of those that have gone and those that are there. */
+static uint64_t largest_untouched(const struct book *book, uint32_t *counter)
+{
+    uint64_t largest = book->presence.largest;
+    *counter = book->presence.largest_counter;
+    const struct mappings *ranges = &book->presence.ranges;
+    for (uint32_t number = ranges->live_ranges ? mappings_from(ranges, 0) : 0; number;
+         number = mappings_from(ranges, mappings_range(ranges, number)->start + 1)) {
+        const struct mapping *of = mappings_at(ranges, mappings_range(ranges, number)->mapping);
+        if (of->bytes <= largest)
+            continue;
+        largest = of->bytes;
+        *counter = of->counter;
+    }
+    return largest;
 }
 
 struct book_totals book_totals(const struct book *book)
@@ -51,8 +92,14 @@ struct book_totals book_totals(const struct book *book)
     ASSERT(is_in_order(book));
     ASSERT_SLOWLY(adds_up(book));
     const struct book_moment now = {sums->bytes, sums->blocks, sums->events, book->now};
+    uint32_t largest_of;
+    uint64_t largest = largest_untouched(book, &largest_of);
     return (struct book_totals){
-        .peak = {sums->peak_bytes, sums->peak_blocks, sums->peak_events, sums->peak_time},
+        .peak = moment_of(&sums->peak),
+        .touched = moment_of(&sums->touched),
+        .touched_error = touched_error(book),
+        .largest_untouched = largest,
+        .largest_node = largest ? counters_at(&book->counters, largest_of)->node : 0,
         .end =
             end->seen ? (struct book_moment){end->bytes, end->blocks, end->events, end->time} : now,
         .now = now,
@@ -113,4 +160,21 @@ bool book_walk_next(struct book_walk *walk, struct counter_row *row, bool *inher
     if (counter->inherited)
         tell_as_freed(row);
     return true;
+}
+
+bool book_touched_is_peak(const struct book *book)
+{
+    const struct heap_sums *sums = &book->sums;
+    return sums->touched.events == sums->peak.events && sums->touched.bytes == sums->peak.bytes;
+}
+
+struct live_row book_touched(const struct book *book, uint32_t counter)
+{
+    struct counter now = settled(counters_at(&book->counters, counter), &book->sums);
+    if (now.is_apart)
+        return (struct live_row){.counter = counter};
+    ASSERT(touched_at_peak(book, counter) <= now.touched_bytes);
+    return (struct live_row){.counter = counter,
+                             .blocks = now.touched_blocks,
+                             .bytes = now.touched_bytes - touched_at_peak(book, counter)};
 }

@@ -19,6 +19,10 @@ struct book_moment {
 struct book_totals {
     struct book_moment peak, end, now; /* the end is now until the program's own code has ended */
     bool end_seen;
+    struct book_moment touched; /* the peak of what was touched */
+    uint64_t touched_error;     /* by how much it may have been more */
+    uint64_t largest_untouched; /* of one block, so far */
+    uint32_t largest_node;      /* where that was allocated */
     uint64_t allocations, allocated_bytes, frees, unmatched_frees;
 };
 
@@ -34,5 +38,11 @@ struct book_walk {
 /* The next counter as a row of the recording; what is inherited is told as what has been freed of
  * it. False: there is none. */
 bool book_walk_next(struct book_walk *walk, struct counter_row *row, bool *inherited);
+
+/* Had the process touched all that it held at its peak, and is that the peak of what it touched? */
+bool book_touched_is_peak(const struct book *book);
+
+/* What a counter had touched at the peak of that; no blocks where it is apart. */
+struct live_row book_touched(const struct book *book, uint32_t counter);
 
 #endif

@@ -118,8 +118,88 @@ static uint32_t find_in_buckets(struct counters *counters, const struct counter 
 uint32_t counters_find_unlisted(struct counters *counters, uint32_t node, uint32_t thread,
                                 uint8_t allocator, uint8_t size_class, unsigned listed)
 {
-    const struct counter wanted = {
-        .node = node, .thread = thread, .allocator = allocator, .size_class = size_class};
+    const struct counter wanted = {.node = node,
+                                   .thread = thread,
+                                   .allocator = allocator,
+                                   .size_class = size_class,
+                                   .is_apart = allocator_is_apart(allocator)};
     return listed < COUNTERS_LISTED ? add_to_list(counters, &wanted)
                                     : find_in_buckets(counters, &wanted);
+}
+
+/* --- peaks -------------------------------------------------------------------------------------
+ */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void heap_sums_set_alert(struct heap_sums *sums)
+{
+    uint64_t touched =
+        smaller(sums->most_touched, smaller(sums->touched.bytes, sums->touched_share.bytes));
+    uint64_t alert = smaller(sums->most, smaller(sums->peak.bytes, sums->share.bytes));
+    /* What may be beyond every number is never reached. */
+    if (touched <= UINT64_MAX - sums->untouched)
+        alert = smaller(alert, touched + sums->untouched);
+    sums->alert = alert;
+}
+
+static inline void set_peak(struct heap_peak *peak, const struct heap_sums *sums, uint64_t bytes,
+                            double now)
+{
+    peak->bytes = bytes;
+    peak->blocks = sums->blocks;
+    peak->events = sums->events;
+    peak->time = now;
+}
+
+/* Notes where what the process holds is more than the run's peaks leave it. */
+static inline void note_shares(struct heap_sums *sums, uint64_t touched, double now)
+{
+    if (sums->bytes > sums->share.bytes)
+        set_peak(&sums->share, sums, sums->bytes, now);
+    if (touched > sums->touched_share.bytes) {
+        set_peak(&sums->touched_share, sums, touched, now);
+        sums->touched_share.epoch++;
+    }
+}
+
+/* Something is more than ever, or since a sample was taken, but not everything. */
+static __attribute__((noinline)) void note_some(struct heap_sums *sums, uint64_t touched,
+                                                double now)
+{
+    bool is_peak = sums->bytes > sums->peak.bytes, is_touched = touched > sums->touched.bytes;
+    sums->most = sums->bytes > sums->most ? sums->bytes : sums->most;
+    sums->most_touched = touched > sums->most_touched ? touched : sums->most_touched;
+    sums->epoch += is_peak || is_touched;
+    if (is_peak) {
+        set_peak(&sums->peak, sums, sums->bytes, now);
+        sums->peak.epoch = sums->epoch;
+    }
+    if (is_touched) {
+        set_peak(&sums->touched, sums, touched, now);
+        sums->touched.epoch = sums->epoch;
+    }
+    note_shares(sums, touched, now);
+    heap_sums_set_alert(sums);
+}
+
+void heap_sums_note_peaks(struct heap_sums *sums, double now)
+{
+    uint64_t touched = sums->bytes - sums->untouched;
+    ASSERT(sums->untouched <= sums->bytes);
+    if (sums->bytes <= sums->peak.bytes || touched <= sums->touched.bytes) {
+        note_some(sums, touched, now);
+        return;
+    }
+    /* A heap that grows: both are at a new peak, and nothing has ever been more. */
+    sums->most = sums->bytes;
+    sums->most_touched = touched;
+    sums->peak.epoch = sums->touched.epoch = ++sums->epoch;
+    set_peak(&sums->peak, sums, sums->bytes, now);
+    set_peak(&sums->touched, sums, touched, now);
+    note_shares(sums, touched, now);
+    sums->alert = sums->bytes;
 }

@@ -6,6 +6,9 @@
  * peak costs O(1) an event: the heap's `epoch` moves with every new peak, and a counter notes what
  * it holds only when it is touched for the first time after that. Whoever reads `peak_bytes` must
  * first call counter_settle(). One thread at a time.
+ *
+ * There are two peaks: of what was asked for, and of what of that was *touched*, which is all but
+ * what large blocks have untouched (presence.h). Both move the one epoch.
  */
 #ifndef HEAPLINE_COLLECTOR_COUNTERS_H
 #define HEAPLINE_COLLECTOR_COUNTERS_H
@@ -23,7 +26,7 @@ struct counter {
     uint64_t allocated_bytes;
     uint64_t allocations;
     uint64_t peak_bytes;
-    uint64_t epoch;                             /* of peak_bytes and peak_blocks */
+    uint64_t epoch;                             /* of what it held at the peaks */
     uint64_t temporary_bytes, temporary_blocks; /* freed before the thread's next allocation */
     uint32_t blocks;
     uint32_t peak_blocks;
@@ -32,9 +35,12 @@ struct counter {
     uint32_t next;   /* the next one of the node's list or of the bucket; 0: none */
     uint8_t allocator;
     uint8_t size_class;
-    /* Its blocks came from the process's parent: not part of the sums, and what it holds is what it
-     * held at the fork, which is not known here, less what has been freed since: from zero down. */
+    /* Its blocks came from the process's parent: what it holds is what it held at the fork, which
+     * is not known here, less what has been freed since: from zero down. */
     bool inherited;
+    bool is_apart; /* no part of the sums: inherited, or by an allocator that is (allocators.h) */
+    uint32_t touched_blocks; /* at the peak of what was touched; the bytes with what was not */
+    uint64_t touched_bytes;
 };
 
 /* So many counters of a node stand in its list. */
@@ -53,22 +59,31 @@ struct counters {
 
 void counters_deinit(struct counters *counters);
 
+/* The most that was held, and when. */
+struct heap_peak {
+    uint64_t bytes, blocks;
+    uint64_t events; /* up to the one that made it */
+    double time;     /* seconds from the run's start */
+    uint64_t epoch;  /* of the sums, since then */
+};
+
 /* The sums of one process. */
 struct heap_sums {
     uint64_t bytes, blocks; /* live */
-    uint64_t peak_bytes, peak_blocks;
-    double peak_time; /* seconds from the run's start */
+    uint64_t untouched;     /* of the live bytes */
+    /* Live bytes beyond which one of the peaks below is a new one, or `most` or most_touched. */
+    uint64_t alert;
+    struct heap_peak peak, touched;
     uint64_t allocations, allocated_bytes, frees;
+    uint64_t apart_bytes;                        /* allocated in counters that are apart */
     uint64_t events;                             /* the three kinds that history knows */
-    uint64_t peak_events;                        /* up to the one that made the peak */
     uint64_t by_allocator[WIRE_ALLOCATOR_COUNT]; /* live bytes */
-    uint64_t most;                               /* live bytes, the most since it was set */
+    uint64_t most, most_touched;                 /* live bytes, the most since they were set */
+    uint64_t most_touched_before;                /* and since a sample was taken */
     uint64_t epoch;                              /* moves with every new peak */
-    /* Live bytes beyond which the run is at a new peak (run_peak.h), raised with each one that a
-     * batch makes; and what the process held at the latest of these. */
-    uint64_t share, share_blocks;
-    uint64_t share_events; /* up to it; 0: the batch has made none */
-    double share_time;
+    /* What the process held when the run was at a new peak last, in the batch at hand (run_peak.h);
+     * `events` 0: the batch has made none. Before that, `bytes` beyond which it would be one. */
+    struct heap_peak share, touched_share;
 };
 
 static inline struct counter *counters_at(const struct counters *counters, uint32_t number)
@@ -104,35 +119,33 @@ static inline uint32_t counters_find(struct counters *counters, uint32_t node, u
     return counters_find_unlisted(counters, node, thread, allocator, size_class, listed);
 }
 
-/* After an event that has added to the heap: is it, or the run, at a new peak? Of two equal peaks
- * the first one stays. */
-static inline void heap_sums_note_peak(struct heap_sums *sums, double now)
+/* The live bytes have risen above `alert`: notes each peak that is a new one. */
+void heap_sums_note_peaks(struct heap_sums *sums, double now);
+
+/* After a change of anything that `alert` follows from, but for the live bytes. */
+void heap_sums_set_alert(struct heap_sums *sums);
+
+/* After an event that has added to the heap. Of two equal peaks the first one stays. */
+static inline void heap_sums_note_growth(struct heap_sums *sums, double now)
 {
-    if (sums->bytes > sums->most)
-        sums->most = sums->bytes;
-    if (sums->bytes > sums->peak_bytes) {
-        sums->peak_bytes = sums->bytes;
-        sums->peak_blocks = sums->blocks;
-        sums->peak_time = now;
-        sums->peak_events = sums->events;
-        sums->epoch++;
-    }
-    if (sums->bytes > sums->share) {
-        sums->share = sums->bytes;
-        sums->share_blocks = sums->blocks;
-        sums->share_events = sums->events;
-        sums->share_time = now;
-    }
+    if (sums->bytes > sums->alert)
+        heap_sums_note_peaks(sums, now);
 }
 
-/* Makes the counter's peak values those of the heap's latest peak. */
+/* Makes the counter's peak values those of the heap's latest peaks. */
 static inline void counter_settle(struct counter *counter, const struct heap_sums *sums)
 {
     if (counter->epoch == sums->epoch)
         return;
+    if (counter->epoch < sums->peak.epoch) {
+        counter->peak_bytes = counter->bytes;
+        counter->peak_blocks = counter->blocks;
+    }
+    if (counter->epoch < sums->touched.epoch) {
+        counter->touched_bytes = counter->bytes;
+        counter->touched_blocks = counter->blocks;
+    }
     counter->epoch = sums->epoch;
-    counter->peak_bytes = counter->bytes;
-    counter->peak_blocks = counter->blocks;
 }
 
 static inline void counter_allocate(struct counter *counter, struct heap_sums *sums, uint64_t size,
@@ -149,7 +162,7 @@ static inline void counter_allocate(struct counter *counter, struct heap_sums *s
     sums->allocated_bytes += size;
     sums->events++;
     sums->by_allocator[counter->allocator] += size;
-    heap_sums_note_peak(sums, now);
+    heap_sums_note_growth(sums, now);
 }
 
 static inline void counter_free(struct counter *counter, struct heap_sums *sums, uint64_t size,
@@ -159,15 +172,32 @@ static inline void counter_free(struct counter *counter, struct heap_sums *sums,
     counter_settle(counter, sums);
     counter->bytes -= size;
     counter->blocks--;
+    counter->temporary_bytes += temporary ? size : 0;
+    counter->temporary_blocks += temporary;
     sums->events++;
     if (__builtin_expect(counter->inherited, 0))
         return;
-    counter->temporary_bytes += temporary ? size : 0;
-    counter->temporary_blocks += temporary;
-    sums->bytes -= size;
     sums->by_allocator[counter->allocator] -= size;
+    if (__builtin_expect(counter->is_apart, 0))
+        return;
+    sums->bytes -= size;
     sums->blocks--;
     sums->frees++;
+}
+
+/* A mapping that is apart: no part of the sums. */
+static inline void counter_allocate_apart(struct counter *counter, struct heap_sums *sums,
+                                          uint64_t size)
+{
+    ASSERT(counter->is_apart && !counter->inherited);
+    counter_settle(counter, sums);
+    counter->bytes += size;
+    counter->blocks++;
+    counter->allocations++;
+    counter->allocated_bytes += size;
+    sums->events++;
+    sums->by_allocator[counter->allocator] += size;
+    sums->apart_bytes += size;
 }
 
 /* Takes back a free: the realloc that it belonged to has failed. What others have allocated since
@@ -178,16 +208,18 @@ static inline void counter_restore(struct counter *counter, struct heap_sums *su
     counter_settle(counter, sums);
     counter->bytes += size;
     counter->blocks++;
+    counter->temporary_bytes -= temporary ? size : 0;
+    counter->temporary_blocks -= temporary;
     sums->events++;
     if (__builtin_expect(counter->inherited, 0))
         return;
-    counter->temporary_bytes -= temporary ? size : 0;
-    counter->temporary_blocks -= temporary;
-    sums->bytes += size;
     sums->by_allocator[counter->allocator] += size;
+    if (__builtin_expect(counter->is_apart, 0))
+        return;
+    sums->bytes += size;
     sums->blocks++;
     sums->frees--;
-    heap_sums_note_peak(sums, now);
+    heap_sums_note_growth(sums, now);
 }
 
 #endif

@@ -170,7 +170,8 @@ static uint32_t counter_for(struct book *book, const struct estate *owner, uint3
     uint32_t own =
         counters_find(&book->counters, from.node, from.thread, from.allocator, from.size_class);
     if (own)
-        counters_at(&book->counters, own)->inherited = true;
+        counters_at(&book->counters, own)->inherited = counters_at(&book->counters, own)->is_apart =
+            true;
     return own;
 }
 
@@ -191,7 +192,9 @@ static bool adopt_range(const struct adoption *adoption, const struct mapping_ra
         mapping.counter = counter_for(child, adoption->owner, mapping.counter);
         *number = mapping.counter ? mappings_add(&child->mappings, &mapping) : 0;
     }
-    return *number && mappings_add_range(&child->mappings, range->start, range->end, *number);
+    struct mapping_range own = *range;
+    own.mapping = *number;
+    return *number && mappings_add_range(&child->mappings, &own);
 }
 
 /* The child makes what it has inherited its own. False when memory is short. */

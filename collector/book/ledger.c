@@ -12,5 +12,6 @@ void ledger_deinit(struct ledger *ledger)
 {
     chunk_writer_deinit(&ledger->chunk);
     vector_deinit(&ledger->peak.left);
+    vector_deinit(&ledger->touched.left);
     absences_deinit(&ledger->absences);
 }

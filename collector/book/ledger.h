@@ -38,8 +38,8 @@ struct inheritances {
 };
 
 struct ledger {
-    struct chunk_writer chunk; /* for checkpoints and history */
-    struct run_peak peak;
+    struct chunk_writer chunk;     /* for checkpoints and history */
+    struct run_peak peak, touched; /* of what was asked for, and of what of that was touched */
     struct inheritances inheritances;
     struct absences absences;
     uint32_t thread_count; /* threads numbered so far */

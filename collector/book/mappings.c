@@ -8,9 +8,6 @@
 
 #include "hash.h"
 
-/* A cut inside of ranges makes so many new ones at most. */
-#define RANGES_OF_A_CUT 2u
-
 void mappings_deinit(struct mappings *mappings)
 {
     vector_deinit(&mappings->all);
@@ -84,7 +81,7 @@ static uint32_t next_priority(struct mappings *mappings)
     return (uint32_t)(random >> 32);
 }
 
-static uint32_t new_range(struct mappings *mappings, uint64_t start, uint64_t end, uint32_t mapping)
+static uint32_t new_range(struct mappings *mappings, const struct mapping_range *added)
 {
     uint32_t number = mappings->free_range;
     if (number)
@@ -92,12 +89,13 @@ static uint32_t new_range(struct mappings *mappings, uint64_t start, uint64_t en
     else
         number = mappings->ranges_used++;
     *mappings_range(mappings, number) = (struct mapping_range){
-        .start = start,
-        .end = end,
-        .mapping = mapping,
+        .start = added->start,
+        .end = added->end,
+        .held = added->held,
+        .mapping = added->mapping,
         .priority = next_priority(mappings),
     };
-    mappings_at(mappings, mapping)->ranges++;
+    mappings_at(mappings, added->mapping)->ranges++;
     mappings->live_ranges++;
     return number;
 }
@@ -179,21 +177,36 @@ static uint32_t flatten_treap(struct mappings *mappings, uint32_t root)
     return list;
 }
 
+/* The share that `part` bytes of `whole` have in `amount`. */
+static uint64_t part_of(uint64_t amount, uint64_t part, uint64_t whole)
+{
+    return amount == whole ? part : (uint64_t)((double)amount / (double)whole * (double)part);
+}
+
 /* The part of the treap's last range that reaches beyond `end`, as a range of its own; 0: none. */
 static uint32_t cut_last(struct mappings *mappings, uint32_t root, uint64_t end)
 {
     struct mapping_range *last = last_of(mappings, root);
     if (!last || last->end <= end)
         return 0;
-    uint64_t old_end = last->end;
+    struct mapping_range behind = {.start = end, .end = last->end, .mapping = last->mapping};
+    behind.held = part_of(last->held, behind.end - end, last->end - last->start);
+    last->held -= behind.held;
     last->end = end;
-    return new_range(mappings, end, old_end, last->mapping);
+    return new_range(mappings, &behind);
+}
+
+/* Does a cut at this address make two ranges of one? */
+static bool lies_inside(const struct mappings *mappings, uint64_t address)
+{
+    uint32_t number = mappings_beyond(mappings, address);
+    return number && mappings_range(mappings, number)->start < address;
 }
 
 bool mappings_cut(struct mappings *mappings, uint64_t start, uint64_t end, uint32_t *cut)
 {
-    uint32_t low, middle, high;
-    if (!reserve_ranges(mappings, RANGES_OF_A_CUT))
+    uint32_t low, middle, high, made = lies_inside(mappings, start) + lies_inside(mappings, end);
+    if (made && !reserve_ranges(mappings, made))
         return false;
     split_treap(mappings, mappings->root, start, &low, &middle);
     split_treap(mappings, middle, end, &middle, &high);
@@ -211,14 +224,14 @@ static void insert_range(struct mappings *mappings, uint32_t number)
     mappings->root = merge_treaps(mappings, merge_treaps(mappings, low, number), high);
 }
 
-bool mappings_add_range(struct mappings *mappings, uint64_t start, uint64_t end, uint32_t mapping)
+bool mappings_add_range(struct mappings *mappings, const struct mapping_range *added)
 {
     if (!reserve_ranges(mappings, 1)) {
-        if (mappings_at(mappings, mapping)->ranges == 0)
-            free_mapping(mappings, mapping);
+        if (mappings_at(mappings, added->mapping)->ranges == 0)
+            free_mapping(mappings, added->mapping);
         return false;
     }
-    insert_range(mappings, new_range(mappings, start, end, mapping));
+    insert_range(mappings, new_range(mappings, added));
     return true;
 }
 
@@ -238,6 +251,18 @@ uint32_t mappings_from(const struct mappings *mappings, uint64_t from)
     for (uint32_t number = mappings->root; number;) {
         const struct mapping_range *range = mappings_range(mappings, number);
         bool behind = range->start >= from;
+        found = behind ? number : found;
+        number = behind ? range->left : range->right;
+    }
+    return found;
+}
+
+uint32_t mappings_beyond(const struct mappings *mappings, uint64_t from)
+{
+    uint32_t found = 0;
+    for (uint32_t number = mappings->root; number;) {
+        const struct mapping_range *range = mappings_range(mappings, number);
+        bool behind = range->end > from;
         found = behind ? number : found;
         number = behind ? range->left : range->right;
     }

@@ -1,5 +1,6 @@
 /*
- * The most that all processes of a run held together, and where each of them stood then.
+ * The most that all processes of a run held together, and where each of them stood then; likewise
+ * the most that they had touched.
  *
  * The processes are read in batches, in the order of time (drain.h). While one is read the others
  * stand still, so the run is at a new peak when this one goes beyond its share: the peak so far
@@ -24,6 +25,6 @@ void run_peak_end(struct ledger *ledger, struct book *book);
 void run_peak_leave(struct ledger *ledger, struct book *book);
 
 /* Makes the process's position that at the latest peak, unless it has left. Between batches. */
-void run_peak_settle(const struct ledger *ledger, struct book *book);
+void run_peak_settle(struct ledger *ledger, struct book *book);
 
 #endif

@@ -77,6 +77,7 @@ static void merge_neighbours(struct samples *samples)
         const struct sample *first = &samples->list[2 * i];
         struct sample both = samples->list[2 * i + 1];
         both.most = larger_known(first->most, both.most);
+        both.most_touched = larger_known(first->most_touched, both.most_touched);
         both.resident = larger_known(first->resident, both.resident);
         both.proportional = larger_known(first->proportional, both.proportional);
         both.swapped = larger_known(first->swapped, both.swapped);
@@ -114,12 +115,15 @@ bool samples_take(struct samples *samples, struct heap_sums *sums, pid_t pid, ui
     *sample = (struct sample){
         .time = seconds,
         .most = sums->most,
+        .most_touched = larger_known(sums->most_touched, sums->most_touched_before),
         .resident = last ? SAMPLE_UNKNOWN : read_resident(pid),
         .proportional = last ? SAMPLE_UNKNOWN : samples->proportional,
         .swapped = last ? SAMPLE_UNKNOWN : samples->swapped,
     };
     memcpy(sample->by_allocator, sums->by_allocator, sizeof sample->by_allocator);
     sums->most = sums->bytes;
+    sums->most_touched = sums->most_touched_before = sums->bytes - sums->untouched;
+    heap_sums_set_alert(sums);
     samples->next_ns = now_ns + samples->interval_ns;
     return true;
 }

@@ -22,7 +22,7 @@
 struct sample {
     double time;                                 /* seconds from the run's start */
     uint64_t by_allocator[WIRE_ALLOCATOR_COUNT]; /* at its end */
-    uint64_t most;                               /* the heap's largest sum in it */
+    uint64_t most, most_touched;                 /* the heap's largest sums in it */
     uint64_t resident, proportional, swapped;    /* the largest that was seen in it */
 };
 

@@ -33,6 +33,7 @@
 #include "collector/base/log.h"
 #include "collector/base/text.h"
 #include "collector/book/inheritance.h"
+#include "collector/book/looking.h"
 #include "collector/book/slices.h"
 #include "collector/session/handover.h"
 #include "collector/session/session_state.h"
@@ -473,6 +474,7 @@ static void take_samples(struct session *session, uint64_t now)
         session->sampled_last = (session->sampled_last + 1) % session->process_count;
         struct process *process = session->processes[session->sampled_last];
         peer_look_at_title(&process->peer, now);
+        looking_step(&session->run.ledger, &process->book, process->peer.local, now);
         taken += samples_take(&process->book.samples, &process->book.sums, process->peer.local, now,
                               run_seconds(&session->run, now), false);
     }

@@ -35,6 +35,7 @@ static const bool is_rewritten[STORE_TABLE_COUNT] = {
     [STORE_TABLE_NODE_CHUNK] = true,   [STORE_TABLE_COUNTER_CHUNK] = true,
     [STORE_TABLE_SAMPLE_TOTAL] = true, [STORE_TABLE_SAMPLE_PART] = true,
     [STORE_TABLE_RUN_PEAK] = true,     [STORE_TABLE_LINE_TOTAL] = true,
+    [STORE_TABLE_TOUCHED] = true,      [STORE_TABLE_RUN_TOUCHED] = true,
 };
 
 static const char *const statement_text[STATEMENT_COUNT] = {
@@ -44,6 +45,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_FORGET_SAMPLE_TOTALS] = "DELETE FROM sample_total WHERE process = ?",
     [STATEMENT_FORGET_SAMPLE_PARTS] = "DELETE FROM sample_part WHERE process = ?",
     [STATEMENT_FORGET_POSITIONS] = "DELETE FROM run_peak_process",
+    [STATEMENT_FORGET_TOUCHED_SAMPLES] = "DELETE FROM touched_sample WHERE process = ?",
+    [STATEMENT_FORGET_TOUCHED] = "DELETE FROM touched_chunk WHERE process = ?",
+    [STATEMENT_FORGET_UNTOUCHED] = "DELETE FROM untouched WHERE process = ?",
+    [STATEMENT_FORGET_TOUCHED_POSITIONS] = "DELETE FROM run_touched_process",
     [STATEMENT_END_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
     [STATEMENT_LATE_STATUS] = "UPDATE process SET exit_status = ?, signal = ? WHERE id = ?",
     [STATEMENT_LATE_ENDING] = "UPDATE ending SET core_dumped = ?, out_of_memory = ?, "
@@ -216,6 +221,13 @@ bool recording_database_run(struct recording_database *database, enum recording_
                             struct origin origin)
 {
     return run_statement(database, database->others[which], origin);
+}
+
+bool recording_database_forget(struct recording_database *database, enum recording_statement which,
+                               uint32_t process)
+{
+    sqlite3_bind_int64(database->others[which], 1, process);
+    return recording_database_run(database, which, ORIGIN_HERE);
 }
 
 /* --- beginning and end -------------------------------------------------------------------------

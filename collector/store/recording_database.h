@@ -26,6 +26,11 @@ enum recording_statement {
     STATEMENT_FORGET_SAMPLE_TOTALS,
     STATEMENT_FORGET_SAMPLE_PARTS,
     STATEMENT_FORGET_POSITIONS,
+    /* Of a process; of the run. */
+    STATEMENT_FORGET_TOUCHED_SAMPLES,
+    STATEMENT_FORGET_TOUCHED,
+    STATEMENT_FORGET_UNTOUCHED,
+    STATEMENT_FORGET_TOUCHED_POSITIONS,
     STATEMENT_END_RUN,     /* seconds, complete, trouble */
     STATEMENT_LATE_STATUS, /* exit status, signal, process */
     STATEMENT_LATE_ENDING, /* core dumped, out of memory, collector's bytes, process */
@@ -85,5 +90,9 @@ bool recording_database_pack(struct recording_database *database, struct chunk_w
 /* Runs a statement that the caller has bound values to. */
 bool recording_database_run(struct recording_database *database, enum recording_statement which,
                             struct origin origin);
+
+/* The same of one that is about a process. */
+bool recording_database_forget(struct recording_database *database, enum recording_statement which,
+                               uint32_t process);
 
 #endif

@@ -17,6 +17,7 @@
 #include "collector/book/inheritance.h"
 #include "collector/book/run_peak.h"
 #include "collector/store/recording_counters.h"
+#include "collector/store/recording_touched.h"
 
 /* --- creation ----------------------------------------------------------------------------------
  */
@@ -234,6 +235,9 @@ static bool put_sample(struct recording_writer *writer, uint32_t process,
         &writer->database, SAMPLE_TOTAL, sample_total, .process = process, .time = sample->time,
         .most_bytes = sample->most, .resident = (int64_t)sample->resident,
         .proportional = (int64_t)sample->proportional, .swapped = (int64_t)sample->swapped);
+    if (done && sample->most_touched != sample->most)
+        done = RECORDING_PUT(&writer->database, TOUCHED_SAMPLE, touched_sample, .process = process,
+                             .time = sample->time, .most_bytes = sample->most_touched);
     for (uint32_t i = 0; done && i < WIRE_ALLOCATOR_COUNT; i++)
         done =
             !sample->by_allocator[i] ||
@@ -242,20 +246,16 @@ static bool put_sample(struct recording_writer *writer, uint32_t process,
     return done;
 }
 
-static bool forget_samples(struct recording_writer *writer, uint32_t process,
-                           enum recording_statement which)
-{
-    sqlite3_bind_int64(writer->database.others[which], 1, process);
-    return recording_database_run(&writer->database, which, ORIGIN_HERE);
-}
-
 /* Samples that have become others replace what the file has. */
 static bool append_samples(struct recording_writer *writer, const struct process *process)
 {
     const struct samples *samples = &process->book.samples;
     uint32_t number = process->peer.number;
-    if (samples->written == 0 && (!forget_samples(writer, number, STATEMENT_FORGET_SAMPLE_TOTALS) ||
-                                  !forget_samples(writer, number, STATEMENT_FORGET_SAMPLE_PARTS)))
+    struct recording_database *database = &writer->database;
+    if (samples->written == 0 &&
+        (!recording_database_forget(database, STATEMENT_FORGET_SAMPLE_TOTALS, number) ||
+         !recording_database_forget(database, STATEMENT_FORGET_SAMPLE_PARTS, number) ||
+         !recording_database_forget(database, STATEMENT_FORGET_TOUCHED_SAMPLES, number)))
         return false;
     for (uint32_t i = samples->written; i < samples->count; i++)
         if (!put_sample(writer, number, &samples->list[i]))
@@ -368,7 +368,8 @@ static bool write_rows(struct recording_writer *writer, const struct run *run,
     return write_process(writer, process, about) && write_damage(writer, process) &&
            write_ending(writer, process) && write_descent(writer, process) &&
            write_settings(writer, process) &&
-           recording_counters_write(&writer->database, &writer->chunk, &run->stacks, process);
+           recording_counters_write(&writer->database, &writer->chunk, &run->stacks, process) &&
+           recording_touched_write(&writer->database, &writer->chunk, &run->stacks, process);
 }
 
 /* --- transactions ------------------------------------------------------------------------------
@@ -431,45 +432,67 @@ enum recording_outcome recording_append(struct recording_writer *writer, struct 
     return bring_up_to_date(writer, run, process, NULL);
 }
 
-static bool put_position(struct recording_writer *writer, const struct peak_position *position)
+static bool put_position(struct recording_database *database, const struct peak_position *position)
 {
     return !position->lived ||
-           RECORDING_PUT(&writer->database, RUN_PEAK_PROCESS, run_peak_process,
+           RECORDING_PUT(database, RUN_PEAK_PROCESS, run_peak_process, .process = position->process,
+                         .events = position->events, .bytes = position->bytes,
+                         .blocks = position->blocks);
+}
+
+static bool put_touched_position(struct recording_database *database,
+                                 const struct peak_position *position)
+{
+    return !position->lived ||
+           RECORDING_PUT(database, RUN_TOUCHED_PROCESS, run_touched_process,
                          .process = position->process, .events = position->events,
                          .bytes = position->bytes, .blocks = position->blocks);
 }
 
-static bool write_peak(struct recording_writer *writer, const struct run *run,
-                       struct process *const *processes, unsigned count)
+/* Of those that lived at a peak and have left since. */
+static bool put_left(struct recording_database *database, const struct run_peak *peak,
+                     bool (*put)(struct recording_database *, const struct peak_position *))
 {
-    const struct run_peak *peak = &run->ledger.peak;
     const struct peak_position *left = peak->left.data;
-    if (!recording_database_run(&writer->database, STATEMENT_FORGET_POSITIONS, ORIGIN_HERE) ||
-        !RECORDING_PUT(&writer->database, RUN_PEAK, run_peak, .id = 1, .bytes = peak->bytes,
-                       .blocks = peak->blocks, .time = peak->time))
-        return false;
-    for (uint32_t i = 0; i < peak->left_count; i++)
-        if (!put_position(writer, &left[i]))
-            return false;
-    for (unsigned i = 0; i < count; i++) {
-        run_peak_settle(&run->ledger, &processes[i]->book);
-        if (!processes[i]->book.has_left &&
-            !put_position(writer, &processes[i]->book.position_at_peak))
-            return false;
-    }
-    return true;
+    bool done = true;
+    for (uint32_t i = 0; done && i < peak->left_count; i++)
+        done = put(database, &left[i]);
+    return done;
 }
 
-bool recording_peak(struct recording_writer *writer, const struct run *run,
+static bool write_peak(struct recording_writer *writer, struct run *run,
+                       struct process *const *processes, unsigned count)
+{
+    struct recording_database *database = &writer->database;
+    const struct run_peak *peak = &run->ledger.peak, *touched = &run->ledger.touched;
+    bool done = recording_database_run(database, STATEMENT_FORGET_POSITIONS, ORIGIN_HERE) &&
+                recording_database_run(database, STATEMENT_FORGET_TOUCHED_POSITIONS, ORIGIN_HERE) &&
+                RECORDING_PUT(database, RUN_PEAK, run_peak, .id = 1, .bytes = peak->bytes,
+                              .blocks = peak->blocks, .time = peak->time) &&
+                RECORDING_PUT(database, RUN_TOUCHED, run_touched, .id = 1, .bytes = touched->bytes,
+                              .blocks = touched->blocks, .time = touched->time) &&
+                put_left(database, peak, put_position) &&
+                put_left(database, touched, put_touched_position);
+    for (unsigned i = 0; done && i < count; i++) {
+        struct book *book = &processes[i]->book;
+        run_peak_settle(&run->ledger, book);
+        done = book->has_left || (put_position(database, &book->positions.peak) &&
+                                  put_touched_position(database, &book->positions.touched));
+    }
+    return done;
+}
+
+bool recording_peak(struct recording_writer *writer, struct run *run,
                     struct process *const *processes, unsigned count)
 {
-    if (writer->has_peak && writer->peak_epoch == run->ledger.peak.epoch)
+    uint64_t epoch = run->ledger.peak.epoch + run->ledger.touched.epoch;
+    if (writer->has_peak && writer->peak_epoch == epoch)
         return true;
     if (!recording_database_begin(&writer->database) ||
         !recording_database_end(&writer->database, write_peak(writer, run, processes, count)))
         return false;
     writer->has_peak = true;
-    writer->peak_epoch = run->ledger.peak.epoch;
+    writer->peak_epoch = epoch;
     return true;
 }
 

@@ -31,7 +31,7 @@ struct recording_writer {
     uint32_t files, codes, locations, nodes;
     struct vector modules; /* struct written_module, by the module's number */
     uint32_t module_count;
-    uint64_t peak_epoch;
+    uint64_t peak_epoch; /* the sum of both peaks' */
     bool has_peak;
     uint32_t absences[ABSENCE_KINDS]; /* as they are in the file */
 };
@@ -73,7 +73,7 @@ enum recording_outcome recording_append(struct recording_writer *writer, struct 
 
 /* Brings the run's peak up to date. Right after snapshots of all its processes: where they stood
  * must be in the file. */
-bool recording_peak(struct recording_writer *writer, const struct run *run,
+bool recording_peak(struct recording_writer *writer, struct run *run,
                     struct process *const *processes, unsigned count);
 
 /* Brings the rows of processes up to date whose ending has become known after they were written. */

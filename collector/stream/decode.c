@@ -11,9 +11,11 @@
 #include "chunk.h"
 #include "collector/book/inheritance.h"
 #include "collector/book/run_peak.h"
+#include "collector/book/touched.h"
 #include "collector/native/native_stack.h"
 #include "collector/stream/cursor.h"
 #include "collector/stream/descriptions.h"
+#include "collector/stream/mapping_records.h"
 #include "collector/stream/marks.h"
 #include "collector/stream/stack_records.h"
 #include "futex.h"
@@ -26,6 +28,38 @@
 /* A stream's clock was compared with ours when it said hello, which may have taken as long. */
 #define AHEAD_MAX_NS UINT64_C(20000000000)
 
+/* --- large blocks, of which it matters what is in memory ----------------------------------------
+ */
+
+__attribute__((cold, noinline)) static void begin_large(struct cursor *cursor,
+                                                        const struct block *block, uint64_t touched)
+{
+    const struct mapping_range range = {.start = block->address,
+                                        .end = block->address + block_size(block)};
+    touched_begin(&cursor->run->ledger, &cursor->process->book, &range, block->counter, touched);
+}
+
+/* How much of it was untouched. */
+__attribute__((cold, noinline)) static uint64_t end_large(struct cursor *cursor,
+                                                          const struct block *block)
+{
+    return touched_end(&cursor->run->ledger, &cursor->process->book, block->address,
+                       block->address + block_size(block));
+}
+
+/* What a realloc's old block had touched its new one has, when the thread has allocated nothing
+ * since. */
+static uint64_t touched_by_realloc(const struct cursor *cursor, uint32_t thread, uint64_t slot)
+{
+    const struct pending_realloc *pending =
+        &cursor->process->mirror.pending[slot & WIRE_REALLOC_THREAD_MASK];
+    bool is_next = pending->found && !book_has_made(&cursor->process->book, thread, pending->made);
+    return is_next ? pending->death.touched : 0;
+}
+
+/* --- blocks -------------------------------------------------------------------------------------
+ */
+
 /* A block that is in no heap any more leaves its counter. */
 static inline __attribute__((always_inline)) void
 count_death(struct cursor *cursor, const struct block *block, struct death *death)
@@ -36,7 +70,12 @@ count_death(struct cursor *cursor, const struct block *block, struct death *deat
     if (book_keeps_history(&cursor->run->ledger, &process->book))
         death->lifetime = history_free(&process->book.history.writer, block_number(block),
                                        block->counter, block_size(block), block_born(block));
+    death->touched = block_size(block);
+    if (__builtin_expect(block_size(block) >= WIRE_LARGE_BYTES, 0))
+        death->touched -= end_large(cursor, block);
     counter_free(counter, &process->book.sums, block_size(block), death->temporary);
+    if (__builtin_expect(block_size(block) >= WIRE_LARGE_BYTES, 0))
+        touched_settle(&process->book);
 }
 
 /* Takes one of the process's own blocks out of the live heap and its counter. */
@@ -92,8 +131,9 @@ __attribute__((cold, noinline)) static void take_out_unfreed(struct cursor *curs
     book_damage(&cursor->process->book, DAMAGE_UNFREED);
 }
 
+/* `touched`: of a large block. */
 static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t size, uint32_t node,
-                             uint32_t thread, uint8_t allocator)
+                             uint32_t thread, uint8_t allocator, uint64_t touched)
 {
     struct run *run = cursor->run;
     struct book *book = &cursor->process->book;
@@ -118,30 +158,17 @@ static void count_allocation(struct cursor *cursor, uint64_t address, uint64_t s
         ASSERT(history_pair_is(&book->history.writer, recent->pair - 1, recent->counter, size));
         history_allocate(&book->history.writer, recent->pair - 1);
     }
+    if (__builtin_expect(size >= WIRE_LARGE_BYTES, 0))
+        begin_large(cursor, &block, touched);
     counter_allocate(counters_at(&book->counters, recent->counter), &book->sums, size, book->now);
-}
-
-static bool is_range(const struct address_range *range)
-{
-    return range->bytes > 0 && range->bytes <= WIRE_ADDRESS_MASK - range->start;
-}
-
-/* Rare, and kept out of the hot loop, as all of UNMAP is. */
-__attribute__((cold, noinline)) static void count_mapping(struct cursor *cursor,
-                                                          const struct address_range *range,
-                                                          uint32_t node, uint32_t thread)
-{
-    if (is_range(range))
-        mapping_events_map(&cursor->run->ledger, &cursor->process->book, range, node, thread);
-    else
-        book_damage(&cursor->process->book, DAMAGE_RECORD);
 }
 
 /* Sums over many processes must stay numbers that a recording can hold: one that says it has
  * allocated more than 2^56 bytes does not tell the truth, or runs for ten years. */
 static inline bool can_be_counted(const struct process *process, uint64_t size)
 {
-    return !((size | process->book.sums.allocated_bytes >> 8) >> 48);
+    const struct heap_sums *sums = &process->book.sums;
+    return !((size | sums->allocated_bytes >> 8 | sums->apart_bytes >> 8) >> 48);
 }
 
 static unsigned on_allocation(struct cursor *cursor, uint64_t first)
@@ -154,7 +181,8 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     size = second >> WIRE_SIZE_SHIFT & WIRE_SIZE_MASK;
     if (whole && wide)
         whole = read_continuation(process, cursor->position + 2, &size);
-    if (!whole || allocator >= WIRE_ALLOCATOR_COUNT || !can_be_counted(process, size)) {
+    if (!whole || (allocator >= WIRE_ALLOCATOR_COUNT && allocator != WIRE_ALLOCATOR_MOVED) ||
+        !can_be_counted(process, size)) {
         book_damage(&process->book, DAMAGE_RECORD);
         return 1;
     }
@@ -178,12 +206,17 @@ static unsigned on_allocation(struct cursor *cursor, uint64_t first)
     } else if (has_python) {
         node = stack_node(&cursor->run->stacks, thread);
     }
-    if (__builtin_expect(allocator == WIRE_ALLOCATOR_MMAP, 0))
-        count_mapping(cursor, &(struct address_range){first & WIRE_ADDRESS_MASK, size}, node,
-                      thread->who.number);
+    if (__builtin_expect(allocator_maps(allocator), 0))
+        count_mapping(cursor,
+                      &(struct mapped){.range = {first & WIRE_ADDRESS_MASK, size},
+                                       .node = node,
+                                       .thread = thread->who.number,
+                                       .allocator = (uint8_t)allocator},
+                      second >> WIRE_THREAD_SHIFT);
     else
-        count_allocation(cursor, first & WIRE_ADDRESS_MASK, size, node, thread->who.number,
-                         (uint8_t)allocator);
+        count_allocation(
+            cursor, first & WIRE_ADDRESS_MASK, size, node, thread->who.number, (uint8_t)allocator,
+            wide ? touched_by_realloc(cursor, thread->who.number, second >> WIRE_THREAD_SHIFT) : 0);
     return 2 + wide;
 }
 
@@ -204,6 +237,7 @@ static struct pending_realloc *pending_of(struct cursor *cursor, uint64_t first)
 static void on_realloc_free(struct cursor *cursor, uint64_t first)
 {
     struct pending_realloc *pending = pending_of(cursor, first);
+    pending->made = cursor->process->book.blocks_made;
     pending->found =
         take_out_any(cursor, first & WIRE_ADDRESS_MASK, &pending->block, &pending->death);
     pending->block.address = first & WIRE_ADDRESS_MASK;
@@ -224,6 +258,8 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         if (book_keeps_history(&cursor->run->ledger, &process->book))
             history_restore(&process->book.history.writer, block_number(block), block->counter,
                             block_size(block), pending->death.lifetime);
+        if (block_size(block) >= WIRE_LARGE_BYTES)
+            begin_large(cursor, block, pending->death.touched);
         counter_restore(counters_at(&process->book.counters, block->counter), &process->book.sums,
                         block_size(block), pending->death.temporary, process->book.now);
     } else {
@@ -231,26 +267,6 @@ static void on_realloc_failed(struct cursor *cursor, uint64_t first)
         book_damage(&process->book, DAMAGE_MEMORY);
     }
     *pending = (struct pending_realloc){0};
-}
-
-__attribute__((cold, noinline)) static unsigned on_unmap(struct cursor *cursor, uint64_t first)
-{
-    struct process *process = cursor->process;
-    struct pending_unmap *pending =
-        &process->mirror.unmaps[first >> WIRE_REALLOC_THREAD_SHIFT & WIRE_REALLOC_THREAD_MASK];
-    struct address_range range = {.start = first & WIRE_ADDRESS_MASK};
-    uint64_t second;
-    bool whole = read_continuation(process, cursor->position + 1, &second);
-    range.bytes = second & ~WIRE_UNMAP_FAILED_BIT;
-    if (!whole || !is_range(&range)) {
-        book_damage(&process->book, DAMAGE_RECORD);
-        return 1 + whole;
-    }
-    if (second & WIRE_UNMAP_FAILED_BIT)
-        mapping_events_unmap_failed(&cursor->run->ledger, &process->book, pending, &range);
-    else
-        mapping_events_unmap(&cursor->run->ledger, &process->book, pending, &range);
-    return 2;
 }
 
 static void on_thread(struct cursor *cursor, uint64_t first)

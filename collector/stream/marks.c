@@ -121,14 +121,3 @@ unsigned on_mark(struct cursor *cursor, uint64_t first)
     }
     return 1;
 }
-
-/* No number is known yet. */
-__attribute__((cold, noinline)) unsigned on_extended(struct cursor *cursor, uint64_t first)
-{
-    unsigned count = first & WIRE_EXTENDED_COUNT_MASK, words = 1;
-    uint64_t payload;
-    while (words <= count && read_continuation(cursor->process, cursor->position + words, &payload))
-        words++;
-    book_damage(&cursor->process->book, words > count ? DAMAGE_UNKNOWN : DAMAGE_RECORD);
-    return words;
-}

@@ -31,11 +31,13 @@ struct arriving {
 struct death {
     bool temporary;
     struct lifetime lifetime; /* where history is kept */
+    uint64_t touched;         /* bytes */
 };
 
 /* A block taken out at the start of a realloc that may yet fail. */
 struct pending_realloc {
     bool found;
+    uint64_t made; /* blocks of the process, before it */
     struct death death;
     struct block block;
 };

@@ -43,6 +43,8 @@ struct rusage;
     FUNCTION(void *, mmap, (void *, size_t, int, int, int, off_t))                                 \
     FUNCTION(int, munmap, (void *, size_t))                                                        \
     FUNCTION(void *, mremap, (void *, size_t, size_t, int, ...))                                   \
+    FUNCTION(int, mprotect, (void *, size_t, int))                                                 \
+    FUNCTION(int, madvise, (void *, size_t, int))                                                  \
     FUNCTION(int, brk, (void *))                                                                   \
     FUNCTION(void *, sbrk, (intptr_t))                                                             \
     FUNCTION(int, dlclose, (void *))                                                               \

@@ -33,6 +33,27 @@ void *real_mremap(void *old, size_t old_length, size_t length, int flags, void *
     return (void *)syscall(SYS_mremap, old, old_length, length, flags, target);
 }
 
+int real_mprotect(void *address, size_t length, int protection)
+{
+    if (SHIM_LIKELY(real.mprotect != NULL))
+        return real.mprotect(address, length, protection);
+    return (int)syscall(SYS_mprotect, address, length, protection);
+}
+
+int real_pkey_mprotect(void *address, size_t length, int protection, int key)
+{
+    if (key == -1)
+        return real_mprotect(address, length, protection);
+    return (int)syscall(SYS_pkey_mprotect, address, length, protection, key);
+}
+
+int real_madvise(void *address, size_t length, int advice)
+{
+    if (SHIM_LIKELY(real.madvise != NULL))
+        return real.madvise(address, length, advice);
+    return (int)syscall(SYS_madvise, address, length, advice);
+}
+
 int real_brk(void *end)
 {
     return REAL(brk)(end);

@@ -15,6 +15,9 @@ void *real_mmap(void *address, size_t length, int protection, int flags, int des
 int real_munmap(void *address, size_t length);
 /* `target` is looked at only where `flags` has a use for it. */
 void *real_mremap(void *old, size_t old_length, size_t length, int flags, void *target);
+int real_mprotect(void *address, size_t length, int protection);
+int real_pkey_mprotect(void *address, size_t length, int protection, int key);
+int real_madvise(void *address, size_t length, int advice);
 int real_brk(void *end);
 void *real_sbrk(intptr_t increment);
 

@@ -1,11 +1,13 @@
 /*
- * The interposed mappings: mmap, munmap, mremap, and the end of the data segment.
+ * The interposed mappings: mmap, munmap, mremap, mprotect, madvise, and the end of the data
+ * segment.
  *
- * What counts is what the program and its libraries ask for: anonymous memory and files, shared or
- * private, reserved (PROT_NONE) or not, in whole pages. glibc's own mappings (arenas, large blocks,
- * the stacks of threads, the loader's libraries) and its own use of sbrk do not come through here.
- * What another allocator maps inside one of our hooks is part of that call, and what CPython maps
- * for pymalloc and for the frames of its threads is kept out by pymem_hooks.c.
+ * What is recorded is what the program and its libraries ask for, in whole pages: anonymous memory,
+ * files, and address space that is reserved (PROT_NONE) until it is made accessible. glibc's own
+ * mappings (arenas, large blocks, the stacks of threads, the loader's libraries) and its own use of
+ * sbrk do not come through here. What another allocator maps inside one of our hooks is part of
+ * that call, and what CPython maps for pymalloc and for the frames of its threads is kept out by
+ * pymem_hooks.c.
  *
  * Order: a range is recorded as given back before it is, because another thread may be given it at
  * once, and as mapped afterwards. Where the real call then fails the record is taken back; a call
@@ -18,8 +20,12 @@
 #undef _FILE_OFFSET_BITS /* makes mmap a second name of mmap64 */
 #include "preload/hooks/mmap_hooks.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "preload/base/real_mapping.h"
@@ -53,14 +59,40 @@ static bool is_range(const void *start, size_t bytes)
 }
 
 /* Ends a hook whose real call has returned `memory`. */
-static void *finish_mapping(struct hook_call *call, void *memory, size_t bytes)
+static void *finish_mapping(struct hook_call *call, void *memory, size_t bytes, unsigned kind)
 {
     if (SHIM_LIKELY(memory != MAP_FAILED))
-        record_allocation(memory, bytes, WIRE_ALLOCATOR_MMAP, call->busy, call->frame);
+        record_allocation(memory, bytes, kind, call->busy, call->frame);
     else
         record_refusal(bytes, call->busy, call->frame);
     hook_leave(call);
     return memory;
+}
+
+/* Has address space ever been reserved? Before that none need be made accessible. */
+static _Atomic bool has_reserved;
+
+#define PROTECTION_ANY (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+/* Is what it stands for no file but memory of zeros? */
+static bool is_zeros(int descriptor)
+{
+    struct stat about;
+    int saved = errno;
+    bool is = !shim_is_sealed() && syscall(SYS_fstat, descriptor, &about) == 0 &&
+              S_ISCHR(about.st_mode) && about.st_rdev == makedev(1, 5);
+    errno = saved;
+    return is;
+}
+
+static enum wire_allocator kind_of(int protection, int flags, int descriptor)
+{
+    if (!(flags & MAP_ANONYMOUS))
+        return is_zeros(descriptor) ? WIRE_ALLOCATOR_MMAP : WIRE_ALLOCATOR_FILE;
+    if (protection & PROTECTION_ANY)
+        return WIRE_ALLOCATOR_MMAP;
+    atomic_store_explicit(&has_reserved, true, memory_order_relaxed);
+    return WIRE_ALLOCATOR_RESERVED;
 }
 
 void *mmap_hook(void *address, size_t length, int protection, int flags, int descriptor,
@@ -69,8 +101,9 @@ void *mmap_hook(void *address, size_t length, int protection, int flags, int des
     struct hook_call call;
     if (!hook_enter(&call))
         return real_mmap(address, length, protection, flags, descriptor, offset);
+    enum wire_allocator kind = kind_of(protection, flags, descriptor);
     return finish_mapping(&call, real_mmap(address, length, protection, flags, descriptor, offset),
-                          whole_pages(length));
+                          whole_pages(length), kind);
 }
 SHIM_HOOK(mmap);
 
@@ -111,9 +144,72 @@ void *mremap_hook(void *old, size_t old_length, size_t length, int flags, ...)
     void *memory = real_mremap(old, old_length, length, flags, target);
     if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
         record_unmap_failed(old, old_bytes, call.busy);
-    return finish_mapping(&call, memory, whole_pages(length));
+    return finish_mapping(&call, memory, whole_pages(length),
+                          frees ? WIRE_ALLOCATOR_MOVED : WIRE_ALLOCATOR_MMAP);
 }
 SHIM_HOOK(mremap);
+
+/* --- what becomes of a mapping that stays --- */
+
+/* Enters a hook of mprotect(), where that may make something accessible that was reserved. */
+static bool opens_reserved(struct hook_call *call, const void *address, size_t bytes,
+                           int protection)
+{
+    return (protection & PROTECTION_ANY) &&
+           atomic_load_explicit(&has_reserved, memory_order_relaxed) && is_range(address, bytes) &&
+           hook_enter(call);
+}
+
+static int finish_opening(struct hook_call *call, const void *address, size_t bytes, int result)
+{
+    if (SHIM_LIKELY(result == 0))
+        record_accessible(address, bytes, call->busy, call->frame);
+    hook_leave(call);
+    return result;
+}
+
+int mprotect_hook(void *address, size_t length, int protection)
+{
+    struct hook_call call;
+    size_t bytes = whole_pages(length);
+    if (!opens_reserved(&call, address, bytes, protection))
+        return real_mprotect(address, length, protection);
+    return finish_opening(&call, address, bytes, real_mprotect(address, length, protection));
+}
+SHIM_HOOK(mprotect);
+
+int pkey_mprotect_hook(void *address, size_t length, int protection, int key)
+{
+    struct hook_call call;
+    size_t bytes = whole_pages(length);
+    if (!opens_reserved(&call, address, bytes, protection))
+        return real_pkey_mprotect(address, length, protection, key);
+    return finish_opening(&call, address, bytes,
+                          real_pkey_mprotect(address, length, protection, key));
+}
+SHIM_HOOK(pkey_mprotect);
+
+static bool empties(int advice)
+{
+    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE ||
+           advice == MADV_DONTNEED_LOCKED;
+}
+
+/* What was in memory is looked at before it goes. */
+int madvise_hook(void *address, size_t length, int advice)
+{
+    struct hook_call call;
+    size_t bytes = whole_pages(length);
+    if (!empties(advice) || !is_range(address, bytes) || !hook_enter(&call))
+        return real_madvise(address, length, advice);
+    uint64_t present = recorder_look(address, bytes);
+    int result = real_madvise(address, length, advice);
+    if (SHIM_LIKELY(result == 0))
+        record_emptied(address, bytes, present, advice == MADV_FREE);
+    hook_leave(&call);
+    return result;
+}
+SHIM_HOOK(madvise);
 
 /* --- the end of the data segment: bytes, not pages --- */
 

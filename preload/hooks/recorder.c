@@ -9,6 +9,7 @@
 
 #include "preload/base/shim.h"
 #include "preload/carrier/ring_writer.h"
+#include "preload/hooks/presence.h"
 #include "preload/native/native_walk.h"
 #include "preload/python/python_layout.h"
 #include "preload/python/python_walk.h"
@@ -17,15 +18,48 @@
 #include "preload/python/walk_check.h"
 #endif
 
+static inline uint64_t address_of(const void *block)
+{
+    return (uint64_t)(uintptr_t)block & WIRE_ADDRESS_MASK;
+}
+
+/* A record of continuation words alone, whose number is below EXTENDED_WORDS_MAX. */
+#define EXTENDED_WORDS_MAX 3u
+static void send_words(uint64_t first, const uint64_t *words, unsigned count)
+{
+    uint64_t position;
+    ASSERT(count <= EXTENDED_WORDS_MAX);
+    if (!ring_reserve(1 + count, &position))
+        return;
+    for (unsigned i = count; i > 0; i--)
+        ring_put(position + i, words[i - 1]);
+    ring_publish(position, first);
+}
+
+static void tell_present(const void *block, uint64_t present)
+{
+    send_words(wire_extended(WIRE_EXTENDED_PRESENT, 2), (uint64_t[]){address_of(block), present},
+               2);
+}
+
+static void tell_looked(bool all)
+{
+    if (all)
+        ring_send_word(wire_extended(WIRE_EXTENDED_LOOKED, 0));
+}
+
 static _Atomic bool teardown_marked;
 
-/* Between the end of the main thread's code and the teardown this is asked at each event. */
+/* Between the end of the main thread's code and the teardown this is asked at each event. What
+ * large blocks have in memory is told then, for nobody may look at them again. */
 static void mark_teardown(bool begun)
 {
     if (begun && !python_teardown_begun())
         return;
-    if (atomic_exchange(&teardown_marked, begun) != begun && begun)
+    if (atomic_exchange(&teardown_marked, begun) != begun && begun) {
+        tell_looked(presence_look_at_all(tell_present));
         ring_send_mark(WIRE_MARK_PROGRAM_END, 0);
+    }
 }
 
 static inline void look_around(void)
@@ -34,11 +68,6 @@ static inline void look_around(void)
     bool begun = *python_layout.may_finalize != NULL;
     if (SHIM_UNLIKELY(begun != atomic_load_explicit(&teardown_marked, memory_order_relaxed)))
         mark_teardown(begun);
-}
-
-static inline uint64_t address_of(const void *block)
-{
-    return (uint64_t)(uintptr_t)block & WIRE_ADDRESS_MASK;
 }
 
 /* The state that is free, made when there is none; null: none is. */
@@ -50,32 +79,55 @@ static inline struct thread_state *state_for(unsigned busy)
     return SHIM_LIKELY(thread != NULL) ? thread : thread_state_acquire(busy);
 }
 
-/* In a size: nothing was allocated. No block is as large. */
-#define REFUSED_BIT ((size_t)1 << 63)
+/* In a size, which no block has: nothing was allocated; or what was reserved is accessible. */
+#define REFUSED_BIT    ((size_t)1 << 63)
+#define ACCESSIBLE_BIT ((size_t)1 << 62)
+#define SIZE_BITS      (REFUSED_BIT | ACCESSIBLE_BIT)
 
 static size_t refused_size(size_t size)
 {
     return size < WIRE_MARK_VALUE_MASK ? size : WIRE_MARK_VALUE_MASK;
 }
 
-/* What does not fit into an ALLOCATION of two words: a size with a word of its own, or a refusal,
- * whose mark has the change of depth elsewhere. */
-static __attribute__((noinline)) bool send_rare(uint64_t first, uint64_t second, size_t size)
+static void send_refused(uint64_t position, uint64_t stack, size_t size)
 {
-    bool refused = size & REFUSED_BIT;
-    uint64_t position, change = first >> WIRE_DEPTH_CHANGE_SHIFT & WIRE_DEPTH_CHANGE_MASK;
-    if (!ring_reserve(refused ? 2 : 3, &position))
-        return false;
-    if (refused) {
-        ring_put(position + 1, (second & ~WIRE_NATIVE_STACK_BIT) | change << WIRE_SIZE_SHIFT);
-        ring_publish(position, wire_first(WIRE_MARK) |
-                                   (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT |
-                                   (size & WIRE_MARK_VALUE_MASK));
-        return true;
-    }
+    ring_put(position + 1, stack);
+    ring_publish(position, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_REFUSED << WIRE_MARK_SHIFT |
+                               (size & WIRE_MARK_VALUE_MASK));
+}
+
+static void send_accessible(uint64_t position, uint64_t stack, uint64_t address, size_t size)
+{
+    ring_put(position + 1, stack);
+    ring_put(position + 2, address);
+    ring_put(position + 3, size & ~SIZE_BITS);
+    ring_publish(position, wire_extended(WIRE_EXTENDED_ACCESSIBLE, 3));
+}
+
+static void send_wide(uint64_t position, uint64_t first, uint64_t second, size_t size)
+{
     ring_put(position + 2, size & WIRE_PAYLOAD_MASK);
     ring_put(position + 1, second);
     ring_publish(position, first | WIRE_WIDE_BIT);
+    if (!allocator_is_apart(first >> WIRE_ALLOCATOR_SHIFT & WIRE_ALLOCATOR_MASK))
+        presence_note((const void *)(uintptr_t)(first & WIRE_ADDRESS_MASK), size);
+}
+
+/* What does not fit into an ALLOCATION of two words: a size with a word of its own; or what is none
+ * and has a stack nevertheless, whose change of depth stands in the place of the size. */
+static __attribute__((noinline)) bool send_rare(uint64_t first, uint64_t second, size_t size)
+{
+    uint64_t position, change = first >> WIRE_DEPTH_CHANGE_SHIFT & WIRE_DEPTH_CHANGE_MASK;
+    uint64_t stack = (second & ~WIRE_NATIVE_STACK_BIT) | change << WIRE_SIZE_SHIFT;
+    if (!ring_reserve(size & REFUSED_BIT ? 2 : size & ACCESSIBLE_BIT ? 4 : 3, &position))
+        return false;
+    if (size & REFUSED_BIT)
+        send_refused(position, stack, size);
+    else if (size & ACCESSIBLE_BIT)
+        send_accessible(position, second | change << WIRE_SIZE_SHIFT, first & WIRE_ADDRESS_MASK,
+                        size);
+    else
+        send_wide(position, first, second, size);
     return true;
 }
 
@@ -91,7 +143,7 @@ static inline bool send_allocation(uint64_t first, uint64_t second, size_t size)
     return true;
 }
 
-void record_allocation(const void *block, size_t size, enum wire_allocator allocator, unsigned busy,
+void record_allocation(const void *block, size_t size, unsigned allocator, unsigned busy,
                        uintptr_t frame)
 {
     look_around();
@@ -120,9 +172,20 @@ void record_allocation(const void *block, size_t size, enum wire_allocator alloc
 #endif
 }
 
+/* A large block is about to go. */
+static __attribute__((noinline, cold)) void look_at(const void *block)
+{
+    tell_looked(presence_look_at_others(tell_present));
+    uint64_t present = presence_take(block);
+    if (present != PRESENCE_UNKNOWN)
+        tell_present(block, present);
+}
+
 void record_free(const void *block)
 {
     look_around();
+    if (presence_knows(block))
+        look_at(block);
     ring_send_word(wire_first(WIRE_FREE) | address_of(block));
 }
 
@@ -139,6 +202,8 @@ static uint64_t first_of_pair(enum wire_kind kind, const void *block, unsigned b
 void record_realloc_free(const void *block, unsigned busy)
 {
     look_around();
+    if (presence_knows(block))
+        look_at(block);
     ring_send_word(first_of_pair(WIRE_REALLOC_FREE, block, busy));
 }
 
@@ -147,23 +212,50 @@ void record_realloc_failed(const void *block, unsigned busy)
     ring_send_word(first_of_pair(WIRE_REALLOC_FAILED, block, busy));
 }
 
-static void send_unmap(const void *start, uint64_t second, unsigned busy)
+uint64_t recorder_look(const void *start, size_t bytes)
 {
-    uint64_t position, first = first_of_pair(WIRE_UNMAP, start, busy);
-    if (!ring_reserve(2, &position))
-        return;
-    ring_publish_both(position, first, second);
+    if (bytes < WIRE_LARGE_BYTES)
+        return PRESENCE_UNKNOWN;
+    tell_looked(presence_look_at_others(tell_present));
+    return presence_look(start, bytes);
+}
+
+/* Of a range: its bytes with bits, and what of it is in memory where that is known. */
+struct told_range {
+    uint64_t words[2];
+    unsigned count;
+};
+
+static struct told_range tell_range(uint64_t bytes, uint64_t present)
+{
+    bool looked = present != PRESENCE_UNKNOWN;
+    return (struct told_range){{bytes | (looked ? WIRE_LOOKED_BIT : 0), present}, 1 + looked};
 }
 
 void record_unmap(const void *start, size_t bytes, unsigned busy)
 {
+    struct told_range told = tell_range(bytes, recorder_look(start, bytes));
     look_around();
-    send_unmap(start, bytes, busy);
+    send_words(first_of_pair(WIRE_UNMAP, start, busy), told.words, told.count);
 }
 
 void record_unmap_failed(const void *start, size_t bytes, unsigned busy)
 {
-    send_unmap(start, bytes | WIRE_UNMAP_FAILED_BIT, busy);
+    uint64_t word = bytes | WIRE_UNMAP_FAILED_BIT;
+    send_words(first_of_pair(WIRE_UNMAP, start, busy), &word, 1);
+}
+
+void record_emptied(const void *start, size_t bytes, uint64_t present, bool lazily)
+{
+    struct told_range told = tell_range(bytes | (lazily ? WIRE_LAZILY_BIT : 0), present);
+    uint64_t words[] = {address_of(start), told.words[0], told.words[1]};
+    look_around();
+    send_words(wire_extended(WIRE_EXTENDED_EMPTIED, 1 + told.count), words, 1 + told.count);
+}
+
+void record_accessible(const void *start, size_t bytes, unsigned busy, uintptr_t frame)
+{
+    record_allocation(start, bytes | ACCESSIBLE_BIT, 0, busy, frame);
 }
 
 /* By the same way as an allocation: the walk of the stack stands in the hot path once. */

@@ -254,7 +254,14 @@ class Recording:
         return json.loads(self.out)
 
 
+# With one of these a moment is given, or none is asked about.
+MOMENTS = ("--at", "--between", "--temporary", "--growing", "--lifetimes")
+
+
 def report(file, *options, build=BUILD):
+    """Where no moment is given: at the peak of what was asked for, which workloads determine."""
+    if not any(str(option).startswith(MOMENTS) for option in options):
+        options = ("--at", "peak", *options)
     return run([build / "heapline", "report", "--json", *options, file], check=0).json
 
 

@@ -797,7 +797,8 @@ def test_a_large_tree_is_folded(export, program, tmp_path):
     assert recording.sql("SELECT max(first + count) FROM node_chunk")[0][0] > 100_000
     file = export("speedscope", recording.file)
     (group,) = consumers.speedscope(file)
-    view, totals = recording.report()["view"], recording.totals
+    shown = harness.run([harness.BUILD / "heapline", "report", "--json", recording.file], check=0).json
+    view, totals = shown["view"], recording.totals
     for profile, total in zip(group["profiles"], (view["bytes"], totals["allocated_bytes"])):
         assert profile["weight"] == total and 10_000 < profile["nodes"] <= 50_000
         others = [frame for frame in profile["frames"] if frame[0] == OTHER]

@@ -52,6 +52,19 @@ LIBRARY = {43: (312, 2, 4), 44: (80, 2, 7), 45: (0, 0, 3), 46: (12_345, 1, 4)}
 # A forked child, which frees three blocks that it inherits and others from before its end.
 CHILD = {49: (248, 7, 9), 50: (64, 1, 1), 51: (54_354, 1, 1), 53: (0, 0, 1)}
 
+# Address space of which eight pages are made memory and one is given back, a file, and eight MiB of which two are
+# touched.
+REAL = {
+    55: (32, 1, 11),
+    56: (512, 8, 18),
+    57: (7 * 4096, 1, 6),
+    58: (0, 0, 6),
+    59: (0, 0, 5),
+    60: (160, 2, 5),
+    61: ((8 << 20) + 96, 2, 2),
+    62: (0, 0, 1),
+}
+
 MADE = {
     "1": Made({2: (400, 1, 1)}, (37_551, 37_058, 6_885_563), (57_177, 493), 74_609, ("50ms", "50ms"), {}),
     "2": Made(MAPPINGS, (42_283, 39_977, 7_688_747), (364_132, 2306), 82_262, ("170ms", "130ms"), {2: (400, 1, 1)}),
@@ -80,6 +93,15 @@ MADE = {
         ("350ms", "293ms"),
         {2: (400, 1, 1)},
         11,
+    ),
+    "6": Made(
+        {**MAPPINGS, **LIBRARY, **CHILD, **REAL},
+        (43_617, 41_279, 18_468_948),
+        (460_145, 2338),
+        105_079,
+        ("100ms", "100ms"),
+        {2: (400, 1, 1)},
+        12,  # one of a file that was mapped
     ),
 }
 
@@ -169,3 +191,19 @@ def test_modules_came_with_format_3():
         assert python["note"] == "the file with its debug information was not found"
         text = run([BUILD / "heapline", "lines", "--at", "end", TESTS / "data" / name, "native.c"], check=0).out
         assert "return malloc(size);" in text and "kept = make(size);" in text
+
+
+def test_what_is_touched_came_with_format_6():
+    for name in ("format-5.heapline", "format-6.heapline", "format-6-slices.heapline"):
+        file = TESTS / "data" / name
+        shown = run([BUILD / "heapline", "report", "--json", "--by", "stack", "-n", "0", file], check=0).json
+        if name.startswith("format-5"):
+            assert shown["view"]["at"] == "peak" and shown["totals"]["touched_peak_bytes"] is None
+            continue
+        assert shown["view"]["at"] == "touched-peak"
+        assert lines(shown)[61][0] == (2 << 20) + 96
+        apart = {}
+        for allocator in ("file", "reserved"):
+            answer = report(file, "--at", "end", "--by", "stack", "--allocator", allocator, "-n", "0")
+            apart[allocator] = {line: sums[:2] for line, sums in lines(answer).items()}
+        assert apart == {"file": {60: (4096, 1)}, "reserved": {55: ((1 << 30) - 8 * 4096, 1)}}

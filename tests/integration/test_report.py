@@ -221,7 +221,7 @@ def test_pid(recording):
 
 
 def test_csv(recording):
-    table = list(csv.DictReader(io.StringIO(plain(recording, "--csv", "-n", "0").out)))
+    table = list(csv.DictReader(io.StringIO(plain(recording, "--csv", "-n", "0", "--at", "peak").out)))
     rows = recording.rows()
     assert len(table) == len(rows)
     assert [int(line["bytes"]) for line in table] == [row["bytes"] for row in rows]
@@ -229,7 +229,7 @@ def test_csv(recording):
 
 
 def test_text(recording, source):
-    ran = plain(recording)
+    ran = plain(recording, "--at", "peak")
     assert "app.py" in ran.out and "MiB" in ran.out
     assert "big = bytes(20_000_000)" in ran.out, "the source line stands beside its place"
     assert "\x1b" not in ran.out
@@ -343,7 +343,7 @@ def test_the_file_stands_alone(recording, source, tmp_path):
     text = source.path.read_text()
     try:
         source.path.write_text("something else\n" * 50)
-        ran = run([BUILD / "heapline", "report", copy], check=0)
+        ran = run([BUILD / "heapline", "report", "--at", "peak", copy], check=0)
     finally:
         source.path.write_text(text)
     assert "big = bytes(20_000_000)" in ran.out

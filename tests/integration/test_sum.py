@@ -339,14 +339,14 @@ def test_every_view_says_the_same(python, program, record):
         alone = peak_of(recording, "--pid", part["pid"])
         own = alone["processes"][0]["peak_bytes"]
         assert alone["totals"]["peak_bytes"] == alone["view"]["bytes"] == own >= part["bytes"]
-    assert run([BUILD / "heapline", "tree", "--json", recording.file], check=0).json["bytes"] == peak
+    assert run([BUILD / "heapline", "tree", "--json", "--at", "peak", recording.file], check=0).json["bytes"] == peak
     told = run([BUILD / "heapline", "timeline", "--json", recording.file], check=0).json
     assert (told["peak_bytes"], told["peak_time"]) == (peak, time)
     assert max(sample["most_bytes"] for sample in told["sum"]) <= peak
     drawn = run([BUILD / "heapline", "timeline", recording.file], check=0).out.splitlines()
-    assert "3 processes, added up, ▲ peak: " in drawn[-1] and sum("▲" in line for line in drawn) == 2
-    printed = run([BUILD / "heapline", "report", recording.file], check=0).out.splitlines()
-    size = printed[2].split()[1:3]
+    assert "3 processes, added up, ▲ peak: " in drawn[-2] and sum("▲" in line for line in drawn) == 2
+    printed = run([BUILD / "heapline", "report", "--at", "peak", recording.file], check=0).out.splitlines()
+    (size,) = [line.split()[2:4] for line in printed if line.startswith("  asked for ")]  # nobody has touched it
     assert printed[1] == "3 processes, added up" and size == printed[-1].split()[:2]
     assert " ".join(size) in drawn[-1]
     summary = harness.record([python.path, source], recording.file.with_name("summary.heapline")).err
@@ -413,7 +413,7 @@ def test_recordings_of_older_versions(python, program, record, options):
 )
 def test_nonsense_is_refused(python, program, record, change):
     recording = changed(record(python, program(OVERLAPPING)), change)
-    ran = run([BUILD / "heapline", "report", "--json", recording.file])
+    ran = run([BUILD / "heapline", "report", "--json", "--at", "peak", recording.file])
     assert (ran.status, ran.out) == (1, "") and "damaged" in ran.err
 
 

@@ -113,7 +113,7 @@ def test_the_sum_of_two(python, program, tmp_path):
     assert max(s["resident"] or 0 for s in told["sum"]) > alone
     alone = timeline(file, "--json", "--pid", first).json
     for summed, sample in zip(alone["sum"], alone["processes"][0]["samples"]):
-        assert {**sample, "most_bytes": summed["most_bytes"]} == summed
+        assert {**sample, "most_bytes": summed["most_bytes"], "touched": summed["touched"]} == summed
 
 
 def test_csv_has_what_json_has(python, program, record):

@@ -143,7 +143,7 @@ def test_text_and_csv(python, program, record):
     source = program(SOURCE)
     recording = record(python, source)
     for width in (40, 80, 200):
-        text = tree(recording.file, env=harness.environment(COLUMNS=width)).out
+        text = tree(recording.file, "--at", "peak", env=harness.environment(COLUMNS=width)).out
         lines = text.splitlines()
         assert "size" in lines[0] and "all" in lines[1]
         assert "├ " in text and "└ " in text and "\x1b" not in text

@@ -83,7 +83,7 @@ static void *release(void *block)
 static void *map(void *unused)
 {
     (void)unused;
-    return mmap(NULL, (SIZES_OF(MAPPED) + passes) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+    return mmap(NULL, (SIZES_OF(MAPPED) + passes) * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
                 -1, 0);
 }
 

@@ -19,12 +19,14 @@ STEPS = 800
 READ_WRITE = 3
 PRIVATE, SHARED, ANONYMOUS, FIXED, NO_REPLACE = 2, 1, 0x20, 0x10, 0x100000
 MAY_MOVE, MOVE_FIXED = 1, 2
+DONTNEED = 4
 FAILED = 2**64 - 1
 
 size, pointer, number = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int
 libc = ctypes.CDLL(None)
 libc.mmap.argtypes = libc.mmap64.argtypes = [pointer, size, number, number, number, ctypes.c_long]
 libc.munmap.argtypes = [pointer, size]
+libc.mprotect.argtypes = libc.madvise.argtypes = [pointer, size, number]
 libc.mremap.argtypes = [pointer, size, size, number, pointer]
 libc.mmap.restype = libc.mmap64.restype = libc.mremap.restype = ctypes.c_size_t
 
@@ -61,21 +63,48 @@ def move(first, count, other):
     return libc.mremap(address(first), count * PAGE, count * PAGE, MAY_MOVE | MOVE_FIXED, address(other))  #: move
 
 
+def make_accessible(first, count, other):
+    return libc.mprotect(address(first), count * PAGE, READ_WRITE)  #: make_accessible
+
+
+def empty(first, count, other):
+    return libc.madvise(address(first), count * PAGE, DONTNEED)  #: empty
+
+
 FUNCTIONS = [overlay, overlay_shared, where_free, unmap, unmap, unmap_wrong, resize, resize, move, move]
+FUNCTIONS += [where_free, make_accessible, make_accessible, empty]
 
 
 class Model:
     def __init__(self):
-        self.pages = [None] * PAGES  # (which mapping, name of its line)
+        self.pages = [None] * PAGES  # (which mapping, name of its line, allocator)
+        self.emptied = set()  # pages; nobody touches any
         self.numbers = itertools.count()
-        self.allocated = {}
+        self.allocated = {"mmap": {}, "reserved": {}}
 
     def unmap(self, first, count):
         self.pages[first : first + count] = [None] * count
+        self.emptied -= set(range(first, first + count))
 
-    def map(self, name, first, count):
-        self.pages[first : first + count] = [(next(self.numbers), name)] * count
-        total = self.allocated.setdefault(name, [0, 0])
+    def map(self, name, first, count, allocator="mmap"):
+        self.unmap(first, count)
+        self.pages[first : first + count] = [(next(self.numbers), name, allocator)] * count
+        self.count(name, count, allocator)
+
+    def open(self, name, first, count):
+        """What is reserved of the range becomes one block."""
+        reserved = [page for page in range(first, first + count) if self.pages[page] and self.pages[page][2] == "reserved"]
+        block = (next(self.numbers), name, "mmap")
+        for page in reserved:
+            self.pages[page] = block
+        if reserved:
+            self.count(name, len(reserved), "mmap")
+
+    def empty(self, first, count):
+        self.emptied |= {page for page in range(first, first + count) if self.pages[page][2] == "mmap"}
+
+    def count(self, name, count, allocator):
+        total = self.allocated[allocator].setdefault(name, [0, 0])
         total[0] += count * PAGE
         total[1] += 1
 
@@ -83,21 +112,23 @@ class Model:
         name = function.__name__
         if function is unmap:
             self.unmap(first, count)
-        elif function is resize:
+        elif function is make_accessible:
+            self.open(name, first, count)
+        elif function is empty:
+            self.empty(first, count)
+        elif function in (resize, move):  # what is moved stays what it is
+            allocator = self.pages[first][2]
             self.unmap(first, count)
-            self.map(name, first, other)
-        elif function is move:
-            self.unmap(first, count)
-            self.map(name, other, count)
+            self.map(name, *((first, other) if function is resize else (other, count)), allocator)
         else:
-            self.map(name, first, count)
+            self.map(name, first, count, "reserved" if function is where_free else "mmap")
 
     def held(self):
-        """{name of a line: [bytes, blocks]}"""
-        pages = collections.Counter(filter(None, self.pages))
-        held = {}
-        for (_, name), count in pages.items():
-            sums = held.setdefault(name, [0, 0])
+        """{allocator: {name of a line: [bytes, blocks]}}"""
+        pages = collections.Counter(page for number, page in enumerate(self.pages) if page and number not in self.emptied)
+        held = {"mmap": {}, "reserved": {}}
+        for (_, name, allocator), count in pages.items():
+            sums = held[allocator].setdefault(name, [0, 0])
             sums[0] += count * PAGE
             sums[1] += 1
         return held
@@ -130,5 +161,6 @@ for _ in range(STEPS):
         failures += 1
     else:
         model.step(function, first, count, other)
-frees = sum(n for _, n in model.allocated.values()) - sum(n for _, n in model.held().values())
+blocks = [sum(n for lines in of.values() for _, n in lines.values()) for of in (model.allocated, model.held())]
+frees = blocks[0] - blocks[1]
 print(json.dumps({"end": model.held(), "allocated": model.allocated, "failures": failures, "frees": frees}))

@@ -141,7 +141,7 @@ static struct counter_row make_counter(struct maker *maker, uint32_t process, ui
     return (struct counter_row){
         .node = number % (maker->made->nodes + 1),
         .thread = process * 2 + (uint32_t)maker_random(maker, 2),
-        .allocator = (uint8_t)maker_random(maker, WIRE_ALLOCATOR_COUNT),
+        .allocator = (uint8_t)maker_random(maker, WIRE_ALLOCATOR_FILE),
         .size_class = (uint8_t)size_class_of(size),
         .allocations = allocations,
         .allocated_bytes = allocations * size,

@@ -3,6 +3,7 @@
  */
 #include "stream.h"
 
+#include "collector/book/book_reader.h"
 #include "collector/stream/decode.h"
 
 #include <stdio.h>
@@ -175,26 +176,51 @@ static void put_allocation(struct stream *stream, enum wire_allocator allocator,
     }
 }
 
+/* What large blocks have untouched is the same by counters and by ranges. */
+static void check_untouched(const struct book *book)
+{
+    uint64_t by_counter = 0, by_range = 0;
+    const struct mappings *ranges = &book->presence.ranges;
+    const struct untouched *list = book->presence.counters.data;
+    for (uint32_t i = 1; i <= book->presence.counter_count; i++)
+        by_counter += list[i].bytes;
+    for (uint32_t number = mappings_from(ranges, 0); number;
+         number = mappings_from(ranges, mappings_range(ranges, number)->end))
+        by_range += mappings_at(ranges, mappings_range(ranges, number)->mapping)->bytes;
+    if (by_counter != book->sums.untouched || by_range != book->sums.untouched)
+        abort();
+}
+
+/* Of a single process the run's peaks are its own. */
+static void check_run_peaks(const struct ledger *ledger, const struct heap_sums *sums)
+{
+    const struct run_peak *peak = &ledger->peak, *touched = &ledger->touched;
+    if (peak->live_bytes != sums->bytes || peak->live_blocks != sums->blocks ||
+        peak->bytes != sums->peak.bytes || peak->blocks != sums->peak.blocks ||
+        touched->live_bytes != sums->bytes - sums->untouched ||
+        touched->bytes != sums->touched.bytes || touched->blocks != sums->touched.blocks)
+        abort();
+}
+
 void stream_check_sums(const struct stream *stream)
 {
-    uint64_t bytes = 0, blocks = 0;
-    for (uint32_t i = 1; i < stream->process->book.counters.count; i++) {
-        const struct counter *counter = counters_at(&stream->process->book.counters, i);
-        bytes += counter->bytes;
-        blocks += counter->blocks;
-    }
-    const struct heap_sums *sums = &stream->process->book.sums;
-    if (bytes != sums->bytes || blocks != sums->blocks || blocks + sums->frees != sums->allocations)
-        abort();
+    const struct book *book = &stream->process->book;
+    const struct heap_sums *sums = &book->sums;
     const struct run_peak *peak = &stream->run.ledger.peak;
-    if (stream->process->book.has_left) { /* what a dead one's page says after that is nobody's */
-        if (peak->live_bytes || peak->live_blocks)
-            abort();
-        return;
+    const struct book_totals totals = book_totals(book); /* adds up, in builds that assert */
+    uint64_t bytes = 0, blocks = 0;
+    for (uint32_t i = 1; i < book->counters.count; i++) {
+        const struct counter *counter = counters_at(&book->counters, i);
+        bytes += counter->is_apart ? 0 : counter->bytes;
+        blocks += counter->is_apart ? 0 : counter->blocks;
     }
-    /* Of a single process the run's peak is its own. */
-    if (peak->live_bytes != bytes || peak->live_blocks != blocks ||
-        peak->bytes != sums->peak_bytes || peak->blocks != sums->peak_blocks)
+    if (bytes != totals.now.bytes || blocks != totals.now.blocks ||
+        blocks + sums->frees != sums->allocations)
+        abort();
+    check_untouched(book);
+    if (!book->has_left)
+        check_run_peaks(&stream->run.ledger, sums);
+    else if (peak->live_bytes || peak->live_blocks) /* what it says after that is nobody's */
         abort();
 }
 

@@ -66,8 +66,8 @@ static void test_counts(void **state)
     assert_int_equal(sums->frees, 1);
     assert_int_equal(sums->bytes, (UINT64_C(1) << 32) + 5);
     assert_int_equal(sums->blocks, 1);
-    assert_int_equal(sums->peak_bytes, (UINT64_C(1) << 32) + 15);
-    assert_int_equal(sums->peak_blocks, 2);
+    assert_int_equal(sums->peak.bytes, (UINT64_C(1) << 32) + 15);
+    assert_int_equal(sums->peak.blocks, 2);
     assert_int_equal(stream->process->book.unmatched_frees, 1);
     assert_int_equal(process_lost(stream->process), 0);
 }
@@ -139,9 +139,9 @@ static void test_failed_realloc_at_the_peak(void **state)
     stream_bare_allocation(stream, 0x2000, 7);
     send_realloc(stream, WIRE_REALLOC_FAILED, 0x1000);
     stream_decode(stream);
-    assert_int_equal(sums->peak_bytes, 17);
-    assert_int_equal(sums->peak_blocks, 2);
-    assert_int_equal(sums->peak_events, 4);
+    assert_int_equal(sums->peak.bytes, 17);
+    assert_int_equal(sums->peak.blocks, 2);
+    assert_int_equal(sums->peak.events, 4);
     assert_int_equal(sums->most, 17);
     assert_int_equal(peak_at_line(stream, 0), 17);
     assert_int_equal(stream->run.ledger.peak.bytes, 17);
@@ -178,7 +178,7 @@ static void test_random_against_model(void **state)
         }
         stream_decode(stream);
     }
-    assert_int_equal(stream->process->book.sums.peak_bytes, most);
+    assert_int_equal(stream->process->book.sums.peak.bytes, most);
     assert_int_equal(stream->process->book.sums.bytes, total);
     assert_int_equal(process_lost(stream->process), 0);
     for (int line = 0; line < LINES; line++)

@@ -97,10 +97,10 @@ static void assert_position(struct fixture *fixture, unsigned number, uint64_t e
 {
     struct process *process = fixture->processes[number];
     run_peak_settle(&fixture->drain.run->ledger, &process->book);
-    assert_true(process->book.position_at_peak.lived);
-    assert_int_equal(process->book.position_at_peak.events, events);
-    assert_int_equal(process->book.position_at_peak.bytes, bytes);
-    assert_int_equal(process->book.position_at_peak.blocks, blocks);
+    assert_true(process->book.positions.peak.lived);
+    assert_int_equal(process->book.positions.peak.events, events);
+    assert_int_equal(process->book.positions.peak.bytes, bytes);
+    assert_int_equal(process->book.positions.peak.blocks, blocks);
 }
 
 static void test_one_is_its_own_peak(void **state)
@@ -116,8 +116,8 @@ static void test_one_is_its_own_peak(void **state)
     drain(fixture, 1);
     assert_peak(fixture, 101, 2, 1);
     assert_position(fixture, 0, 2, 101, 2);
-    assert_int_equal(sums->peak_bytes, 101);
-    assert_int_equal(sums->peak_events, 2);
+    assert_int_equal(sums->peak.bytes, 101);
+    assert_int_equal(sums->peak.events, 2);
     at(fixture, 0, 3);
     allocate(fixture, 0, 0x30, 1);
     drain(fixture, 1);
@@ -143,7 +143,7 @@ static void test_in_the_order_of_time(void **state)
     assert_peak(fixture, 110, 2, 2);
     assert_position(fixture, 0, 1, 100, 1);
     assert_position(fixture, 1, 1, 10, 1);
-    assert_int_equal(fixture->processes[1]->book.sums.peak_bytes, 90);
+    assert_int_equal(fixture->processes[1]->book.sums.peak.bytes, 90);
     assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, 95);
     assert_int_equal(fixture->drain.run->ledger.peak.live_blocks, 2);
 }
@@ -439,7 +439,7 @@ static void test_a_late_process(void **state)
     allocate(fixture, 1, 0x10, 99);
     drain(fixture, 2);
     run_peak_settle(&fixture->drain.run->ledger, &fixture->processes[1]->book);
-    assert_false(fixture->processes[1]->book.position_at_peak.lived);
+    assert_false(fixture->processes[1]->book.positions.peak.lived);
     allocate(fixture, 1, 0x20, 2);
     drain(fixture, 2);
     assert_peak(fixture, 101, 2, 3);
@@ -533,8 +533,8 @@ static void test_random_against_model(void **state)
     assert_int_equal(fixture->drain.run->ledger.peak.live_bytes, model.total);
     for (unsigned i = 0; i < COUNT; i++) {
         run_peak_settle(&fixture->drain.run->ledger, &fixture->processes[i]->book);
-        assert_int_equal(fixture->processes[i]->book.position_at_peak.events, model.peak_events[i]);
-        assert_int_equal(fixture->processes[i]->book.position_at_peak.bytes, model.peak_bytes[i]);
+        assert_int_equal(fixture->processes[i]->book.positions.peak.events, model.peak_events[i]);
+        assert_int_equal(fixture->processes[i]->book.positions.peak.bytes, model.peak_bytes[i]);
         assert_int_equal(process_lost(fixture->processes[i]), 0);
     }
 }

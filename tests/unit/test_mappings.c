@@ -40,6 +40,13 @@ static uint32_t below(uint64_t *random, uint32_t limit)
 
 #define PAGES 300u
 
+static bool add_range(struct mappings *mappings, uint64_t start, uint64_t end, uint32_t mapping)
+{
+    return mappings_add_range(
+        mappings, &(struct mapping_range){
+                      .start = start, .end = end, .held = end - start, .mapping = mapping});
+}
+
 /* The ranges must be those of the model: which mapping each page belongs to. */
 static void check_pages(const struct mappings *mappings, const uint32_t *pages)
 {
@@ -94,7 +101,7 @@ static void test_ranges_against_pages(void **state)
             mappings_release(&mappings, cut);
             if (below(&random, 2)) {
                 uint32_t number = mappings_add(&mappings, &(struct mapping){.number = 7});
-                assert_true(mappings_add_range(&mappings, first, end, number));
+                assert_true(add_range(&mappings, first, end, number));
                 for (uint32_t page = first; page < end; page++)
                     pages[page] = number;
             }
@@ -117,7 +124,7 @@ static void test_many_ranges(void **state)
     for (uint64_t i = 0; i < MANY; i++) {
         uint64_t place = i % 2 ? i : MANY - i;
         uint32_t number = mappings_add(&mappings, &(struct mapping){.number = i});
-        assert_true(mappings_add_range(&mappings, place * 16, place * 16 + 8, number));
+        assert_true(add_range(&mappings, place * 16, place * 16 + 8, number));
     }
     assert_true(mappings_cut(&mappings, 160, (MANY - 20) * 16, &cut));
     for (uint32_t number = cut; number; number = mappings_range(&mappings, number)->right)
@@ -160,7 +167,7 @@ static void test_parts_and_holes(void **state)
     assert_int_equal(sums->frees, 2);
     assert_int_equal(sums->allocations, 2);
     assert_int_equal(sums->allocated_bytes, 20 * PAGE);
-    assert_int_equal(sums->peak_bytes, 20 * PAGE);
+    assert_int_equal(sums->peak.bytes, 20 * PAGE);
     assert_int_equal(process->book.unmatched_frees, 1);
     assert_int_equal(process_lost(process), 0);
     stream_check_history(stream);
@@ -176,7 +183,7 @@ static void test_overlays(void **state)
     stream_decode(stream);
     assert_int_equal(sums->bytes, 10 * PAGE);
     assert_int_equal(sums->blocks, 2);
-    assert_int_equal(sums->peak_bytes, 10 * PAGE); /* never both */
+    assert_int_equal(sums->peak.bytes, 10 * PAGE); /* never both */
     stream_map(stream, 0, BASE, 20 * PAGE);
     stream_decode(stream);
     assert_int_equal(sums->bytes, 20 * PAGE);
@@ -203,7 +210,7 @@ static void test_failed_unmap_changes_nothing(void **state)
     stream_unmap_failed(stream, 3, BASE + 50 * PAGE, PAGE);
     stream_decode(stream);
     assert_int_equal(sums->bytes, 8 * PAGE + 10);
-    assert_int_equal(sums->peak_bytes, 8 * PAGE + 10);
+    assert_int_equal(sums->peak.bytes, 8 * PAGE + 10);
     assert_int_equal(sums->blocks, 3);
     assert_int_equal(sums->frees, 0);
     assert_int_equal(sums->allocations, 3);

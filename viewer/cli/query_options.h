@@ -59,7 +59,8 @@ enum {
      QUERY_OPTION_INCLUDE},                                                                        \
     {0, "exclude", "GLOB", "not what files that match allocated (repeatable)",                     \
      QUERY_OPTION_EXCLUDE},                                                                        \
-    {0, "allocator", "NAME", "only of object, mem, raw, malloc or mmap (repeatable)",                    \
+    {0, "allocator", "NAME", "only of object, mem, raw, malloc or mmap; or of what is in\n"                                \
+     "no sum unless it is asked for: file, reserved (repeatable)",                    \
      QUERY_OPTION_ALLOCATOR},                                                                      \
     {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},                      \
     {0, "inherited", NULL, "also what forked children were forked with", QUERY_OPTION_INHERITED}

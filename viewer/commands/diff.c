@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/cli/query_options.h"
 #include "viewer/commands/commands.h"
@@ -38,6 +39,7 @@ static const struct option_words word_lists[] = {{OPTION_AT, moment_names, NULL}
 struct diff_request {
     struct moment moments[2];
     size_t moment_count;
+    bool know_touched; /* both recordings */
 };
 
 /* The second moment, where there is one, is the argument after the first. */
@@ -144,6 +146,8 @@ static bool side_ask(struct answer *answer, struct recording *recording,
     struct query query = request->query;
     query.limit = 0;
     query.at = own->moments[side];
+    if (!query.at.text && !own->know_touched) /* both by the same measure */
+        query.at.text = moment_names[MOMENT_PEAK];
     return answer_init(answer, recording, &query);
 }
 
@@ -164,6 +168,9 @@ static int diff_compare(struct request *request, struct recording *before, struc
 {
     CLEANUP(answer_deinit) struct answer old = {0};
     CLEANUP(answer_deinit) struct answer new = {0};
+    struct diff_request *own = request->own;
+    own->know_touched = before->database.format >= STORE_FORMAT_TOUCHED &&
+                        after->database.format >= STORE_FORMAT_TOUCHED;
     const struct recording *bad = ask_both(&old, before, &new, after, request);
     if (bad)
         return request_fail_reading(request, bad);

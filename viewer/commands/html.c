@@ -42,6 +42,11 @@ static bool take_option(struct request *request, int option, struct options *opt
     return true;
 }
 
+static bool is_of_touched(const struct moment *moment)
+{
+    return moment->kind == MOMENT_TOUCHED || moment->kind == MOMENT_RESIDENT;
+}
+
 static bool check_request(struct request *request, const struct options *options)
 {
     const char *output = output_of(request);
@@ -52,6 +57,11 @@ static bool check_request(struct request *request, const struct options *options
                false;
     if (request->file_count == 2 && request->query.between)
         return options_wrong(options, "a span is of one recording, not of two"), false;
+    if (is_of_touched(&request->query.at) || is_of_touched(&request->query.from) ||
+        is_of_touched(&request->query.to))
+        return options_wrong(options, "a page shows what was asked for, and its moments are peak, "
+                                      "end, exit and times"),
+               false;
     return query_options_check(&request->query, options);
 }
 

@@ -310,7 +310,8 @@ static void print_json(struct page *page, const struct sections *sections)
         json_array_append_new(files, section_to_json(page, &sections->list[i]));
     json_t *all = json_object();
     json_object_set_new(all, "heapline", json_about());
-    json_put_text(all, "at", query->between ? NULL : moment_text(&query->at));
+    json_put_text(all, "at",
+                  query->between ? NULL : moment_text(&page->annotation->answer.query.at));
     if (query->between) {
         json_put_text(all, "from", moment_text(&query->from));
         json_put_text(all, "to", moment_text(&query->to));

@@ -45,7 +45,9 @@ struct timeline {
     size_t *processes;
     struct samples *samples;
     size_t count;
-    struct peak peak; /* of their sum */
+    struct peak peak;    /* of their sum */
+    struct peak touched; /* of what they had touched */
+    bool is_parted;      /* that is much less: it is what is drawn */
 };
 
 /* --- what is shown --- */
@@ -67,7 +69,12 @@ static bool timeline_init(struct timeline *timeline, const struct query *query,
         return database_refuse(&recording->database,
                                "%s has no process to show; see heapline report --by process",
                                recording->database.path);
-    return peak_init(&timeline->peak, recording, timeline->processes, timeline->count);
+    peak_init_touched(&timeline->touched, recording, timeline->processes, timeline->count);
+    if (!peak_init(&timeline->peak, recording, timeline->processes, timeline->count))
+        return false;
+    timeline->is_parted = timeline->touched.is_known && timeline->touched.bytes &&
+                          peaks_part(timeline->touched.bytes, timeline->peak.bytes);
+    return true;
 }
 
 static void timeline_deinit(struct timeline *timeline)
@@ -75,6 +82,7 @@ static void timeline_deinit(struct timeline *timeline)
     for (size_t i = 0; i < timeline->count; i++)
         samples_deinit(&timeline->samples[i]);
     peak_deinit(&timeline->peak);
+    peak_deinit(&timeline->touched);
     free(timeline->samples);
     free(timeline->processes);
 }
@@ -99,6 +107,7 @@ static json_t *sample_to_json(const struct sample *sample)
         json_object_set_new(object, allocator_names[i],
                             json_integer((json_int_t)sample->by_allocator[i]));
     json_object_set_new(object, "most_bytes", json_integer((json_int_t)sample->most));
+    json_object_set_new(object, "touched", json_integer((json_int_t)sample->most_touched));
     json_object_set_new(object, "resident", optional_number(sample->resident));
     json_object_set_new(object, "proportional", optional_number(sample->proportional));
     json_object_set_new(object, "swapped", optional_number(sample->swapped));
@@ -148,7 +157,8 @@ static void print_csv_number(int64_t number)
 
 static void print_csv(const struct timeline *timeline)
 {
-    puts("pid,time," ALLOCATORS(ALLOCATOR_COLUMN) "most_bytes,resident,proportional,swapped");
+    puts("pid,time," ALLOCATORS(
+        ALLOCATOR_COLUMN) "most_bytes,resident,proportional,swapped,touched");
     for (size_t i = 0; i < timeline->count; i++)
         for (size_t j = 0; j < timeline->samples[i].count; j++) {
             const struct sample *sample = &timeline->samples[i].list[j];
@@ -159,6 +169,7 @@ static void print_csv(const struct timeline *timeline)
             print_csv_number(sample->resident);
             print_csv_number(sample->proportional);
             print_csv_number(sample->swapped);
+            print_csv_number((int64_t)sample->most_touched);
             putchar('\n');
         }
 }
@@ -172,19 +183,19 @@ static size_t column_of(const struct drawing *drawing, double time)
 }
 
 /* A slice reaches from the sample before to its own; it counts in every column that it touches. */
-static void draw_slice(const struct sample *sample, size_t from, size_t to, uint64_t *heap,
-                       uint64_t *resident)
+static void draw_slice(const struct sample *sample, uint64_t most, size_t from, size_t to,
+                       uint64_t *heap, uint64_t *resident)
 {
     for (size_t column = from; column <= to; column++) {
-        if (sample->most > heap[column])
-            heap[column] = sample->most;
+        if (most > heap[column])
+            heap[column] = most;
         if (sample->resident > 0 && (uint64_t)sample->resident > resident[column])
             resident[column] = (uint64_t)sample->resident;
     }
 }
 
 static void draw_process(const struct process *process, const struct samples *samples,
-                         const struct drawing *drawing)
+                         bool is_touched, const struct drawing *drawing)
 {
     CLEANUP(cleanup_free) uint64_t *heap = memory_new(drawing->columns, sizeof *heap);
     CLEANUP(cleanup_free) uint64_t *resident = memory_new(drawing->columns, sizeof *resident);
@@ -192,7 +203,8 @@ static void draw_process(const struct process *process, const struct samples *sa
     for (size_t i = 0; i < samples->count; i++) {
         const struct sample *sample = &samples->list[i];
         size_t from = column_of(drawing, before), to = column_of(drawing, sample->time);
-        draw_slice(sample, from < to ? from : to, to, heap, resident);
+        draw_slice(sample, is_touched ? sample->most_touched : sample->most, from < to ? from : to,
+                   to, heap, resident);
         before = sample->time;
     }
     for (size_t i = 0; i < drawing->columns; i++) {
@@ -201,15 +213,23 @@ static void draw_process(const struct process *process, const struct samples *sa
     }
 }
 
+static const struct peak *shown_peak(const struct timeline *timeline)
+{
+    return timeline->is_parted ? &timeline->touched : &timeline->peak;
+}
+
 static void print_legend(const struct timeline *timeline, struct colours colours)
 {
-    printf("  %s█%s heap, %s─%s resident memory", colours.number, colours.plain, colours.warning,
-           colours.plain);
+    const struct peak *peak = shown_peak(timeline);
+    printf("  %s█%s heap%s, %s─%s resident memory", colours.number, colours.plain,
+           timeline->is_parted ? " that was touched" : "", colours.warning, colours.plain);
     if (timeline->count > 1)
         printf(" of %zu processes, added up", timeline->count);
-    if (timeline->peak.is_known)
-        printf(", ▲ peak: %s after %s", size_format(timeline->peak.bytes).text,
-               seconds_format(timeline->peak.time).text);
+    if (peak->is_known)
+        printf(", ▲ peak: %s after %s", size_format(peak->bytes).text,
+               seconds_format(peak->time).text);
+    if (timeline->is_parted)
+        printf("\n  %s were asked for at most", size_format(timeline->peak.bytes).text);
     putchar('\n');
 }
 
@@ -221,17 +241,17 @@ static void print_drawing(const struct timeline *timeline, bool no_color)
     struct drawing drawing = {
         .columns = drawing_columns(width),
         .seconds = run_length(recording),
-        .peak_time = timeline->peak.time,
+        .peak_time = shown_peak(timeline)->time,
     };
     drawing.heap = memory_new(drawing.columns, sizeof *drawing.heap);
     drawing.resident = memory_new(drawing.columns, sizeof *drawing.resident);
     CLEANUP(cleanup_free) char *command = name_of_command(recording->run.command);
     print_cut(stdout, width, command);
     for (size_t i = 0; i < timeline->count; i++)
-        draw_process(process_at(timeline, i), &timeline->samples[i], &drawing);
+        draw_process(process_at(timeline, i), &timeline->samples[i], timeline->is_parted, &drawing);
     for (size_t i = 0; i < drawing.columns; i++)
-        if (drawing.heap[i] > timeline->peak.bytes)
-            drawing.heap[i] = timeline->peak.bytes;
+        if (drawing.heap[i] > shown_peak(timeline)->bytes)
+            drawing.heap[i] = shown_peak(timeline)->bytes;
     drawing_print(stdout, &drawing, colours);
     print_legend(timeline, colours);
     free(drawing.heap);

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/export/export.h"
 #include "viewer/format/json_values.h"
@@ -48,7 +49,7 @@ static void put_counter(struct trace *trace, const char *name, double time, int6
 static void put_heap(struct trace *trace, const struct sample *sample)
 {
     json_t *arguments = json_object();
-    for (unsigned i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
+    for (unsigned i = 0; i < WIRE_ALLOCATOR_COUNT && !allocator_is_apart(i); i++)
         json_put_count(arguments, allocator_names[i], sample->by_allocator[i]);
     put_event(trace, "C", NAME_HEAP, sample->time, arguments);
 }

@@ -91,10 +91,15 @@ static struct size_text name_of_moment(struct recording *recording, const struct
         [MOMENT_PEAK] = "the peak",
         [MOMENT_END] = "the end of the program",
         [MOMENT_EXIT] = "its exit",
+        [MOMENT_TOUCHED] = "the peak of what was touched",
+        [MOMENT_RESIDENT] = "the peak of resident memory",
     };
     struct size_text text = {""};
     double seconds;
-    if (moment->kind != MOMENT_TIME)
+    if (moment->kind == MOMENT_TOUCHED &&
+        !moment->text) /* it is the peak where none is asked for */
+        snprintf(text.text, sizeof text.text, "%s", names[MOMENT_PEAK]);
+    else if (moment->kind != MOMENT_TIME)
         snprintf(text.text, sizeof text.text, "%s", names[moment->kind]);
     else if (moment_seconds(moment, recording, &seconds))
         text = seconds_format(seconds);

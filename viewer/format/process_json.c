@@ -52,6 +52,9 @@ json_t *process_to_json(const struct recording *recording, const struct process 
     put_optional(object, "exit_status", process->exit_status, -1);
     put_optional(object, "signal", process->signal, 0);
     json_put_count(object, "peak_bytes", process->sums.peak_bytes);
+    json_object_set_new(object, "touched_peak_bytes",
+                        process->touched.is_known ? json_integer((json_int_t)process->touched.bytes)
+                                                  : json_null());
     json_put_count(object, "end_bytes", process->sums.end_bytes);
     json_put_count(object, "leaked_bytes", process->sums.leaked_bytes);
     json_put_count(object, "allocations", process->sums.allocations);

@@ -16,11 +16,32 @@ static json_t *processes_to_json(const struct recording *recording, const struct
     return list;
 }
 
+/* Null where it is not known. */
+static void put_touched(json_t *object, const struct totals *totals)
+{
+    bool known = totals->touched_is_known;
+    json_object_set_new(object, "touched_peak_bytes",
+                        known ? json_integer((json_int_t)totals->touched_bytes) : json_null());
+    json_put_seconds(object, "touched_peak_time", totals->touched_time);
+    json_object_set_new(object, "touched_error_bytes",
+                        known ? json_integer((json_int_t)totals->touched_error) : json_null());
+}
+
+static void put_resident(json_t *object, const struct totals *totals)
+{
+    bool known = totals->resident_bytes;
+    json_object_set_new(object, "resident_peak_bytes",
+                        known ? json_integer((json_int_t)totals->resident_bytes) : json_null());
+    json_put_seconds(object, "resident_peak_time", totals->resident_time);
+}
+
 static json_t *totals_to_json(const struct totals *totals)
 {
     json_t *object = json_object();
     json_put_count(object, "peak_bytes", totals->sums.peak_bytes);
     json_put_seconds(object, "peak_time", totals->peak_time);
+    put_touched(object, totals);
+    put_resident(object, totals);
     totals_put_json(object, totals);
     return object;
 }

@@ -125,6 +125,21 @@ static void page_print_run_end(const struct page *page)
                     ", each process's own, added up");
 }
 
+/* Where much of what was asked for was never touched, memory comes first. */
+static void page_print_touched(const struct page *page)
+{
+    const struct totals *totals = &page->answer->totals;
+    char when[64] = "", rest[192], error[64] = "";
+    if (!isnan(totals->touched_time))
+        snprintf(when, sizeof when, ", after %s", seconds_format(totals->touched_time).text);
+    if (totals->touched_error > totals->touched_bytes / 100)
+        snprintf(error, sizeof error, ", or up to %s more",
+                 size_format(totals->touched_error).text);
+    snprintf(rest, sizeof rest, " touched in %" PRIu64 " blocks%s%s", totals->touched_blocks, when,
+             error);
+    page_print_figure(page, "peak", totals->touched_bytes, rest);
+}
+
 static void page_print_figures(const struct page *page)
 {
     const struct totals *totals = &page->answer->totals;
@@ -135,7 +150,10 @@ static void page_print_figures(const struct page *page)
         snprintf(when, sizeof when, ", after %s", seconds_format(totals->peak_time).text);
     snprintf(counts, sizeof counts, " in %" PRIu64 " allocations, %" PRIu64 " freed",
              sums->allocations, totals->frees);
-    page_print_held(page, "peak", sums->peak_bytes, sums->peak_blocks, when);
+    if (totals_part(totals))
+        page_print_touched(page);
+    page_print_held(page, totals_part(totals) ? "asked for" : "peak", sums->peak_bytes,
+                    sums->peak_blocks, when);
     if (is_one)
         page_print_held(page, "held at end", sums->end_bytes, sums->end_blocks, "");
     else

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "allocators.h"
 #include "viewer/history/play.h"
 #include "viewer/history/slices.h"
 
@@ -51,9 +52,9 @@ struct own_sum {
 static void add_own(void *context, size_t process, uint32_t number, const struct counter_row *row,
                     bool inherited)
 {
-    (void)process, (void)row;
+    (void)process;
     struct own_sum *own = context;
-    if (!inherited)
+    if (!inherited && !allocator_is_apart(row->allocator))
         held_add(own->sum, own->held[number]);
 }
 

@@ -52,7 +52,8 @@ struct counter_source {
 /* The source of this recording's counters. */
 const struct counter_source *counter_source_of(const struct recording *recording);
 
-/* Adds up what a process's own counters hold, without what was inherited; `held` is by counter.
+/* Adds up what a process's own counters hold, without what was inherited and what is apart
+ * (allocators.h); `held` is by counter.
  * False as above. */
 bool counters_sum_own(struct recording *recording, size_t process, const struct held *held,
                       struct held *sum);

@@ -14,6 +14,8 @@ const char *const moment_names[] = {
     [MOMENT_PEAK] = "peak",
     [MOMENT_END] = "end",
     [MOMENT_EXIT] = "exit",
+    [MOMENT_TOUCHED] = "touched-peak",
+    [MOMENT_RESIDENT] = "resident-peak",
     NULL,
 };
 
@@ -86,6 +88,10 @@ bool moment_events(const struct moment *moment, const struct process *process, u
     case MOMENT_EXIT:
         *events = process->events;
         return true;
+    case MOMENT_TOUCHED:
+        *events = process->touched.events;
+        return true;
+    case MOMENT_RESIDENT:
     case MOMENT_TIME:
         break;
     }

@@ -2,6 +2,8 @@
  * Moments of a run, as users name them: peak, end, exit, 12.5s, 80%.
  *
  *   peak      when the process, or all together, held most, the first time (peak.h)
+ *   touched-peak   when it, or all together, had touched most of what was held (touched.h)
+ *   resident-peak  when most was resident: a time, once it is looked up (resident_peak.h)
  *   end       when the program's own code had ended
  *   exit      when its process had; what is left then has leaked
  *   a time    from the run's start; 500ms, 12.5s (or 12.5), 3min, 2h, or a share of the whole run
@@ -23,6 +25,8 @@ enum moment_kind {
     MOMENT_PEAK,
     MOMENT_END,
     MOMENT_EXIT,
+    MOMENT_TOUCHED,
+    MOMENT_RESIDENT,
     MOMENT_TIME,
 };
 

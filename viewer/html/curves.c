@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "varint.h"
@@ -46,8 +47,8 @@ static void take_sample(const struct curves *curves, const struct sample *sample
     take_most(&point->resident, sample->resident);
     take_most(&point->proportional, sample->proportional);
     take_most(&point->swapped, sample->swapped);
-    for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT && !curves->is_played; i++)
-        point->by_allocator[i] = (int64_t)sample->by_allocator[i];
+    for (unsigned i = 0; i < WIRE_ALLOCATOR_COUNT && !curves->is_played; i++)
+        point->by_allocator[i] = allocator_is_apart(i) ? 0 : (int64_t)sample->by_allocator[i];
 }
 
 static const struct curve_point unknown = {

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/history/inherited_counters.h"
@@ -60,7 +61,8 @@ static void survey_row(void *context, size_t process, uint32_t number,
     struct page_rows *rows = survey->rows;
     struct owner *owner = &survey->owners[process][number];
     *owner = (struct owner){PAGE_NO_ROW, 0};
-    if (inherited && !rows->query->inherited)
+    if ((inherited && !rows->query->inherited) ||
+        (allocator_is_apart(counter->allocator) && !query_counts(rows->query, counter->allocator)))
         return;
     uint32_t node = rows->grouping.keys[counter->node];
     struct weights *weights = &survey->weights[node];

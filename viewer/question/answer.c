@@ -15,6 +15,7 @@
 #include "viewer/question/cumulative.h"
 #include "viewer/question/peak_held.h"
 #include "viewer/question/process_figures.h"
+#include "viewer/question/resident_peak.h"
 
 /* What the pass over the counters needs. */
 struct count {
@@ -47,7 +48,7 @@ static void count_row(void *context, size_t process, uint32_t number,
     struct row row = figures_row(&count->figures, number, counter, inherited);
     if (inherited && !query->inherited)
         return;
-    if (query->allocators && !(query->allocators >> counter->allocator & 1))
+    if (!query_counts(query, counter->allocator))
         return;
     uint32_t location = query->blame == BLAME_PYTHON
                             ? count->grouping->blamed[counter->node]
@@ -98,6 +99,9 @@ static double process_time(struct recording *recording, size_t number, const str
         return process->end_time;
     case MOMENT_EXIT:
         return process->ended;
+    case MOMENT_TOUCHED:
+        return process->touched.time;
+    case MOMENT_RESIDENT:
     case MOMENT_TIME:
         break;
     }
@@ -110,6 +114,8 @@ static double answer_time(const struct answer *answer, struct recording *recordi
 {
     if (answer->process_count == 1)
         return process_time(recording, answer->processes[0], moment, answer->by_slices);
+    if (moment->kind == MOMENT_TOUCHED)
+        return answer->touched.time;
     return moment->kind == MOMENT_PEAK ? answer->peak.time : NAN;
 }
 
@@ -122,6 +128,21 @@ static void answer_choose_processes(struct answer *answer, struct recording *rec
         answer->processes[answer->process_count++] = i;
         totals_add(&answer->totals, &recording->processes[i]);
     }
+}
+
+/* Where no moment is given it is the peak of what was touched, as far as that is known. */
+static void answer_choose_moment(struct answer *answer, const struct recording *recording)
+{
+    struct query *query = &answer->query;
+    bool is_given = query->at.kind != MOMENT_PEAK || query->at.text || query->between ||
+                    query->temporary || query->inherited || query->no_peak;
+    bool is_followed = answer->process_count < 2 || recording->touched.is_known;
+    bool is_known = answer->process_count > 0 && is_followed;
+    for (size_t i = 0; i < answer->process_count; i++)
+        is_known &= recording->processes[answer->processes[i]].touched.is_known;
+    if (!is_given && is_known &&
+        (answer->process_count == 1 || answer->process_count == recording->process_count))
+        query->at.kind = MOMENT_TOUCHED;
 }
 
 /* Within a tick of the clock it is not known who did what first: then all might seem to hold more
@@ -154,15 +175,50 @@ static bool answer_find_peak(struct answer *answer, struct recording *recording)
     return true;
 }
 
+/* The same of what was touched, where that is known. */
+static bool answer_find_touched(struct answer *answer, struct recording *recording)
+{
+    struct totals *totals = &answer->totals;
+    struct peak *touched = &answer->touched;
+    totals->resident_time = NAN;
+    if (!resident_peak_find(recording, &answer->query, &totals->resident_bytes,
+                            &totals->resident_time))
+        return false;
+    peak_init_touched(touched, recording, answer->processes, answer->process_count);
+    totals->touched_is_known = touched->bytes || recording->touched.is_known;
+    totals->touched_bytes = touched->bytes;
+    totals->touched_blocks = touched->blocks;
+    totals->touched_time = touched->time;
+    for (size_t i = 0; i < answer->process_count; i++) {
+        const struct touched *of = &recording->processes[answer->processes[i]].touched;
+        totals->touched_error += of->error;
+        if (of->largest_untouched > totals->largest_untouched) {
+            totals->largest_untouched = of->largest_untouched;
+            totals->largest_location = of->largest_location;
+        }
+    }
+    if (answer->query.at.kind != MOMENT_TOUCHED || answer->query.between)
+        return true;
+    if (!totals->touched_is_known)
+        return database_refuse(&recording->database,
+                               "what was touched is not known of this recording; ask for --at "
+                               "peak, or record the program again");
+    return !answer->query.inherited ||
+           database_refuse(&recording->database,
+                           "what was touched of inherited memory is not known; leave out "
+                           "--inherited, or ask for --at peak");
+}
+
 /* Without history: do slices stand in for what is not known exactly? */
 static bool needs_slices(const struct answer *answer, const struct recording *recording)
 {
     bool needs = figures_are_needed(&answer->query);
     for (size_t i = 0; figures_are_of_peak(&answer->query) && i < answer->process_count; i++) {
         size_t process = answer->processes[i];
-        const struct peak_position *position = &answer->peak.positions[process];
+        const struct peak *peak = figures_peak(&answer->query, &answer->peak, &answer->touched);
+        const struct peak_position *position = &peak->positions[process];
         needs |= peak_holds_anything(position, answer->query.inherited) &&
-                 !peak_is_own(&recording->processes[process], position);
+                 !peak_is_own(&recording->processes[process], position, peak->is_touched);
     }
     return needs && !recording->run.history;
 }
@@ -271,7 +327,9 @@ bool answer_init_visited(struct answer *answer, struct recording *recording,
 {
     *answer = (struct answer){.query = *query};
     answer_choose_processes(answer, recording);
-    if (!answer_find_peak(answer, recording))
+    answer_choose_moment(answer, recording);
+    if (!resident_peak_resolve(&answer->query, recording) || !answer_find_peak(answer, recording) ||
+        !answer_find_touched(answer, recording))
         return false;
     answer_find_times(answer, recording);
     grouping_init(&answer->grouping, recording, query->by, query->blame);
@@ -280,7 +338,7 @@ bool answer_init_visited(struct answer *answer, struct recording *recording,
     struct count count = {
         .query = &answer->query,
         .grouping = &answer->grouping,
-        .peak = &answer->peak,
+        .peak = figures_peak(&answer->query, &answer->peak, &answer->touched),
         .wanted = wanted,
         .rows = memory_new(count_rows, sizeof(struct row)),
         .lifetimes_by_key =
@@ -309,6 +367,7 @@ bool answer_init(struct answer *answer, struct recording *recording, const struc
 void answer_deinit(struct answer *answer)
 {
     peak_deinit(&answer->peak);
+    peak_deinit(&answer->touched);
     free(answer->processes);
     free(answer->rows);
     free(answer->lifetimes);

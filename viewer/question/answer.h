@@ -22,9 +22,22 @@
 struct totals {
     struct sums sums;
     uint64_t frees, unmatched_frees, lost_events;
-    double peak_time;       /* NaN: unknown */
-    struct run_end run_end; /* never more than the peak; as it, only where that is needed */
+    double peak_time; /* NaN: unknown */
+    bool touched_is_known;
+    uint64_t touched_bytes, touched_blocks, touched_error;
+    double touched_time;        /* NaN: unknown, or not the same of all */
+    uint64_t largest_untouched; /* of one block */
+    uint32_t largest_location;  /* where that was allocated; 0: not known */
+    uint64_t resident_bytes;    /* the most that was resident; 0: unknown */
+    double resident_time;       /* NaN: unknown */
+    struct run_end run_end;     /* never more than the peak; as it, only where that is needed */
 };
+
+/* As peaks_part(), where it is known. */
+static inline bool totals_part(const struct totals *totals)
+{
+    return totals->touched_is_known && peaks_part(totals->touched_bytes, totals->sums.peak_bytes);
+}
 
 /* Adds a process, but for what only all of them together have: peak and end of the run. */
 void totals_add(struct totals *totals, const struct process *process);
@@ -34,7 +47,8 @@ struct answer {
     struct grouping grouping;
     size_t *processes; /* indices of the chosen processes */
     size_t process_count;
-    struct peak peak; /* of their sum; where it is not known the moment is each one's own peak */
+    struct peak peak;    /* of their sum; where it is not known the moment is each one's own peak */
+    struct peak touched; /* the same of what they had touched; unknown in older recordings */
     struct totals totals;
     double time;      /* of the moment; NaN: unknown, or not the same of several processes */
     double from_time; /* the same of a span's start; `time` is then its end's */

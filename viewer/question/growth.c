@@ -203,6 +203,10 @@ static bool span_seconds(struct survey *survey, const struct process *process,
     case MOMENT_EXIT:
         *seconds = process->ended;
         return true;
+    case MOMENT_TOUCHED:
+        *seconds = process->touched.time;
+        return true;
+    case MOMENT_RESIDENT:
     case MOMENT_TIME:
         break;
     }

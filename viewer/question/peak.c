@@ -9,8 +9,11 @@
 #include "viewer/base/memory.h"
 
 /* Where a process stands at its own peak. */
-static struct peak_position own_position(const struct process *process)
+static struct peak_position own_position(const struct process *process, bool is_touched)
 {
+    const struct touched *touched = &process->touched;
+    if (is_touched)
+        return (struct peak_position){true, touched->events, touched->bytes, touched->blocks};
     return (struct peak_position){
         .lived = true,
         .events = process->peak_events,
@@ -32,9 +35,10 @@ static void take_own(struct peak *peak, const struct recording *recording, const
     peak->bytes = peak->blocks = 0;
     for (size_t i = 0; i < count; i++) {
         const struct process *process = &recording->processes[processes[i]];
-        peak->positions[processes[i]] = own_position(process);
-        peak->bytes += process->sums.peak_bytes;
-        peak->blocks += process->sums.peak_blocks;
+        struct peak_position position = own_position(process, peak->is_touched);
+        peak->positions[processes[i]] = position;
+        peak->bytes += position.bytes;
+        peak->blocks += position.blocks;
     }
 }
 
@@ -44,10 +48,11 @@ static void take_largest(struct peak *peak, const struct recording *recording,
 {
     size_t most = processes[0];
     for (size_t i = 1; i < count; i++)
-        if (recording->processes[processes[i]].sums.peak_bytes >
-            recording->processes[most].sums.peak_bytes)
+        if (own_position(&recording->processes[processes[i]], peak->is_touched).bytes >
+            own_position(&recording->processes[most], peak->is_touched).bytes)
             most = processes[i];
-    peak->time = recording->processes[most].peak_time;
+    const struct process *process = &recording->processes[most];
+    peak->time = peak->is_touched ? process->touched.time : process->peak_time;
     for (size_t i = 0; i < count; i++)
         peak->positions[processes[i]] =
             absent_position(&recording->processes[processes[i]], peak->time);
@@ -56,14 +61,15 @@ static void take_largest(struct peak *peak, const struct recording *recording,
 
 static void take_recorded(struct peak *peak, const struct recording *recording)
 {
-    const struct run_peak *recorded = &recording->peak;
+    const struct run_peak *recorded = peak->is_touched ? &recording->touched : &recording->peak;
     peak->bytes = recorded->bytes;
     peak->blocks = recorded->blocks;
     peak->time = recorded->time;
     for (size_t i = 0; i < recording->process_count; i++) {
         const struct process *process = &recording->processes[i];
-        peak->positions[i] = process->at_run_peak.lived ? process->at_run_peak
-                                                        : absent_position(process, recorded->time);
+        const struct peak_position *at =
+            peak->is_touched ? &process->at_run_touched : &process->at_run_peak;
+        peak->positions[i] = at->lived ? *at : absent_position(process, recorded->time);
     }
 }
 
@@ -96,6 +102,21 @@ bool peak_init(struct peak *peak, struct recording *recording, const size_t *pro
         take_own(peak, recording, processes, count);
     }
     return true;
+}
+
+void peak_init_touched(struct peak *peak, const struct recording *recording,
+                       const size_t *processes, size_t count)
+{
+    *peak = (struct peak){.is_touched = true, .is_known = true, .time = NAN};
+    peak->positions = memory_new(recording->process_count, sizeof *peak->positions);
+    if (have_one_number(recording, processes, count)) {
+        take_largest(peak, recording, processes, count);
+    } else if (count == recording->process_count && recording->touched.is_known) {
+        take_recorded(peak, recording);
+    } else {
+        peak->is_known = false;
+        take_own(peak, recording, processes, count);
+    }
 }
 
 void peak_deinit(struct peak *peak)

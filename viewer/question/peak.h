@@ -17,4 +17,15 @@ bool peak_init(struct peak *peak, struct recording *recording, const size_t *pro
                size_t count);
 void peak_deinit(struct peak *peak);
 
+/* The same of what was touched; of some of several processes, which have not been followed, it is
+ * each one's own. */
+void peak_init_touched(struct peak *peak, const struct recording *recording,
+                       const size_t *processes, size_t count);
+
+/* Is what was touched so much less than what was asked for that both are told? */
+static inline bool peaks_part(uint64_t touched, uint64_t asked)
+{
+    return touched < asked - asked / 20;
+}
+
 #endif

@@ -8,7 +8,8 @@
 #include "viewer/question/peak.h"
 
 /* Is it the process's own peak, of which the counters' rows tell? */
-bool peak_is_own(const struct process *process, const struct peak_position *position);
+bool peak_is_own(const struct process *process, const struct peak_position *position,
+                 bool is_touched);
 
 /* Does the process hold anything there, or, with `inherited`, might it? */
 bool peak_holds_anything(const struct peak_position *position, bool inherited);
@@ -18,5 +19,9 @@ bool peak_holds_anything(const struct peak_position *position, bool inherited);
  * recording, when that cannot be read. */
 bool peak_held(struct recording *recording, size_t process, const struct peak_position *position,
                bool inherited, struct held **held);
+
+/* The same of what was touched; without what is inherited. */
+bool peak_held_touched(struct recording *recording, size_t process,
+                       const struct peak_position *position, struct held **held);
 
 #endif

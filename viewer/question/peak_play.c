@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/history/history_walk.h"
@@ -27,7 +28,7 @@ struct player {
     struct history_event event; /* to come */
     uint64_t time_us;           /* of what is to come: an event, or the end */
     bool at_end, is_gone;
-    bool *inherited; /* by counter */
+    bool *is_apart; /* by counter: inherited, or by an allocator that is */
     uint64_t events, bytes, blocks;
     uint64_t epoch; /* of the peak that `position` belongs to */
     struct peak_position position;
@@ -42,11 +43,11 @@ struct game {
     bool is_short; /* a history ends early */
 };
 
-static void note_inherited(void *context, size_t process, uint32_t number,
-                           const struct counter_row *counter, bool inherited)
+static void note_apart(void *context, size_t process, uint32_t number,
+                       const struct counter_row *counter, bool inherited)
 {
-    (void)process, (void)counter;
-    ((bool *)context)[number] = inherited;
+    (void)process;
+    ((bool *)context)[number] = inherited || allocator_is_apart(counter->allocator);
 }
 
 static uint64_t end_us(const struct process *process, uint64_t last_us)
@@ -76,11 +77,11 @@ static bool player_init(struct game *game, struct player *player, struct recordi
 {
     const struct process *process = &recording->processes[number];
     player->process = process;
-    player->inherited = memory_new(process->counter_count, sizeof *player->inherited);
+    player->is_apart = memory_new(process->counter_count, sizeof *player->is_apart);
     bool good = history_walk_init(&player->walk, &recording->database, process->id,
                                   process->counter_count, 0, process->events);
     player->walk.counts = true;
-    return good && counters_visit(recording, number, note_inherited, player->inherited) &&
+    return good && counters_visit(recording, number, note_apart, player->is_apart) &&
            read_next(game, player);
 }
 
@@ -88,7 +89,7 @@ static void game_deinit(struct game *game)
 {
     for (size_t i = 0; i < game->count; i++) {
         history_walk_deinit(&game->players[i].walk);
-        free(game->players[i].inherited);
+        free(game->players[i].is_apart);
     }
     free(game->players);
 }
@@ -124,7 +125,7 @@ static void play_event(struct game *game, struct player *player)
     uint64_t bytes = event->pair->size;
     player_settle(game, player);
     player->events++;
-    if (player->inherited[event->pair->counter - 1])
+    if (player->is_apart[event->pair->counter - 1])
         return;
     bytes = is_free ? -bytes : bytes;
     player->bytes += bytes;

@@ -11,7 +11,8 @@
 #include "viewer/recording/recording.h"
 
 struct peak {
-    bool is_known; /* false: bytes and blocks are each one's own, added up */
+    bool is_touched; /* of what was touched (touched.h), not of what was asked for */
+    bool is_known;   /* false: bytes and blocks are each one's own, added up */
     uint64_t bytes, blocks;
     double time;                     /* from the run's start; NaN: unknown */
     struct peak_position *positions; /* by process of the recording; of the chosen ones */

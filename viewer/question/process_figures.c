@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/history/inherited_counters.h"
@@ -23,7 +24,14 @@ bool figures_are_needed(const struct query *query)
 
 bool figures_are_of_peak(const struct query *query)
 {
-    return !query->between && !query->temporary && query->at.kind == MOMENT_PEAK;
+    return !query->between && !query->temporary &&
+           (query->at.kind == MOMENT_PEAK || query->at.kind == MOMENT_TOUCHED);
+}
+
+const struct peak *figures_peak(const struct query *query, const struct peak *asked,
+                                const struct peak *touched)
+{
+    return query->at.kind == MOMENT_TOUCHED && !query->between ? touched : asked;
 }
 
 /* --- a span --- */
@@ -98,7 +106,11 @@ static bool load_peak(struct process_figures *figures)
 {
     const struct peak_position *position = &figures->peak->positions[figures->process];
     bool inherited = figures->query->inherited;
-    if (!peak_held(figures->recording, figures->process, position, inherited, &figures->held))
+    bool good =
+        figures->peak->is_touched
+            ? peak_held_touched(figures->recording, figures->process, position, &figures->held)
+            : peak_held(figures->recording, figures->process, position, inherited, &figures->held);
+    if (!good)
         return false;
     if (figures->held && figures->recording->run.history &&
         peak_holds_anything(position, inherited))
@@ -190,11 +202,13 @@ static struct held held_of(const struct process_figures *figures, uint32_t numbe
         return figures->held[number];
     switch (figures->query->at.kind) {
     case MOMENT_PEAK:
+    case MOMENT_TOUCHED:
         return (struct held){counter->peak_bytes, counter->peak_blocks};
     case MOMENT_END:
         return (struct held){counter->end_bytes, counter->end_blocks};
     case MOMENT_EXIT:
         return (struct held){counter->leaked_bytes, counter->leaked_blocks};
+    case MOMENT_RESIDENT:
     case MOMENT_TIME:
         break; /* is held */
     }
@@ -204,7 +218,7 @@ static struct held held_of(const struct process_figures *figures, uint32_t numbe
 struct row figures_row(struct process_figures *figures, uint32_t number,
                        const struct counter_row *counter, bool inherited)
 {
-    if (figures->expected && !inherited)
+    if (figures->expected && !inherited && !allocator_is_apart(counter->allocator))
         held_add(&figures->own, figures->held[number]);
     struct row row;
     if (figures->happened) {

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators.h"
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
 #include "viewer/question/selection.h"
@@ -45,7 +46,7 @@ struct query {
                       * or module */
     enum sort sort;
     size_t limit;        /* of rows, 0: none */
-    unsigned allocators; /* 1 << enum wire_allocator, 0: all */
+    unsigned allocators; /* 1 << enum wire_allocator, 0: those that count (allocators.h) */
     struct globs include;
     struct globs exclude;
     int64_t *pids; /* owned; none: all */
@@ -59,6 +60,12 @@ void query_deinit(struct query *query);
 /* Does a file's path match one of the patterns (fnmatch; `*` matches slashes too), either as a
  * whole or without leading folders? */
 bool globs_match(const struct globs *globs, const char *path);
+
+/* Does what this allocator gave count for the answer? */
+static inline bool query_counts(const struct query *query, unsigned allocator)
+{
+    return (query->allocators ? query->allocators : ALLOCATORS_COUNTED) >> allocator & 1;
+}
 
 /* Is not all asked for that there was at its moment? */
 bool query_is_filtered(const struct query *query);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 
 /* --- reading --- */
@@ -108,7 +109,7 @@ static bool pass_take(void *context, uint32_t number, const struct counter_row *
         say_what_is_left(process, number, &rest);
     if (process->ending.kind == ENDING_EXECUTED) /* it has leaked nothing */
         rest.leaked_bytes = rest.leaked_blocks = 0;
-    if (!inherited && !sums_add(&pass->sums, &rest))
+    if (!inherited && !allocator_is_apart(row->allocator) && !sums_add(&pass->sums, &rest))
         return false;
     pass->visitor(pass->context, pass->process, number, &rest, inherited);
     return true;

@@ -23,7 +23,8 @@ bool counters_read(struct database *database, uint32_t process, counters_taker *
 typedef void counters_visitor(void *context, size_t process, uint32_t number,
                               const struct counter_row *row, bool inherited);
 
-/* Visits all rows of one process, and then compares the sums of its own with the process's. False,
+/* Visits all rows of one process, and then compares the sums of its own that are not
+ * apart (allocators.h) with the process's. False,
  * with a problem in the recording, when anything is wrong: what was visited then means nothing. */
 bool counters_visit(struct recording *recording, size_t process, counters_visitor *visitor,
                     void *context);

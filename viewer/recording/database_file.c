@@ -31,12 +31,13 @@
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('run', 'process', "      \
     "'thread', 'file', 'source', 'code', 'location', 'node_chunk', 'counter_chunk', "              \
     "'history_chunk', 'checkpoint_chunk', 'slice_chunk', 'sample', 'module', 'inheritance', "      \
-    "'sample_total', 'sample_part', 'damage')"
+    "'sample_total', 'sample_part', 'damage', 'touched', 'touched_chunk', 'touched_sample', "      \
+    "'run_touched', 'run_touched_process', 'untouched')"
 /* Of these, by format; sample is a view from STORE_FORMAT_SAMPLE_ROWS on. */
 static int tables_of(int64_t format)
 {
     return 13 + (format >= STORE_FORMAT_MODULES) + (format >= STORE_FORMAT_INHERITANCE) +
-           2 * (format >= STORE_FORMAT_SAMPLE_ROWS);
+           2 * (format >= STORE_FORMAT_SAMPLE_ROWS) + 6 * (format >= STORE_FORMAT_TOUCHED);
 }
 
 /* Columns that are computed when they are read, and tables that are programs. */

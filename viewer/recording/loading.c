@@ -19,6 +19,7 @@
 #include "viewer/recording/endings.h"
 #include "viewer/recording/inheritance.h"
 #include "viewer/recording/table_rows.h"
+#include "viewer/recording/touched.h"
 
 static bool command_is_words(const json_t *command)
 {
@@ -269,7 +270,7 @@ bool recording_init(struct recording *recording, const char *path, struct progre
     return database_init(&recording->database, path, progress) && load_run(recording) &&
            load_processes(recording) && load_lineage(recording) && endings_load(recording) &&
            absences_load(recording) && check_totals(recording) && load_peak(recording) &&
-           count_counters(recording) && inheritances_load(recording) &&
+           count_counters(recording) && touched_load(recording) && inheritances_load(recording) &&
            symbols_init(&recording->symbols, &recording->database) && endings_check(recording) &&
            stacks_init(&recording->stacks, &recording->database, &recording->symbols);
 }

@@ -71,6 +71,17 @@ struct ending {
     uint32_t refused_location;      /* where that was asked for; 0: not known */
 };
 
+/* What of its memory a process had touched at most (tables touched and touched_chunk). */
+struct touched {
+    bool is_known, is_hidden;
+    uint64_t bytes, blocks;
+    uint64_t events; /* up to then */
+    double time;     /* NaN: unknown */
+    uint64_t error;  /* by how much it may have been more */
+    uint64_t largest_untouched;
+    uint32_t largest_location; /* where that was allocated; 0: not known */
+};
+
 struct process {
     uint32_t id;
     int64_t pid;
@@ -90,6 +101,8 @@ struct process {
     struct inherited inherited;
     const struct process *descends_from; /* its parent in the recording; NULL: not told */
     struct peak_position at_run_peak;    /* when that is known */
+    struct touched touched;
+    struct peak_position at_run_touched;
 };
 
 #endif

@@ -42,7 +42,7 @@ struct recording {
     struct run run;
     struct process *processes;
     size_t process_count;
-    struct run_peak peak;
+    struct run_peak peak, touched;
     struct symbols symbols;
     struct stacks stacks;
 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "store.h"
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
 #include "viewer/recording/table_rows.h"
@@ -39,6 +40,7 @@ static bool take_total(const void *row, void *context)
     samples->list[samples->count++] = (struct sample){
         .time = total->time,
         .most = total->most_bytes,
+        .most_touched = total->most_bytes,
         .resident = total->resident,
         .proportional = total->proportional,
         .swapped = total->swapped,
@@ -59,6 +61,28 @@ static bool take_part(const void *row, void *context)
         return damaged(loading);
     samples->list[loading->at].by_allocator[part->allocator] = part->bytes;
     return true;
+}
+
+/* Likewise. */
+static bool take_touched(const void *row, void *context)
+{
+    const struct store_touched_sample *touched = row;
+    struct loading *loading = context;
+    const struct samples *samples = loading->samples;
+    while (loading->at < samples->count && samples->list[loading->at].time != touched->time)
+        loading->at++;
+    if (loading->at == samples->count || touched->most_bytes > samples->list[loading->at].most)
+        return damaged(loading);
+    samples->list[loading->at].most_touched = touched->most_bytes;
+    return true;
+}
+
+static bool load_touched(struct loading *loading, const char *rest)
+{
+    struct database *database = &loading->recording->database;
+    loading->at = 0;
+    return database->format < STORE_FORMAT_TOUCHED ||
+           table_rows_each(database, STORE_TABLE_TOUCHED_SAMPLE, NULL, rest, take_touched, loading);
 }
 
 /* The parts as rows, of recordings in which each allocator has a column. */
@@ -89,7 +113,8 @@ bool samples_init(struct samples *samples, struct recording *recording, size_t p
         columns = rows_of_columns(database->format);
     return table_rows_each(database, STORE_TABLE_SAMPLE_TOTAL, columns ? "sample" : NULL, rest,
                            take_total, &loading) &&
-           table_rows_each(database, STORE_TABLE_SAMPLE_PART, columns, rest, take_part, &loading);
+           table_rows_each(database, STORE_TABLE_SAMPLE_PART, columns, rest, take_part, &loading) &&
+           load_touched(&loading, rest);
 }
 
 void samples_deinit(struct samples *samples)
@@ -101,7 +126,7 @@ static uint64_t held(const struct sample *sample)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
-        bytes += sample->by_allocator[i];
+        bytes += allocator_is_apart(i) ? 0 : sample->by_allocator[i];
     return bytes;
 }
 
@@ -116,6 +141,7 @@ static void add_sample(struct sample *sum, const struct sample *sample)
     for (size_t i = 0; i < WIRE_ALLOCATOR_COUNT; i++)
         sum->by_allocator[i] += sample->by_allocator[i];
     sum->most += held(sample);
+    sum->most_touched += sample->most_touched;
     add_known(&sum->resident, sample->resident);
     add_known(&sum->proportional, sample->proportional);
     add_known(&sum->swapped, sample->swapped);
@@ -145,6 +171,7 @@ void samples_sum(struct samples *sum, const struct samples *processes, size_t co
                 add_sample(&all, &of->list[taken[i] - 1]);
         }
         all.most = all.most < peak ? all.most : peak;
+        all.most_touched = all.most_touched < all.most ? all.most_touched : all.most;
         sum->list = memory_resize(sum->list, sum->count + 1, sizeof *sum->list);
         sum->list[sum->count++] = all;
     }

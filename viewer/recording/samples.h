@@ -12,6 +12,7 @@ struct sample {
     double time;
     uint64_t by_allocator[WIRE_ALLOCATOR_COUNT]; /* live bytes at its end */
     uint64_t most;                               /* live bytes in all, the most in it */
+    uint64_t most_touched; /* the most that was touched of them; older recordings: the same */
     int64_t resident, proportional, swapped;
 };
 

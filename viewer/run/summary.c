@@ -28,7 +28,26 @@
 /* So many processes that did not end as usual are named. */
 #define ENDINGS_MAX 3u
 
-static void print_sizes(const struct answer *answer)
+/* Much of what was asked for was never touched. */
+static void print_parted(struct recording *recording, const struct answer *answer)
+{
+    const struct totals *totals = &answer->totals;
+    char when[64] = "";
+    if (!isnan(totals->touched_time))
+        snprintf(when, sizeof when, " after %s", seconds_format(totals->touched_time).text);
+    run_say("peak %s of memory that was touched%s; %s were asked for",
+            size_format(totals->touched_bytes).text, when,
+            size_format(totals->sums.peak_bytes).text);
+    if (!totals->largest_location)
+        return;
+    const struct frame *frame = &recording->symbols.frames[totals->largest_location];
+    CLEANUP(cleanup_free)
+    char *place = name_of_frame(recording, frame, GROUP_BY_LINE, TOP_COLUMNS);
+    run_say("  a block of %s had %s that nobody touched", place,
+            size_format(totals->largest_untouched).text);
+}
+
+static void print_sizes(struct recording *recording, const struct answer *answer)
 {
     const struct sums *sums = &answer->totals.sums;
     char when[64] = "", whose[64] = "";
@@ -39,6 +58,12 @@ static void print_sizes(const struct answer *answer)
         end = answer->totals.run_end.bytes;
         snprintf(whose, sizeof whose, " in all (%zu processes%s)", answer->process_count,
                  answer->peak.is_known ? "" : ", each one's own peak");
+    }
+    if (totals_part(&answer->totals)) {
+        print_parted(recording, answer);
+        run_say("held at end %s, leaked %s%s", size_format(end).text,
+                size_format(sums->leaked_bytes).text, whose);
+        return;
     }
     run_say("peak %s%s, held at end %s, leaked %s%s", size_format(sums->peak_bytes).text, when,
             size_format(end).text, size_format(sums->leaked_bytes).text, whose);
@@ -143,7 +168,7 @@ static void print_recording(const char *file, const char *trouble)
         print_nothing(&recording, trouble);
         return;
     }
-    print_sizes(&answer);
+    print_sizes(&recording, &answer);
     print_top_line(&recording, &answer);
     print_endings(&recording);
     print_losses(&recording, trouble);

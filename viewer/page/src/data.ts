@@ -11,7 +11,7 @@ export const PLACE_NONE = 0;
 export const PLACE_FOLDED = 1;
 export const PLACE_FIRST = 2;
 
-export const ALLOCATORS = ["malloc", "raw", "mem", "object", "mmap"] as const;
+export const ALLOCATORS = ["malloc", "raw", "mem", "object", "mmap", "file", "reserved"] as const;
 
 export interface RunFacts {
   file: string;
