@@ -262,6 +262,7 @@ def test_several_processes(python, calling, record, flags):
         block = mmap.mmap(-1, size * MEBI)  #: block
         for page in range(0, part * MEBI, 4096):
             block[page] = 1
+        block.resize(size * MEBI)  # what is moved is looked at first: nothing turns on when the collector looks
         return block
 
     mine = touch(100, 40)
