@@ -49,6 +49,7 @@ static const char usage[] =
     "  --max-frames N              keep the innermost N frames of a stack\n"
     "  --no-history                keep sums, not every event\n"
     "  --no-children               only COMMAND's own process, none that it starts\n"
+    "  --resident-ms N             look at all that is resident each N milliseconds\n"
     "  --debuginfod                with native frames: ask the servers in DEBUGINFOD_URLS for "
     "debug\n"
     "                              information that is not here\n"
@@ -74,6 +75,7 @@ enum {
     OPTION_NO_HISTORY,
     OPTION_NO_CHILDREN,
     OPTION_DEBUGINFOD,
+    OPTION_RESIDENT,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -95,6 +97,7 @@ static const struct option long_options[] = {
     {"no-history", no_argument, NULL, OPTION_NO_HISTORY},
     {"no-children", no_argument, NULL, OPTION_NO_CHILDREN},
     {"debuginfod", no_argument, NULL, OPTION_DEBUGINFOD},
+    {"resident-ms", required_argument, NULL, OPTION_RESIDENT},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {0},
@@ -223,6 +226,11 @@ static int read_session_option(int option, struct session_options *options)
             return fail_usage("--max-frames needs a number, not ", optarg);
         options->frames_max = (uint32_t)number;
         return -1;
+    case OPTION_RESIDENT:
+        if (!read_number(optarg, UINT32_MAX, &number))
+            return fail_usage("--resident-ms needs a number, not ", optarg);
+        options->resident_every_ns = number * 1000000u;
+        return -1;
     case OPTION_NO_HISTORY:
         options->keeps_history = false;
         return -1;
@@ -256,6 +264,7 @@ static int read_options(int count, char **words, struct daemon_options *options)
         case OPTION_NO_HISTORY:
         case OPTION_NO_CHILDREN:
         case OPTION_DEBUGINFOD:
+        case OPTION_RESIDENT:
             status = read_session_option(option, &options->session);
             break;
         case OPTION_HELP:

@@ -16,9 +16,10 @@
  * was lost has reasons
  *   6  files and reserved address space, by allocators of their own that are in no sum; what of the
  * memory was touched (tables touched, touched_chunk, touched_sample, run_touched and
- * run_touched_process, untouched) */
+ * run_touched_process, untouched)
+ *   7  what resident memory was made of (tables survey, resident_row, region, holder) */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
-#define STORE_FORMAT         6
+#define STORE_FORMAT         7
 
 /* The first one with the table of modules. */
 #define STORE_FORMAT_MODULES 3
@@ -28,6 +29,8 @@
 #define STORE_FORMAT_SAMPLE_ROWS 5
 /* The first one that knows what was touched. */
 #define STORE_FORMAT_TOUCHED 6
+/* The first one with surveys. */
+#define STORE_FORMAT_SURVEYS 7
 
 /* The text of store.sql, with the allocators' rows, NUL-terminated. */
 extern const char store_sql[];

@@ -5,7 +5,7 @@
 -- allocators, sample, processes). What holds the stacks are two tables of compressed chunks, described in chunk.h.
 
 PRAGMA application_id = 1213221966; -- 'HPLN'
-PRAGMA user_version = 6;            -- STORE_FORMAT in store.h
+PRAGMA user_version = 7;            -- STORE_FORMAT in store.h
 
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
@@ -307,6 +307,59 @@ CREATE TABLE untouched (
     counter INTEGER NOT NULL,
     bytes   INTEGER NOT NULL,
     PRIMARY KEY (process, counter)
+) STRICT, WITHOUT ROWID;
+
+-- A look at all that was resident of a process, at a moment: 'end', 'peak' (near it) or 'asked'. Not in
+-- formats before 7, as the three tables below that say what was found.
+CREATE TABLE survey (
+    process       INTEGER NOT NULL REFERENCES process,
+    number        INTEGER NOT NULL, -- 1 at the end, 2 near the peak, 3 and more: asked for, in order
+    moment        TEXT NOT NULL,
+    time          REAL NOT NULL,
+    events        INTEGER NOT NULL, -- of the process's history up to then
+    rss_bytes     INTEGER NOT NULL, -- as the kernel said
+    huge_bytes    INTEGER NOT NULL, -- of it in huge pages
+    hugetlb_bytes INTEGER NOT NULL, -- reserved huge pages, which are no part of it
+    PRIMARY KEY (process, number)
+) STRICT, WITHOUT ROWID;
+
+-- What it was made of: rows that add up to it, but for what is not known. Kinds are those of
+-- resident.h.
+CREATE TABLE resident_row (
+    process       INTEGER NOT NULL REFERENCES process,
+    survey        INTEGER NOT NULL, -- number
+    kind          TEXT NOT NULL,
+    name          TEXT NOT NULL,    -- the file or heap that it is of, '' without
+    bytes         INTEGER NOT NULL,
+    swapped_bytes INTEGER NOT NULL, -- beside them
+    blocks        INTEGER NOT NULL, -- or mappings
+    PRIMARY KEY (process, survey, kind, name)
+) STRICT, WITHOUT ROWID;
+
+-- Arenas of pymalloc and heaps of the C library, 'arena' and 'heap', in order of number.
+CREATE TABLE region (
+    process        INTEGER NOT NULL REFERENCES process,
+    survey         INTEGER NOT NULL,
+    number         INTEGER NOT NULL,
+    kind           TEXT NOT NULL,
+    address        INTEGER NOT NULL,
+    bytes          INTEGER NOT NULL,
+    resident_bytes INTEGER NOT NULL,
+    used_bytes     INTEGER NOT NULL, -- by live blocks
+    blocks         INTEGER NOT NULL,
+    lines          INTEGER NOT NULL, -- that have blocks in it
+    PRIMARY KEY (process, survey, number)
+) STRICT, WITHOUT ROWID;
+
+-- What lines have in a region that only some have blocks in.
+CREATE TABLE holder (
+    process  INTEGER NOT NULL REFERENCES process,
+    survey   INTEGER NOT NULL,
+    region   INTEGER NOT NULL, -- number
+    location INTEGER NOT NULL,
+    blocks   INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    PRIMARY KEY (process, survey, region, location)
 ) STRICT, WITHOUT ROWID;
 
 -- The same sums by innermost location and allocator, for people and for SQL.

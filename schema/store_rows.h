@@ -53,6 +53,10 @@
     TABLE(RUN_TOUCHED, run_touched)                                                                \
     TABLE(RUN_TOUCHED_PROCESS, run_touched_process)                                                \
     TABLE(UNTOUCHED, untouched)                                                                    \
+    TABLE(SURVEY, survey)                                                                          \
+    TABLE(RESIDENT_ROW, resident_row)                                                              \
+    TABLE(REGION, region)                                                                          \
+    TABLE(HOLDER, holder)                                                                          \
     TABLE(LINE_TOTAL, line_total)
 
 #define STORE_RUN_COLUMNS(COLUMN, OPTIONAL, row)                                                   \
@@ -267,6 +271,45 @@
 #define STORE_UNTOUCHED_COLUMNS(COLUMN, OPTIONAL, row)                                             \
     COLUMN(INDEX, process, row)                                                                    \
     COLUMN(INDEX, counter, row)                                                                    \
+    COLUMN(COUNT, bytes, row)
+
+#define STORE_SURVEY_COLUMNS(COLUMN, OPTIONAL, row)                                                \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, number, row)                                                                     \
+    COLUMN(TEXT, moment, row)                                                                      \
+    COLUMN(SECONDS, time, row)                                                                     \
+    COLUMN(COUNT, events, row)                                                                     \
+    COLUMN(COUNT, rss_bytes, row)                                                                  \
+    COLUMN(COUNT, huge_bytes, row)                                                                 \
+    COLUMN(COUNT, hugetlb_bytes, row)
+
+#define STORE_RESIDENT_ROW_COLUMNS(COLUMN, OPTIONAL, row)                                          \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, survey, row)                                                                     \
+    COLUMN(TEXT, kind, row)                                                                        \
+    COLUMN(TEXT, name, row)                                                                        \
+    COLUMN(COUNT, bytes, row)                                                                      \
+    COLUMN(COUNT, swapped_bytes, row)                                                              \
+    COLUMN(COUNT, blocks, row)
+
+#define STORE_REGION_COLUMNS(COLUMN, OPTIONAL, row)                                                \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, survey, row)                                                                     \
+    COLUMN(INDEX, number, row)                                                                     \
+    COLUMN(TEXT, kind, row)                                                                        \
+    COLUMN(COUNT, address, row)                                                                    \
+    COLUMN(COUNT, bytes, row)                                                                      \
+    COLUMN(COUNT, resident_bytes, row)                                                             \
+    COLUMN(COUNT, used_bytes, row)                                                                 \
+    COLUMN(COUNT, blocks, row)                                                                     \
+    COLUMN(COUNT, lines, row)
+
+#define STORE_HOLDER_COLUMNS(COLUMN, OPTIONAL, row)                                                \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, survey, row)                                                                     \
+    COLUMN(INDEX, region, row)                                                                     \
+    COLUMN(INDEX, location, row)                                                                   \
+    COLUMN(COUNT, blocks, row)                                                                     \
     COLUMN(COUNT, bytes, row)
 
 #define STORE_LINE_TOTAL_COLUMNS(COLUMN, OPTIONAL, row)                                            \

@@ -28,7 +28,7 @@
 
 #include "allocators.h"
 
-#define WIRE_VERSION 6u
+#define WIRE_VERSION 7u
 
 #define WIRE_LAP_BIT   (UINT64_C(1) << 63)
 #define WIRE_FIRST_BIT (UINT64_C(1) << 62)
@@ -322,8 +322,25 @@ enum wire_extended {
                                    * gone; "lazily": when the kernel wants it (MADV_FREE) */
     WIRE_EXTENDED_LOOKED = 4,     /* none: all large blocks that are not in memory in full have just
                                    * been looked at, and what was found was told */
+    WIRE_EXTENDED_PLACE = 5,      /* 2 words: address; kind 55..48 | bytes 47..0; a third for
+                                   * MAPPED. What a range of addresses is for */
 };
 #define WIRE_LAZILY_BIT (UINT64_C(1) << 59)
+
+enum wire_place {
+    WIRE_PLACE_GONE = 0,      /* nothing any more */
+    WIRE_PLACE_ARENA = 1,     /* pymalloc's */
+    WIRE_PLACE_FRAMES = 2,    /* Python's frames */
+    WIRE_PLACE_STACK = 3,     /* a thread's stack lies around that address */
+    WIRE_PLACE_ALLOCATOR = 4, /* the C library's malloc, or what is in its place, has its code
+                               * there */
+    WIRE_PLACE_SHIM = 5,      /* the shim's own memory */
+    WIRE_PLACE_MAPPED = 6,    /* a mapping that is told as such; the third word is an address in the
+                               * code that has asked for it */
+    WIRE_PLACE_COUNT = 7,
+};
+#define WIRE_PLACE_SHIFT 48
+#define WIRE_PLACE_MASK  UINT64_C(0xff)
 
 static inline unsigned wire_kind(uint64_t word)
 {

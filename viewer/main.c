@@ -15,9 +15,21 @@ static const struct subcommand live = {.name = "heapline live"};
 static const struct subcommand serve = {.name = "heapline serve"};
 
 static const struct subcommand *const commands[] = {
-    &command_run,  &command_report,    &command_lines, &command_tree,   &command_timeline,
-    &command_diff, &command_processes, &command_html,  &command_export, &live,
-    &serve,        &command_check,     &command_sql,   &command_doctor,
+    &command_run,
+    &command_report,
+    &command_lines,
+    &command_tree,
+    &command_timeline,
+    &command_diff,
+    &command_processes,
+    &command_resident,
+    &command_html,
+    &command_export,
+    &live,
+    &serve,
+    &command_check,
+    &command_sql,
+    &command_doctor,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -24,6 +24,7 @@ void book_deinit(struct book *book)
     book_close(book, false);
     mappings_deinit(&book->mappings);
     presence_deinit(&book->presence);
+    surveys_deinit(&book->surveys);
     counters_deinit(&book->counters);
     thread_rows_deinit(&book->threads);
     vector_deinit(&book->end.entries);

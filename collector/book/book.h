@@ -21,6 +21,7 @@
 #include "collector/book/presence.h"
 #include "collector/book/recent_counters.h"
 #include "collector/book/samples.h"
+#include "collector/book/surveys.h"
 #include "collector/book/thread_rows.h"
 #include "collector/peer/peer.h"
 #include "damage.h"
@@ -85,6 +86,7 @@ struct book {
     struct live_heap heap;    /* what was allocated */
     struct mappings mappings; /* what was mapped */
     struct presence presence; /* what of large ones is untouched */
+    struct surveys surveys;   /* what its resident memory was made of */
     struct counters counters;
     struct recent_counters recent;
     struct heap_sums sums;
@@ -102,8 +104,7 @@ struct book {
     struct refusals refusals;
     struct recorded recorded;
     struct peak_positions positions;
-    bool has_left;            /* it is no part of the run's sum any more */
-    uint64_t pieces_put_back; /* of mappings, by unmappings that failed */
+    bool has_left; /* it is no part of the run's sum any more */
     uint64_t unmatched_frees;
     uint64_t damaged[DAMAGE_COUNT]; /* what could not be counted, by why */
 };

@@ -47,6 +47,7 @@ struct inheritance {
     struct inherited_from mark;
     struct shared_mappings *mappings; /* null: there were none, or the child has its own now */
     struct estate *mapped_by;         /* whose counters they name: `from`, or an ancestor of it */
+    struct places places;             /* as they were; the child takes them over */
 };
 
 /* --- estates ---------------------------------------------------------------------------------- */
@@ -285,6 +286,7 @@ static struct inheritance *make_mark(struct book *parent)
     mark->noted_ns = clock_now();
     mark->mark =
         (struct inherited_from){parent->peer->number, parent->sums.events, parent->blocks_made};
+    places_copy(&mark->places, &parent->surveys.places);
     add_mark(estate, mark);
     return mark;
 }
@@ -332,6 +334,7 @@ void inheritance_free(struct inheritance *inheritance)
     while (inheritance) {
         struct inheritance *gone = inheritance;
         shared_release(gone->mappings);
+        places_deinit(&gone->places);
         remove_mark(gone->from, gone);
         inheritance = estate_release(gone->from);
         free(gone);
@@ -355,6 +358,9 @@ void inheritance_apply(struct ledger *ledger, struct book *child, struct inherit
         return;
     }
     estate->own = inheritance;
+    places_deinit(&child->surveys.places);
+    child->surveys.places = inheritance->places;
+    inheritance->places = (struct places){0};
     estate->first_block = inheritance->mark.blocks;
     child->first_block = child->blocks_made = inheritance->mark.blocks;
     child->history.writer.span.first_block = inheritance->mark.blocks;
@@ -424,6 +430,63 @@ bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t addre
     }
     inheritance_bury(ledger, book, block);
     return true;
+}
+
+/* Who is told of what a process has inherited. */
+struct listener {
+    const struct estate *child;
+    const struct inheritance *own, *at;
+    void (*each)(void *context, const struct block *block);
+    void *context;
+};
+
+/* A block of the estate at->from, which was live at its mark. */
+static void tell_inherited(const struct listener *listener, const struct block *block)
+{
+    for (const struct inheritance *between = listener->own; between != listener->at;
+         between = between->from->own)
+        if (was_freed(between, block))
+            return;
+    if (!graveyard_find_block(&listener->child->graves, block->address, block_number(block)))
+        listener->each(listener->context, block);
+}
+
+static void tell_all_inherited(const struct listener *listener)
+{
+    const struct estate *estate = listener->at->from;
+    const struct inherited_from *mark = &listener->at->mark;
+    const struct live_heap *heap = heap_of(estate);
+    const struct block *blocks = heap->blocks.data;
+    for (uint32_t i = 1; i < heap->blocks_used; i++)
+        if (blocks[i].counter && block_number(&blocks[i]) < mark->blocks)
+            tell_inherited(listener, &blocks[i]);
+    const struct grave *graves = estate->graves.graves.data;
+    for (uint32_t i = 1; i < estate->graves.used; i++)
+        if (graves[i].block.counter && block_number(&graves[i].block) >= estate->first_block &&
+            block_number(&graves[i].block) < mark->blocks && graves[i].died >= mark->events)
+            tell_inherited(listener, &graves[i].block);
+}
+
+void inheritance_each(const struct book *book,
+                      void (*each)(void *context, const struct block *block), void *context)
+{
+    struct listener listener = {.child = book->estate, .each = each, .context = context};
+    if (!book->estate)
+        return;
+    listener.own = book->estate->own;
+    for (listener.at = listener.own; listener.at; listener.at = listener.at->from->own)
+        tell_all_inherited(&listener);
+}
+
+struct inherited_mappings inheritance_mappings(const struct book *book)
+{
+    const struct inheritance *own = book->estate ? book->estate->own : NULL;
+    if (!own || !own->mappings)
+        return (struct inherited_mappings){&book->mappings, &book->counters};
+    const struct estate *owner = own->mapped_by;
+    return (struct inherited_mappings){own->mappings->is_filled ? &own->mappings->table
+                                                                : &owner->book->mappings,
+                                       counters_of(owner)};
 }
 
 /* --- graves ----------------------------------------------------------------------------------- */

@@ -37,7 +37,9 @@ struct block;
 struct estate;
 struct inheritance;
 struct book;
+struct counters;
 struct ledger;
+struct mappings;
 
 /* A child says hello as soon as it has been forked. */
 #define INHERITANCE_PATIENCE_NS UINT64_C(10000000000)
@@ -79,6 +81,18 @@ void inheritance_unbury(struct book *book, const struct block *block);
  * the process's own counter. False: there is none. */
 bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t address,
                         struct block *block);
+
+/* Calls back with each block that the process still has of those that it was forked with. */
+void inheritance_each(const struct book *book,
+                      void (*each)(void *context, const struct block *block), void *context);
+
+/* Its mappings, and whose counters they name: its own, or its parent's until either changes them.
+ */
+struct inherited_mappings {
+    const struct mappings *mappings;
+    const struct counters *counters;
+};
+struct inherited_mappings inheritance_mappings(const struct book *book);
 
 /* Before the process's mappings change. */
 void inheritance_touch_mappings(struct ledger *ledger, struct book *book);

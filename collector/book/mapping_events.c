@@ -209,11 +209,11 @@ static bool may_put_back(struct book *book, uint32_t cut)
         number = mappings_range(&book->mappings, number)->right;
     if (pieces <= PIECES_FREE)
         return true;
-    if (book->pieces_put_back + pieces > PIECES_MAX) {
+    if (book->mappings.pieces_put_back + pieces > PIECES_MAX) {
         book_damage(book, DAMAGE_REPEATED);
         return false;
     }
-    book->pieces_put_back += pieces;
+    book->mappings.pieces_put_back += pieces;
     return true;
 }
 
@@ -324,7 +324,7 @@ static bool set_part(struct ledger *ledger, struct book *book, const struct addr
 }
 
 void mapping_events_empty(struct ledger *ledger, struct book *book,
-                          const struct address_range *range, uint64_t present)
+                          const struct address_range *range, uint64_t present, bool lazily)
 {
     struct address_range part;
     inheritance_touch_mappings(ledger, book);
@@ -338,7 +338,8 @@ void mapping_events_empty(struct ledger *ledger, struct book *book,
             return;
         }
         touched_settle(book);
-        touched_note_emptied(ledger, book, part.start, end_of(&part));
+        if (!lazily)
+            touched_note_emptied(ledger, book, part.start, end_of(&part));
     }
 }
 

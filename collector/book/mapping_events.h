@@ -10,6 +10,7 @@
 #ifndef HEAPLINE_COLLECTOR_MAPPING_EVENTS_H
 #define HEAPLINE_COLLECTOR_MAPPING_EVENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct book;
@@ -52,9 +53,10 @@ uint8_t mapping_events_kind(const struct book *book, const struct pending_unmap 
 /* What was reserved of the range is memory now, of this stack and thread. */
 void mapping_events_open(struct ledger *ledger, struct book *book, const struct mapped *mapped);
 
-/* Memory that stays mapped has been given back; `present` as above, before. */
+/* Memory that stays mapped has been given back; `present` as above, before. Where that is lazily
+ * its pages are there still, which does not mean that it is used again. */
 void mapping_events_empty(struct ledger *ledger, struct book *book,
-                          const struct address_range *range, uint64_t present);
+                          const struct address_range *range, uint64_t present, bool lazily);
 
 /* So much of a range that had been emptied is in memory again. */
 void mapping_events_refill(struct ledger *ledger, struct book *book,

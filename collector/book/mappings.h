@@ -50,6 +50,7 @@ struct mappings {
     uint32_t root;
     uint32_t live_ranges; /* in the treap */
     uint64_t random;
+    uint64_t pieces_put_back; /* by unmappings that failed; kept by those who put back */
 };
 
 void mappings_deinit(struct mappings *mappings);

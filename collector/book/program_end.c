@@ -19,11 +19,11 @@ static bool may_end(struct book *book)
     return true;
 }
 
-void program_end_note(struct ledger *ledger, struct book *book)
+bool program_end_note(struct ledger *ledger, struct book *book)
 {
     if (!may_end(book)) {
         book_damage(book, DAMAGE_REPEATED);
-        return;
+        return false;
     }
     book->end.seen = true;
     book->end.time = book->now;
@@ -38,11 +38,12 @@ void program_end_note(struct ledger *ledger, struct book *book)
         size_t count = book->end.count;
         if (!vector_reserve(&book->end.entries, count + 1, sizeof(struct end_entry))) {
             NOTE_HERE(&ledger->memory_short);
-            return;
+            return true;
         }
         ((struct end_entry *)book->end.entries.data)[count] =
             (struct end_entry){i, counter->blocks, counter->bytes};
         book->end.count++;
     }
     slices_end(ledger, book);
+    return true;
 }

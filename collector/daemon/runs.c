@@ -188,6 +188,9 @@ static _Noreturn void run_session(const struct runs *runs, const struct daemon_r
         options.overflow = strcmp(overflow, "drop") ? RING_OVERFLOW_BLOCK : RING_OVERFLOW_DROP;
     options.frames_max = number_option(arrival, "frames", options.frames_max);
     options.keeps_history = number_option(arrival, "history", options.keeps_history) != 0;
+    options.resident_every_ns =
+        number_option(arrival, "resident", (uint32_t)(options.resident_every_ns / 1000000)) *
+        UINT64_C(1000000);
     options.no_children = number_option(arrival, "children", !options.no_children) == 0;
     sigprocmask(SIG_SETMASK, &none, NULL);
     _exit(session_run(&options));

@@ -38,6 +38,7 @@
 #include "collector/session/handover.h"
 #include "collector/session/session_state.h"
 #include "collector/stream/drain.h"
+#include "collector/survey/survey.h"
 #include "collector/symbols/debug_file.h"
 #include "collector/system/members.h"
 #include "futex.h"
@@ -466,6 +467,20 @@ static void look_around(struct session *session, int timeout_ms)
         handle_handover(session);
 }
 
+/* What it has written up to now is read first: else what lies in its memory already would be
+ * nobody's. */
+static void survey_process(struct session *session, struct process *process, uint64_t now)
+{
+    struct survey_order order = {.now_ns = now,
+                                 .every_ns = session->options->resident_every_ns,
+                                 .seconds = run_seconds(&session->run, now)};
+    if (!survey_is_due(&process->book, now, order.every_ns, &order.moment))
+        return;
+    drain_to_now(&session->drain, session->processes, session->process_count);
+    const struct survey_subject subject = process_subject(&session->run, process);
+    survey_take(&subject, &order);
+}
+
 /* In turn, and few at a time: asking the kernel costs more than reading a ring. */
 static void take_samples(struct session *session, uint64_t now)
 {
@@ -475,6 +490,7 @@ static void take_samples(struct session *session, uint64_t now)
         struct process *process = session->processes[session->sampled_last];
         peer_look_at_title(&process->peer, now);
         looking_step(&session->run.ledger, &process->book, process->peer.local, now);
+        survey_process(session, process, now);
         taken += samples_take(&process->book.samples, &process->book.sums, process->peer.local, now,
                               run_seconds(&session->run, now), false);
     }

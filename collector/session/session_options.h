@@ -25,10 +25,12 @@ struct session_options {
     uint32_t overflow;   /* enum ring_overflow */
     uint32_t frames_max; /* 0: all */
     bool keeps_history;
-    bool no_children;     /* only the command's own process */
-    bool downloads;       /* debug information that is not here is asked of DEBUGINFOD_URLS */
-    uint64_t patience_ns; /* how long writers wait for a reader that does not move */
-    const char *command;  /* JSON array */
+    uint64_t resident_every_ns; /* how often resident memory is looked at as a whole; 0: when it is
+                                 * due by itself */
+    bool no_children;           /* only the command's own process */
+    bool downloads;             /* debug information that is not here is asked of DEBUGINFOD_URLS */
+    uint64_t patience_ns;       /* how long writers wait for a reader that does not move */
+    const char *command;        /* JSON array */
     const char *directory;
 };
 

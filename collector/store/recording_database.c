@@ -36,6 +36,7 @@ static const bool is_rewritten[STORE_TABLE_COUNT] = {
     [STORE_TABLE_SAMPLE_TOTAL] = true, [STORE_TABLE_SAMPLE_PART] = true,
     [STORE_TABLE_RUN_PEAK] = true,     [STORE_TABLE_LINE_TOTAL] = true,
     [STORE_TABLE_TOUCHED] = true,      [STORE_TABLE_RUN_TOUCHED] = true,
+    [STORE_TABLE_SURVEY] = true,
 };
 
 static const char *const statement_text[STATEMENT_COUNT] = {
@@ -49,6 +50,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_FORGET_TOUCHED] = "DELETE FROM touched_chunk WHERE process = ?",
     [STATEMENT_FORGET_UNTOUCHED] = "DELETE FROM untouched WHERE process = ?",
     [STATEMENT_FORGET_TOUCHED_POSITIONS] = "DELETE FROM run_touched_process",
+    [STATEMENT_FORGET_RESIDENT_ROWS] = "DELETE FROM resident_row WHERE process = ? AND survey = ?",
+    [STATEMENT_FORGET_REGIONS] = "DELETE FROM region WHERE process = ? AND survey = ?",
+    [STATEMENT_FORGET_HOLDERS] = "DELETE FROM holder WHERE process = ? AND survey = ?",
     [STATEMENT_END_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
     [STATEMENT_LATE_STATUS] = "UPDATE process SET exit_status = ?, signal = ? WHERE id = ?",
     [STATEMENT_LATE_ENDING] = "UPDATE ending SET core_dumped = ?, out_of_memory = ?, "

@@ -17,6 +17,7 @@
 #include "collector/book/inheritance.h"
 #include "collector/book/run_peak.h"
 #include "collector/store/recording_counters.h"
+#include "collector/store/recording_survey.h"
 #include "collector/store/recording_touched.h"
 
 /* --- creation ----------------------------------------------------------------------------------
@@ -369,7 +370,8 @@ static bool write_rows(struct recording_writer *writer, const struct run *run,
            write_ending(writer, process) && write_descent(writer, process) &&
            write_settings(writer, process) &&
            recording_counters_write(&writer->database, &writer->chunk, &run->stacks, process) &&
-           recording_touched_write(&writer->database, &writer->chunk, &run->stacks, process);
+           recording_touched_write(&writer->database, &writer->chunk, &run->stacks, process) &&
+           recording_survey_write(&writer->database, process);
 }
 
 /* --- transactions ------------------------------------------------------------------------------

@@ -432,6 +432,10 @@ uint64_t decode_ring(struct run *run, struct process *process, uint64_t words, u
     run_peak_end(&run->ledger, &process->book);
     process->ring.position = cursor.position;
     publish_tail(process);
+    if (process->book.surveys.look) {
+        const struct survey_subject subject = process_subject(run, process);
+        survey_finish(&subject);
+    }
     return cursor.position - start;
 }
 

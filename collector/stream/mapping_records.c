@@ -91,9 +91,12 @@ static bool on_emptied(struct cursor *cursor)
     if (!read_continuation(cursor->process, cursor->position + 1, &told.range.start))
         return false;
     read_told_range(cursor, 2, &told);
+    if (is_range(&told.range) && told.bits & WIRE_LAZILY_BIT)
+        places_note(&cursor->process->book.surveys.places, PLACE_LAZY, told.range.start,
+                    told.range.bytes, 0);
     if (is_range(&told.range))
         mapping_events_empty(&cursor->run->ledger, &cursor->process->book, &told.range,
-                             told.present);
+                             told.present, told.bits & WIRE_LAZILY_BIT);
     return is_range(&told.range);
 }
 
@@ -147,8 +150,25 @@ static bool on_accessible(struct cursor *cursor)
     return true;
 }
 
+static bool on_place(struct cursor *cursor, unsigned count)
+{
+    struct address_range range;
+    uint64_t word, caller = 0;
+    if (!read_continuation(cursor->process, cursor->position + 1, &range.start) ||
+        !read_continuation(cursor->process, cursor->position + 2, &word) ||
+        (count > 2 && !read_continuation(cursor->process, cursor->position + 3, &caller)))
+        return false;
+    unsigned kind = word >> WIRE_PLACE_SHIFT & WIRE_PLACE_MASK;
+    range.bytes = word & WIRE_ADDRESS_MASK;
+    if (kind >= WIRE_PLACE_COUNT || !is_range(&range))
+        return false;
+    places_note(&cursor->process->book.surveys.places, (enum wire_place)kind, range.start,
+                range.bytes, caller);
+    return true;
+}
+
 /* Whether the record is whole and makes sense; *known: whether its number is. */
-static bool handle_extended(struct cursor *cursor, uint64_t number, bool *known)
+static bool handle_extended(struct cursor *cursor, uint64_t number, unsigned count, bool *known)
 {
     *known = true;
     switch (number) {
@@ -161,6 +181,8 @@ static bool handle_extended(struct cursor *cursor, uint64_t number, bool *known)
     case WIRE_EXTENDED_LOOKED:
         touched_note_whole_look(&cursor->process->book);
         return true;
+    case WIRE_EXTENDED_PLACE:
+        return on_place(cursor, count);
     default:
         *known = false;
         return true;
@@ -177,7 +199,7 @@ __attribute__((cold, noinline)) unsigned on_extended(struct cursor *cursor, uint
     bool whole =
         words > count &&
         handle_extended(cursor, first >> WIRE_EXTENDED_NUMBER_SHIFT & WIRE_EXTENDED_NUMBER_MASK,
-                        &known);
+                        count, &known);
     if (!whole || !known)
         book_damage(&cursor->process->book, whole ? DAMAGE_UNKNOWN : DAMAGE_RECORD);
     return words;

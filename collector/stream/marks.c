@@ -67,6 +67,15 @@ static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
     return 1 + has_place;
 }
 
+/* The process waits until this has been read: what stands behind it is left until it is. */
+static void on_program_end(struct cursor *cursor)
+{
+    const struct survey_subject subject = process_subject(cursor->run, cursor->process);
+    if (program_end_note(&cursor->run->ledger, &cursor->process->book) &&
+        survey_begin(&subject, RESIDENT_AT_END, cursor->process->book.now))
+        cursor->end = cursor->position + 1;
+}
+
 unsigned on_mark(struct cursor *cursor, uint64_t first)
 {
     struct process *process = cursor->process;
@@ -81,7 +90,7 @@ unsigned on_mark(struct cursor *cursor, uint64_t first)
         process->mirror.stacks_unreadable = true;
         break;
     case WIRE_MARK_PROGRAM_END:
-        program_end_note(&cursor->run->ledger, &process->book);
+        on_program_end(cursor);
         break;
     case WIRE_MARK_FORK:
         if (!cursor->run->has_no_children)

@@ -132,3 +132,18 @@ struct thread_mirror *process_thread(struct run *run, struct process *process, u
         process_thread_begin(run, process, slot, 0);
     return process->mirror.slots[slot];
 }
+
+/* POOL_SIZE of Objects/obmalloc.c: what arenas of 1 MiB have (3.10 and later), or a page. */
+#define POOL_BYTES     UINT64_C(16384)
+#define POOL_BYTES_OLD UINT64_C(4096)
+#define POOLS_GREW     0x030a0000u
+
+struct survey_subject process_subject(struct run *run, struct process *process)
+{
+    bool is_old = process->mirror.python_version && process->mirror.python_version < POOLS_GREW;
+    return (struct survey_subject){.book = &process->book,
+                                   .pid = process->ring.stream ? 0 : process->peer.local,
+                                   .root = process->peer.root,
+                                   .tree = &run->stacks.tree,
+                                   .pool_bytes = is_old ? POOL_BYTES_OLD : POOL_BYTES};
+}

@@ -17,6 +17,7 @@
 #include "collector/stream/mirror.h"
 #include "collector/stream/ring_end.h"
 #include "collector/stream/run.h"
+#include "collector/survey/survey.h"
 
 struct process {
     struct peer peer;
@@ -37,6 +38,9 @@ void process_retire(struct process *process);
 
 /* Closes everything; accepts and returns null. */
 struct process *process_free(struct process *process);
+
+/* Of whom a survey is taken. */
+struct survey_subject process_subject(struct run *run, struct process *process);
 
 /* Has it ended, or, where that cannot be seen, closed its stream? */
 bool process_has_ended(const struct process *process);

@@ -16,18 +16,27 @@
 #define LINE_FEED  "\\012"
 #define MAPS_BYTES 8192 /* more than the longest line */
 
-/* START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH; reads the numbers alone, *path is where the
- * path begins. */
+/* START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH; reads all but the path; *path is where that
+ * begins. */
 static bool parse_line(const char *line, struct memory_mapping *mapping, int *path)
 {
     unsigned long long start, end, offset, inode;
+    unsigned major, minor;
+    char permissions[5];
     *path = 0;
-    if (sscanf(line, "%llx-%llx %*4s %llx %*x:%*x %llu %n", &start, &end, &offset, &inode, path) <
-            4 ||
+    if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, permissions, &offset, &major,
+               &minor, &inode, path) < 7 ||
         !*path || start >= end)
         return false;
-    *mapping =
-        (struct memory_mapping){.start = start, .end = end, .offset = offset, .inode = inode};
+    mapping->start = start;
+    mapping->end = end;
+    mapping->offset = offset;
+    mapping->inode = inode;
+    mapping->device = (uint64_t)major << 32 | minor;
+    mapping->is_accessible = memcmp(permissions, "---", 3) != 0;
+    mapping->is_executable = permissions[2] == 'x';
+    mapping->is_deleted = false;
+    mapping->path[0] = 0;
     return true;
 }
 
@@ -46,33 +55,42 @@ static void set_path(struct memory_mapping *mapping, const char *path)
     }
 }
 
-/* Looks through the whole lines of text[0..bytes). Returns where the rest begins. */
-static size_t look_through(char *text, size_t bytes, uint64_t address,
-                           struct memory_mapping *mapping, bool *is_found)
+/* Who is told of each line. */
+struct listener {
+    bool (*each)(void *context, const struct memory_mapping *mapping);
+    void *context;
+    struct memory_mapping mapping;
+    bool is_content; /* has it returned false? */
+};
+
+/* Tells the whole lines of text[0..bytes). Returns where the rest begins. */
+static size_t tell_lines(char *text, size_t bytes, struct listener *listener)
 {
     size_t at = 0;
     int path;
-    for (char *end; !*is_found && (end = memchr(text + at, '\n', bytes - at));
+    for (char *end; !listener->is_content && (end = memchr(text + at, '\n', bytes - at));
          at = (size_t)(end - text) + 1) {
         *end = 0;
-        *is_found = parse_line(text + at, mapping, &path) && address >= mapping->start &&
-                    address < mapping->end;
-        if (*is_found)
-            set_path(mapping, text + at + path);
+        if (!parse_line(text + at, &listener->mapping, &path))
+            continue;
+        set_path(&listener->mapping, text + at + path);
+        listener->is_content = !listener->each(listener->context, &listener->mapping);
     }
     return at;
 }
 
-bool memory_map_find(pid_t pid, uint64_t address, struct memory_mapping *mapping)
+bool memory_map_each(pid_t pid, bool (*each)(void *context, const struct memory_mapping *mapping),
+                     void *context)
 {
+    struct listener listener = {.each = each, .context = context};
     char text[MAPS_BYTES];
     size_t have = 0;
-    ssize_t got;
-    bool is_found = false;
+    ssize_t got = 0;
     int file = pid ? proc_open(pid, "maps") : -1;
-    while (file >= 0 && !is_found && (got = read(file, text + have, sizeof text - have)) > 0) {
+    while (file >= 0 && !listener.is_content &&
+           (got = read(file, text + have, sizeof text - have)) > 0) {
         have += (size_t)got;
-        size_t taken = look_through(text, have, address, mapping, &is_found);
+        size_t taken = tell_lines(text, have, &listener);
         have -= taken;
         memmove(text, text + taken, have);
         if (have == sizeof text)
@@ -80,5 +98,27 @@ bool memory_map_find(pid_t pid, uint64_t address, struct memory_mapping *mapping
     }
     if (file >= 0)
         close(file);
-    return is_found;
+    return file >= 0 && got == 0 && !listener.is_content;
+}
+
+struct search {
+    uint64_t address;
+    struct memory_mapping *mapping;
+    bool is_found;
+};
+
+static bool look_at_mapping(void *context, const struct memory_mapping *mapping)
+{
+    struct search *search = context;
+    search->is_found = search->address >= mapping->start && search->address < mapping->end;
+    if (search->is_found)
+        *search->mapping = *mapping;
+    return !search->is_found;
+}
+
+bool memory_map_find(pid_t pid, uint64_t address, struct memory_mapping *mapping)
+{
+    struct search search = {address, mapping, false};
+    memory_map_each(pid, look_at_mapping, &search);
+    return search.is_found;
 }

@@ -25,6 +25,7 @@ struct scan {
 #define SCAN_PRESENT (UINT64_C(1) << 3)
 #define SCAN_SWAPPED (UINT64_C(1) << 4)
 #define SCAN_ZEROS   (UINT64_C(1) << 5)
+#define SCAN_HUGE    (UINT64_C(1) << 6)
 
 #define ENTRY_PRESENT   (UINT64_C(1) << 63)
 #define ENTRY_SWAPPED   (UINT64_C(1) << 62)
@@ -50,34 +51,39 @@ void pages_close(struct pages *pages)
     close(pages->file);
 }
 
-/* How many bytes of [first, last) lie in [start, end). */
-static uint64_t overlap(uint64_t first, uint64_t last, uint64_t start, uint64_t end)
+/* Who is told. */
+struct listener {
+    void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits);
+    void *context;
+};
+
+static void tell_region(const struct listener *listener, const struct region *region)
 {
-    first = first > start ? first : start;
-    last = last < end ? last : end;
-    return first < last ? last - first : 0;
+    unsigned bits = region->categories & SCAN_PRESENT ? 0 : PAGES_SWAPPED;
+    bits |= region->categories & SCAN_HUGE ? PAGES_HUGE : 0;
+    listener->found(listener->context, region->start, region->end, bits);
 }
 
 /* -1 with errno, else 0. */
-static int scan(const struct pages *pages, uint64_t start, uint64_t end, uint64_t *present)
+static int scan(const struct pages *pages, uint64_t start, uint64_t end,
+                const struct listener *listener)
 {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     struct region regions[REGIONS];
     struct scan ask = {.size = sizeof ask,
-                       .start = start & ~(page - 1),
-                       .end = (end + page - 1) & ~(page - 1),
+                       .start = start,
+                       .end = end,
                        .regions = (uint64_t)(uintptr_t)regions,
                        .region_count = REGIONS,
                        .inverted = SCAN_ZEROS,
                        .all_of = SCAN_ZEROS,
                        .any_of = SCAN_PRESENT | SCAN_SWAPPED,
-                       .returned = SCAN_PRESENT | SCAN_SWAPPED};
-    for (*present = 0; ask.start < ask.end; ask.start = ask.walk_end) {
+                       .returned = SCAN_PRESENT | SCAN_SWAPPED | SCAN_HUGE};
+    for (; ask.start < ask.end; ask.start = ask.walk_end) {
         int found = ioctl(pages->file, SCAN, &ask);
         if (found < 0)
             return -1;
         for (int i = 0; i < found; i++)
-            *present += overlap(regions[i].start, regions[i].end, start, end);
+            tell_region(listener, &regions[i]);
         if (ask.walk_end <= ask.start)
             break;
     }
@@ -90,13 +96,13 @@ static bool is_touched(uint64_t entry)
            (entry & ENTRY_PRESENT && entry & (ENTRY_EXCLUSIVE | ENTRY_FILE));
 }
 
-static bool read_entries(const struct pages *pages, uint64_t start, uint64_t end, uint64_t *present)
+static bool read_entries(const struct pages *pages, uint64_t start, uint64_t end,
+                         const struct listener *listener)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t entries[ENTRIES];
-    *present = 0;
-    for (uint64_t at = start & ~(page - 1); at < end;) {
-        uint64_t wanted = (end - at + page - 1) / page;
+    for (uint64_t at = start; at < end;) {
+        uint64_t wanted = (end - at) / page;
         wanted = wanted < ENTRIES ? wanted : ENTRIES;
         ssize_t got = pread(pages->file, entries, wanted * sizeof *entries,
                             (off_t)(at / page * sizeof *entries));
@@ -104,19 +110,47 @@ static bool read_entries(const struct pages *pages, uint64_t start, uint64_t end
             return false;
         for (uint64_t i = 0; i < (uint64_t)got / sizeof *entries; i++, at += page)
             if (is_touched(entries[i]))
-                *present += overlap(at, at + page, start, end);
+                listener->found(listener->context, at, at + page,
+                                entries[i] & ENTRY_SWAPPED ? PAGES_SWAPPED : 0);
     }
     return true;
 }
 
-bool pages_present(struct pages *pages, uint64_t start, uint64_t end, uint64_t *present)
+bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
+                void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
+                void *context)
 {
+    const struct listener listener = {found, context};
     if (!pages->cannot_scan) {
-        if (scan(pages, start, end, present) == 0)
+        if (scan(pages, start, end, &listener) == 0)
             return true;
         if (errno != ENOTTY && errno != EINVAL)
             return false;
         pages->cannot_scan = true;
     }
-    return read_entries(pages, start, end, present);
+    return read_entries(pages, start, end, &listener);
+}
+
+/* What is in memory of a range that need not begin and end with pages. */
+struct sum {
+    uint64_t start, end, present;
+};
+
+static void add_present(void *context, uint64_t start, uint64_t end, unsigned bits)
+{
+    struct sum *sum = context;
+    (void)bits;
+    start = start > sum->start ? start : sum->start;
+    end = end < sum->end ? end : sum->end;
+    sum->present += start < end ? end - start : 0;
+}
+
+bool pages_present(struct pages *pages, uint64_t start, uint64_t end, uint64_t *present)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct sum sum = {start, end, 0};
+    bool known =
+        pages_each(pages, start & ~(page - 1), (end + page - 1) & ~(page - 1), add_present, &sum);
+    *present = sum.present;
+    return known;
 }

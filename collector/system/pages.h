@@ -27,4 +27,16 @@ bool pages_are_hidden(pid_t pid);
  * milliseconds a GiB that is. */
 bool pages_present(struct pages *pages, uint64_t start, uint64_t end, uint64_t *present);
 
+/* What is said of pages that are in memory. */
+enum pages_bits {
+    PAGES_SWAPPED = 1, /* they are not: they are swapped out */
+    PAGES_HUGE = 2,    /* a huge one; not known on older kernels */
+};
+
+/* Calls back with the stretches of [start, end), whole pages, that are in memory or swapped out;
+ * stretches beside each other may come as several. False as above. */
+bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
+                void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
+                void *context);
+
 #endif

@@ -37,6 +37,44 @@ static void *take_reserve(size_t bytes)
     return reserve.memory + used;
 }
 
+/* What is mapped. An address is stored last, so that it is seen with its length, and taken out
+ * first. */
+#define MAPPED_MAX 256u
+static struct {
+    _Atomic uintptr_t address; /* 0: free */
+    _Atomic size_t bytes;
+} mapped[MAPPED_MAX];
+
+static void note_mapped(uintptr_t address, size_t bytes)
+{
+    for (unsigned i = 0; i < MAPPED_MAX; i++) {
+        uintptr_t none = 0;
+        if (!atomic_compare_exchange_strong(&mapped[i].address, &none, 1))
+            continue;
+        atomic_store(&mapped[i].bytes, bytes);
+        atomic_store(&mapped[i].address, address);
+        return;
+    }
+}
+
+static void note_unmapped(uintptr_t address)
+{
+    for (unsigned i = 0; i < MAPPED_MAX; i++) {
+        uintptr_t seen = address;
+        if (atomic_compare_exchange_strong(&mapped[i].address, &seen, 0))
+            return;
+    }
+}
+
+void memory_each(void (*tell)(uintptr_t address, size_t bytes))
+{
+    for (unsigned i = 0; i < MAPPED_MAX; i++) {
+        uintptr_t address = atomic_load(&mapped[i].address);
+        if (address > 1)
+            tell(address, atomic_load(&mapped[i].bytes));
+    }
+}
+
 void memory_reserve(void)
 {
     if (!reserve.memory)
@@ -51,7 +89,10 @@ void *memory_map(size_t bytes)
     void *memory =
         real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     errno = saved;
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    note_mapped((uintptr_t)memory, bytes);
+    return memory;
 }
 
 void memory_unmap(void *memory, size_t bytes)
@@ -59,6 +100,7 @@ void memory_unmap(void *memory, size_t bytes)
     if (shim_is_sealed())
         return;
     int saved = errno;
+    note_unmapped((uintptr_t)memory);
     real_munmap(memory, bytes);
     errno = saved;
 }

@@ -6,10 +6,14 @@
 #define HEAPLINE_PRELOAD_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Whole pages of their own. */
 void *memory_map(size_t bytes);
 void memory_unmap(void *memory, size_t bytes);
+
+/* Calls back with each mapping of memory_map()'s that is there; of very many not with all. */
+void memory_each(void (*tell)(uintptr_t address, size_t bytes));
 
 /* Maps what memory_map() is to give once the program has given up system calls. */
 void memory_reserve(void);

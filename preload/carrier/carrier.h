@@ -18,6 +18,9 @@ struct carrier {
     /* Before the process goes, or executes another program: sends what there is, for a bounded
      * time. Null: what is published has arrived. */
     void (*flush)(void);
+    /* Waits, for a bounded time, until the collector has read what is published. Null: nobody looks
+     * at the process. */
+    void (*settle)(void);
     /* In a forked child: what the carrier has open is the parent's. Null: it has nothing open. */
     void (*forget)(void);
 };

@@ -121,6 +121,13 @@ static inline void ring_flush(void)
         ring_writer.carrier->flush();
 }
 
+/* What is published is read, if the reader is not too slow; `settle` of carrier.h. */
+static inline void ring_settle(void)
+{
+    if (ring_writer.carrier && ring_writer.carrier->settle)
+        ring_writer.carrier->settle();
+}
+
 /* A record is lost, and the reader is told. */
 void ring_count_dropped(void);
 

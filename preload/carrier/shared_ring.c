@@ -26,6 +26,9 @@
 #include "preload/carrier/ring_writer.h"
 
 #define WAIT_SPELL_NS UINT64_C(50000000)
+/* At its end a program is held until it has been looked at. */
+#define SETTLE_NS       UINT64_C(1000000000)
+#define SETTLE_SPELL_NS UINT64_C(10000000)
 #define OVERWRITTEN                                                                                \
     "the program has overwritten the memory that it shares with the collector; it goes on "        \
     "untraced"
@@ -176,4 +179,30 @@ static void follow_clock(uint32_t clock)
     ring_send_time();
 }
 
-const struct carrier shared_ring = {.make_room = make_room, .tick = follow_clock};
+static bool is_read(uint64_t head)
+{
+    return (int64_t)(atomic_load(&ring_writer.reader->tail) - head) >= 0;
+}
+
+/* As wait_for_progress(), up to a place. */
+static void wait_until_read(uint64_t head)
+{
+    uint32_t progress = atomic_load(&ring_writer.reader->progress);
+    struct signals signals = signals_block();
+    atomic_fetch_add(&ring_writer.writers->writers_wait, 1);
+    wake_reader();
+    if (!is_read(head))
+        futex_wait(&ring_writer.reader->progress, progress, SETTLE_SPELL_NS);
+    atomic_fetch_sub(&ring_writer.writers->writers_wait, 1);
+    signals_restore(signals);
+}
+
+static void settle(void)
+{
+    uint64_t head = atomic_load(&ring_writer.writers->head), begun = ring_monotonic_ns();
+    while (!is_read(head) && shim_gate_open() && !shim_is_sealed() && !collector_is_gone() &&
+           ring_monotonic_ns() - begun < SETTLE_NS)
+        wait_until_read(head);
+}
+
+const struct carrier shared_ring = {.make_room = make_room, .tick = follow_clock, .settle = settle};

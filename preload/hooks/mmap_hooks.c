@@ -30,6 +30,7 @@
 
 #include "preload/base/real_mapping.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/places.h"
 #include "preload/hooks/recorder.h"
 #include "preload/thread/hook_call.h"
 
@@ -58,13 +59,24 @@ static bool is_range(const void *start, size_t bytes)
            bytes <= WIRE_ADDRESS_MASK - address;
 }
 
+/* A mapping, and what of it is asked for by whom. */
+struct asked {
+    size_t bytes;
+    unsigned kind; /* enum wire_allocator, or WIRE_ALLOCATOR_MOVED */
+    uintptr_t caller;
+};
+#define CALLER (uintptr_t) __builtin_return_address(0)
+
 /* Ends a hook whose real call has returned `memory`. */
-static void *finish_mapping(struct hook_call *call, void *memory, size_t bytes, unsigned kind)
+static void *finish_mapping(struct hook_call *call, void *memory, const struct asked *asked)
 {
-    if (SHIM_LIKELY(memory != MAP_FAILED))
-        record_allocation(memory, bytes, kind, call->busy, call->frame);
-    else
-        record_refusal(bytes, call->busy, call->frame);
+    if (SHIM_UNLIKELY(memory == MAP_FAILED)) {
+        record_refusal(asked->bytes, call->busy, call->frame);
+    } else {
+        record_allocation(memory, asked->bytes, asked->kind, call->busy, call->frame);
+        if (asked->kind != WIRE_ALLOCATOR_FILE)
+            place_tell_caller((uintptr_t)memory, asked->bytes, asked->caller);
+    }
     hook_leave(call);
     return memory;
 }
@@ -101,9 +113,10 @@ void *mmap_hook(void *address, size_t length, int protection, int flags, int des
     struct hook_call call;
     if (!hook_enter(&call))
         return real_mmap(address, length, protection, flags, descriptor, offset);
-    enum wire_allocator kind = kind_of(protection, flags, descriptor);
+    const struct asked asked = {whole_pages(length), kind_of(protection, flags, descriptor),
+                                CALLER};
     return finish_mapping(&call, real_mmap(address, length, protection, flags, descriptor, offset),
-                          whole_pages(length), kind);
+                          &asked);
 }
 SHIM_HOOK(mmap);
 
@@ -144,8 +157,9 @@ void *mremap_hook(void *old, size_t old_length, size_t length, int flags, ...)
     void *memory = real_mremap(old, old_length, length, flags, target);
     if (frees && SHIM_UNLIKELY(memory == MAP_FAILED))
         record_unmap_failed(old, old_bytes, call.busy);
-    return finish_mapping(&call, memory, whole_pages(length),
-                          frees ? WIRE_ALLOCATOR_MOVED : WIRE_ALLOCATOR_MMAP);
+    const struct asked asked = {whole_pages(length),
+                                frees ? WIRE_ALLOCATOR_MOVED : WIRE_ALLOCATOR_MMAP, CALLER};
+    return finish_mapping(&call, memory, &asked);
 }
 SHIM_HOOK(mremap);
 

@@ -58,6 +58,11 @@ void presence_begin(void)
     errno = saved;
 }
 
+bool presence_may_ask(void)
+{
+    return may_look && !shim_is_sealed();
+}
+
 void presence_note(const void *block, size_t size)
 {
     struct presence_slot *slot = presence_slot_of(block);
@@ -153,7 +158,7 @@ static uint64_t look_at_range(uintptr_t start, size_t bytes)
 
 uint64_t presence_look(const void *start, size_t bytes)
 {
-    if (!may_look || shim_is_sealed() || !bytes)
+    if (!presence_may_ask() || !bytes)
         return PRESENCE_UNKNOWN;
     int saved = errno;
     uint64_t present = look_at_range((uintptr_t)start, bytes);
@@ -203,7 +208,7 @@ static uint64_t now_ns(void)
 bool presence_look_at_others(void (*found)(const void *block, uint64_t present))
 {
     static _Atomic uint64_t next_ns;
-    if (!may_look || shim_is_sealed())
+    if (!presence_may_ask())
         return false;
     uint64_t before = now_ns();
     if (before < atomic_load_explicit(&next_ns, memory_order_relaxed))

@@ -39,6 +39,9 @@ static inline struct presence_slot *presence_slot_of(const void *block)
 /* Before the gate opens. */
 void presence_begin(void);
 
+/* May system calls be made that the program has not made itself? */
+bool presence_may_ask(void);
+
 /* A large block has been allocated. */
 void presence_note(const void *block, size_t size);
 

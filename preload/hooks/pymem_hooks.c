@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 #include "preload/base/shim.h"
+#include "preload/carrier/places.h"
 #include "preload/hooks/nested_free.h"
 #include "preload/hooks/recorder.h"
 #include "preload/python/code_table.h"
@@ -232,16 +233,24 @@ static const struct py_allocator slot_functions[PY_DOMAIN_COUNT][WRAPPED_MAX] = 
 
 /* --- arenas --- */
 
-/* The guard makes the mapping a part of this call, which itself is not recorded. */
+/* The guard makes the mapping a part of this call, which itself is not recorded. pymalloc asks
+ * inside the call of a domain, the interpreter for its frames outside of any. */
 static void *hook_arena_alloc(void *context, size_t size)
 {
     struct hook_call call;
-    if (!hook_enter(&call))
-        return python.arenas.alloc(context, size);
+    if (!hook_enter(&call)) {
+        void *arena = python.arenas.alloc(context, size);
+        if (arena)
+            place_tell_nested(WIRE_PLACE_ARENA, (uintptr_t)arena, size);
+        return arena;
+    }
     hook_call_real(&call);
-    void *arena = python.arenas.alloc(context, size);
+    void *frames = python.arenas.alloc(context, size);
+    hook_record(&call);
+    if (frames)
+        place_tell(WIRE_PLACE_FRAMES, (uintptr_t)frames, size);
     hook_leave(&call);
-    return arena;
+    return frames;
 }
 
 static void hook_arena_free(void *context, void *arena, size_t size)
@@ -249,9 +258,11 @@ static void hook_arena_free(void *context, void *arena, size_t size)
     struct hook_call call;
     stack_chunks_forget((uintptr_t)arena);
     if (!hook_enter(&call)) {
+        place_tell_nested(WIRE_PLACE_GONE, (uintptr_t)arena, size);
         python.arenas.free(context, arena, size);
         return;
     }
+    place_tell(WIRE_PLACE_GONE, (uintptr_t)arena, size);
     hook_call_real(&call);
     python.arenas.free(context, arena, size);
     hook_leave(&call);

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "preload/base/shim.h"
+#include "preload/carrier/places.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/hooks/presence.h"
 #include "preload/native/native_walk.h"
@@ -58,7 +59,10 @@ static void mark_teardown(bool begun)
         return;
     if (atomic_exchange(&teardown_marked, begun) != begun && begun) {
         tell_looked(presence_look_at_all(tell_present));
+        place_tell_own();
         ring_send_mark(WIRE_MARK_PROGRAM_END, 0);
+        if (presence_may_ask())
+            ring_settle(); /* it is looked at as it stands now */
     }
 }
 

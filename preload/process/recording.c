@@ -5,8 +5,10 @@
 #include "preload/process/recording.h"
 
 #include "preload/base/environment.h"
+#include "preload/base/real_functions.h"
 #include "preload/base/shim.h"
 #include "preload/carrier/attach.h"
+#include "preload/carrier/places.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/process/sealing.h"
 #include "preload/process/stream_hooks.h"
@@ -30,6 +32,8 @@ void recording_begin(void)
 {
     atomic_store(&shim_gate.open, SHIM_GATE_OPEN);
     ring_send_mark(WIRE_MARK_PYTHON, python_layout.version);
+    place_tell(WIRE_PLACE_ALLOCATOR, (uintptr_t)real.malloc, 1);
+    place_tell_own();
     if (!python_layout_is_known())
         ring_send_mark(WIRE_MARK_UNKNOWN_PYTHON, python_layout.version);
 }

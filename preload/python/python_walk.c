@@ -27,6 +27,7 @@
 
 #include "assertion.h"
 #include "preload/base/shim.h"
+#include "preload/carrier/places.h"
 #include "preload/carrier/ring_writer.h"
 #include "preload/python/code_table.h"
 #include "preload/python/python_frame.h"
@@ -546,6 +547,7 @@ static bool send_thread(const struct thread_state *thread)
     int saved = errno;
     uint64_t tid = shim_is_sealed() ? 0 : (uint64_t)syscall(SYS_gettid) & WIRE_THREAD_ID_MASK;
     errno = saved;
+    place_tell(WIRE_PLACE_STACK, (uintptr_t)&saved, 1);
     return ring_send_word(wire_first(WIRE_THREAD) |
                           (uint64_t)thread->slot << WIRE_THREAD_SLOT_SHIFT | tid);
 }

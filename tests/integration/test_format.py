@@ -103,6 +103,15 @@ MADE = {
         {2: (400, 1, 1)},
         12,  # one of a file that was mapped
     ),
+    "7": Made(
+        {**MAPPINGS, **LIBRARY, **CHILD, **REAL},
+        (43_617, 41_279, 18_468_939),
+        (460_145, 2338),
+        105_071,
+        ("70ms", "70ms"),
+        {2: (400, 1, 1)},
+        13,  # one of a file that was mapped
+    ),
 }
 
 
@@ -207,3 +216,11 @@ def test_what_is_touched_came_with_format_6():
             answer = report(file, "--at", "end", "--by", "stack", "--allocator", allocator, "-n", "0")
             apart[allocator] = {line: sums[:2] for line, sums in lines(answer).items()}
         assert apart == {"file": {60: (4096, 1)}, "reserved": {55: ((1 << 30) - 8 * 4096, 1)}}
+
+
+def test_what_is_resident_came_with_format_7():
+    answer = run([BUILD / "heapline", "resident", "--json", TESTS / "data" / "format-7.heapline"], check=0).json
+    kinds = {row["kind"] for row in answer["rows"]}
+    assert {"object", "malloc", "pymalloc-free", "malloc-free", "overhead", "library", "stack"} <= kinds
+    assert sum(row["resident_bytes"] for row in answer["rows"]) + answer["unknown_bytes"] == answer["rss_bytes"]
+    assert run([BUILD / "heapline", "resident", TESTS / "data" / "format-6.heapline"]).status == 1

@@ -34,7 +34,7 @@ REFUSED = {
     "SELECT sqlite_log(1, 'text')": "sqlite_log()",
     "PRAGMA writable_schema = 1": "writable_schema",
     "PRAGMA writable_schema": "writable_schema",
-    "PRAGMA user_version = 7": "user_version",
+    "PRAGMA user_version = 8": "user_version",
     "PRAGMA application_id = 7": "application_id",
     "PRAGMA journal_mode = DELETE": "journal_mode",
     "PRAGMA temp_store_directory = '.'": "temp_store_directory",

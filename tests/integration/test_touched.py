@@ -7,7 +7,7 @@ import time
 
 import harness
 import pytest
-from harness import BUILD, assert_complete
+from harness import BUILD, assert_complete, run
 
 PAGE = 4096
 MEBI = 1 << 20
@@ -319,3 +319,24 @@ def test_older_recordings_do_not_know(tmp_path):
     assert report["view"]["at"] == "peak" and report["totals"]["touched_peak_bytes"] is None
     ran = harness.run([BUILD / "heapline", "report", "--at", "touched-peak", file])
     assert (ran.status, ran.out) == (1, "") and "ask for --at peak" in ran.err
+
+
+@pytest.mark.few_interpreters
+def test_what_is_used_again_much_later(interpreter, calling, record):
+    """The block comes back, and the history says so as the sums do, with much in between."""
+    source = calling(
+        """
+    import time
+    space = libc.mmap(None, 8 * MEBI, READ_WRITE, PRIVATE, -1, 0)  #: space
+    ctypes.memset(space, 1, 8 * MEBI)
+    assert libc.madvise(space, 8 * MEBI, int(sys.argv[1])) == 0
+    for _ in range(200_000):
+        str(_) * 10
+    ctypes.memset(space, 1, 8 * MEBI)
+    time.sleep(1)  # it is looked at a hundred times meanwhile
+    """
+    )
+    for advice, held in ("4", 8 * MEBI), ("8", 0):
+        recording = record(interpreter, source, advice)
+        assert by_line(recording, source) == ({("space", "mmap"): held} if held else {})
+        assert "agree" in run([BUILD / "heapline", "check", "--verify", recording.file], check=0).out

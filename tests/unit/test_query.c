@@ -282,7 +282,7 @@ static bool ask(const char *path)
 static void test_changed_recordings_are_refused(void **state)
 {
     static const char *const changes[] = {
-        "PRAGMA user_version = 7",
+        "PRAGMA user_version = 8",
         "PRAGMA application_id = 1",
         "DELETE FROM run",
         "DELETE FROM process WHERE id = 2",

@@ -146,7 +146,7 @@ static void test_handshake_bytes(void **state)
                               .patience_ns = 3,
                               .stream = 4};
     struct frame frame = {.magic = FRAME_MAGIC, .words = 2, .position = 3, .dropped = 4};
-    assert_int_equal(WIRE_VERSION, 6);
+    assert_int_equal(WIRE_VERSION, 7);
     assert_memory_equal(&hello, hello_golden, sizeof hello);
     assert_memory_equal(&welcome, welcome_golden, sizeof welcome);
     assert_memory_equal(&frame, frame_golden, sizeof frame);

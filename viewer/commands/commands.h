@@ -13,6 +13,7 @@ extern const struct subcommand command_tree;
 extern const struct subcommand command_timeline;
 extern const struct subcommand command_diff;
 extern const struct subcommand command_processes;
+extern const struct subcommand command_resident;
 extern const struct subcommand command_html;
 extern const struct subcommand command_export;
 extern const struct subcommand command_check;

@@ -19,6 +19,7 @@
 #include "viewer/base/null.h"
 #include "viewer/base/version.h"
 #include "viewer/commands/commands.h"
+#include "viewer/history/moment.h"
 #include "viewer/run/collector.h"
 #include "viewer/run/command.h"
 #include "viewer/run/daemon.h"
@@ -49,8 +50,13 @@ enum {
     OPTION_SESSION,
     OPTION_WAIT,
     OPTION_FOR,
+    OPTION_RESIDENT,
     OPTION_HELP,
 };
+
+/* Looks at what is resident: not more often, and not more seldom. */
+#define RESIDENT_MS_MIN      100u
+#define RESIDENT_SECONDS_MAX 86401
 
 static const struct option_spec specs[] = {
     {'o', "output", "FILE", "the recording (NAME.PID.heapline in this folder)", OPTION_OUTPUT},
@@ -71,6 +77,11 @@ static const struct option_spec specs[] = {
      "keep sums alone and not every event: a smaller file, in\n"
      "which moments other than peak, end and exit are coarse",
      OPTION_NO_HISTORY},
+    {0, "resident", "every T",
+     "look at all that is resident each so often (5s, 500ms),\n"
+     "for 'heapline resident'; at the end and near the peak it is\n"
+     "looked at anyway",
+     OPTION_RESIDENT},
     {0, "native", NULL, "frames of C, C++, Rust, Fortran too, among those of Python",
      OPTION_NATIVE},
     {0, "debuginfod", NULL,
@@ -102,6 +113,7 @@ struct run_request {
     bool native, debuginfod;
     bool force, quiet, no_history, no_children, waits, help;
     int64_t wait_seconds; /* 0: however long it takes */
+    uint32_t resident_ms; /* 0: not asked for */
     char **command;
 };
 
@@ -133,7 +145,32 @@ static bool read_seconds(const char *text, int64_t *seconds)
     return true;
 }
 
-static bool take_option(struct run_request *request, int option, const struct options *options)
+/* "every T", in one word or two, or T alone. */
+static bool take_resident(struct run_request *request, struct options *options)
+{
+    static const char every[] = "every";
+    const char *text = options->value;
+    if (!strcmp(text, every) && *options->arguments)
+        text = *options->arguments++;
+    else if (!strncmp(text, every, strlen(every)))
+        text += strlen(every);
+    text += strspn(text, " ");
+    int64_t seconds;
+    struct moment moment = {0};
+    bool is_whole = read_seconds(text, &seconds);
+    if (!is_whole && moment_parse(text, &moment) && moment.kind == MOMENT_TIME && !moment.is_share)
+        request->resident_ms =
+            moment.value < RESIDENT_SECONDS_MAX ? (uint32_t)(moment.value * 1000) : 0;
+    else if (is_whole && seconds < RESIDENT_SECONDS_MAX)
+        request->resident_ms = (uint32_t)seconds * 1000;
+    if (request->resident_ms >= RESIDENT_MS_MIN)
+        return true;
+    options_wrong(options, "--resident=every needs a time from 100ms to 24h, such as 5s, not '%s'",
+                  text);
+    return false;
+}
+
+static bool take_option(struct run_request *request, int option, struct options *options)
 {
     int64_t number;
     switch (option) {
@@ -172,6 +209,8 @@ static bool take_option(struct run_request *request, int option, const struct op
         return options_wrong(options, "--for needs a time such as 30s, 5m or 2h, not '%s'",
                              options->value),
                false;
+    case OPTION_RESIDENT:
+        return take_resident(request, options);
     case OPTION_NATIVE:
         return request->native = true;
     case OPTION_DEBUGINFOD:
@@ -324,6 +363,7 @@ static bool run_prepare(struct run_parts *run, struct run_request *request, char
         .frames_max = request->frames_max,
         .no_history = request->no_history,
         .no_children = request->no_children,
+        .resident_ms = request->resident_ms,
         .debuginfod = request->debuginfod,
         .waits = request->waits,
         .wait_seconds = (int)request->wait_seconds,

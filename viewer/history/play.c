@@ -3,10 +3,13 @@
  */
 #include "viewer/history/play.h"
 
+#include <search.h>
 #include <stdlib.h>
 
+#include "allocators.h"
 #include "viewer/base/cleanup.h"
 #include "viewer/base/memory.h"
+#include "viewer/base/order.h"
 #include "viewer/history/block_times.h"
 #include "viewer/history/history_walk.h"
 #include "viewer/recording/counters.h"
@@ -50,21 +53,47 @@ bool history_lifetimes(struct recording *recording, size_t process, struct lifet
     return step == ROWS_END;
 }
 
-/* How many deaths are kept in mind: a realloc that fails takes one back soon after. */
+/* How many deaths of blocks are kept in mind: a realloc that fails takes one back soon after. Those
+ * of mappings are kept for good, for what was given back may be used again at any time. */
 #define DEATHS_RECENT 64u
+
+struct recent_death {
+    uint64_t block;
+    struct lifetime lifetime;
+};
 
 /* Lifetimes counted by playing. */
 struct life_count {
     struct block_times times;
     struct lifetimes *lifetimes;
+    bool *maps; /* by counter: are its blocks mappings? */
     uint64_t allocations;
     /* Lifetimes that may yet be taken back, by the block's number. */
-    struct recent_death {
-        uint64_t block;
-        struct lifetime lifetime;
-    } recent[DEATHS_RECENT];
+    struct recent_death recent[DEATHS_RECENT];
     uint64_t deaths;
+    void *of_mappings; /* tsearch() */
 };
+
+static void note_mapping(void *context, size_t process, uint32_t number,
+                         const struct counter_row *row, bool inherited)
+{
+    const struct life_count *count = context;
+    (void)process, (void)inherited;
+    count->maps[number] = allocator_maps(row->allocator);
+}
+
+static int compare_deaths(const void *a, const void *b)
+{
+    const struct recent_death *left = a, *right = b;
+    return ORDER(left->block, right->block);
+}
+
+static void life_count_deinit(struct life_count *count)
+{
+    tdestroy(count->of_mappings, free);
+    block_times_deinit(&count->times);
+    free(count->maps);
+}
 
 static void add_life(struct life_count *count, const struct history_event *event,
                      struct lifetime lifetime, int deaths)
@@ -74,26 +103,55 @@ static void add_life(struct life_count *count, const struct history_event *event
     lifetimes->by_time[lifetime.time] += deaths;
 }
 
+static void keep_death(struct life_count *count, const struct recent_death *death)
+{
+    struct recent_death **kept = tfind(death, &count->of_mappings, compare_deaths);
+    if (kept) {
+        **kept = *death;
+        return;
+    }
+    struct recent_death *copy = memory_new(1, sizeof *copy);
+    *copy = *death;
+    if (!tsearch(copy, &count->of_mappings, compare_deaths))
+        memory_none();
+}
+
 static void count_death(struct life_count *count, const struct history_event *event)
 {
     uint64_t born_us = block_times_find(&count->times, event->block);
-    struct lifetime lifetime =
-        lifetime_of(count->allocations - event->block, (uint32_t)(born_us / 1000),
-                    (uint32_t)(event->time_us / 1000));
-    add_life(count, event, lifetime, 1);
-    count->recent[count->deaths++ % DEATHS_RECENT] = (struct recent_death){event->block, lifetime};
+    struct recent_death death = {event->block, lifetime_of(count->allocations - event->block,
+                                                           (uint32_t)(born_us / 1000),
+                                                           (uint32_t)(event->time_us / 1000))};
+    add_life(count, event, death.lifetime, 1);
+    if (count->maps[event->pair->counter - 1])
+        keep_death(count, &death);
+    else
+        count->recent[count->deaths++ % DEATHS_RECENT] = death;
 }
 
-/* A realloc has failed that freed the block not long ago. */
-static void take_back_death(struct life_count *count, const struct history_event *event)
+/* The latest death of the block; NULL: it is not kept in mind. */
+static const struct recent_death *find_death(const struct life_count *count,
+                                             const struct history_event *event)
 {
+    if (count->maps[event->pair->counter - 1]) {
+        const struct recent_death key = {.block = event->block};
+        struct recent_death *const *kept = tfind(&key, &count->of_mappings, compare_deaths);
+        return kept ? *kept : NULL;
+    }
     for (uint64_t back = 1; back <= DEATHS_RECENT && back <= count->deaths; back++) {
         const struct recent_death *death = &count->recent[(count->deaths - back) % DEATHS_RECENT];
-        if (death->block == event->block) {
-            add_life(count, event, death->lifetime, -1);
-            return;
-        }
+        if (death->block == event->block)
+            return death;
     }
+    return NULL;
+}
+
+/* A realloc has failed that freed the block not long ago, or what was given back is used again. */
+static void take_back_death(struct life_count *count, const struct history_event *event)
+{
+    const struct recent_death *death = find_death(count, event);
+    if (death)
+        add_life(count, event, death->lifetime, -1);
 }
 
 static void count_life(struct life_count *count, const struct history_event *event)
@@ -119,9 +177,13 @@ bool history_play_lifetimes(struct recording *recording, size_t process,
     if (!history_is_kept(recording))
         return false;
     /* What was inherited may be freed before anything is allocated. */
-    struct life_count count = {.lifetimes = *lifetimes, .allocations = of->inherited.first_block};
+    CLEANUP(life_count_deinit)
+    struct life_count count = {.lifetimes = *lifetimes,
+                               .maps = memory_new(of->counter_count, sizeof *count.maps),
+                               .allocations = of->inherited.first_block};
     CLEANUP(history_walk_deinit) struct history_walk walk;
     bool good =
+        counters_visit(recording, process, note_mapping, &count) &&
         history_walk_init(&walk, &recording->database, of->id, of->counter_count, 0, of->events) &&
         block_times_init(&count.times, &recording->database, of->id, of->counter_count, of->events);
     if (good)
@@ -136,7 +198,6 @@ bool history_play_lifetimes(struct recording *recording, size_t process,
         }
         count_life(&count, &event);
     }
-    block_times_deinit(&count.times);
     return good && step == ROWS_END;
 }
 

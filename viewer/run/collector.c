@@ -112,7 +112,7 @@ static const char **collector_words(const struct collector_plan *plan, bool has_
     size_t count = 0;
     while (plan->command[count])
         count++;
-    const char **words = calloc(count + 18, sizeof *words);
+    const char **words = calloc(count + 20, sizeof *words);
     if (!words)
         return NULL;
     static const char *const begin[] = {"heaplined", "--private", "3", "4", "--output"};
@@ -137,6 +137,12 @@ static const char **collector_words(const struct collector_plan *plan, bool has_
         *out++ = "--no-children";
     if (plan->no_history)
         *out++ = "--no-history";
+    if (plan->resident_ms) {
+        static char number[16];
+        snprintf(number, sizeof number, "%u", plan->resident_ms);
+        *out++ = "--resident-ms";
+        *out++ = number;
+    }
     if (plan->debuginfod)
         *out++ = "--debuginfod";
     *out++ = "--";

@@ -67,6 +67,11 @@ static void message_compose(struct message *message, const struct collector_plan
         add_detail(message, "history", "0");
     if (plan->no_children)
         add_detail(message, "children", "0");
+    if (plan->resident_ms) {
+        char number[16];
+        snprintf(number, sizeof number, "%u", plan->resident_ms);
+        add_detail(message, "resident", number);
+    }
     add_detail(message, "folder", folder);
     for (char *const *word = plan->command; *word; word++)
         add_detail(message, "argument", *word);

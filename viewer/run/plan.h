@@ -5,6 +5,7 @@
 #define HEAPLINE_VIEWER_RUN_PLAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Nothing in it is owned. */
@@ -25,9 +26,10 @@ struct collector_plan {
     const char *frames_max; /* NULL: the collector's default */
     bool no_history;
     bool no_children;
-    bool debuginfod;  /* without a daemon */
-    bool waits;       /* for all that the command has started, */
-    int wait_seconds; /* and for so long; 0: however long it takes */
+    uint32_t resident_ms; /* how often what is resident is looked at; 0: not asked for */
+    bool debuginfod;      /* without a daemon */
+    bool waits;           /* for all that the command has started, */
+    int wait_seconds;     /* and for so long; 0: however long it takes */
     char *const *command;
 };
 

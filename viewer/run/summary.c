@@ -16,6 +16,7 @@
 #include "viewer/base/utf8.h"
 #include "viewer/format/ending_text.h"
 #include "viewer/format/names.h"
+#include "viewer/format/resident_text.h"
 #include "viewer/question/answer.h"
 #include "viewer/recording/command_line.h"
 #include "viewer/recording/loading.h"
@@ -149,6 +150,13 @@ static void print_nothing(const struct recording *recording, const char *trouble
             "LD_PRELOAD)");
 }
 
+static void print_resident(struct recording *recording, const char *name)
+{
+    CLEANUP(cleanup_free) char *text = resident_summary(recording);
+    if (text)
+        run_say("%s: heapline resident %s", text, name);
+}
+
 static void print_recording(const char *file, const char *trouble)
 {
     CLEANUP(recording_deinit) struct recording recording;
@@ -169,10 +177,11 @@ static void print_recording(const char *file, const char *trouble)
         return;
     }
     print_sizes(&recording, &answer);
+    CLEANUP(cleanup_free) char *name = name_of_word(file);
     print_top_line(&recording, &answer);
+    print_resident(&recording, name);
     print_endings(&recording);
     print_losses(&recording, trouble);
-    CLEANUP(cleanup_free) char *name = name_of_word(file);
     run_say("recorded in %s; next: heapline report %s", name, name);
 }
 
