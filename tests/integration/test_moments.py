@@ -213,3 +213,50 @@ def test_threads_that_go_on_after_the_main_one(interpreter, program, record):
     recording = record(interpreter, source)
     assert recording.line(source, "thread", "end").bytes > 600_000
     assert recording.line(source, "callback", "end").bytes > 500_000
+
+
+def peak_of(recording, allocators):
+    """The most that blocks of these came to at any time: every event added up."""
+    names = "(" + ", ".join(f"'{name}'" for name in allocators) + ")"
+    query = f"SELECT kind, size FROM events WHERE allocator IN {names} ORDER BY sequence"
+    held = most = 0
+    for row in run([BUILD / "heapline", "sql", "--json", recording.file, query], check=0).json:
+        held += -row["size"] if row["kind"] == "free" else row["size"]
+        most = max(most, held)
+    return most
+
+
+@pytest.mark.few_interpreters
+def test_the_peak_of_a_selection(interpreter, program, record):
+    source = program(
+        """
+        import re
+        early = [bytes(1000) for _ in range(5000)]
+        big = bytearray(3 << 20)
+        del early, big
+        re.compile("(a|b)*c{3}[^d-g]" * 20)
+        late = bytearray(1 << 20)
+        more = [bytes(1000) for _ in range(6000)]
+        """
+    )
+    recording = record(interpreter, source)
+    for allocators in ["raw"], ["mem", "malloc"], ["object"], ["file"]:
+        chosen = [word for name in allocators for word in ("--allocator", name)]
+        answer = recording.report("selection-peak", "line", *chosen)
+        assert answer["view"]["at"] == "selection-peak"
+        assert answer["view"]["bytes"] == peak_of(recording, allocators)
+        assert answer["view"]["bytes"] >= recording.report("peak", "line", *chosen)["view"]["bytes"]
+    own = recording.report("selection-peak", "line", "--include", str(source))["view"]["bytes"]
+    assert own > recording.report("peak", "line", "--include", "re*")["view"]["bytes"]
+    everything = recording.report("selection-peak")
+    assert everything["view"]["bytes"] == everything["totals"]["peak_bytes"]
+    text = run([BUILD / "heapline", "report", "--allocator", "raw", recording.file], check=0).out
+    assert "selection-peak" in text
+
+
+def test_where_a_selection_has_no_peak(python, program, record):
+    recording = record(python, program("pass"), options=["--no-history"])
+    refused = run([BUILD / "heapline", "report", "--at", "selection-peak", recording.file])
+    assert refused.status == 1 and "--no-history" in refused.err
+    refused = run([BUILD / "heapline", "report", "--between", "selection-peak", "end", recording.file])
+    assert refused.status == 2 and "--at alone" in refused.err

@@ -352,3 +352,25 @@ def test_the_file_stands_alone(recording, source, tmp_path):
 def test_threads_have_their_names(recording):
     names = {name for (name,) in recording.sql("SELECT name FROM thread")}
     assert names, "at least the main thread's"
+
+
+@pytest.mark.few_interpreters
+def test_small_and_large_blocks(interpreter, program, record):
+    """On either side of 512 bytes, which belong to the small ones, and together all there is."""
+    source = program(
+        """
+        small = bytes(512 - bytes().__sizeof__())  #: small
+        large = bytes(513 - bytes().__sizeof__())  #: large
+        """
+    )
+    recording = record(interpreter, source)
+    both, held = 0, {}
+    for size in "small", "large":
+        answer = recording.report("end", "line", "--size", size, "-n", "0")
+        both += answer["view"]["bytes"]
+        for row in answer["rows"]:
+            if row["file"] == str(source) and row["line"] in source.by_number:
+                held[source.by_number[row["line"]], size] = row["bytes"]
+    assert held["small", "small"] >= 512 and ("small", "large") not in held
+    assert held["large", "large"] >= 513
+    assert both == recording.report("end")["view"]["bytes"]

@@ -56,6 +56,17 @@ static bool take_between(struct query *query, struct options *options)
     return query_option_moment(options, *options->arguments++, &query->to);
 }
 
+static bool take_size(struct query *query, const struct options *options)
+{
+    static const char *const names[] = {
+        [SIZES_ALL] = "", [SIZES_SMALL] = "small", [SIZES_LARGE] = "large", NULL};
+    int choice;
+    if (!take_choice(options, "size", names, &choice))
+        return false;
+    query->sizes = (enum block_sizes)choice;
+    return true;
+}
+
 static bool take_blame(struct query *query, const struct options *options)
 {
     static const char *const names[] = {
@@ -112,6 +123,8 @@ bool query_option_take(struct query *query, int option, struct options *options)
         return take_between(query, options);
     case QUERY_OPTION_BLAME:
         return take_blame(query, options);
+    case QUERY_OPTION_SIZE:
+        return take_size(query, options);
     case QUERY_OPTION_TEMPORARY:
         return take_temporary(query, options);
     case QUERY_OPTION_CUMULATIVE:
@@ -138,6 +151,11 @@ bool query_options_check(const struct query *query, const struct options *option
 {
     if (query->between + (query->at.text != NULL) + (query->temporary != 0) > 1) {
         options_wrong(options, "only one of --at, --between and --temporary");
+        return false;
+    }
+    if (query->between &&
+        (query->from.kind == MOMENT_SELECTION || query->to.kind == MOMENT_SELECTION)) {
+        options_wrong(options, "selection-peak is a moment for --at alone");
         return false;
     }
     if (query->blame && query->by != GROUP_BY_PACKAGE) {

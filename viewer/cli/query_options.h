@@ -20,6 +20,7 @@ enum {
     QUERY_OPTION_INCLUDE,
     QUERY_OPTION_EXCLUDE,
     QUERY_OPTION_ALLOCATOR,
+    QUERY_OPTION_SIZE,
     QUERY_OPTION_PID,
     QUERY_OPTION_INHERITED,
     QUERY_OPTION_SORT,
@@ -30,7 +31,8 @@ enum {
 /* clang-format off */
 #define QUERY_SPEC_AT                                                                              \
     {0, "at", "MOMENT",                                                                            \
-     "peak (the default); end: when the program's own code\n"                                      \
+     "peak (the default); selection-peak: when most was held\n"                                    \
+     "of what is asked for; end: when the program's own code\n"                                    \
      "had ended; exit: when the process had, what has leaked;\n"                                   \
      "or a time from the start, 12.5s, 300ms, 2min, 80%",                                          \
      QUERY_OPTION_AT}
@@ -62,6 +64,8 @@ enum {
     {0, "allocator", "NAME", "only of object, mem, raw, malloc or mmap; or of what is in\n"                                \
      "no sum unless it is asked for: file, reserved (repeatable)",                    \
      QUERY_OPTION_ALLOCATOR},                                                                      \
+    {0, "size", "small|large", "only blocks of up to 512 bytes, pymalloc's; or larger ones",       \
+     QUERY_OPTION_SIZE},                                                                           \
     {0, "pid", "PID", "only of this process (repeatable)", QUERY_OPTION_PID},                      \
     {0, "inherited", NULL, "also what forked children were forked with", QUERY_OPTION_INHERITED}
 #define QUERY_SPEC_LIMIT                                                                           \

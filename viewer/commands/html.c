@@ -44,7 +44,8 @@ static bool take_option(struct request *request, int option, struct options *opt
 
 static bool is_of_touched(const struct moment *moment)
 {
-    return moment->kind == MOMENT_TOUCHED || moment->kind == MOMENT_RESIDENT;
+    return moment->kind == MOMENT_TOUCHED || moment->kind == MOMENT_RESIDENT ||
+           moment->kind == MOMENT_SELECTION;
 }
 
 static bool check_request(struct request *request, const struct options *options)
@@ -62,6 +63,8 @@ static bool check_request(struct request *request, const struct options *options
         return options_wrong(options, "a page shows what was asked for, and its moments are peak, "
                                       "end, exit and times"),
                false;
+    if (request->query.sizes)
+        return options_wrong(options, "a page shows blocks of all sizes"), false;
     return query_options_check(&request->query, options);
 }
 

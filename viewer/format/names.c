@@ -93,6 +93,7 @@ static struct size_text name_of_moment(struct recording *recording, const struct
         [MOMENT_EXIT] = "its exit",
         [MOMENT_TOUCHED] = "the peak of what was touched",
         [MOMENT_RESIDENT] = "the peak of resident memory",
+        [MOMENT_SELECTION] = "the peak of what is selected",
     };
     struct size_text text = {""};
     double seconds;

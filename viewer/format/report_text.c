@@ -296,6 +296,19 @@ static void page_note_missing_names(const struct page *page)
                       count - LIBRARIES_MAX);
 }
 
+/* A part's own peak is at another time than that of all. */
+static void page_note_selection(const struct page *page)
+{
+    const struct query *query = &page->answer->query;
+    bool is_of_peak = query->at.kind == MOMENT_PEAK || query->at.kind == MOMENT_TOUCHED;
+    if (is_of_peak && !query->between && !query->temporary &&
+        (query->include.count || query->exclude.count || query->allocators || query->sizes))
+        page_sentence(
+            page, "", 2,
+            "The moment is that at which most was held in all; --at selection-peak is when "
+            "most was held of what is selected.");
+}
+
 static void page_print_notes(const struct page *page)
 {
     const struct run *run = &page->recording->run;
@@ -325,6 +338,7 @@ static void page_print_notes(const struct page *page)
                       "! %" PRIu64 " frees were of blocks from before the recording began.",
                       totals->unmatched_frees);
     page_note_missing_names(page);
+    page_note_selection(page);
 }
 
 /* --- rows --- */

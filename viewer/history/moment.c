@@ -16,6 +16,7 @@ const char *const moment_names[] = {
     [MOMENT_EXIT] = "exit",
     [MOMENT_TOUCHED] = "touched-peak",
     [MOMENT_RESIDENT] = "resident-peak",
+    [MOMENT_SELECTION] = "selection-peak",
     NULL,
 };
 
@@ -92,6 +93,7 @@ bool moment_events(const struct moment *moment, const struct process *process, u
         *events = process->touched.events;
         return true;
     case MOMENT_RESIDENT:
+    case MOMENT_SELECTION:
     case MOMENT_TIME:
         break;
     }

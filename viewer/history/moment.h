@@ -3,6 +3,7 @@
  *
  *   peak      when the process, or all together, held most, the first time (peak.h)
  *   touched-peak   when it, or all together, had touched most of what was held (touched.h)
+ *   selection-peak when most of what is asked for was held (question/peak.h)
  *   resident-peak  when most was resident: a time, once it is looked up (resident_peak.h)
  *   end       when the program's own code had ended
  *   exit      when its process had; what is left then has leaked
@@ -27,6 +28,7 @@ enum moment_kind {
     MOMENT_EXIT,
     MOMENT_TOUCHED,
     MOMENT_RESIDENT,
+    MOMENT_SELECTION,
     MOMENT_TIME,
 };
 

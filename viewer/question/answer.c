@@ -48,7 +48,7 @@ static void count_row(void *context, size_t process, uint32_t number,
     struct row row = figures_row(&count->figures, number, counter, inherited);
     if (inherited && !query->inherited)
         return;
-    if (!query_counts(query, counter->allocator))
+    if (!query_counts_row(query, counter))
         return;
     uint32_t location = query->blame == BLAME_PYTHON
                             ? count->grouping->blamed[counter->node]
@@ -102,6 +102,7 @@ static double process_time(struct recording *recording, size_t number, const str
     case MOMENT_TOUCHED:
         return process->touched.time;
     case MOMENT_RESIDENT:
+    case MOMENT_SELECTION:
     case MOMENT_TIME:
         break;
     }
@@ -112,6 +113,8 @@ static double process_time(struct recording *recording, size_t number, const str
 static double answer_time(const struct answer *answer, struct recording *recording,
                           const struct moment *moment)
 {
+    if (moment->kind == MOMENT_SELECTION)
+        return answer->selection.time;
     if (answer->process_count == 1)
         return process_time(recording, answer->processes[0], moment, answer->by_slices);
     if (moment->kind == MOMENT_TOUCHED)
@@ -209,13 +212,50 @@ static bool answer_find_touched(struct answer *answer, struct recording *recordi
                            "--inherited, or ask for --at peak");
 }
 
+/* What is selected of a recording. */
+struct selecting {
+    const struct query *query;
+    const struct recording *recording;
+    const bool *wanted; /* by location; NULL: all */
+};
+
+static bool selects(const void *context, const struct counter_row *counter, bool inherited)
+{
+    const struct selecting *selecting = context;
+    uint32_t location = selecting->recording->stacks.location[counter->node];
+    return !inherited && query_counts_row(selecting->query, counter) &&
+           (!selecting->wanted || selecting->wanted[location]);
+}
+
+static bool answer_find_selection(struct answer *answer, struct recording *recording)
+{
+    const struct query *query = &answer->query;
+    if (query->between || query->temporary || query->at.kind != MOMENT_SELECTION)
+        return true;
+    CLEANUP(cleanup_free) bool *wanted = query_wanted_locations(query, &recording->symbols);
+    const struct selecting selecting = {query, recording, wanted};
+    const struct peak_selection selection = {selects, &selecting};
+    if (query->inherited || query->cumulative)
+        return database_refuse(&recording->database,
+                               "the peak of a selection is of blocks by where they were allocated: "
+                               "leave out --inherited and --cumulative");
+    return peak_init_selection(&answer->selection, recording, answer->processes,
+                               answer->process_count, &selection);
+}
+
+static const struct peak *answer_peak(const struct answer *answer)
+{
+    const struct figures_peaks peaks = {&answer->peak, &answer->touched, &answer->selection};
+    return figures_peak(&answer->query, &peaks);
+}
+
 /* Without history: do slices stand in for what is not known exactly? */
 static bool needs_slices(const struct answer *answer, const struct recording *recording)
 {
     bool needs = figures_are_needed(&answer->query);
     for (size_t i = 0; figures_are_of_peak(&answer->query) && i < answer->process_count; i++) {
         size_t process = answer->processes[i];
-        const struct peak *peak = figures_peak(&answer->query, &answer->peak, &answer->touched);
+        const struct peak *peak = answer_peak(answer);
         const struct peak_position *position = &peak->positions[process];
         needs |= peak_holds_anything(position, answer->query.inherited) &&
                  !peak_is_own(&recording->processes[process], position, peak->is_touched);
@@ -329,7 +369,7 @@ bool answer_init_visited(struct answer *answer, struct recording *recording,
     answer_choose_processes(answer, recording);
     answer_choose_moment(answer, recording);
     if (!resident_peak_resolve(&answer->query, recording) || !answer_find_peak(answer, recording) ||
-        !answer_find_touched(answer, recording))
+        !answer_find_touched(answer, recording) || !answer_find_selection(answer, recording))
         return false;
     answer_find_times(answer, recording);
     grouping_init(&answer->grouping, recording, query->by, query->blame);
@@ -338,7 +378,7 @@ bool answer_init_visited(struct answer *answer, struct recording *recording,
     struct count count = {
         .query = &answer->query,
         .grouping = &answer->grouping,
-        .peak = figures_peak(&answer->query, &answer->peak, &answer->touched),
+        .peak = answer_peak(answer),
         .wanted = wanted,
         .rows = memory_new(count_rows, sizeof(struct row)),
         .lifetimes_by_key =
@@ -368,6 +408,7 @@ void answer_deinit(struct answer *answer)
 {
     peak_deinit(&answer->peak);
     peak_deinit(&answer->touched);
+    peak_deinit(&answer->selection);
     free(answer->processes);
     free(answer->rows);
     free(answer->lifetimes);

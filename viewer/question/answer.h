@@ -49,6 +49,7 @@ struct answer {
     size_t process_count;
     struct peak peak;    /* of their sum; where it is not known the moment is each one's own peak */
     struct peak touched; /* the same of what they had touched; unknown in older recordings */
+    struct peak selection; /* of what is selected; only where its moment is asked for */
     struct totals totals;
     double time;      /* of the moment; NaN: unknown, or not the same of several processes */
     double from_time; /* the same of a span's start; `time` is then its end's */

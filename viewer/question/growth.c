@@ -207,6 +207,7 @@ static bool span_seconds(struct survey *survey, const struct process *process,
         *seconds = process->touched.time;
         return true;
     case MOMENT_RESIDENT:
+    case MOMENT_SELECTION:
     case MOMENT_TIME:
         break;
     }

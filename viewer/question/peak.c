@@ -95,7 +95,7 @@ bool peak_init(struct peak *peak, struct recording *recording, const size_t *pro
         take_recorded(peak, recording);
         return true;
     }
-    if (count && recording->run.history && !peak_play(peak, recording, processes, count))
+    if (count && recording->run.history && !peak_play(peak, recording, processes, count, NULL))
         return false;
     if (count && (!recording->run.history || !peak->is_known)) {
         peak->is_known = false;
@@ -117,6 +117,18 @@ void peak_init_touched(struct peak *peak, const struct recording *recording,
         peak->is_known = false;
         take_own(peak, recording, processes, count);
     }
+}
+
+bool peak_init_selection(struct peak *peak, struct recording *recording, const size_t *processes,
+                         size_t count, const struct peak_selection *selection)
+{
+    *peak = (struct peak){.is_of_selection = true, .time = NAN};
+    peak->positions = memory_new(recording->process_count, sizeof *peak->positions);
+    if (!recording->run.history)
+        return database_refuse(&recording->database,
+                               "the peak of a selection is found in the history, which was not "
+                               "kept (--no-history)");
+    return !count || peak_play(peak, recording, processes, count, selection);
 }
 
 void peak_deinit(struct peak *peak)

@@ -22,6 +22,11 @@ void peak_deinit(struct peak *peak);
 void peak_init_touched(struct peak *peak, const struct recording *recording,
                        const size_t *processes, size_t count);
 
+/* The same of a part of what was held, found by playing. False, with a problem in the recording,
+ * where there is no history. */
+bool peak_init_selection(struct peak *peak, struct recording *recording, const size_t *processes,
+                         size_t count, const struct peak_selection *selection);
+
 /* Is what was touched so much less than what was asked for that both are told? */
 static inline bool peaks_part(uint64_t touched, uint64_t asked)
 {

@@ -28,7 +28,7 @@ struct player {
     struct history_event event; /* to come */
     uint64_t time_us;           /* of what is to come: an event, or the end */
     bool at_end, is_gone;
-    bool *is_apart; /* by counter: inherited, or by an allocator that is */
+    bool *is_apart; /* by counter: it is not to be counted */
     uint64_t events, bytes, blocks;
     uint64_t epoch; /* of the peak that `position` belongs to */
     struct peak_position position;
@@ -40,14 +40,29 @@ struct game {
     uint64_t bytes, blocks; /* now, of all */
     uint64_t epoch;         /* moves with every new peak */
     struct peak *peak;
+    const struct peak_selection *selection;
     bool is_short; /* a history ends early */
+};
+
+/* Whose counters are looked through. */
+struct apart {
+    const struct peak_selection *selection;
+    bool *is_apart;
 };
 
 static void note_apart(void *context, size_t process, uint32_t number,
                        const struct counter_row *counter, bool inherited)
 {
+    const struct apart *apart = context;
     (void)process;
-    ((bool *)context)[number] = inherited || allocator_is_apart(counter->allocator);
+    apart->is_apart[number] =
+        !apart->selection->wants(apart->selection->context, counter, inherited);
+}
+
+static bool counts_as_usual(const void *context, const struct counter_row *counter, bool inherited)
+{
+    (void)context;
+    return !inherited && !allocator_is_apart(counter->allocator);
 }
 
 static uint64_t end_us(const struct process *process, uint64_t last_us)
@@ -81,8 +96,8 @@ static bool player_init(struct game *game, struct player *player, struct recordi
     bool good = history_walk_init(&player->walk, &recording->database, process->id,
                                   process->counter_count, 0, process->events);
     player->walk.counts = true;
-    return good && counters_visit(recording, number, note_apart, player->is_apart) &&
-           read_next(game, player);
+    struct apart apart = {game->selection, player->is_apart};
+    return good && counters_visit(recording, number, note_apart, &apart) && read_next(game, player);
 }
 
 static void game_deinit(struct game *game)
@@ -200,12 +215,13 @@ static uint64_t events_of(const struct recording *recording, const size_t *proce
 
 /* All of it, in one part of the progress. */
 static bool play_all(struct peak *peak, struct recording *recording, const size_t *processes,
-                     size_t count)
+                     size_t count, const struct peak_selection *selection)
 {
     CLEANUP(game_deinit)
     struct game game = {
         .players = memory_new(count, sizeof(struct player)),
         .peak = peak,
+        .selection = selection,
     };
     for (size_t i = 0; i < count; i++) {
         game.count++;
@@ -221,11 +237,12 @@ static bool play_all(struct peak *peak, struct recording *recording, const size_
 }
 
 bool peak_play(struct peak *peak, struct recording *recording, const size_t *processes,
-               size_t count)
+               size_t count, const struct peak_selection *selection)
 {
+    static const struct peak_selection usual = {counts_as_usual, NULL};
     struct progress *progress = recording->database.progress;
     progress_begin(progress, "looking for the peak", events_of(recording, processes, count));
-    bool good = play_all(peak, recording, processes, count);
+    bool good = play_all(peak, recording, processes, count, selection ? selection : &usual);
     progress_end(progress);
     return good;
 }

@@ -25,13 +25,15 @@ bool figures_are_needed(const struct query *query)
 bool figures_are_of_peak(const struct query *query)
 {
     return !query->between && !query->temporary &&
-           (query->at.kind == MOMENT_PEAK || query->at.kind == MOMENT_TOUCHED);
+           (query->at.kind == MOMENT_PEAK || query->at.kind == MOMENT_TOUCHED ||
+            query->at.kind == MOMENT_SELECTION);
 }
 
-const struct peak *figures_peak(const struct query *query, const struct peak *asked,
-                                const struct peak *touched)
+const struct peak *figures_peak(const struct query *query, const struct figures_peaks *peaks)
 {
-    return query->at.kind == MOMENT_TOUCHED && !query->between ? touched : asked;
+    if (!query->between && query->at.kind == MOMENT_SELECTION)
+        return peaks->selection;
+    return query->at.kind == MOMENT_TOUCHED && !query->between ? peaks->touched : peaks->asked;
 }
 
 /* --- a span --- */
@@ -112,7 +114,7 @@ static bool load_peak(struct process_figures *figures)
             : peak_held(figures->recording, figures->process, position, inherited, &figures->held);
     if (!good)
         return false;
-    if (figures->held && figures->recording->run.history &&
+    if (figures->held && figures->recording->run.history && !figures->peak->is_of_selection &&
         peak_holds_anything(position, inherited))
         figures->expected = position;
     return true;
@@ -203,6 +205,7 @@ static struct held held_of(const struct process_figures *figures, uint32_t numbe
     switch (figures->query->at.kind) {
     case MOMENT_PEAK:
     case MOMENT_TOUCHED:
+    case MOMENT_SELECTION:
         return (struct held){counter->peak_bytes, counter->peak_blocks};
     case MOMENT_END:
         return (struct held){counter->end_bytes, counter->end_blocks};

@@ -36,9 +36,13 @@ bool figures_are_needed(const struct query *query);
 /* Is the query what was held, or touched, at the peak? */
 bool figures_are_of_peak(const struct query *query);
 
-/* Which of the two peaks it is about. */
-const struct peak *figures_peak(const struct query *query, const struct peak *asked,
-                                const struct peak *touched);
+/* The peaks of an answer. */
+struct figures_peaks {
+    const struct peak *asked, *touched, *selection;
+};
+
+/* Which of them it is about. */
+const struct peak *figures_peak(const struct query *query, const struct figures_peaks *peaks);
 
 /* Asks for them, and makes known until figures_deinit() what the process was forked with, if that
  * is asked for. False, with a problem in the recording, when they cannot be had. Query, peak and

@@ -83,7 +83,8 @@ bool query_wants_process(const struct query *query, const struct process *proces
 
 bool query_is_filtered(const struct query *query)
 {
-    return query->include.count || query->exclude.count || query->allocators || query->pid_count;
+    return query->include.count || query->exclude.count || query->allocators || query->sizes ||
+           query->pid_count;
 }
 
 /* Neighbours are often in the same file. */

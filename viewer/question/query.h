@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "allocators.h"
+#include "chunk.h"
 #include "viewer/history/moment.h"
 #include "viewer/question/grouping.h"
 #include "viewer/question/selection.h"
@@ -30,6 +31,10 @@ struct globs {
     const char **patterns; /* the array is owned, the words are not */
     size_t count;
 };
+
+/* Which blocks, by their size. Those that pymalloc has for itself are the small ones. */
+enum block_sizes { SIZES_ALL, SIZES_SMALL, SIZES_LARGE };
+#define SIZES_SMALL_MAX 512u
 
 struct query {
     struct moment at;
@@ -45,7 +50,8 @@ struct query {
     bool cumulative; /* a row counts the stacks in which it stands anywhere; by line, file, function
                       * or module */
     enum sort sort;
-    size_t limit;        /* of rows, 0: none */
+    size_t limit; /* of rows, 0: none */
+    enum block_sizes sizes;
     unsigned allocators; /* 1 << enum wire_allocator, 0: those that count (allocators.h) */
     struct globs include;
     struct globs exclude;
@@ -65,6 +71,14 @@ bool globs_match(const struct globs *globs, const char *path);
 static inline bool query_counts(const struct query *query, unsigned allocator)
 {
     return (query->allocators ? query->allocators : ALLOCATORS_COUNTED) >> allocator & 1;
+}
+
+/* Does the counter, by its allocator and its blocks' size? */
+static inline bool query_counts_row(const struct query *query, const struct counter_row *counter)
+{
+    bool is_small = counter->size_class <= size_class_of(SIZES_SMALL_MAX);
+    return query_counts(query, counter->allocator) &&
+           (!query->sizes || is_small == (query->sizes == SIZES_SMALL));
 }
 
 /* Is not all asked for that there was at its moment? */
