@@ -190,7 +190,10 @@ static const char *heap_name(const struct ground *ground, const struct segment *
 static void add_rest(struct survey *survey, uint32_t *capacity, const struct ground *ground,
                      const struct segment *segment, const char *caller)
 {
-    uint64_t rest = segment->resident - segment->block_bytes;
+    /* Blocks of a process that lies may lie over each other. */
+    uint64_t blocks =
+        segment->block_bytes < segment->resident ? segment->block_bytes : segment->resident;
+    uint64_t rest = segment->resident - blocks;
     uint64_t overhead = segment->overhead < rest ? segment->overhead : rest;
     const char *name = segment->kind == GROUND_HEAP ? heap_name(ground, segment)
                                                     : ground_name(ground, segment->name);

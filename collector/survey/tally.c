@@ -84,6 +84,8 @@ static void note_holder(struct tally *tally, uint32_t region, uint32_t location,
 static void note_pool(struct tally *tally, struct segment *segment, uint8_t **pools,
                       uint64_t address)
 {
+    if (address < segment->start)
+        return; /* what begins before an arena is none of its blocks */
     uint64_t pool = (address - segment->start) / tally->pool_bytes;
     if (!*pools)
         *pools = calloc((segment->end - segment->start) / tally->pool_bytes / 8 + 1, 1);

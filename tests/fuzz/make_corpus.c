@@ -35,6 +35,40 @@ static void put_native(struct stream *stream)
     stream_put(stream, WIRE_NATIVE_STACK_BIT | UINT64_C(8) << WIRE_SIZE_SHIFT);
 }
 
+static void put_place(struct stream *stream, enum wire_place kind, uint64_t start, uint64_t bytes)
+{
+    stream_put(stream, wire_extended(WIRE_EXTENDED_PLACE, 2));
+    stream_put(stream, start);
+    stream_put(stream, (uint64_t)kind << WIRE_PLACE_SHIFT | bytes);
+}
+
+/* What has no kind of its own. */
+static void put_extended(struct stream *stream)
+{
+    put_place(stream, WIRE_PLACE_ARENA, 0x7f0000000000, 0x100000);
+    put_place(stream, WIRE_PLACE_FRAMES, 0x7f0000200000, 0x4000);
+    put_place(stream, WIRE_PLACE_STACK, 0x7f0000300000, 1);
+    put_place(stream, WIRE_PLACE_ALLOCATOR, 0x7f0000400000, 1);
+    put_place(stream, WIRE_PLACE_SHIM, 0x7f0000500000, 0x1000);
+    put_place(stream, WIRE_PLACE_GONE, 0x7f0000000000, 0x8000);
+    stream_put(stream, wire_extended(WIRE_EXTENDED_PLACE, 3));
+    stream_put(stream, 0x12000);
+    stream_put(stream, (uint64_t)WIRE_PLACE_MAPPED << WIRE_PLACE_SHIFT | 0x9000);
+    stream_put(stream, 0x400100);
+    stream_put(stream, wire_extended(WIRE_EXTENDED_PRESENT, 2));
+    stream_put(stream, 0x12000);
+    stream_put(stream, 0x3000);
+    stream_put(stream, wire_extended(WIRE_EXTENDED_ACCESSIBLE, 3));
+    stream_put(stream, WIRE_NO_STACK_BIT);
+    stream_put(stream, 0x14000);
+    stream_put(stream, 0x2000);
+    stream_put(stream, wire_extended(WIRE_EXTENDED_EMPTIED, 3));
+    stream_put(stream, 0x13000);
+    stream_put(stream, WIRE_LOOKED_BIT | WIRE_LAZILY_BIT | 0x1000);
+    stream_put(stream, 0x1000);
+    stream_put(stream, wire_extended(WIRE_EXTENDED_LOOKED, 0));
+}
+
 static void put_records(struct stream *stream)
 {
     stream_put(stream,
@@ -57,6 +91,7 @@ static void put_records(struct stream *stream)
     stream_unmap(stream, 1, 0x10000, 0x6000);
     stream_unmap_failed(stream, 1, 0x10000, 0x6000);
     put_native(stream);
+    put_extended(stream);
     stream_put(stream, wire_first(WIRE_MARK) | (uint64_t)WIRE_MARK_PROGRAM_END << WIRE_MARK_SHIFT);
     stream_free(stream, 0x1000);
     stream_unmap(stream, 1, 0x12000, 0x9000);

@@ -40,7 +40,7 @@ def commands():
 
 def test_commands():
     assert offered("") == (commands(), ":nothing")
-    assert offered("re") == (["report"], ":nothing")
+    assert offered("re") == (["report", "resident"], ":nothing")
     assert offered("--") == (["--help", "--version"], ":nothing")
 
 

@@ -23,6 +23,7 @@ static struct process *new_process(struct run *run, uint32_t number, pid_t pid, 
     if (!process)
         abort();
     process->peer.number = number;
+    process->peer.local = 0; /* nobody looks at our own memory but who wants to (test_survey.c) */
     ring_close_parts(parts);
     return process;
 }

@@ -422,6 +422,7 @@ static void announce(struct stream *stream, uint32_t slot, uint32_t tid)
 static void test_names_of_more_threads_than_any_program_has(void **state)
 {
     struct stream *stream = fresh(state);
+    stream->process->peer.local = getpid();
     const struct process *process = stream->process;
     stream->process->peer.looks.used = ALLOWANCE_FIRST - 10;
     for (uint32_t i = 0; i < 20; i++)
