@@ -23,9 +23,11 @@
 /* Of the time since the process's first; so much is free. */
 #define COST_SHARE   100u
 #define COST_FREE_NS UINT64_C(15000000)
-/* As a part of what was resident. Below PEAK_BYTES_MIN it does not matter. */
+/* As a part of what was resident. Steps of less than PEAK_STEP_MIN, and less than PEAK_BYTES_MIN,
+ * do not matter. */
 #define PEAK_STEP      16u
-#define PEAK_BYTES_MIN (UINT64_C(16) << 20)
+#define PEAK_STEP_MIN  (UINT64_C(8) << 20)
+#define PEAK_BYTES_MIN (UINT64_C(24) << 20)
 #define ASKED_MAX      4096u
 /* So much that no hook saw is worth to look for who maps it. */
 #define UNSEEN_BYTES_MIN (UINT64_C(1) << 20)
@@ -308,8 +310,9 @@ static bool is_new_peak(const struct book *book)
 {
     const struct samples *samples = &book->samples;
     uint64_t resident = samples->count ? samples->list[samples->count - 1].resident : 0;
+    uint64_t step = resident / PEAK_STEP > PEAK_STEP_MIN ? resident / PEAK_STEP : PEAK_STEP_MIN;
     return resident != SAMPLE_UNKNOWN && resident >= PEAK_BYTES_MIN &&
-           resident > book->surveys.peak_bytes + resident / PEAK_STEP;
+           resident > book->surveys.peak_bytes + step;
 }
 
 bool survey_is_due(const struct book *book, uint64_t now_ns, uint64_t every_ns,

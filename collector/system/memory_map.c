@@ -6,33 +6,45 @@
  */
 #include "collector/system/memory_map.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "collector/system/proc.h"
 
-#define DELETED    " (deleted)"
-#define LINE_FEED  "\\012"
-#define MAPS_BYTES 8192 /* more than the longest line */
+#define DELETED     " (deleted)"
+#define LINE_FEED   "\\012"
+#define MAPS_BYTES  8192 /* more than the longest line */
+#define PERMISSIONS 5    /* "rwxp " */
 
-/* START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH; reads all but the path; *path is where that
- * begins. */
-static bool parse_line(const char *line, struct memory_mapping *mapping, int *path)
+/* Reads a number and what must stand behind it. */
+static bool parse_number(const char **at, int base, char behind, uint64_t *number)
 {
-    unsigned long long start, end, offset, inode;
-    unsigned major, minor;
-    char permissions[5];
-    *path = 0;
-    if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, permissions, &offset, &major,
-               &minor, &inode, path) < 7 ||
-        !*path || start >= end)
+    char *end;
+    *number = strtoull(*at, &end, base);
+    bool good = end > *at && *end == behind;
+    *at = end + good;
+    return good;
+}
+
+/* START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH; reads all but the path, which begins at
+ * *path. */
+static bool parse_line(const char *line, struct memory_mapping *mapping, const char **path)
+{
+    uint64_t major, minor;
+    const char *at = line, *permissions;
+    if (!parse_number(&at, 16, '-', &mapping->start) ||
+        !parse_number(&at, 16, ' ', &mapping->end) || mapping->start >= mapping->end)
         return false;
-    mapping->start = start;
-    mapping->end = end;
-    mapping->offset = offset;
-    mapping->inode = inode;
-    mapping->device = (uint64_t)major << 32 | minor;
+    permissions = at;
+    if (strlen(permissions) < PERMISSIONS || permissions[PERMISSIONS - 1] != ' ')
+        return false;
+    at += PERMISSIONS;
+    if (!parse_number(&at, 16, ' ', &mapping->offset) || !parse_number(&at, 16, ':', &major) ||
+        !parse_number(&at, 16, ' ', &minor) || !parse_number(&at, 10, ' ', &mapping->inode))
+        return false;
+    *path = at + strspn(at, " ");
+    mapping->device = major << 32 | minor;
     mapping->is_accessible = memcmp(permissions, "---", 3) != 0;
     mapping->is_executable = permissions[2] == 'x';
     mapping->is_deleted = false;
@@ -67,13 +79,13 @@ struct listener {
 static size_t tell_lines(char *text, size_t bytes, struct listener *listener)
 {
     size_t at = 0;
-    int path;
+    const char *path;
     for (char *end; !listener->is_content && (end = memchr(text + at, '\n', bytes - at));
          at = (size_t)(end - text) + 1) {
         *end = 0;
         if (!parse_line(text + at, &listener->mapping, &path))
             continue;
-        set_path(&listener->mapping, text + at + path);
+        set_path(&listener->mapping, path);
         listener->is_content = !listener->each(listener->context, &listener->mapping);
     }
     return at;

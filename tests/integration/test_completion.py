@@ -57,8 +57,8 @@ def test_options(command):
     [
         (["report", "--by", "s"], ["stack", "size"], ":nothing"),
         (["report", "--by=s"], ["--by=stack", "--by=size"], ":nothing"),
-        (["report", "--at", ""], ["peak", "end", "exit", "touched-peak", "resident-peak"], ":nothing"),
-        (["report", "--between", "end", ""], ["peak", "end", "exit", "touched-peak", "resident-peak"], ":nothing"),
+        (["report", "--at", ""], ["peak", "end", "exit", "touched-peak", "resident-peak", "selection-peak"], ":nothing"),
+        (["report", "--between", "end", ""], ["peak", "end", "exit", "touched-peak", "resident-peak", "selection-peak"], ":nothing"),
         (["report", "--between", "end", "peak", ""], [], ":recordings"),
         (["report", "--allocator", "m"], ["malloc", "mem", "mmap"], ":nothing"),
         (["report", "--format", ""], ["tracemalloc"], ":nothing"),
