@@ -17,7 +17,8 @@
  *   6  files and reserved address space, by allocators of their own that are in no sum; what of the
  * memory was touched (tables touched, touched_chunk, touched_sample, run_touched and
  * run_touched_process, untouched)
- *   7  what resident memory was made of (tables survey, resident_row, region, holder) */
+ *   7  what resident memory was made of (tables survey, resident_row, region, holder,
+ * copied) */
 #define STORE_APPLICATION_ID 1213221966 /* "HPLN" */
 #define STORE_FORMAT         7
 

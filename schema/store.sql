@@ -310,7 +310,7 @@ CREATE TABLE untouched (
 ) STRICT, WITHOUT ROWID;
 
 -- A look at all that was resident of a process, at a moment: 'end', 'peak' (near it) or 'asked'. Not in
--- formats before 7, as the three tables below that say what was found.
+-- formats before 7, as the four tables below that say what was found.
 CREATE TABLE survey (
     process       INTEGER NOT NULL REFERENCES process,
     number        INTEGER NOT NULL, -- 1 at the end, 2 near the peak, 3 and more: asked for, in order
@@ -318,6 +318,9 @@ CREATE TABLE survey (
     time          REAL NOT NULL,
     events        INTEGER NOT NULL, -- of the process's history up to then
     rss_bytes     INTEGER NOT NULL, -- as the kernel said
+    shared_bytes  INTEGER,          -- of it with other processes; null where the process is no
+                                    -- one's parent or child here, and it was not asked
+    proportional_bytes INTEGER,     -- PSS, as sampled last
     huge_bytes    INTEGER NOT NULL, -- of it in huge pages
     hugetlb_bytes INTEGER NOT NULL, -- reserved huge pages, which are no part of it
     PRIMARY KEY (process, number)
@@ -331,6 +334,7 @@ CREATE TABLE resident_row (
     kind          TEXT NOT NULL,
     name          TEXT NOT NULL,    -- the file or heap that it is of, '' without
     bytes         INTEGER NOT NULL,
+    shared_bytes  INTEGER NOT NULL, -- of them with other processes, as above
     swapped_bytes INTEGER NOT NULL, -- beside them
     blocks        INTEGER NOT NULL, -- or mappings
     PRIMARY KEY (process, survey, kind, name)
@@ -360,6 +364,17 @@ CREATE TABLE holder (
     blocks   INTEGER NOT NULL,
     bytes    INTEGER NOT NULL,
     PRIMARY KEY (process, survey, region, location)
+) STRICT, WITHOUT ROWID;
+
+-- What of the blocks that a process was forked with lies in pages that are its own by then, by the line that
+-- had allocated them.
+CREATE TABLE copied (
+    process  INTEGER NOT NULL REFERENCES process,
+    survey   INTEGER NOT NULL,
+    location INTEGER NOT NULL,
+    blocks   INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    PRIMARY KEY (process, survey, location)
 ) STRICT, WITHOUT ROWID;
 
 -- The same sums by innermost location and allocator, for people and for SQL.

@@ -57,6 +57,7 @@
     TABLE(RESIDENT_ROW, resident_row)                                                              \
     TABLE(REGION, region)                                                                          \
     TABLE(HOLDER, holder)                                                                          \
+    TABLE(COPIED, copied)                                                                          \
     TABLE(LINE_TOTAL, line_total)
 
 #define STORE_RUN_COLUMNS(COLUMN, OPTIONAL, row)                                                   \
@@ -280,6 +281,8 @@
     COLUMN(SECONDS, time, row)                                                                     \
     COLUMN(COUNT, events, row)                                                                     \
     COLUMN(COUNT, rss_bytes, row)                                                                  \
+    OPTIONAL(AMOUNT, shared_bytes, row)                                                            \
+    OPTIONAL(AMOUNT, proportional_bytes, row)                                                      \
     COLUMN(COUNT, huge_bytes, row)                                                                 \
     COLUMN(COUNT, hugetlb_bytes, row)
 
@@ -289,6 +292,7 @@
     COLUMN(TEXT, kind, row)                                                                        \
     COLUMN(TEXT, name, row)                                                                        \
     COLUMN(COUNT, bytes, row)                                                                      \
+    COLUMN(COUNT, shared_bytes, row)                                                               \
     COLUMN(COUNT, swapped_bytes, row)                                                              \
     COLUMN(COUNT, blocks, row)
 
@@ -308,6 +312,13 @@
     COLUMN(INDEX, process, row)                                                                    \
     COLUMN(INDEX, survey, row)                                                                     \
     COLUMN(INDEX, region, row)                                                                     \
+    COLUMN(INDEX, location, row)                                                                   \
+    COLUMN(COUNT, blocks, row)                                                                     \
+    COLUMN(COUNT, bytes, row)
+
+#define STORE_COPIED_COLUMNS(COLUMN, OPTIONAL, row)                                                \
+    COLUMN(INDEX, process, row)                                                                    \
+    COLUMN(INDEX, survey, row)                                                                     \
     COLUMN(INDEX, location, row)                                                                   \
     COLUMN(COUNT, blocks, row)                                                                     \
     COLUMN(COUNT, bytes, row)

@@ -436,7 +436,7 @@ bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t addre
 struct listener {
     const struct estate *child;
     const struct inheritance *own, *at;
-    void (*each)(void *context, const struct block *block);
+    void (*each)(void *context, const struct block *block, const struct counters *counters);
     void *context;
 };
 
@@ -448,7 +448,7 @@ static void tell_inherited(const struct listener *listener, const struct block *
         if (was_freed(between, block))
             return;
     if (!graveyard_find_block(&listener->child->graves, block->address, block_number(block)))
-        listener->each(listener->context, block);
+        listener->each(listener->context, block, counters_of(listener->at->from));
 }
 
 static void tell_all_inherited(const struct listener *listener)
@@ -467,8 +467,15 @@ static void tell_all_inherited(const struct listener *listener)
             tell_inherited(listener, &graves[i].block);
 }
 
+bool inheritance_is_related(const struct book *book)
+{
+    return book->estate != NULL;
+}
+
 void inheritance_each(const struct book *book,
-                      void (*each)(void *context, const struct block *block), void *context)
+                      void (*each)(void *context, const struct block *block,
+                                   const struct counters *counters),
+                      void *context)
 {
     struct listener listener = {.child = book->estate, .each = each, .context = context};
     if (!book->estate)

@@ -82,9 +82,15 @@ void inheritance_unbury(struct book *book, const struct block *block);
 bool inheritance_remove(struct ledger *ledger, struct book *book, uint64_t address,
                         struct block *block);
 
-/* Calls back with each block that the process still has of those that it was forked with. */
+/* Calls back with each block that the process still has of those that it was forked with, and the
+ * counters that it names one of. */
 void inheritance_each(const struct book *book,
-                      void (*each)(void *context, const struct block *block), void *context);
+                      void (*each)(void *context, const struct block *block,
+                                   const struct counters *counters),
+                      void *context);
+
+/* Has it been forked, or has it forked others? */
+bool inheritance_is_related(const struct book *book);
 
 /* Its mappings, and whose counters they name: its own, or its parent's until either changes them.
  */

@@ -12,6 +12,7 @@ void survey_deinit(struct survey *survey)
     free(survey->rows);
     free(survey->regions);
     free(survey->holders);
+    free(survey->copied);
     *survey = (struct survey){0};
 }
 

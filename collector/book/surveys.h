@@ -16,6 +16,7 @@ struct survey_row {
     uint8_t kind;           /* enum resident_kind */
     char *name;             /* the file or heap that it is of; null: none */
     uint64_t bytes;         /* that are resident */
+    uint64_t shared_bytes;  /* of them with other processes; 0 where that was not asked */
     uint64_t swapped_bytes; /* that are swapped out beside them */
     uint64_t blocks;        /* live ones, or mappings */
 };
@@ -37,19 +38,30 @@ struct survey_holder {
     uint64_t blocks, bytes;
 };
 
+/* Of blocks that a process was forked with, by the line that had allocated them: what lies in pages
+ * that nobody else has any more, for it, or all others, have written to them or gone. */
+struct survey_copied {
+    uint32_t location;
+    uint64_t blocks, bytes;
+};
+
 struct survey {
     bool is_taken, is_written;
     uint8_t moment; /* enum resident_moment */
     double time;    /* seconds from the run's start */
     uint64_t events;
-    uint64_t rss_bytes;     /* as the kernel says */
-    uint64_t huge_bytes;    /* of it in huge pages */
-    uint64_t hugetlb_bytes; /* reserved huge pages, which are no part of it */
-    uint64_t looked_ns;     /* how long the look at its pages took */
+    uint64_t rss_bytes;          /* as the kernel says */
+    bool asked_shared;           /* the process has been forked, or has forked others: */
+    uint64_t shared_bytes;       /* of it with other processes */
+    uint64_t proportional_bytes; /* as sampled last (PSS); SAMPLE_UNKNOWN: not known */
+    uint64_t huge_bytes;         /* of it in huge pages */
+    uint64_t hugetlb_bytes;      /* reserved huge pages, which are no part of it */
+    uint64_t looked_ns;          /* how long the look at its pages took */
     struct survey_row *rows;
     struct survey_region *regions;
     struct survey_holder *holders;
-    uint32_t row_count, region_count, holder_count;
+    struct survey_copied *copied;
+    uint32_t row_count, region_count, holder_count, copied_count;
 };
 
 struct surveys {

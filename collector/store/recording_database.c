@@ -53,6 +53,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_FORGET_RESIDENT_ROWS] = "DELETE FROM resident_row WHERE process = ? AND survey = ?",
     [STATEMENT_FORGET_REGIONS] = "DELETE FROM region WHERE process = ? AND survey = ?",
     [STATEMENT_FORGET_HOLDERS] = "DELETE FROM holder WHERE process = ? AND survey = ?",
+    [STATEMENT_FORGET_COPIED] = "DELETE FROM copied WHERE process = ? AND survey = ?",
     [STATEMENT_END_RUN] = "UPDATE run SET seconds = ?, complete = ?, trouble = ?",
     [STATEMENT_LATE_STATUS] = "UPDATE process SET exit_status = ?, signal = ? WHERE id = ?",
     [STATEMENT_LATE_ENDING] = "UPDATE ending SET core_dumped = ?, out_of_memory = ?, "

@@ -35,6 +35,7 @@ enum recording_statement {
     STATEMENT_FORGET_RESIDENT_ROWS,
     STATEMENT_FORGET_REGIONS,
     STATEMENT_FORGET_HOLDERS,
+    STATEMENT_FORGET_COPIED,
     STATEMENT_END_RUN,     /* seconds, complete, trouble */
     STATEMENT_LATE_STATUS, /* exit status, signal, process */
     STATEMENT_LATE_ENDING, /* core dumped, out of memory, collector's bytes, process */

@@ -16,7 +16,8 @@ struct written {
 static bool forget(const struct written *to)
 {
     static const enum recording_statement statements[] = {
-        STATEMENT_FORGET_RESIDENT_ROWS, STATEMENT_FORGET_REGIONS, STATEMENT_FORGET_HOLDERS};
+        STATEMENT_FORGET_RESIDENT_ROWS, STATEMENT_FORGET_REGIONS, STATEMENT_FORGET_HOLDERS,
+        STATEMENT_FORGET_COPIED};
     bool done = true;
     for (unsigned i = 0; done && i < sizeof statements / sizeof *statements; i++) {
         sqlite3_bind_int64(to->database->others[statements[i]], 2, to->number);
@@ -33,7 +34,8 @@ static bool write_rows(const struct written *to, const struct survey *survey)
         done = RECORDING_PUT(to->database, RESIDENT_ROW, resident_row, .process = to->process,
                              .survey = to->number, .kind = kind_keys[row->kind],
                              .name = row->name ? row->name : "", .bytes = row->bytes,
-                             .swapped_bytes = row->swapped_bytes, .blocks = row->blocks);
+                             .shared_bytes = row->shared_bytes, .swapped_bytes = row->swapped_bytes,
+                             .blocks = row->blocks);
     }
     return done;
 }
@@ -65,6 +67,24 @@ static bool write_holders(const struct written *to, const struct survey *survey)
     return done;
 }
 
+static bool write_copied(const struct written *to, const struct survey *survey)
+{
+    bool done = true;
+    for (uint32_t i = 0; done && i < survey->copied_count; i++) {
+        const struct survey_copied *copied = &survey->copied[i];
+        done = RECORDING_PUT(to->database, COPIED, copied, .process = to->process,
+                             .survey = to->number, .location = copied->location,
+                             .blocks = copied->blocks, .bytes = copied->bytes);
+    }
+    return done;
+}
+
+/* -1 where it is not known. */
+static int64_t amount_of(bool is_known, uint64_t bytes)
+{
+    return is_known && bytes != SAMPLE_UNKNOWN ? (int64_t)bytes : -1;
+}
+
 static bool write_survey(const struct written *to, struct survey *survey)
 {
     if (!survey->is_taken || survey->is_written)
@@ -74,8 +94,11 @@ static bool write_survey(const struct written *to, struct survey *survey)
         RECORDING_PUT(to->database, SURVEY, survey, .process = to->process, .number = to->number,
                       .moment = moment_keys[survey->moment], .time = survey->time,
                       .events = survey->events, .rss_bytes = survey->rss_bytes,
+                      .shared_bytes = amount_of(survey->asked_shared, survey->shared_bytes),
+                      .proportional_bytes = amount_of(true, survey->proportional_bytes),
                       .huge_bytes = survey->huge_bytes, .hugetlb_bytes = survey->hugetlb_bytes) &&
-        write_rows(to, survey) && write_regions(to, survey) && write_holders(to, survey);
+        write_rows(to, survey) && write_regions(to, survey) && write_holders(to, survey) &&
+        write_copied(to, survey);
     return survey->is_written;
 }
 

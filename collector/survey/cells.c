@@ -21,11 +21,12 @@ struct filling {
     bool is_short; /* of memory */
 };
 
-static void add_cell(struct filling *filling, uint64_t start, uint64_t end)
+static void add_cell(struct filling *filling, uint64_t start, uint64_t end, bool is_shared)
 {
     struct cells *cells = filling->cells;
     struct cell *last = cells->count ? &cells->list[cells->count - 1] : NULL;
-    if (last && last->end == start && last->segment == filling->segment) {
+    if (last && last->end == start && last->segment == filling->segment &&
+        last->is_shared == is_shared) {
         last->end = end;
         return;
     }
@@ -35,7 +36,7 @@ static void add_cell(struct filling *filling, uint64_t start, uint64_t end)
         return;
     }
     cells->list = list;
-    list[cells->count++] = (struct cell){start, end, filling->segment};
+    list[cells->count++] = (struct cell){start, end, filling->segment, is_shared};
 }
 
 static void note_part(struct filling *filling, uint64_t start, uint64_t end, unsigned bits)
@@ -47,7 +48,7 @@ static void note_part(struct filling *filling, uint64_t start, uint64_t end, uns
     }
     segment->resident += end - start;
     segment->huge += bits & PAGES_HUGE ? end - start : 0;
-    add_cell(filling, start, end);
+    add_cell(filling, start, end, false);
 }
 
 static void note_pages(void *context, uint64_t start, uint64_t end, unsigned bits)
@@ -92,14 +93,40 @@ static bool read_pages(struct pages *pages, struct filling *filling)
     return !filling->is_short;
 }
 
-bool cells_read(struct cells *cells, struct ground *ground, pid_t pid)
+static void note_shared(void *context, uint64_t start, uint64_t end, bool is_shared)
+{
+    struct filling *filling = context;
+    add_cell(filling, start, end, is_shared);
+    if (is_shared)
+        filling->ground->segments[filling->segment].shared += end - start;
+}
+
+/* Cuts the cells up by whether they are shared. */
+static bool read_shared(struct pages *pages, struct cells *cells, struct ground *ground)
+{
+    struct cells whole = *cells;
+    struct filling filling = {.cells = cells, .ground = ground};
+    bool good = true;
+    *cells = (struct cells){0};
+    for (uint32_t i = 0; good && i < whole.count; i++) {
+        const struct cell *cell = &whole.list[i];
+        filling.segment = cell->segment;
+        good = pages_each_shared(pages, cell->start, cell->end, note_shared, &filling) &&
+               !filling.is_short;
+    }
+    cells_deinit(&whole);
+    return good;
+}
+
+bool cells_read(struct cells *cells, struct ground *ground, pid_t pid, bool asks_shared)
 {
     struct filling filling = {.cells = cells, .ground = ground};
     struct pages pages;
     *cells = (struct cells){0};
     if (!pages_open(&pages, pid))
         return false;
-    bool good = read_pages(&pages, &filling);
+    bool good =
+        read_pages(&pages, &filling) && (!asks_shared || read_shared(&pages, cells, ground));
     pages_close(&pages);
     return good;
 }
@@ -134,6 +161,6 @@ void cells_of(struct cells *cells, uint64_t start, uint64_t end, cell_part *part
     for (; at < cells->count && list[at].start < end; at++) {
         uint64_t from = start > list[at].start ? start : list[at].start;
         uint64_t to = end < list[at].end ? end : list[at].end;
-        part(context, list[at].segment, to - from);
+        part(context, &list[at], to - from);
     }
 }

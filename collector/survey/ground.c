@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector/base/array.h"
 #include "collector/book/mappings.h"
@@ -224,6 +225,14 @@ static enum ground_kind kind_of_place(enum wire_place place)
     }
 }
 
+/* Whole pages: the data segment grows by bytes, and a process may say what it likes. */
+static uint64_t page_end(uint64_t address, uint64_t most)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t end = address < most ? (address + page - 1) & ~(page - 1) : most;
+    return end < most ? end : most;
+}
+
 /* The segment that begins at an address of an area, and ends before `end`. */
 static struct segment carve(struct survey_areas *areas, const struct ground_source *source,
                             uint64_t start, uint64_t end)
@@ -232,10 +241,10 @@ static struct segment carve(struct survey_areas *areas, const struct ground_sour
     enum ground_kind kind = kind_of_place(places_at(source->places, start, &place_end, &caller));
     bool mapped = is_mapped(source, start, &mapped_end);
     struct segment segment = {.start = start, .end = end, .kind = (uint8_t)kind};
-    segment.end = place_end < segment.end ? place_end : segment.end;
+    segment.end = page_end(place_end, segment.end);
     if (kind != GROUND_REST)
         return segment;
-    segment.end = mapped_end < segment.end ? mapped_end : segment.end;
+    segment.end = page_end(mapped_end, segment.end);
     if (mapped) {
         const struct area *code = area_at(areas, caller);
         segment.kind = GROUND_MAPPED;

@@ -42,6 +42,8 @@ struct segment {
     /* What is found there: bytes of pages that are in memory, swapped out, huge ones; of live
      * blocks, and of what is theirs without being asked for. */
     uint64_t resident, swapped, huge;
+    uint64_t shared; /* with other processes, of the resident ones; 0 where that was not asked */
+    uint64_t shared_blocks; /* of block_bytes */
     uint64_t block_bytes, overhead;
     uint64_t blocks;
 };

@@ -41,6 +41,7 @@ struct look {
     enum resident_moment moment;
     double time;
     uint64_t rss_bytes, looked_ns;
+    bool asks_shared;
 };
 
 static uint64_t read_resident(pid_t pid)
@@ -73,8 +74,9 @@ static bool look_read(struct look *look, const struct survey_subject *subject)
                                          .is_memory = is_memory,
                                          .context = inherited.counters};
     look->rss_bytes = read_resident(subject->pid);
+    look->asks_shared = inheritance_is_related(subject->book);
     return look->rss_bytes && ground_read(&look->ground, &source) &&
-           cells_read(&look->cells, &look->ground, subject->pid);
+           cells_read(&look->cells, &look->ground, subject->pid, look->asks_shared);
 }
 
 bool survey_begin(const struct survey_subject *subject, enum resident_moment moment, double seconds)
@@ -175,6 +177,7 @@ static void add_to_row(struct survey *survey, uint32_t *capacity, unsigned kind,
         at = survey->row_count;
     }
     survey->rows[at - 1].bytes += more->bytes;
+    survey->rows[at - 1].shared_bytes += more->shared_bytes;
     survey->rows[at - 1].swapped_bytes += more->swapped_bytes;
     survey->rows[at - 1].blocks += more->blocks;
 }
@@ -200,10 +203,15 @@ static void add_rest(struct survey *survey, uint32_t *capacity, const struct gro
     const char *name = segment->kind == GROUND_HEAP ? heap_name(ground, segment)
                                                     : ground_name(ground, segment->name);
     name = segment->kind == GROUND_UNSEEN ? caller : name;
+    /* Overhead lies between blocks and free memory; whose pages it is in is not told. */
+    uint64_t shared =
+        segment->shared > segment->shared_blocks ? segment->shared - segment->shared_blocks : 0;
     struct survey_row more = {.bytes = overhead};
     add_to_row(survey, capacity, RESIDENT_OVERHEAD, NULL, &more);
-    more = (struct survey_row){
-        .bytes = rest - overhead, .swapped_bytes = segment->swapped, .blocks = 1};
+    more = (struct survey_row){.bytes = rest - overhead,
+                               .shared_bytes = shared < rest - overhead ? shared : rest - overhead,
+                               .swapped_bytes = segment->swapped,
+                               .blocks = 1};
     add_to_row(survey, capacity, row_of_ground[segment->kind], name, &more);
 }
 
@@ -212,11 +220,14 @@ static void add_rows(struct survey *survey, const struct tally *tally, const cha
     const struct ground *ground = tally->ground;
     uint32_t capacity = 0;
     for (unsigned kind = 0; kind <= RESIDENT_INHERITED; kind++) {
-        const struct survey_row more = {.bytes = tally->bytes[kind], .blocks = tally->blocks[kind]};
+        const struct survey_row more = {.bytes = tally->bytes[kind],
+                                        .shared_bytes = tally->shared[kind],
+                                        .blocks = tally->blocks[kind]};
         add_to_row(survey, &capacity, kind, NULL, &more);
     }
     for (uint32_t i = 0; i < ground->count; i++) {
         const struct segment *segment = &ground->segments[i];
+        survey->shared_bytes += segment->shared;
         survey->huge_bytes += segment->kind == GROUND_HUGETLB ? 0 : segment->huge;
         if (segment->kind == GROUND_HUGETLB)
             survey->hugetlb_bytes += segment->resident;
@@ -247,8 +258,11 @@ static void take_regions(struct survey *survey, struct tally *tally)
     survey->region_count = tally->region_count;
     survey->holders = tally->holders;
     survey->holder_count = tally->holder_count;
+    survey->copied = tally->copied;
+    survey->copied_count = tally->copied_count;
     tally->regions = NULL;
     tally->holders = NULL;
+    tally->copied = NULL;
     keep_holders(survey);
 }
 
@@ -297,6 +311,9 @@ void survey_finish(const struct survey_subject *subject)
         survey->events = subject->book->sums.events;
         survey->rss_bytes = look->rss_bytes;
         survey->looked_ns = look->looked_ns;
+        survey->asked_shared = look->asks_shared;
+        survey->proportional_bytes =
+            subject->book->samples.list ? subject->book->samples.proportional : SAMPLE_UNKNOWN;
         add_rows(survey, &tally, surveys->raw_caller);
         take_regions(survey, &tally);
     }

@@ -22,8 +22,9 @@
 struct tallied {
     struct tally *tally;
     const struct block *block;
-    const struct counters *counters; /* null: it is inherited */
-    uint64_t resident;
+    const struct counters *counters; /* that it names one of */
+    bool is_inherited;
+    uint64_t resident, shared;
     uint32_t segment; /* where it begins; UINT32_MAX: nowhere that is in memory */
 };
 
@@ -95,6 +96,37 @@ static void note_pool(struct tally *tally, struct segment *segment, uint8_t **po
     segment->overhead += POOL_HEADER_BYTES;
 }
 
+static uint32_t location_of(const struct tallied *tallied)
+{
+    uint32_t node = counters_at(tallied->counters, tallied->block->counter)->node;
+    return stack_tree_node(tallied->tally->tree, node)->location;
+}
+
+/* Of a block that is inherited. */
+static void note_copied(const struct tallied *tallied)
+{
+    struct tally *tally = tallied->tally;
+    uint64_t bytes = tallied->resident - tallied->shared;
+    uint32_t location = bytes && tally->tree ? location_of(tallied) : 0;
+    uint32_t *number =
+        bytes && tally->tree ? index_at(&tally->by_copied, (uint64_t)location + 1) : NULL;
+    if (!number)
+        return;
+    if (!*number) {
+        struct survey_copied *copied = array_grow(tally->copied, &tally->copied_capacity,
+                                                  tally->copied_count + 1, sizeof *copied);
+        if (!copied) {
+            tally->is_short = true;
+            return;
+        }
+        tally->copied = copied;
+        copied[tally->copied_count] = (struct survey_copied){.location = location};
+        *number = ++tally->copied_count;
+    }
+    tally->copied[*number - 1].blocks++;
+    tally->copied[*number - 1].bytes += bytes;
+}
+
 static void note_region(const struct tallied *tallied, struct segment *segment)
 {
     struct tally *tally = tallied->tally;
@@ -106,45 +138,60 @@ static void note_region(const struct tallied *tallied, struct segment *segment)
     tally->regions[region - 1].used += tallied->resident;
     if (segment->kind == GROUND_ARENA)
         note_pool(tally, segment, &tally->pools[tallied->segment], block->address);
-    if (tally->tree) {
-        uint32_t node =
-            tallied->counters ? counters_at(tallied->counters, block->counter)->node : 0;
-        note_holder(tally, region, stack_tree_node(tally->tree, node)->location, block_size(block));
-    }
+    if (tally->tree)
+        note_holder(tally, region, location_of(tallied), block_size(block));
 }
 
-static void note_part(void *context, uint32_t segment, uint64_t bytes)
+static void note_part(void *context, const struct cell *cell, uint64_t bytes)
 {
     struct tallied *tallied = context;
-    tallied->tally->ground->segments[segment].block_bytes += bytes;
+    struct segment *segment = &tallied->tally->ground->segments[cell->segment];
+    segment->block_bytes += bytes;
+    segment->shared_blocks += cell->is_shared ? bytes : 0;
     tallied->resident += bytes;
+    tallied->shared += cell->is_shared ? bytes : 0;
     if (tallied->segment == UINT32_MAX)
-        tallied->segment = segment;
+        tallied->segment = cell->segment;
 }
 
-static void tally_block(struct tally *tally, const struct block *block,
-                        const struct counters *counters)
+static void note_place(void *context, const struct cell *cell, uint64_t bytes)
 {
-    struct tallied tallied = {tally, block, counters, 0, UINT32_MAX};
+    struct tallied *tallied = context;
+    (void)bytes;
+    tallied->segment = cell->segment;
+}
+
+static void tally_block(struct tallied *tallied)
+{
+    struct tally *tally = tallied->tally;
+    const struct block *block = tallied->block;
     uint64_t size = block_size(block);
-    unsigned kind =
-        counters ? counters_at(counters, block->counter)->allocator : (unsigned)RESIDENT_INHERITED;
-    cells_of(tally->cells, block->address, block->address + (size ? size : 1), note_part, &tallied);
-    if (tallied.segment == UINT32_MAX || kind > RESIDENT_INHERITED)
+    unsigned kind = tallied->is_inherited
+                        ? (unsigned)RESIDENT_INHERITED
+                        : counters_at(tallied->counters, block->counter)->allocator;
+    tallied->segment = UINT32_MAX;
+    cells_of(tally->cells, block->address, block->address + size, note_part, tallied);
+    if (!size) /* it has a place all the same */
+        cells_of(tally->cells, block->address, block->address + 1, note_place, tallied);
+    if (tallied->segment == UINT32_MAX || kind > RESIDENT_INHERITED)
         return;
-    struct segment *segment = &tally->ground->segments[tallied.segment];
-    segment->block_bytes -= !size; /* it was looked up as one byte */
-    tallied.resident -= !size;
+    struct segment *segment = &tally->ground->segments[tallied->segment];
     segment->overhead += overhead_of(tally, segment, size);
     segment->blocks++;
-    tally->bytes[kind] += tallied.resident;
+    tally->bytes[kind] += tallied->resident;
+    tally->shared[kind] += tallied->shared;
     tally->blocks[kind]++;
-    note_region(&tallied, segment);
+    note_region(tallied, segment);
+    if (tallied->is_inherited)
+        note_copied(tallied);
 }
 
-static void tally_inherited(void *context, const struct block *block)
+static void tally_inherited(void *context, const struct block *block,
+                            const struct counters *counters)
 {
-    tally_block(context, block, NULL);
+    struct tallied tallied = {
+        .tally = context, .block = block, .counters = counters, .is_inherited = true};
+    tally_block(&tallied);
 }
 
 void tally_blocks(struct tally *tally, const struct book *book)
@@ -152,13 +199,15 @@ void tally_blocks(struct tally *tally, const struct book *book)
     const struct block *blocks = book->heap.blocks.data;
     tally->region_of = calloc(tally->ground->count + 1, sizeof *tally->region_of);
     tally->pools = calloc(tally->ground->count + 1, sizeof *tally->pools);
-    if (!tally->region_of || !tally->pools || !index_init(&tally->by_holder)) {
+    if (!tally->region_of || !tally->pools || !index_init(&tally->by_holder) ||
+        !index_init(&tally->by_copied)) {
         tally->is_short = true;
         return;
     }
     for (uint32_t i = 1; i < book->heap.blocks_used; i++)
         if (blocks[i].counter)
-            tally_block(tally, &blocks[i], &book->counters);
+            tally_block(&(struct tallied){
+                .tally = tally, .block = &blocks[i], .counters = &book->counters});
     inheritance_each(book, tally_inherited, tally);
 }
 
@@ -170,5 +219,7 @@ void tally_deinit(struct tally *tally)
     free(tally->region_of);
     free(tally->regions);
     free(tally->holders);
+    free(tally->copied);
     index_deinit(&tally->by_holder);
+    index_deinit(&tally->by_copied);
 }

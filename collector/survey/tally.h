@@ -21,12 +21,17 @@ struct tally {
     const struct stack_tree *tree; /* null: who has blocks where is not asked for */
     /* Live blocks that are resident, by enum resident_kind. */
     uint64_t bytes[RESIDENT_INHERITED + 1], blocks[RESIDENT_INHERITED + 1];
+    uint64_t shared[RESIDENT_INHERITED + 1]; /* of the bytes: with other processes */
     uint32_t *region_of; /* by segment: number + 1 of the region; 0: it is none */
     struct survey_region *regions;
     uint32_t region_count, region_capacity;
     struct index by_holder; /* region, location */
     struct survey_holder *holders;
     uint32_t holder_count, holder_capacity;
+    /* What of inherited blocks lies in pages that are the process's own by now, by location. */
+    struct index by_copied;
+    struct survey_copied *copied;
+    uint32_t copied_count, copied_capacity;
     uint8_t **pools; /* by segment: a bit for each of its pools that has a block */
     bool is_short;   /* of memory: what is there is not all */
 };

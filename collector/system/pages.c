@@ -90,6 +90,18 @@ static int scan(const struct pages *pages, uint64_t start, uint64_t end,
     return 0;
 }
 
+/* Reads some entries from an address on, and not behind `end`; 0: that cannot be. */
+static size_t read_some(const struct pages *pages, uint64_t at, uint64_t end,
+                        uint64_t entries[static ENTRIES])
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t wanted = (end - at) / page;
+    wanted = wanted < ENTRIES ? wanted : ENTRIES;
+    ssize_t got =
+        pread(pages->file, entries, wanted * sizeof *entries, (off_t)(at / page * sizeof *entries));
+    return got < 0 ? 0 : (size_t)got / sizeof *entries;
+}
+
 static bool is_touched(uint64_t entry)
 {
     return entry & ENTRY_SWAPPED ||
@@ -102,16 +114,30 @@ static bool read_entries(const struct pages *pages, uint64_t start, uint64_t end
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t entries[ENTRIES];
     for (uint64_t at = start; at < end;) {
-        uint64_t wanted = (end - at) / page;
-        wanted = wanted < ENTRIES ? wanted : ENTRIES;
-        ssize_t got = pread(pages->file, entries, wanted * sizeof *entries,
-                            (off_t)(at / page * sizeof *entries));
-        if (got < (ssize_t)sizeof *entries)
+        size_t got = read_some(pages, at, end, entries);
+        if (!got)
             return false;
-        for (uint64_t i = 0; i < (uint64_t)got / sizeof *entries; i++, at += page)
+        for (size_t i = 0; i < got; i++, at += page)
             if (is_touched(entries[i]))
                 listener->found(listener->context, at, at + page,
                                 entries[i] & ENTRY_SWAPPED ? PAGES_SWAPPED : 0);
+    }
+    return true;
+}
+
+bool pages_each_shared(const struct pages *pages, uint64_t start, uint64_t end,
+                       void (*found)(void *context, uint64_t start, uint64_t end, bool is_shared),
+                       void *context)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t entries[ENTRIES];
+    for (uint64_t at = start; at < end;) {
+        size_t got = read_some(pages, at, end, entries);
+        if (!got)
+            return false;
+        for (size_t i = 0; i < got; i++, at += page)
+            if (entries[i] & ENTRY_PRESENT)
+                found(context, at, at + page, !(entries[i] & ENTRY_EXCLUSIVE));
     }
     return true;
 }

@@ -39,4 +39,10 @@ bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
                 void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
                 void *context);
 
+/* The same of whether nobody else has the page mapped: stretches that are in memory and are shared,
+ * or not. */
+bool pages_each_shared(const struct pages *pages, uint64_t start, uint64_t end,
+                       void (*found)(void *context, uint64_t start, uint64_t end, bool is_shared),
+                       void *context);
+
 #endif

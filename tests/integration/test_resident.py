@@ -236,7 +236,7 @@ def test_a_forked_child(interpreter, calling, record):
     """What it was forked with is a row of its own; arenas and mappings are known there too."""
     source = calling(
         """
-    kept = [bytes(300) for _ in range(100_000)]
+    kept = [bytes(300) for _ in range(100_000)]  #: kept
     own = mmap.mmap(-1, 6 * MEBI, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     own.write(b"x" * (6 * MEBI))
     child = os.fork()
@@ -244,20 +244,34 @@ def test_a_forked_child(interpreter, calling, record):
         more = [bytes(300) for _ in range(50_000)]
         del kept[:50_000]
         own[0] = 1
+        rollup = open("/proc/self/smaps_rollup").read()
+        sizes = {name: int(size) for name, size in re.findall(r"(\\w+):\\s+(\\d+) kB", rollup)}
+        print(f"own={sizes['Private_Clean'] + sizes['Private_Dirty']}")
+        print(f"shared={sizes['Shared_Clean'] + sizes['Shared_Dirty']}", flush=True)
         sys.exit()
     os.waitpid(child, 0)
-    print(child)
+    print(f"child={child}")
     """
     )
     recording = record(interpreter, source)
-    answer = resident(recording, "--pid", recording.out.strip())
+    told = dict(word.split("=") for word in recording.out.split())
+    answer = resident(recording, "--pid", told["child"])
     assert_adds_up(answer)
     kinds = by_kind(answer)
     assert near(kinds["inherited"], 50_000 * 333, 0.25)
     assert near(kinds["object"], 50_000 * 333, 0.15)
     assert near(kinds["mmap"], 6 * MEBI, 0.1)
-    text = run([BUILD / "heapline", "resident", recording.file], check=0).out
-    assert "one of 2 processes" in text
+    # The counts of references that were taken away are in pages of their own; what was only kept is not.
+    own, shared = int(told["own"]) * 1024, int(told["shared"]) * 1024
+    assert near(answer["own_bytes"], own, 0.1) and near(answer["shared_bytes"], shared, 0.1)
+    names = source.by_number
+    copied = sum(row["bytes"] for row in answer["copied"] if names.get(row["line"]) == "kept" and row["file"] == str(source))
+    assert 0 < copied < 16 * MEBI
+    text = run([BUILD / "heapline", "resident", "--pid", told["child"], recording.file], check=0).out
+    text = " ".join(text.split())
+    assert "one of 2 processes" in text and "of it are its own" in text and "allocated by" in text
+    parent = resident(recording, "--pid", str(recording.process["pid"]))
+    assert parent["copied"] == [] and parent["own_bytes"] is not None
 
 
 def test_moments_that_are_asked_for(python, calling, record):
@@ -280,7 +294,7 @@ def test_moments_that_are_asked_for(python, calling, record):
     peak = resident(recording, "--at", "peak")
     assert peak["rss_bytes"] >= middle["rss_bytes"] - MEBI
     rows = run([BUILD / "heapline", "resident", "--csv", "--at", "peak", recording.file], check=0).out.splitlines()
-    assert rows[0] == "kind,resident_bytes,swapped_bytes,blocks,name" and rows[-1].startswith("unknown,")
+    assert rows[0] == "kind,resident_bytes,shared_bytes,swapped_bytes,blocks,name" and rows[-1].startswith("unknown,")
 
 
 @pytest.mark.parametrize("value", ["every", "0s", "every 1ms", "x", "50%", "3d"])

@@ -145,8 +145,8 @@ static void test_mappings_and_what_is_said_of_addresses(void **state)
     stream_map(&place->stream, 0, at(place, MEBI), 2 * MEBI);
     tell(place, WIRE_PLACE_MAPPED, MEBI, 2 * MEBI, (uint64_t)(uintptr_t)&gnu_get_libc_version);
     allocate(place, WIRE_ALLOCATOR_MALLOC, 2 * MEBI,
-             1000); /* in a mapping, as some allocators do */
-    tell(place, WIRE_PLACE_SHIM, 4 * MEBI, 4096, 0);
+             1000);                                 /* in a mapping, as some allocators do */
+    tell(place, WIRE_PLACE_SHIM, 4 * MEBI, 100, 0); /* a page all the same */
     tell(place, WIRE_PLACE_FRAMES, 5 * MEBI, 16384, 0);
     stream_put(&place->stream, wire_extended(WIRE_EXTENDED_EMPTIED, 2));
     stream_put(&place->stream, at(place, MEBI));

@@ -33,6 +33,8 @@
 #define COMMAND_NAME "heapline resident"
 /* Below a row of files so many are named. */
 #define NAMED_MAX 3u
+/* What stands before such a name. */
+#define COPIED_INDENT 14u
 /* Of what is resident, in per cent: a smaller row is not worth a hint. */
 #define HINT_SHARE 10u
 
@@ -158,6 +160,7 @@ static json_t *row_to_json(const struct survey_row *row)
     json_put_text(object, "file", is_file ? row->name : NULL);
     json_put_text(object, "heap", row->name && !is_file ? row->name : NULL);
     json_put_count(object, "resident_bytes", row->bytes);
+    json_put_count(object, "shared_bytes", row->shared_bytes);
     json_put_count(object, "swapped_bytes", row->swapped_bytes);
     json_put_count(object, "blocks", row->blocks);
     return object;
@@ -206,6 +209,35 @@ static void put_pins(json_t *all, const struct recording *recording, const struc
     json_put_count(all, "crowded_arena_bytes", pins->crowded_bytes);
 }
 
+/* -1 gives null. */
+static void put_amount(json_t *object, const char *key, int64_t amount)
+{
+    json_object_set_new(object, key, amount < 0 ? json_null() : json_integer(amount));
+}
+
+static int64_t own_bytes(const struct survey *survey)
+{
+    int64_t rss = (int64_t)survey->rss_bytes;
+    if (survey->shared_bytes < 0)
+        return -1;
+    return rss > survey->shared_bytes ? rss - survey->shared_bytes : 0;
+}
+
+static void put_sharing(json_t *all, const struct recording *recording, const struct survey *survey)
+{
+    json_t *copied = json_array();
+    put_amount(all, "shared_bytes", survey->shared_bytes);
+    put_amount(all, "own_bytes", own_bytes(survey));
+    put_amount(all, "proportional_bytes", survey->proportional_bytes);
+    for (size_t i = 0; i < survey->copied_count; i++) {
+        json_t *one = place_to_json(recording, survey->copied[i].location);
+        json_put_count(one, "blocks", survey->copied[i].blocks);
+        json_put_count(one, "bytes", survey->copied[i].bytes);
+        json_array_append_new(copied, one);
+    }
+    json_object_set_new(all, "copied", copied);
+}
+
 static json_t *view_to_json(const struct survey *survey)
 {
     json_t *view = json_object();
@@ -252,6 +284,7 @@ static void print_json(const struct recording *recording, const struct surveys *
     json_object_set_new(all, "processes", processes);
     json_object_set_new(all, "view", view_to_json(survey));
     put_rows(all, survey);
+    put_sharing(all, recording, survey);
     if (pins)
         put_pins(all, recording, pins, shown);
     json_object_set_new(all, "looks", surveys_to_json(surveys));
@@ -260,15 +293,15 @@ static void print_json(const struct recording *recording, const struct surveys *
 
 static void print_rows_csv(const struct survey *survey)
 {
-    puts("kind,resident_bytes,swapped_bytes,blocks,name");
+    puts("kind,resident_bytes,shared_bytes,swapped_bytes,blocks,name");
     for (size_t i = 0; i < survey->row_count; i++) {
         const struct survey_row *row = &survey->rows[i];
-        printf("%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", resident_keys[row->kind], row->bytes,
-               row->swapped_bytes, row->blocks);
+        printf("%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", resident_keys[row->kind],
+               row->bytes, row->shared_bytes, row->swapped_bytes, row->blocks);
         csv_put(stdout, row->name);
         putchar('\n');
     }
-    printf("unknown,%" PRIu64 ",0,0,\n", unknown_bytes(survey));
+    printf("unknown,%" PRIu64 ",0,0,0,\n", unknown_bytes(survey));
 }
 
 static void print_pins_csv(const struct recording *recording, const struct pins *pins, size_t shown)
@@ -300,7 +333,7 @@ struct page {
 
 /* A row as people see it, which may be several of the recording's. */
 struct shown_row {
-    uint64_t bytes, blocks;
+    uint64_t bytes, shared, blocks;
     char *text;
     const char *names[NAMED_MAX]; /* of the largest that are in it */
     uint64_t named[NAMED_MAX];
@@ -332,6 +365,7 @@ static void add_shown(struct shown_rows *rows, const struct survey_row *row)
     }
     struct shown_row *shown = &rows->list[at];
     shown->bytes += row->bytes;
+    shown->shared += row->shared_bytes;
     shown->blocks += row->kind <= RESIDENT_INHERITED ? row->blocks : 0;
     if (row->name && resident_is_summed(row->kind) && shown->name_count < NAMED_MAX) {
         shown->names[shown->name_count] = resident_short_name(row->name);
@@ -351,6 +385,8 @@ static struct table_cells cells_of(const struct page *page, const struct shown_r
         {size_format(row->bytes), share_format(row->bytes, page->survey->rss_bytes), {""}}};
     if (row->blocks)
         cells.cells[2] = count_format(row->blocks);
+    if (page->survey->shared_bytes >= 0)
+        cells.cells[3] = size_format(row->bytes - row->shared);
     return cells;
 }
 
@@ -372,6 +408,22 @@ static void print_sentence(const struct page *page, char *text)
     free(text);
 }
 
+/* What a process has of its parent's, and what of that it no longer shares. */
+static void print_sharing(const struct page *page)
+{
+    const struct survey *survey = page->survey;
+    char proportional[64] = "";
+    if (survey->shared_bytes < 0)
+        return;
+    if (survey->proportional_bytes >= 0)
+        snprintf(proportional, sizeof proportional, "; its part of all is %s (PSS)",
+                 size_format((uint64_t)survey->proportional_bytes).text);
+    print_sentence(page,
+                   memory_print("%s of it are its own, %s it shares with other processes%s.",
+                                size_format((uint64_t)own_bytes(survey)).text,
+                                size_format((uint64_t)survey->shared_bytes).text, proportional));
+}
+
 static void print_heading(const struct page *page)
 {
     const struct survey *survey = page->survey;
@@ -386,6 +438,7 @@ static void print_heading(const struct page *page)
     if (others)
         print_sentence(page, memory_print("It is one of %zu processes; --pid chooses another.",
                                           recording->process_count));
+    print_sharing(page);
 }
 
 static void print_notes(const struct page *page)
@@ -407,6 +460,27 @@ static void print_notes(const struct page *page)
         const char *hint = resident_hint(row->kind, row->name);
         if (hint && row->bytes * 100 >= survey->rss_bytes * HINT_SHARE)
             print_sentence(page, memory_print("%s: %s", size_format(row->bytes).text, hint));
+    }
+}
+
+static void print_copied(const struct page *page)
+{
+    const struct survey *survey = page->survey;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < survey->copied_count; i++)
+        bytes += survey->copied[i].bytes;
+    if (!bytes)
+        return;
+    print_sentence(page, memory_print("Of the blocks that it was forked with %s lie in pages that "
+                                      "nobody shares any more, allocated by:",
+                                      size_format(bytes).text));
+    for (size_t i = 0; i < survey->copied_count && i < NAMED_MAX; i++) {
+        const struct survey_copied *copied = &survey->copied[i];
+        const struct frame *frame = &page->recording->symbols.frames[copied->location];
+        CLEANUP(cleanup_free)
+        char *name =
+            name_of_frame(page->recording, frame, GROUP_BY_LINE, page->table.width - COPIED_INDENT);
+        printf("  %10s  %s\n", size_format(copied->bytes).text, name);
     }
 }
 
@@ -433,6 +507,7 @@ static void print_rows(struct page *page, const struct resident_request *own)
     free(rest.text);
     if (shown < rows.count)
         printf("… %zu more (-n 0 shows all)\n", rows.count - shown);
+    print_copied(page);
     print_notes(page);
 }
 
@@ -507,8 +582,11 @@ static void print_text(const struct recording *recording, const struct survey *s
         .table = {.stream = stdout,
                   .width = terminal_columns(STDOUT_FILENO),
                   .colours = colours_for(STDOUT_FILENO, no_color),
-                  .columns = {{"resident", false, 0}, {"share", false, 0}, {"blocks", true, 0}},
-                  .column_count = 3},
+                  .columns = {{"resident", false, 0},
+                              {"share", false, 0},
+                              {"blocks", true, 0},
+                              {"its own", false, 0}},
+                  .column_count = survey->shared_bytes >= 0 ? 4 : 3},
     };
     print_heading(&page);
     if (pins)

@@ -55,6 +55,8 @@ static bool take_survey(const void *row, void *context)
         .rss_bytes = stored->rss_bytes,
         .huge_bytes = stored->huge_bytes,
         .hugetlb_bytes = stored->hugetlb_bytes,
+        .shared_bytes = stored->shared_bytes,
+        .proportional_bytes = stored->proportional_bytes,
     };
     return true;
 }
@@ -76,6 +78,7 @@ void surveys_deinit(struct surveys *surveys)
         free(survey->rows);
         free(survey->regions);
         free(survey->holders);
+        free(survey->copied);
     }
     free(surveys->list);
 }
@@ -93,6 +96,7 @@ static bool take_row(const void *row, void *context)
         .kind = (enum resident_kind)kind,
         .name = *stored->name ? memory_copy(stored->name) : NULL,
         .bytes = stored->bytes,
+        .shared_bytes = stored->shared_bytes,
         .swapped_bytes = stored->swapped_bytes,
         .blocks = stored->blocks,
     };
@@ -138,6 +142,19 @@ static bool take_holder(const void *row, void *context)
     return true;
 }
 
+static bool take_copied(const void *row, void *context)
+{
+    const struct store_copied *stored = row;
+    struct loading *loading = context;
+    struct survey *survey = loading->survey;
+    if (!symbols_has_location(&loading->recording->symbols, stored->location))
+        return damaged(loading);
+    survey->copied = memory_room(survey->copied, survey->copied_count, sizeof *survey->copied);
+    survey->copied[survey->copied_count++] =
+        (struct survey_copied){stored->location, stored->blocks, stored->bytes};
+    return true;
+}
+
 bool survey_load(struct survey *survey, struct recording *recording)
 {
     struct loading loading = {.recording = recording, .survey = survey};
@@ -147,7 +164,9 @@ bool survey_load(struct survey *survey, struct recording *recording)
                               (unsigned)survey->number);
     CLEANUP(cleanup_free) char *in_order = memory_print("%s ORDER BY number", rest);
     CLEANUP(cleanup_free) char *by_region = memory_print("%s ORDER BY region, location", rest);
-    return table_rows_each(database, STORE_TABLE_RESIDENT_ROW, NULL, rest, take_row, &loading) &&
+    CLEANUP(cleanup_free) char *by_bytes = memory_print("%s ORDER BY bytes DESC, location", rest);
+    return table_rows_each(database, STORE_TABLE_COPIED, NULL, by_bytes, take_copied, &loading) &&
+           table_rows_each(database, STORE_TABLE_RESIDENT_ROW, NULL, rest, take_row, &loading) &&
            table_rows_each(database, STORE_TABLE_REGION, NULL, in_order, take_region, &loading) &&
            table_rows_each(database, STORE_TABLE_HOLDER, NULL, by_region, take_holder, &loading);
 }

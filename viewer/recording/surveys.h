@@ -11,7 +11,7 @@
 struct survey_row {
     enum resident_kind kind;
     char *name; /* the file or heap that it is of; NULL: none */
-    uint64_t bytes, swapped_bytes, blocks;
+    uint64_t bytes, shared_bytes, swapped_bytes, blocks;
 };
 
 /* What goes back to the system as a whole. */
@@ -25,17 +25,25 @@ struct survey_holder {
     uint64_t blocks, bytes;
 };
 
+/* Of blocks that the process was forked with: in pages that are its own. */
+struct survey_copied {
+    uint32_t location;
+    uint64_t blocks, bytes;
+};
+
 struct survey {
     const struct process *process;
     uint32_t number;
     enum resident_moment moment;
     double time;
     uint64_t rss_bytes, huge_bytes, hugetlb_bytes;
+    int64_t shared_bytes, proportional_bytes; /* -1: not known */
     /* Once it is loaded. */
     struct survey_row *rows;
     struct survey_region *regions;
     struct survey_holder *holders;
-    size_t row_count, region_count, holder_count;
+    struct survey_copied *copied; /* most bytes first */
+    size_t row_count, region_count, holder_count, copied_count;
 };
 
 struct surveys {
