@@ -67,12 +67,25 @@ static unsigned on_refused(struct cursor *cursor, uint64_t bytes)
     return 1 + has_place;
 }
 
+/* Words of other threads that do not matter: a thousand blocks. */
+#define WORDS_BESIDE 4096u
+
+/* Has it taken itself apart already, as it does not wait for long? */
+static bool has_gone_on(const struct cursor *cursor)
+{
+    return atomic_load(&cursor->process->ring.writers->head) - cursor->position > WORDS_BESIDE;
+}
+
 /* The process waits until this has been read: what stands behind it is left until it is. */
 static void on_program_end(struct cursor *cursor)
 {
     const struct survey_subject subject = process_subject(cursor->run, cursor->process);
-    if (program_end_note(&cursor->run->ledger, &cursor->process->book) &&
-        survey_begin(&subject, RESIDENT_AT_END, cursor->process->book.now))
+    if (!program_end_note(&cursor->run->ledger, &cursor->process->book) ||
+        !survey_begin(&subject, RESIDENT_AT_END, cursor->process->book.now))
+        return;
+    if (has_gone_on(cursor))
+        survey_forget(&subject);
+    else
         cursor->end = cursor->position + 1;
 }
 

@@ -98,6 +98,16 @@ bool survey_begin(const struct survey_subject *subject, enum resident_moment mom
     return true;
 }
 
+void survey_forget(const struct survey_subject *subject)
+{
+    struct surveys *surveys = &subject->book->surveys;
+    if (!surveys->look)
+        return;
+    surveys->cost_ns += surveys->look->looked_ns;
+    look_free(surveys->look);
+    surveys->look = NULL;
+}
+
 /* --- what no hook saw --------------------------------------------------------------------------
  */
 

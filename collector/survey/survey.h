@@ -35,6 +35,9 @@ bool survey_begin(const struct survey_subject *subject, enum resident_moment mom
                   double seconds);
 void survey_finish(const struct survey_subject *subject);
 
+/* Instead of that: what was seen is not what is told. */
+void survey_forget(const struct survey_subject *subject);
+
 /* Is it time for a survey: near a new peak, or because one is asked for each `every_ns` (0: it is
  * not)? */
 bool survey_is_due(const struct book *book, uint64_t now_ns, uint64_t every_ns,

@@ -27,7 +27,7 @@
 
 #define WAIT_SPELL_NS UINT64_C(50000000)
 /* At its end a program is held until it has been looked at. */
-#define SETTLE_NS       UINT64_C(1000000000)
+#define SETTLE_NS       UINT64_C(250000000)
 #define SETTLE_SPELL_NS UINT64_C(10000000)
 #define OVERWRITTEN                                                                                \
     "the program has overwritten the memory that it shares with the collector; it goes on "        \

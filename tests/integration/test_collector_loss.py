@@ -1,6 +1,7 @@
 """The collector dies, stops, or cannot write: the program goes on as if nothing had been."""
 
 import os
+import select
 import signal
 import subprocess
 
@@ -235,3 +236,31 @@ def test_a_collector_that_cannot_be_started(python, program, tmp_path):
     )
     assert ran.status == 125 and "heapline" in ran.err
     assert not (tmp_path / "ran").exists()
+
+
+def test_stopped_at_the_end(python, program, tmp_path):
+    """A program that has ended is not held for long, and nobody tells what it no longer was."""
+    source = program(
+        """
+        import sys
+        kept = [bytes(1000) for _ in range(50_000)]
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print("done", flush=True)
+        """
+    )
+    process, collector = begin(python, source, tmp_path)
+    (target,) = [pid for pid, name in harness.descendants(process.pid).items() if name.startswith("python")]
+    ended = os.pidfd_open(target)
+    os.kill(collector, signal.SIGSTOP)
+    try:
+        say(process, "go\n")
+        assert process.stdout.readline().startswith("done")
+        assert select.select([ended], [], [], harness.TIME_LIMIT)[0], "it ends while the collector is stopped"
+    finally:
+        os.kill(collector, signal.SIGCONT)
+        os.close(ended)
+    assert end(process).status == 0
+    harness.assert_complete(harness.Recording(tmp_path / "run.heapline"))
+    looked = run([BUILD / "heapline", "resident", "--json", tmp_path / "run.heapline"])
+    assert looked.status == 1 or looked.json["view"]["at"] == "peak"
