@@ -145,5 +145,6 @@ struct survey_subject process_subject(struct run *run, struct process *process)
                                    .pid = process->ring.stream ? 0 : process->peer.local,
                                    .root = process->peer.root,
                                    .tree = &run->stacks.tree,
+                                   .run_ns = &run->surveys_ns,
                                    .pool_bytes = is_old ? POOL_BYTES_OLD : POOL_BYTES};
 }

@@ -16,6 +16,7 @@ struct run {
     uint64_t started_ns;  /* CLOCK_MONOTONIC */
     uint64_t clock_ns;    /* what it was lately; no stream is ahead of it by much; 0: any may be */
     double started;       /* Unix time */
+    uint64_t surveys_ns;  /* that surveys of all processes have taken (survey/survey.h) */
     bool has_no_children; /* nobody wants what they inherit */
     struct stacks stacks;
     struct ledger ledger;

@@ -328,7 +328,9 @@ void survey_finish(const struct survey_subject *subject)
         take_regions(survey, &tally);
     }
     tally_deinit(&tally);
-    surveys->cost_ns += look->looked_ns + clock_computed() - begun;
+    uint64_t cost = look->looked_ns + clock_computed() - begun;
+    surveys->cost_ns += cost;
+    *subject->run_ns += cost;
     look_free(look);
 }
 

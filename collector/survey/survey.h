@@ -27,6 +27,7 @@ struct survey_subject {
     int root;                      /* its root folder (system/root_file.h) */
     const struct stack_tree *tree; /* of the book's nodes */
     uint64_t pool_bytes;           /* of pymalloc's */
+    uint64_t *run_ns;              /* what surveys have taken of all processes: is added to */
 };
 
 /* Looks at the pages, `seconds` after the run's start; false: nothing can be seen. Then
