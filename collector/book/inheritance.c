@@ -176,6 +176,12 @@ static uint32_t counter_for(struct book *book, const struct estate *owner, uint3
     return own;
 }
 
+/* What is inherited, where the process has not touched it. */
+static const struct mappings *mappings_of(const struct inheritance *own)
+{
+    return own->mappings->is_filled ? &own->mappings->table : &own->mapped_by->book->mappings;
+}
+
 /* What is being copied, and `numbers`: by mapping, its number in the child; 0: none yet. */
 struct adoption {
     struct book *child;
@@ -202,8 +208,7 @@ static bool adopt_range(const struct adoption *adoption, const struct mapping_ra
 static bool adopt_mappings(struct book *child, struct inheritance *own)
 {
     const struct estate *owner = own->mapped_by;
-    const struct mappings *from =
-        own->mappings->is_filled ? &own->mappings->table : &owner->book->mappings;
+    const struct mappings *from = mappings_of(own);
     uint32_t *numbers = calloc((size_t)from->all_used + 1, sizeof *numbers);
     const struct adoption adoption = {child, owner, from, numbers};
     const struct mapping_range *range;
@@ -375,6 +380,13 @@ bool inheritance_of(const struct book *book, struct inherited_from *from)
     return true;
 }
 
+/* Was a block that the estate's process has made itself, and freed, live at the mark? */
+static bool was_live(const struct inheritance *mark, const struct grave *grave)
+{
+    return block_number(&grave->block) >= mark->from->first_block &&
+           block_number(&grave->block) < mark->mark.blocks && grave->died >= mark->mark.events;
+}
+
 /* Of the blocks that the estate's process has made itself, the one that was live at the mark. */
 static const struct block *find_made(const struct inheritance *mark, uint64_t address)
 {
@@ -384,8 +396,7 @@ static const struct block *find_made(const struct inheritance *mark, uint64_t ad
         return block;
     const struct grave *grave = NULL;
     while ((grave = graveyard_find(&estate->graves, address, grave)))
-        if (block_number(&grave->block) >= estate->first_block &&
-            block_number(&grave->block) < mark->mark.blocks && grave->died >= mark->mark.events)
+        if (was_live(mark, grave))
             return &grave->block;
     return NULL;
 }
@@ -454,16 +465,14 @@ static void tell_inherited(const struct listener *listener, const struct block *
 static void tell_all_inherited(const struct listener *listener)
 {
     const struct estate *estate = listener->at->from;
-    const struct inherited_from *mark = &listener->at->mark;
     const struct live_heap *heap = heap_of(estate);
     const struct block *blocks = heap->blocks.data;
     for (uint32_t i = 1; i < heap->blocks_used; i++)
-        if (blocks[i].counter && block_number(&blocks[i]) < mark->blocks)
+        if (blocks[i].counter && block_number(&blocks[i]) < listener->at->mark.blocks)
             tell_inherited(listener, &blocks[i]);
     const struct grave *graves = estate->graves.graves.data;
     for (uint32_t i = 1; i < estate->graves.used; i++)
-        if (graves[i].block.counter && block_number(&graves[i].block) >= estate->first_block &&
-            block_number(&graves[i].block) < mark->blocks && graves[i].died >= mark->events)
+        if (graves[i].block.counter && was_live(listener->at, &graves[i]))
             tell_inherited(listener, &graves[i].block);
 }
 
@@ -490,10 +499,7 @@ struct inherited_mappings inheritance_mappings(const struct book *book)
     const struct inheritance *own = book->estate ? book->estate->own : NULL;
     if (!own || !own->mappings)
         return (struct inherited_mappings){&book->mappings, &book->counters};
-    const struct estate *owner = own->mapped_by;
-    return (struct inherited_mappings){own->mappings->is_filled ? &own->mappings->table
-                                                                : &owner->book->mappings,
-                                       counters_of(owner)};
+    return (struct inherited_mappings){mappings_of(own), counters_of(own->mapped_by)};
 }
 
 /* --- graves ----------------------------------------------------------------------------------- */

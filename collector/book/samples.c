@@ -32,14 +32,11 @@ void samples_postpone_costly(struct samples *samples, uint64_t now_ns)
     samples->next_costly_ns = now_ns + COSTLY_EVERY_NS;
 }
 
+/* A process that has ended has none. */
 static uint64_t read_resident(pid_t pid)
 {
-    char text[128];
-    unsigned long long pages;
-    if (!proc_read(pid, "statm", text, sizeof text) || sscanf(text, "%*u %llu", &pages) != 1 ||
-        pages == 0)
-        return SAMPLE_UNKNOWN; /* a process that has ended has no pages */
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t resident = proc_resident(pid);
+    return resident ? resident : SAMPLE_UNKNOWN;
 }
 
 /* The value of a line like "Pss:    123 kB". */

@@ -31,16 +31,9 @@ struct survey_region {
     uint8_t kind;   /* enum resident_region */
 };
 
-/* What a line has in a region; only of regions that few lines have blocks in. */
+/* What a line has in a region. */
 struct survey_holder {
     uint32_t region; /* number, from 0 */
-    uint32_t location;
-    uint64_t blocks, bytes;
-};
-
-/* Of blocks that a process was forked with, by the line that had allocated them: what lies in pages
- * that nobody else has any more, for it, or all others, have written to them or gone. */
-struct survey_copied {
     uint32_t location;
     uint64_t blocks, bytes;
 };
@@ -56,11 +49,12 @@ struct survey {
     uint64_t proportional_bytes; /* as sampled last (PSS); SAMPLE_UNKNOWN: not known */
     uint64_t huge_bytes;         /* of it in huge pages */
     uint64_t hugetlb_bytes;      /* reserved huge pages, which are no part of it */
-    uint64_t looked_ns;          /* how long the look at its pages took */
     struct survey_row *rows;
     struct survey_region *regions;
-    struct survey_holder *holders;
-    struct survey_copied *copied;
+    struct survey_holder *holders; /* of regions that few lines have blocks in */
+    /* Of blocks that the process was forked with, whatever their region: what lies in pages that
+     * nobody else has any more, for it, or all others, have written to them or gone. */
+    struct survey_holder *copied;
     uint32_t row_count, region_count, holder_count, copied_count;
 };
 

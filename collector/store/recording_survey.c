@@ -71,7 +71,7 @@ static bool write_copied(const struct written *to, const struct survey *survey)
 {
     bool done = true;
     for (uint32_t i = 0; done && i < survey->copied_count; i++) {
-        const struct survey_copied *copied = &survey->copied[i];
+        const struct survey_holder *copied = &survey->copied[i];
         done = RECORDING_PUT(to->database, COPIED, copied, .process = to->process,
                              .survey = to->number, .location = copied->location,
                              .blocks = copied->blocks, .bytes = copied->bytes);

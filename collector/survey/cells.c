@@ -93,9 +93,10 @@ static bool read_pages(struct pages *pages, struct filling *filling)
     return !filling->is_short;
 }
 
-static void note_shared(void *context, uint64_t start, uint64_t end, bool is_shared)
+static void note_shared(void *context, uint64_t start, uint64_t end, unsigned bits)
 {
     struct filling *filling = context;
+    bool is_shared = bits & PAGES_SHARED;
     add_cell(filling, start, end, is_shared);
     if (is_shared)
         filling->ground->segments[filling->segment].shared += end - start;

@@ -18,8 +18,6 @@
 #include "collector/book/places.h"
 #include "collector/system/memory_map.h"
 
-/* HEAP_MAX_SIZE of glibc's malloc/arena.c: 2 * DEFAULT_MMAP_THRESHOLD_MAX. */
-#define HEAP_BYTES (UINT64_C(64) << 20)
 /* Guards are a page; some runtimes make larger ones. */
 #define GUARD_BYTES_MAX (UINT64_C(1) << 20)
 
@@ -27,7 +25,7 @@
 struct area {
     uint64_t start, end;
     uint32_t name;
-    bool is_executable, is_accessible, is_main_heap;
+    bool is_accessible, is_main_heap;
     uint8_t kind; /* enum ground_kind; GROUND_REST is carved up */
 };
 
@@ -43,6 +41,11 @@ struct survey_areas {
 const char *ground_name(const struct ground *ground, uint32_t name)
 {
     return name ? ground->names[name] : NULL;
+}
+
+bool ground_is_c_library(const char *path)
+{
+    return strstr(path, "/libc.so") || strstr(path, "/libc-2");
 }
 
 /* 0: memory is short. */
@@ -148,7 +151,6 @@ static bool add_area(void *context, const struct memory_mapping *mapping)
         .start = mapping->start,
         .end = mapping->end,
         .name = name,
-        .is_executable = mapping->is_executable,
         .is_accessible = mapping->is_accessible,
         .is_main_heap = strcmp(mapping->path, "[heap]") == 0,
         .kind = (uint8_t)kind,
@@ -290,7 +292,7 @@ static void note_allocator(struct survey_areas *areas, uint64_t address)
     if (!path)
         return;
     areas->ground->allocator = code->name;
-    areas->ground->has_other_malloc = !strstr(path, "/libc.so") && !strstr(path, "/libc-2");
+    areas->ground->has_other_malloc = !ground_is_c_library(path);
 }
 
 bool ground_read(struct ground *ground, const struct ground_source *source)
@@ -327,7 +329,7 @@ static void settle_segment(struct ground *ground, const struct places *places,
 {
     const char *behind = ground_name(ground, segment->behind);
     if (segment->is_main_heap || segment->block_bytes ||
-        (segment->start % HEAP_BYTES == 0 && !ground->has_other_malloc)) {
+        (segment->start % GROUND_HEAP_BYTES == 0 && !ground->has_other_malloc)) {
         segment->kind = GROUND_HEAP;
     } else if (behind) {
         segment->kind = is_shim(behind) ? GROUND_SHIM : GROUND_LIBRARY;

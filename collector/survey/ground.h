@@ -18,6 +18,10 @@
 struct mappings;
 struct places;
 
+/* The C library's heaps but the first lie at multiples of that: HEAP_MAX_SIZE of glibc's
+ * malloc/arena.c. */
+#define GROUND_HEAP_BYTES (UINT64_C(64) << 20)
+
 enum ground_kind {
     GROUND_FILE,    /* its name is the path; also memfds and what else has a name */
     GROUND_LIBRARY, /* a file of which something is executable, and the memory that belongs to it */
@@ -45,7 +49,6 @@ struct segment {
     uint64_t shared; /* with other processes, of the resident ones; 0 where that was not asked */
     uint64_t shared_blocks; /* of block_bytes */
     uint64_t block_bytes, overhead;
-    uint64_t blocks;
 };
 
 /* Where a library's code lies in its file. */
@@ -82,6 +85,9 @@ void ground_deinit(struct ground *ground);
 
 /* After the segments' blocks are known. */
 void ground_settle(struct ground *ground, const struct places *places);
+
+/* Has the file of that name glibc in it, by its name? */
+bool ground_is_c_library(const char *path);
 
 /* Null for none. */
 const char *ground_name(const struct ground *ground, uint32_t name);

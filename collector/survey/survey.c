@@ -7,10 +7,8 @@
  */
 #include "collector/survey/survey.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "collector/base/array.h"
 #include "collector/base/clock.h"
@@ -44,15 +42,6 @@ struct look {
     bool asks_shared;
 };
 
-static uint64_t read_resident(pid_t pid)
-{
-    char text[128];
-    unsigned long long pages = 0;
-    if (proc_read(pid, "statm", text, sizeof text))
-        sscanf(text, "%*u %llu", &pages);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static bool is_memory(const void *context, uint32_t counter)
 {
     return counters_at(context, counter)->allocator == WIRE_ALLOCATOR_MMAP;
@@ -73,10 +62,16 @@ static bool look_read(struct look *look, const struct survey_subject *subject)
                                          .mappings = inherited.mappings,
                                          .is_memory = is_memory,
                                          .context = inherited.counters};
-    look->rss_bytes = read_resident(subject->pid);
+    look->rss_bytes = proc_resident(subject->pid);
     look->asks_shared = inheritance_is_related(subject->book);
     return look->rss_bytes && ground_read(&look->ground, &source) &&
            cells_read(&look->cells, &look->ground, subject->pid, look->asks_shared);
+}
+
+static void note_cost(const struct survey_subject *subject, uint64_t cost_ns)
+{
+    subject->book->surveys.cost_ns += cost_ns;
+    *subject->run_ns += cost_ns;
 }
 
 bool survey_begin(const struct survey_subject *subject, enum resident_moment moment, double seconds)
@@ -88,7 +83,7 @@ bool survey_begin(const struct survey_subject *subject, enum resident_moment mom
         return false;
     if (!look_read(look, subject)) {
         look_free(look);
-        surveys->cost_ns += clock_computed() - begun;
+        note_cost(subject, clock_computed() - begun);
         return false;
     }
     look->moment = moment;
@@ -103,7 +98,7 @@ void survey_forget(const struct survey_subject *subject)
     struct surveys *surveys = &subject->book->surveys;
     if (!surveys->look)
         return;
-    surveys->cost_ns += surveys->look->looked_ns;
+    note_cost(subject, surveys->look->looked_ns);
     look_free(surveys->look);
     surveys->look = NULL;
 }
@@ -120,11 +115,10 @@ static uint64_t unseen_bytes(const struct ground *ground)
     return bytes;
 }
 
-/* The C library maps past our hooks too, but that is known. */
+/* The C library and its loader map past our hooks too, but that is known. */
 static bool may_map(const char *path)
 {
-    return !strstr(path, "/libc.so") && !strstr(path, "/ld-linux") && !strstr(path, "/libc-2") &&
-           !strstr(path, "/libheapline.so");
+    return !ground_is_c_library(path) && !strstr(path, "/ld-linux");
 }
 
 /* Once for a process: it reads all its code. */
@@ -198,7 +192,7 @@ static const char *heap_name(const struct ground *ground, const struct segment *
         return ground_name(ground, ground->allocator);
     if (segment->is_main_heap)
         return "main heap";
-    return segment->start % (UINT64_C(64) << 20) ? "blocks mapped alone" : "heaps of threads";
+    return segment->start % GROUND_HEAP_BYTES ? "blocks mapped alone" : "heaps of threads";
 }
 
 /* What of a segment is no block. */
@@ -266,13 +260,12 @@ static void take_regions(struct survey *survey, struct tally *tally)
             tally->regions[tally->region_of[i] - 1].resident = tally->ground->segments[i].resident;
     survey->regions = tally->regions;
     survey->region_count = tally->region_count;
-    survey->holders = tally->holders;
-    survey->holder_count = tally->holder_count;
-    survey->copied = tally->copied;
-    survey->copied_count = tally->copied_count;
+    survey->holders = tally->holders.list;
+    survey->holder_count = tally->holders.count;
+    survey->copied = tally->copied.list;
+    survey->copied_count = tally->copied.count;
     tally->regions = NULL;
-    tally->holders = NULL;
-    tally->copied = NULL;
+    tally->holders.list = tally->copied.list = NULL;
     keep_holders(survey);
 }
 
@@ -320,7 +313,6 @@ void survey_finish(const struct survey_subject *subject)
         survey->time = look->time;
         survey->events = subject->book->sums.events;
         survey->rss_bytes = look->rss_bytes;
-        survey->looked_ns = look->looked_ns;
         survey->asked_shared = look->asks_shared;
         survey->proportional_bytes =
             subject->book->samples.list ? subject->book->samples.proportional : SAMPLE_UNKNOWN;
@@ -328,9 +320,7 @@ void survey_finish(const struct survey_subject *subject)
         take_regions(survey, &tally);
     }
     tally_deinit(&tally);
-    uint64_t cost = look->looked_ns + clock_computed() - begun;
-    surveys->cost_ns += cost;
-    *subject->run_ns += cost;
+    note_cost(subject, look->looked_ns + clock_computed() - begun);
     look_free(look);
 }
 

@@ -59,26 +59,32 @@ static uint32_t region_at(struct tally *tally, uint32_t number)
     return tally->region_of[number] = ++tally->region_count;
 }
 
-static void note_holder(struct tally *tally, uint32_t region, uint32_t location, uint64_t bytes)
+/* Counts a block of a location's. *is_new: its first in that region. False: memory is short. */
+static bool holders_add(struct holders *holders, uint32_t region, uint32_t location, uint64_t bytes,
+                        bool *is_new)
 {
-    uint32_t *number = index_at(&tally->by_holder, (uint64_t)region << 32 | location);
-    if (number && !*number) {
-        struct survey_holder *holders = array_grow(tally->holders, &tally->holder_capacity,
-                                                   tally->holder_count + 1, sizeof *holders);
-        if (holders) {
-            tally->holders = holders;
-            holders[tally->holder_count] =
-                (struct survey_holder){.region = region - 1, .location = location};
-            *number = ++tally->holder_count;
-            tally->regions[region - 1].lines++;
-        }
+    uint32_t *number = index_at(&holders->numbers, (uint64_t)region << 32 | location);
+    *is_new = number && !*number;
+    if (*is_new) {
+        struct survey_holder *list =
+            array_grow(holders->list, &holders->capacity, holders->count + 1, sizeof *list);
+        if (!list)
+            return false;
+        holders->list = list;
+        list[holders->count] = (struct survey_holder){.region = region, .location = location};
+        *number = ++holders->count;
     }
-    if (!number || !*number) {
-        tally->is_short = true;
-        return;
-    }
-    tally->holders[*number - 1].blocks++;
-    tally->holders[*number - 1].bytes += bytes;
+    if (!number)
+        return false;
+    holders->list[*number - 1].blocks++;
+    holders->list[*number - 1].bytes += bytes;
+    return true;
+}
+
+static void holders_deinit(struct holders *holders)
+{
+    free(holders->list);
+    index_deinit(&holders->numbers);
 }
 
 /* The pool has a header, once one block in it is known. */
@@ -107,24 +113,10 @@ static void note_copied(const struct tallied *tallied)
 {
     struct tally *tally = tallied->tally;
     uint64_t bytes = tallied->resident - tallied->shared;
-    uint32_t location = bytes && tally->tree ? location_of(tallied) : 0;
-    uint32_t *number =
-        bytes && tally->tree ? index_at(&tally->by_copied, (uint64_t)location + 1) : NULL;
-    if (!number)
-        return;
-    if (!*number) {
-        struct survey_copied *copied = array_grow(tally->copied, &tally->copied_capacity,
-                                                  tally->copied_count + 1, sizeof *copied);
-        if (!copied) {
-            tally->is_short = true;
-            return;
-        }
-        tally->copied = copied;
-        copied[tally->copied_count] = (struct survey_copied){.location = location};
-        *number = ++tally->copied_count;
-    }
-    tally->copied[*number - 1].blocks++;
-    tally->copied[*number - 1].bytes += bytes;
+    bool is_new;
+    if (bytes && tally->tree &&
+        !holders_add(&tally->copied, 0, location_of(tallied), bytes, &is_new))
+        tally->is_short = true;
 }
 
 static void note_region(const struct tallied *tallied, struct segment *segment)
@@ -138,8 +130,11 @@ static void note_region(const struct tallied *tallied, struct segment *segment)
     tally->regions[region - 1].used += tallied->resident;
     if (segment->kind == GROUND_ARENA)
         note_pool(tally, segment, &tally->pools[tallied->segment], block->address);
-    if (tally->tree)
-        note_holder(tally, region, location_of(tallied), block_size(block));
+    bool is_new = false;
+    if (tally->tree &&
+        !holders_add(&tally->holders, region - 1, location_of(tallied), block_size(block), &is_new))
+        tally->is_short = true;
+    tally->regions[region - 1].lines += is_new;
 }
 
 static void note_part(void *context, const struct cell *cell, uint64_t bytes)
@@ -177,7 +172,6 @@ static void tally_block(struct tallied *tallied)
         return;
     struct segment *segment = &tally->ground->segments[tallied->segment];
     segment->overhead += overhead_of(tally, segment, size);
-    segment->blocks++;
     tally->bytes[kind] += tallied->resident;
     tally->shared[kind] += tallied->shared;
     tally->blocks[kind]++;
@@ -199,8 +193,8 @@ void tally_blocks(struct tally *tally, const struct book *book)
     const struct block *blocks = book->heap.blocks.data;
     tally->region_of = calloc(tally->ground->count + 1, sizeof *tally->region_of);
     tally->pools = calloc(tally->ground->count + 1, sizeof *tally->pools);
-    if (!tally->region_of || !tally->pools || !index_init(&tally->by_holder) ||
-        !index_init(&tally->by_copied)) {
+    if (!tally->region_of || !tally->pools || !index_init(&tally->holders.numbers) ||
+        !index_init(&tally->copied.numbers)) {
         tally->is_short = true;
         return;
     }
@@ -218,8 +212,6 @@ void tally_deinit(struct tally *tally)
     free(tally->pools);
     free(tally->region_of);
     free(tally->regions);
-    free(tally->holders);
-    free(tally->copied);
-    index_deinit(&tally->by_holder);
-    index_deinit(&tally->by_copied);
+    holders_deinit(&tally->holders);
+    holders_deinit(&tally->copied);
 }

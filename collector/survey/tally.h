@@ -14,6 +14,13 @@
 struct book;
 struct stack_tree;
 
+/* Sums by region and location. */
+struct holders {
+    struct index numbers;
+    struct survey_holder *list;
+    uint32_t count, capacity;
+};
+
 struct tally {
     struct ground *ground;
     struct cells *cells;
@@ -25,15 +32,10 @@ struct tally {
     uint32_t *region_of; /* by segment: number + 1 of the region; 0: it is none */
     struct survey_region *regions;
     uint32_t region_count, region_capacity;
-    struct index by_holder; /* region, location */
-    struct survey_holder *holders;
-    uint32_t holder_count, holder_capacity;
-    /* What of inherited blocks lies in pages that are the process's own by now, by location. */
-    struct index by_copied;
-    struct survey_copied *copied;
-    uint32_t copied_count, copied_capacity;
-    uint8_t **pools; /* by segment: a bit for each of its pools that has a block */
-    bool is_short;   /* of memory: what is there is not all */
+    struct holders holders;
+    struct holders copied; /* of inherited blocks: in pages that are the process's own by now */
+    uint8_t **pools;       /* by segment: a bit for each of its pools that has a block */
+    bool is_short;         /* of memory: what is there is not all */
 };
 
 /* `tally` has its first four members set. tally_deinit() in any case. */

@@ -44,7 +44,6 @@ static bool parse_line(const char *line, struct memory_mapping *mapping, const c
         !parse_number(&at, 16, ' ', &minor) || !parse_number(&at, 10, ' ', &mapping->inode))
         return false;
     *path = at + strspn(at, " ");
-    mapping->device = major << 32 | minor;
     mapping->is_accessible = memcmp(permissions, "---", 3) != 0;
     mapping->is_executable = permissions[2] == 'x';
     mapping->is_deleted = false;

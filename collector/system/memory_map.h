@@ -11,9 +11,8 @@
 /* A line of /proc/PID/maps. */
 struct memory_mapping {
     uint64_t start, end;
-    uint64_t offset; /* in the file */
-    uint64_t inode;  /* 0: no file */
-    uint64_t device;
+    uint64_t offset;    /* in the file */
+    uint64_t inode;     /* 0: no file */
     bool is_accessible; /* something may be done with it */
     bool is_executable;
     bool is_deleted; /* the file has no name any more, or another file has it */

@@ -90,56 +90,53 @@ static int scan(const struct pages *pages, uint64_t start, uint64_t end,
     return 0;
 }
 
-/* Reads some entries from an address on, and not behind `end`; 0: that cannot be. */
-static size_t read_some(const struct pages *pages, uint64_t at, uint64_t end,
-                        uint64_t entries[static ENTRIES])
-{
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t wanted = (end - at) / page;
-    wanted = wanted < ENTRIES ? wanted : ENTRIES;
-    ssize_t got =
-        pread(pages->file, entries, wanted * sizeof *entries, (off_t)(at / page * sizeof *entries));
-    return got < 0 ? 0 : (size_t)got / sizeof *entries;
-}
-
 static bool is_touched(uint64_t entry)
 {
     return entry & ENTRY_SWAPPED ||
            (entry & ENTRY_PRESENT && entry & (ENTRY_EXCLUSIVE | ENTRY_FILE));
 }
 
+/* Calls back with each page's entry. */
 static bool read_entries(const struct pages *pages, uint64_t start, uint64_t end,
-                         const struct listener *listener)
+                         void (*each)(const void *listener, uint64_t page, uint64_t page_end,
+                                      uint64_t entry),
+                         const void *listener)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t entries[ENTRIES];
     for (uint64_t at = start; at < end;) {
-        size_t got = read_some(pages, at, end, entries);
-        if (!got)
+        uint64_t wanted = (end - at) / page;
+        wanted = wanted < ENTRIES ? wanted : ENTRIES;
+        ssize_t got = pread(pages->file, entries, wanted * sizeof *entries,
+                            (off_t)(at / page * sizeof *entries));
+        if (got < (ssize_t)sizeof *entries)
             return false;
-        for (size_t i = 0; i < got; i++, at += page)
-            if (is_touched(entries[i]))
-                listener->found(listener->context, at, at + page,
-                                entries[i] & ENTRY_SWAPPED ? PAGES_SWAPPED : 0);
+        for (uint64_t i = 0; i < (uint64_t)got / sizeof *entries; i++, at += page)
+            each(listener, at, at + page, entries[i]);
     }
     return true;
 }
 
+static void tell_entry(const void *context, uint64_t start, uint64_t end, uint64_t entry)
+{
+    const struct listener *listener = context;
+    if (is_touched(entry))
+        listener->found(listener->context, start, end, entry & ENTRY_SWAPPED ? PAGES_SWAPPED : 0);
+}
+
+static void tell_shared(const void *context, uint64_t start, uint64_t end, uint64_t entry)
+{
+    const struct listener *listener = context;
+    if (entry & ENTRY_PRESENT)
+        listener->found(listener->context, start, end, entry & ENTRY_EXCLUSIVE ? 0 : PAGES_SHARED);
+}
+
 bool pages_each_shared(const struct pages *pages, uint64_t start, uint64_t end,
-                       void (*found)(void *context, uint64_t start, uint64_t end, bool is_shared),
+                       void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
                        void *context)
 {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t entries[ENTRIES];
-    for (uint64_t at = start; at < end;) {
-        size_t got = read_some(pages, at, end, entries);
-        if (!got)
-            return false;
-        for (size_t i = 0; i < got; i++, at += page)
-            if (entries[i] & ENTRY_PRESENT)
-                found(context, at, at + page, !(entries[i] & ENTRY_EXCLUSIVE));
-    }
-    return true;
+    const struct listener listener = {found, context};
+    return read_entries(pages, start, end, tell_shared, &listener);
 }
 
 bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
@@ -154,7 +151,7 @@ bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
             return false;
         pages->cannot_scan = true;
     }
-    return read_entries(pages, start, end, &listener);
+    return read_entries(pages, start, end, tell_entry, &listener);
 }
 
 /* What is in memory of a range that need not begin and end with pages. */

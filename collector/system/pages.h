@@ -31,6 +31,7 @@ bool pages_present(struct pages *pages, uint64_t start, uint64_t end, uint64_t *
 enum pages_bits {
     PAGES_SWAPPED = 1, /* they are not: they are swapped out */
     PAGES_HUGE = 2,    /* a huge one; not known on older kernels */
+    PAGES_SHARED = 4,  /* another process has it too; where that is asked */
 };
 
 /* Calls back with the stretches of [start, end), whole pages, that are in memory or swapped out;
@@ -39,10 +40,9 @@ bool pages_each(struct pages *pages, uint64_t start, uint64_t end,
                 void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
                 void *context);
 
-/* The same of whether nobody else has the page mapped: stretches that are in memory and are shared,
- * or not. */
+/* The same of those that are in memory, with PAGES_SHARED alone. */
 bool pages_each_shared(const struct pages *pages, uint64_t start, uint64_t end,
-                       void (*found)(void *context, uint64_t start, uint64_t end, bool is_shared),
+                       void (*found)(void *context, uint64_t start, uint64_t end, unsigned bits),
                        void *context);
 
 #endif

@@ -57,3 +57,12 @@ bool proc_read_stat(pid_t pid, struct proc_stat *stat)
     *stat = field ? found : (struct proc_stat){0};
     return field;
 }
+
+uint64_t proc_resident(pid_t pid)
+{
+    char text[128];
+    unsigned long long pages = 0;
+    if (proc_read(pid, "statm", text, sizeof text))
+        sscanf(text, "%*u %llu", &pages);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Opens /proc/PID/NAME for reading; -1 when it cannot. */
@@ -25,5 +26,8 @@ struct proc_stat {
 
 /* False when it cannot be read; then *stat is zero. */
 bool proc_read_stat(pid_t pid, struct proc_stat *stat);
+
+/* Bytes that are resident (RSS); 0: it cannot be read, or has ended. */
+uint64_t proc_resident(pid_t pid);
 
 #endif

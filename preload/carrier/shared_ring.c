@@ -91,16 +91,26 @@ static bool has_room(unsigned count, uint64_t *head, uint64_t *tail)
     return false;
 }
 
-/* One spell of waiting for the reader to move on. */
-static void wait_for_progress(unsigned count)
+static bool has_room_for(uint64_t count)
 {
     uint64_t head, tail;
+    return has_room((unsigned)count, &head, &tail);
+}
+
+static bool is_read(uint64_t head)
+{
+    return (int64_t)(atomic_load(&ring_writer.reader->tail) - head) >= 0;
+}
+
+/* One spell of waiting for the reader to move on, unless what is waited for is there. */
+static void wait_for_progress(bool (*is_there)(uint64_t what), uint64_t what, uint64_t spell_ns)
+{
     uint32_t progress = atomic_load(&ring_writer.reader->progress);
     struct signals signals = signals_block();
     atomic_fetch_add(&ring_writer.writers->writers_wait, 1);
     wake_reader();
-    if (!has_room(count, &head, &tail))
-        futex_wait(&ring_writer.reader->progress, progress, WAIT_SPELL_NS);
+    if (!is_there(what))
+        futex_wait(&ring_writer.reader->progress, progress, spell_ns);
     atomic_fetch_sub(&ring_writer.writers->writers_wait, 1);
     signals_restore(signals);
 }
@@ -109,7 +119,7 @@ static bool wait_for_room(unsigned count)
 {
     struct ring_patience patience = {0};
     for (;;) {
-        wait_for_progress(count);
+        wait_for_progress(has_room_for, count, WAIT_SPELL_NS);
         if (!shim_gate_open() || collector_is_gone())
             return false;
         uint64_t head, tail;
@@ -179,30 +189,12 @@ static void follow_clock(uint32_t clock)
     ring_send_time();
 }
 
-static bool is_read(uint64_t head)
-{
-    return (int64_t)(atomic_load(&ring_writer.reader->tail) - head) >= 0;
-}
-
-/* As wait_for_progress(), up to a place. */
-static void wait_until_read(uint64_t head)
-{
-    uint32_t progress = atomic_load(&ring_writer.reader->progress);
-    struct signals signals = signals_block();
-    atomic_fetch_add(&ring_writer.writers->writers_wait, 1);
-    wake_reader();
-    if (!is_read(head))
-        futex_wait(&ring_writer.reader->progress, progress, SETTLE_SPELL_NS);
-    atomic_fetch_sub(&ring_writer.writers->writers_wait, 1);
-    signals_restore(signals);
-}
-
 static void settle(void)
 {
     uint64_t head = atomic_load(&ring_writer.writers->head), begun = ring_monotonic_ns();
     while (!is_read(head) && shim_gate_open() && !shim_is_sealed() && !collector_is_gone() &&
            ring_monotonic_ns() - begun < SETTLE_NS)
-        wait_until_read(head);
+        wait_for_progress(is_read, head, SETTLE_SPELL_NS);
 }
 
 const struct carrier shared_ring = {.make_room = make_room, .tick = follow_clock, .settle = settle};
