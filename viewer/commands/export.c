@@ -130,7 +130,7 @@ static unsigned choices_of(const struct query *query)
         choices |= CHOOSES_SPAN;
     if (query->temporary)
         choices |= CHOOSES_TEMPORARY;
-    if (query->allocators || query->sizes || query->include.count || query->exclude.count)
+    if (query_selects_blocks(query))
         choices |= CHOOSES_BLOCKS;
     return choices;
 }

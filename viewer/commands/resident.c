@@ -39,10 +39,7 @@
 #define HINT_SHARE 10u
 
 enum {
-    OPTION_AT = 1,
-    OPTION_PID,
-    OPTION_PINS,
-    OPTION_LIMIT,
+    OPTION_PINS = 1,
 };
 
 static const struct option_spec specs[] = {
@@ -50,10 +47,10 @@ static const struct option_spec specs[] = {
      "end (the default): when the program's own code had\n"
      "ended; peak: near the peak; or a time, for the look that\n"
      "was nearest to it",
-     OPTION_AT},
-    {0, "pid", "PID", "of this process (the largest)", OPTION_PID},
+     QUERY_OPTION_AT},
+    {0, "pid", "PID", "of this process (the largest)", QUERY_OPTION_PID},
     {0, "pins", NULL, "which lines keep pymalloc's arenas", OPTION_PINS},
-    {'n', "limit", "N", "so many rows, 0 for all (10)", OPTION_LIMIT},
+    QUERY_SPEC_LIMIT,
     FORM_SPEC_JSON("print JSON"),
     FORM_SPEC_CSV("print the rows as CSV"),
     FORM_SPEC_NO_COLOR,
@@ -61,73 +58,43 @@ static const struct option_spec specs[] = {
 };
 
 struct resident_request {
-    struct moment moment;
-    bool has_moment, pins, has_limit;
-    int64_t *pids;
-    size_t pid_count;
-    size_t limit; /* 0: all */
+    bool pins;
 };
 
 static bool take_option(struct request *request, int option, struct options *options)
 {
     struct resident_request *own = request->own;
-    switch (option) {
-    case OPTION_AT:
-        own->has_moment = true;
-        return query_option_moment(options, options->value, &own->moment);
-    case OPTION_PID:
-        return arguments_pid(options, &own->pids, &own->pid_count);
-    case OPTION_PINS:
-        own->pins = true;
-        return true;
-    default:
-        own->has_limit = true;
-        return arguments_limit(options, &own->limit);
-    }
-}
-
-static void forget_pids(struct request *request)
-{
-    const struct resident_request *own = request->own;
-    free(own->pids);
+    (void)option, (void)options;
+    return own->pins = true;
 }
 
 /* --- which look --------------------------------------------------------------------------------
  */
 
-/* How well a look suits the moment: less is better. */
-static double distance(const struct resident_request *own, double seconds,
-                       const struct survey *survey)
+/* How well a look suits the moment, which where none is given is the end: less is better. */
+static double distance(const struct query *query, double seconds, const struct survey *survey)
 {
     static const int wanted_first[] = {
         [RESIDENT_AT_END] = 0, [RESIDENT_AT_PEAK] = 1, [RESIDENT_AT_ASKED] = 2};
-    if (!own->has_moment || own->moment.kind == MOMENT_END)
+    if (!query->at.text || query->at.kind == MOMENT_END)
         return wanted_first[survey->moment] + 1 / (2 + survey->time);
-    if (own->moment.kind == MOMENT_TIME)
+    if (query->at.kind == MOMENT_TIME)
         return fabs(survey->time - seconds);
     return -(double)survey->rss_bytes; /* near a peak */
 }
 
-static bool is_wanted(const struct resident_request *own, const struct survey *survey)
-{
-    for (size_t i = 0; i < own->pid_count; i++)
-        if (own->pids[i] == survey->process->pid)
-            return true;
-    return !own->pid_count;
-}
-
 /* NULL: there is none. */
-static struct survey *choose(const struct resident_request *own, const struct surveys *surveys,
+static struct survey *choose(const struct query *query, const struct surveys *surveys,
                              double seconds)
 {
     struct survey *best = NULL;
     for (size_t i = 0; i < surveys->count; i++) {
         struct survey *survey = &surveys->list[i];
-        if (!is_wanted(own, survey))
+        if (!query_wants_process(query, survey->process))
             continue;
         bool same = best && best->process == survey->process;
-        double here = distance(own, seconds, survey);
-        double there = best ? distance(own, seconds, best) : INFINITY;
+        double here = distance(query, seconds, survey);
+        double there = best ? distance(query, seconds, best) : INFINITY;
         if (!best || (same ? here < there : survey->rss_bytes > best->rss_bytes))
             best = survey;
     }
@@ -484,15 +451,14 @@ static void print_copied(const struct page *page)
     }
 }
 
-static void print_rows(struct page *page, const struct resident_request *own)
+static void print_rows(struct page *page, size_t limit)
 {
     CLEANUP(shown_rows_deinit) struct shown_rows rows = {0};
     for (size_t i = 0; i < page->survey->row_count; i++)
         add_shown(&rows, &page->survey->rows[i]);
     if (rows.count)
         qsort(rows.list, rows.count, sizeof *rows.list, compare_shown);
-    size_t most = own->has_limit ? own->limit : 0;
-    size_t shown = most && most < rows.count ? most : rows.count;
+    size_t shown = limit && limit < rows.count ? limit : rows.count;
     struct shown_row rest = {.bytes = unknown_bytes(page->survey),
                              .text = memory_copy("not known")};
     for (size_t i = 0; i < shown; i++) {
@@ -572,11 +538,10 @@ static void print_pins(struct page *page, const struct pins *pins, size_t shown)
         printf("… %zu more (-n 0 shows all)\n", pins->count - shown);
 }
 
-static void print_text(const struct recording *recording, const struct survey *survey,
-                       const struct resident_request *own, const struct pins *pins, size_t shown,
-                       bool no_color)
+static struct page page_of(const struct recording *recording, const struct survey *survey,
+                           bool no_color)
 {
-    struct page page = {
+    return (struct page){
         .recording = recording,
         .survey = survey,
         .table = {.stream = stdout,
@@ -588,57 +553,68 @@ static void print_text(const struct recording *recording, const struct survey *s
                               {"its own", false, 0}},
                   .column_count = survey->shared_bytes >= 0 ? 4 : 3},
     };
-    print_heading(&page);
-    if (pins)
-        print_pins(&page, pins, shown);
-    else
-        print_rows(&page, own);
 }
 
 /* --- the command -------------------------------------------------------------------------------
  */
 
-static void show_survey(const struct request *request, const struct recording *recording,
-                        const struct surveys *surveys, const struct survey *survey)
+static void show_pins(const struct request *request, const struct recording *recording,
+                      const struct surveys *surveys, const struct survey *survey)
 {
-    const struct resident_request *own = request->own;
-    CLEANUP(pins_deinit) struct pins pins = {0};
-    size_t limit = own->has_limit ? own->limit : 10;
-    if (own->pins)
-        pins_init(&pins, survey);
+    CLEANUP(pins_deinit) struct pins pins;
+    pins_init(&pins, survey);
+    size_t limit = request->query.limit;
     size_t shown = limit && limit < pins.count ? limit : pins.count;
-    if (survey->row_count)
-        qsort(survey->rows, survey->row_count, sizeof *survey->rows, compare_rows);
-    if (request->form.json)
-        print_json(recording, surveys, survey, own->pins ? &pins : NULL, shown);
-    else if (request->form.csv && own->pins)
+    if (request->form.json) {
+        print_json(recording, surveys, survey, &pins, shown);
+    } else if (request->form.csv) {
         print_pins_csv(recording, &pins, shown);
-    else if (request->form.csv)
+    } else {
+        struct page page = page_of(recording, survey, request->form.no_color);
+        print_heading(&page);
+        print_pins(&page, &pins, shown);
+    }
+}
+
+static void show_rows(const struct request *request, const struct recording *recording,
+                      const struct surveys *surveys, const struct survey *survey)
+{
+    if (request->form.json) {
+        print_json(recording, surveys, survey, NULL, 0);
+    } else if (request->form.csv) {
         print_rows_csv(survey);
-    else
-        print_text(recording, survey, own, own->pins ? &pins : NULL, shown, request->form.no_color);
+    } else {
+        struct page page = page_of(recording, survey, request->form.no_color);
+        print_heading(&page);
+        print_rows(&page, request_has(request, QUERY_OPTION_LIMIT) ? request->query.limit : 0);
+    }
 }
 
 static int resident_show(struct request *request, struct recording *recording)
 {
     const struct resident_request *own = request->own;
+    const struct query *query = &request->query;
     CLEANUP(surveys_deinit) struct surveys surveys;
     double seconds = 0;
-    bool is_time = own->has_moment && own->moment.kind == MOMENT_TIME;
     if (!surveys_init(&surveys, recording) ||
-        (is_time && !moment_seconds(&own->moment, recording, &seconds)))
+        (query->at.kind == MOMENT_TIME && !moment_seconds(&query->at, recording, &seconds)))
         return request_fail_reading(request, recording);
-    struct survey *survey = choose(own, &surveys, seconds);
+    struct survey *survey = choose(query, &surveys, seconds);
     if (!survey)
         return request_fail(request,
-                            own->pid_count && surveys.count
+                            query->pid_count && surveys.count
                                 ? "that process was not looked at; see 'heapline processes'"
                                 : "nobody has looked at what was resident: the recording is "
                                   "older, or the processes were on another host, ended early, or "
                                   "did not let themselves be looked at");
     if (!survey_load(survey, recording))
         return request_fail_reading(request, recording);
-    show_survey(request, recording, &surveys, survey);
+    if (survey->row_count)
+        qsort(survey->rows, survey->row_count, sizeof *survey->rows, compare_rows);
+    if (own->pins)
+        show_pins(request, recording, &surveys, survey);
+    else
+        show_rows(request, recording, &surveys, survey);
     return request_finish(request);
 }
 
@@ -650,11 +626,10 @@ const struct subcommand command_resident = {
         "Prints what the resident memory (RSS) of a process was made of: the blocks that lived,\n"
         "what the allocators kept free, files, libraries, stacks and the rest, in rows that add\n"
         "up. 'heapline run --resident=every 5s' has more moments to look at.\n",
-    .options = OPTION_TABLE(specs, NULL),
+    .options = OPTION_TABLE(specs, query_option_words),
     .files_most = 1,
     .own_size = sizeof(struct resident_request),
     .take = take_option,
     .check = request_check_form,
     .show = resident_show,
-    .forget = forget_pids,
 };

@@ -301,8 +301,7 @@ static void page_note_selection(const struct page *page)
 {
     const struct query *query = &page->answer->query;
     bool is_of_peak = query->at.kind == MOMENT_PEAK || query->at.kind == MOMENT_TOUCHED;
-    if (is_of_peak && !query->between && !query->temporary &&
-        (query->include.count || query->exclude.count || query->allocators || query->sizes))
+    if (is_of_peak && !query->between && !query->temporary && query_selects_blocks(query))
         page_sentence(
             page, "", 2,
             "The moment is that at which most was held in all; --at selection-peak is when "

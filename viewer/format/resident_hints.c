@@ -45,12 +45,10 @@ const char *resident_hint(enum resident_kind kind, const char *name)
         return hint_for_library(name);
     case RESIDENT_PYMALLOC_FREE:
         return "free, but in arenas in which some blocks still live; 'heapline resident --pins' "
-               "says "
-               "whose.";
+               "says whose.";
     case RESIDENT_MALLOC_FREE:
         return "freed, and kept by the allocator for what comes next; malloc_trim(0) gives back "
-               "what "
-               "of it is whole pages, MALLOC_ARENA_MAX=2 keeps it from having many heaps.";
+               "what of it is whole pages, MALLOC_ARENA_MAX=2 keeps it from having many heaps.";
     case RESIDENT_LAZY:
         return "given back already: the kernel takes it when it needs it.";
     case RESIDENT_UNSEEN:

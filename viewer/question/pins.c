@@ -107,20 +107,15 @@ struct plan {
     struct pins *pins;
     struct target *targets;
     size_t count;
-    bool *is_taken; /* by pin */
+    size_t *numbers; /* by holder: of its pin */
+    bool *is_taken;  /* by pin */
 };
-
-static size_t pin_number(const struct plan *plan, size_t holder)
-{
-    const struct pin *pin = pin_of(plan->pins, plan->survey->holders[holder].location);
-    return (size_t)(pin - plan->pins->list);
-}
 
 static uint64_t weight_of(const struct plan *plan, const struct target *target)
 {
     uint64_t weight = 0;
     for (size_t i = target->first; i < target->first + target->holders; i++)
-        weight += plan->pins->list[pin_number(plan, i)].pinned_bytes;
+        weight += plan->pins->list[plan->numbers[i]].pinned_bytes;
     return weight;
 }
 
@@ -146,7 +141,7 @@ static uint64_t take_line(struct plan *plan, size_t number)
     for (size_t i = 0; i < plan->count; i++) {
         struct target *target = &plan->targets[i];
         for (size_t at = target->first; at < target->first + target->holders; at++)
-            target->missing -= pin_number(plan, at) == number;
+            target->missing -= plan->numbers[at] == number;
         if (!target->missing && !target->is_freed) {
             target->is_freed = true;
             freed += target->bytes;
@@ -170,6 +165,9 @@ static void add_target(struct plan *plan, size_t number)
     size_t holders = first_holder(plan->survey, number + 1) - first;
     if (!is_pinned(&plan->survey->regions[number]) || !holders)
         return;
+    for (size_t i = first; i < first + holders; i++)
+        plan->numbers[i] =
+            (size_t)(pin_of(plan->pins, plan->survey->holders[i].location) - plan->pins->list);
     plan->targets[plan->count++] =
         (struct target){.first = first,
                         .holders = holders,
@@ -182,22 +180,21 @@ static void make_steps(struct pins *pins, const struct survey *survey)
 {
     CLEANUP(cleanup_free)
     struct target *targets = memory_new(survey->region_count, sizeof *targets);
+    CLEANUP(cleanup_free) size_t *numbers = memory_new(survey->holder_count, sizeof *numbers);
     CLEANUP(cleanup_free) bool *is_taken = memory_new(pins->count, sizeof *is_taken);
-    struct plan plan = {survey, pins, targets, 0, is_taken};
+    struct plan plan = {survey, pins, targets, 0, numbers, is_taken};
     for (size_t i = 0; i < survey->region_count; i++)
         add_target(&plan, i);
     for (struct target *target; pins->step_count < STEPS_MAX && (target = next_target(&plan));)
         for (size_t i = target->first; i < target->first + target->holders; i++)
-            if (!is_taken[pin_number(&plan, i)])
-                add_step(&plan, pin_number(&plan, i));
+            if (!is_taken[numbers[i]])
+                add_step(&plan, numbers[i]);
 }
 
 static int compare_pins(const void *a, const void *b)
 {
     const struct pin *left = a, *right = b;
-    return left->pinned_bytes != right->pinned_bytes
-               ? ORDER(right->pinned_bytes, left->pinned_bytes)
-               : ORDER(left->location, right->location);
+    return ORDER(right->pinned_bytes, left->pinned_bytes) ?: ORDER(left->location, right->location);
 }
 
 void pins_init(struct pins *pins, const struct survey *survey)

@@ -31,9 +31,11 @@ bool figures_are_of_peak(const struct query *query)
 
 const struct peak *figures_peak(const struct query *query, const struct figures_peaks *peaks)
 {
-    if (!query->between && query->at.kind == MOMENT_SELECTION)
+    if (query->between)
+        return peaks->asked;
+    if (query->at.kind == MOMENT_SELECTION)
         return peaks->selection;
-    return query->at.kind == MOMENT_TOUCHED && !query->between ? peaks->touched : peaks->asked;
+    return query->at.kind == MOMENT_TOUCHED ? peaks->touched : peaks->asked;
 }
 
 /* --- a span --- */

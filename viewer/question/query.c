@@ -81,10 +81,14 @@ bool query_wants_process(const struct query *query, const struct process *proces
     return query->pid_count == 0;
 }
 
+bool query_selects_blocks(const struct query *query)
+{
+    return query->include.count || query->exclude.count || query->allocators || query->sizes;
+}
+
 bool query_is_filtered(const struct query *query)
 {
-    return query->include.count || query->exclude.count || query->allocators || query->sizes ||
-           query->pid_count;
+    return query_selects_blocks(query) || query->pid_count;
 }
 
 /* Neighbours are often in the same file. */

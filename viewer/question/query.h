@@ -81,6 +81,9 @@ static inline bool query_counts_row(const struct query *query, const struct coun
            (!query->sizes || is_small == (query->sizes == SIZES_SMALL));
 }
 
+/* Is a part of the blocks of a process asked for? */
+bool query_selects_blocks(const struct query *query);
+
 /* Is not all asked for that there was at its moment? */
 bool query_is_filtered(const struct query *query);
 
